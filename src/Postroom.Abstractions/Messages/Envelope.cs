@@ -212,6 +212,16 @@ public sealed record Envelope
         return Interlocked.CompareExchange(ref _seq, seq, 0) == 0 ? this : this with { Seq = seq };
     }
 
+    /// <summary>The envelope without its body and without the data of its attachments, for views.</summary>
+    internal Envelope WithoutBody()
+    {
+        return this with
+        {
+            Body = default,
+            Attachments = [.. Attachments.Select(attachment => attachment with { Data = null })],
+        };
+    }
+
     private static DateTimeOffset? Instant(long? milliseconds)
     {
         return milliseconds is { } value ? DateTimeOffset.FromUnixTimeMilliseconds(value) : null;
