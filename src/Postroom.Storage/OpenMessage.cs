@@ -93,6 +93,12 @@ internal sealed class OpenMessage(Envelope envelope)
 
     public OpenMessage? Next { get; set; }
 
+    /// <summary>The message that came to the lane before this one.</summary>
+    public OpenMessage? Older { get; set; }
+
+    /// <summary>The message that came to the lane after this one.</summary>
+    public OpenMessage? Younger { get; set; }
+
     /// <summary>Further or unsuccessful attempts, as far as the store keeps them in memory.</summary>
     public List<AttemptRecord>? Attempts { get; set; }
 

@@ -94,8 +94,7 @@ internal sealed partial class QueueLane
             }
             else
             {
-                message.Place = Place.None;
-                Count--;
+                Delist(message);
                 if (chain is not null)
                 {
                     chain.Remove(message);
@@ -145,8 +144,11 @@ internal sealed partial class QueueLane
                 _parked.Remove(message);
             }
 
-            Count -= message.Place == Place.None ? 0 : 1;
-            message.Place = Place.None;
+            if (message.Place is not Place.None)
+            {
+                Delist(message);
+            }
+
             message.Fence = ++_fence;
             return true;
         }

@@ -134,9 +134,8 @@ internal sealed partial class QueueLane
                 _parked.Remove(message);
             }
 
-            message.Place = Place.None;
+            Delist(message);
             message.Fence = ++_fence;
-            Count--;
             (expired ??= []).Add(message);
         }
         else if (message.Place == Place.Delayed && message.Envelope.NotBefore is { } notBefore && notBefore <= now)

@@ -104,7 +104,7 @@ internal sealed partial class QueueLane : IDisposable
                 return false;
             }
 
-            Count++;
+            Enlist(message);
             Enter(message);
             served = ServeWaiters();
         }
@@ -204,8 +204,7 @@ internal sealed partial class QueueLane : IDisposable
     {
         if (message.IsExpired(_clock.GetUtcNow()))
         {
-            message.Place = Place.None;
-            Count--;
+            Delist(message);
             ThreadPool.UnsafeQueueUserWorkItem(static work => work.Lane._owner.OnExpired(work.Lane, work.Message), (Lane: this, Message: message), preferLocal: false);
             return;
         }

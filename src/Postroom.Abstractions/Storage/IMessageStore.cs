@@ -65,11 +65,17 @@ public interface IStoreLifecycle : IAsyncDisposable
     ValueTask CloseAsync(CancellationToken cancellationToken);
 }
 
-/// <summary>Takes the rules of queues that change what may be leased. Optional; a store without it treats every queue by default rules.</summary>
-public interface IQueueRules
+/// <summary>Takes the rules of queues that change what may be leased, and answers what admission asks. Safe for concurrent use.</summary>
+public interface IQueueControl
 {
     /// <summary>Sets the rules of one queue, live; waiting leases see the change at once.</summary>
     void SetRules(string queue, QueueRules rules);
+
+    /// <summary>How many messages of a queue could be leased now: neither delayed nor parked nor behind a waiting head. From memory, cheap.</summary>
+    long CountDue(string queue);
+
+    /// <summary>How many open messages a queue has, by payload type.</summary>
+    ValueTask<IReadOnlyDictionary<string, long>> CountOpenByTypeAsync(string queue, CancellationToken cancellationToken);
 
     /// <summary>How many open messages stand behind one order key.</summary>
     /// <param name="queue">The queue.</param>

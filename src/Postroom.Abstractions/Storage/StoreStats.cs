@@ -46,9 +46,6 @@ public sealed record StoreQueueStats
     /// <summary>When the oldest waiting message was made; null when none waits.</summary>
     public DateTimeOffset? OldestPendingAt { get; init; }
 
-    /// <summary>Open messages by payload type.</summary>
-    public IReadOnlyDictionary<string, long> OpenByType { get; init; } = new Dictionary<string, long>();
-
     /// <summary>Messages that could be leased now: waiting, and neither delayed nor parked nor blocked.</summary>
     public long Due => Math.Max(0, Pending - Delayed - Parked - Blocked);
 }
