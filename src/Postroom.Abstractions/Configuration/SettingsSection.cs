@@ -18,7 +18,7 @@ public sealed class SettingsSection
     public Type Type { get; }
 
     /// <summary>Whether every change of it needs a restart.</summary>
-    public bool NeedsRestart { get; init; }
+    public bool NeedsRestart { get; private init; }
 
     /// <summary>Reads it; the argument is the reader of the root.</summary>
     internal Func<SectionReader, object> Read { get; }
@@ -29,6 +29,9 @@ public sealed class SettingsSection
     /// <param name="read">Reads every setting it knows, also when the section is absent, and reports what is wrong through the reader.</param>
     public static SettingsSection Create<T>(string name, Func<SectionReader, T> read)
         where T : class => new(name, typeof(T), root => read(root.ReadSection(name)));
+
+    /// <summary>The same section, every change of which needs a restart.</summary>
+    public SettingsSection AtRestart() => new(Name, Type, Read) { NeedsRestart = true };
 
     /// <summary>Describes a section that is one list or value, read from the root.</summary>
     /// <typeparam name="T">What it becomes.</typeparam>
