@@ -74,21 +74,7 @@ public static class Names
     /// <summary>The name among <paramref name="known"/> that a reader most likely meant, or null when none is near.</summary>
     /// <param name="wrong">What was written.</param>
     /// <param name="known">The names that exist.</param>
-    public static string? Nearest(string wrong, IEnumerable<string> known)
-    {
-        string? best = null;
-        int bestDistance = Math.Max(2, wrong.Length / 3) + 1;
-        foreach (string candidate in known)
-        {
-            int distance = Distance(wrong, candidate, bestDistance);
-            if (distance < bestDistance)
-            {
-                (best, bestDistance) = (candidate, distance);
-            }
-        }
-
-        return best;
-    }
+    public static string? Nearest(string wrong, IEnumerable<string> known) => Configuration.NearestName.Find(wrong, known);
 
     /// <summary>At most 64 characters of a text for an error message, with control characters replaced.</summary>
     internal static string Shorten(string? text)
@@ -106,34 +92,5 @@ public static class Names
                 span[i] = char.IsControl(source[i]) ? '\uFFFD' : source[i];
             }
         });
-    }
-
-    private static int Distance(string a, string b, int giveUpAt)
-    {
-        if (Math.Abs(a.Length - b.Length) >= giveUpAt || a.Length > 128 || b.Length > 128)
-        {
-            return giveUpAt;
-        }
-
-        Span<int> previous = stackalloc int[b.Length + 1];
-        Span<int> current = stackalloc int[b.Length + 1];
-        for (int j = 0; j <= b.Length; j++)
-        {
-            previous[j] = j;
-        }
-
-        for (int i = 1; i <= a.Length; i++)
-        {
-            current[0] = i;
-            for (int j = 1; j <= b.Length; j++)
-            {
-                int substitution = previous[j - 1] + (char.ToLowerInvariant(a[i - 1]) == char.ToLowerInvariant(b[j - 1]) ? 0 : 1);
-                current[j] = Math.Min(substitution, Math.Min(previous[j], current[j - 1]) + 1);
-            }
-
-            current.CopyTo(previous);
-        }
-
-        return previous[b.Length];
     }
 }

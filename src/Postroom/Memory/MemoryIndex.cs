@@ -4,7 +4,7 @@ using Postroom.Storage;
 namespace Postroom.Memory;
 
 /// <summary>Finds messages by id and dedup key, keeps the last finished ones, and answers journal queries by looking at all of them.</summary>
-internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options)
+internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options, RetentionOptions retention)
 {
     private readonly ConcurrentDictionary<MessageId, OpenMessage> _byId = new();
     private readonly Dictionary<(string Queue, string Key), (OpenMessage Message, bool Finished)> _dedup = [];
@@ -21,17 +21,17 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
     /// <summary>Refuses a batch that would go beyond the bounds.</summary>
     public void CheckBounds(IReadOnlyList<Envelope> batch)
     {
-        if (_open + batch.Count > options.MaxMessages)
+        if (_open + batch.Count > options.Messages)
         {
             throw new StoreUnavailableException(
-                $"The memory store holds {_open} open messages; its limit is {options.MaxMessages} (store.memory.maxMessages). "
+                $"The memory store holds {_open} open messages; its limit is {options.Messages} (store.memory.messages). "
                 + "Nothing was dropped. Let the workers catch up, raise the limit, or use store.kind sqlite.");
         }
 
-        if (_bytes + batch.Sum(Size) > options.MaxBytes)
+        if (_bytes + batch.Sum(Size) > options.Size)
         {
             throw new StoreUnavailableException(
-                $"The memory store holds {_bytes} bytes; its limit is {options.MaxBytes} (store.memory.maxBytes). "
+                $"The memory store holds {_bytes} bytes; its limit is {options.Size} (store.memory.size). "
                 + "Nothing was dropped. Let the workers catch up, raise the limit, or use store.kind sqlite.");
         }
     }
@@ -58,7 +58,7 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         {
             _dedup[(message.Envelope.Queue, key)] = (message, false);
             _dedupOrder.Enqueue((message.Envelope.Queue, key));
-            while (_dedupOrder.Count > options.MaxDedupKeys)
+            while (_dedupOrder.Count > retention.MaxDedupKeys)
             {
                 _dedup.Remove(_dedupOrder.Dequeue());
             }
@@ -70,7 +70,7 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
     {
         Interlocked.Decrement(ref _open);
         _finished.Enqueue(message);
-        if (Interlocked.Increment(ref _finishedCount) <= options.KeepFinished || !_finished.TryDequeue(out OpenMessage? oldest))
+        if (Interlocked.Increment(ref _finishedCount) <= options.Finished || !_finished.TryDequeue(out OpenMessage? oldest))
         {
             return;
         }
@@ -129,13 +129,13 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         };
     }
 
-    public long Compact(JournalRetention retention, Action<string, MessageState> removed)
+    public long Compact(JournalRetention kept, Action<string, MessageState> removed)
     {
         long count = 0;
         DateTimeOffset now = clock.GetUtcNow();
         foreach (OpenMessage message in _byId.Values)
         {
-            TimeSpan keep = message.State == MessageState.Acked ? retention.Acked : retention.Failed;
+            TimeSpan keep = message.State == MessageState.Acked ? kept.Acked : kept.Failed;
             if (message.State is MessageState.Acked or MessageState.Failed && message.FinishedAt is { } end && end + keep <= now && Remove(message))
             {
                 removed(message.Envelope.Queue, message.State);
@@ -164,7 +164,7 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
 
     private bool IsOver(OpenMessage message)
     {
-        return message.State is MessageState.Acked or MessageState.Failed && message.FinishedAt is { } end && end + options.Dedup <= clock.GetUtcNow();
+        return message.State is MessageState.Acked or MessageState.Failed && message.FinishedAt is { } end && end + retention.Dedup <= clock.GetUtcNow();
     }
 
     private static bool SameBody(OpenMessage stored, Envelope envelope) => stored.Envelope.Body.Span.SequenceEqual(envelope.Body.Span);

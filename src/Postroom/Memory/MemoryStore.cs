@@ -8,7 +8,6 @@ namespace Postroom.Memory;
 public sealed class MemoryStore : IMessageStore, IJournal, IStoreLifecycle, IQueueControl, ILaneOwner
 {
     private readonly TimeProvider _clock;
-    private readonly MemoryStoreOptions _options;
     private readonly MemoryIndex _index;
     private readonly MemoryFacts _facts;
     private readonly TransitionRing _transitions = new();
@@ -21,11 +20,11 @@ public sealed class MemoryStore : IMessageStore, IJournal, IStoreLifecycle, IQue
     /// <summary>Makes an empty store.</summary>
     /// <param name="clock">The clock; null for the system's.</param>
     /// <param name="options">The bounds; null for the defaults.</param>
-    public MemoryStore(TimeProvider? clock = null, MemoryStoreOptions? options = null)
+    /// <param name="retention">How long dedup keys are kept; null for the defaults.</param>
+    public MemoryStore(TimeProvider? clock = null, MemoryStoreOptions? options = null, RetentionOptions? retention = null)
     {
         _clock = clock ?? TimeProvider.System;
-        _options = options ?? new MemoryStoreOptions();
-        _index = new MemoryIndex(_clock, _options);
+        _index = new MemoryIndex(_clock, options ?? new MemoryStoreOptions(), retention ?? new RetentionOptions());
         _facts = new MemoryFacts(_clock);
     }
 

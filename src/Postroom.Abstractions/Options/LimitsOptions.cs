@@ -1,0 +1,26 @@
+namespace Postroom;
+
+/// <summary>Bounds that belong to no feature. Bound from <c>limits</c>; an exceeded one is a typed error with the number.</summary>
+public sealed record LimitsOptions
+{
+    /// <summary>How many bytes the body of a message may have. 1 byte to 1 GiB; 25 MiB unless set.</summary>
+    public long Body { get; set; } = 25L << 20;
+
+    /// <summary>How many times a message may lead to another. 1 to 10,000; 50 unless set.</summary>
+    public int Hops { get; set; } = 50;
+
+    /// <summary>How many messages one attempt may stage. 1 to 100,000; 1,000 unless set.</summary>
+    public int Staged { get; set; } = 1_000;
+
+    /// <summary>How many bytes one attempt may stage. 64 MiB unless set.</summary>
+    public long StagedSize { get; set; } = 64L << 20;
+
+    /// <summary>How many HTTP connections there may be. 10,000 unless set.</summary>
+    public int Connections { get; set; } = 10_000;
+
+    /// <summary>How many HTTP connections one address may have on intake. 100 unless set.</summary>
+    public int ConnectionsPerAddress { get; set; } = 100;
+
+    /// <summary>How many contacts are held in memory, least recently used first out. 100,000 unless set.</summary>
+    public int Contacts { get; set; } = 100_000;
+}

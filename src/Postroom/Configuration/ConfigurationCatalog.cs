@@ -1,0 +1,21 @@
+namespace Postroom.Configuration;
+
+/// <summary>What this build knows and settings may name: kinds of stores, types of communicators and sources, transports, sections of applications.</summary>
+/// <remarks>Filled while the program is composed, read at every load; not changed while a load runs.</remarks>
+public sealed class ConfigurationCatalog
+{
+    /// <summary>The kinds <c>store.kind</c> may name. Memory only, until adapters are registered.</summary>
+    public ISet<string> StoreKinds { get; } = new SortedSet<string>(StringComparer.Ordinal) { "memory" };
+
+    /// <summary>The transports <c>tracing.transport</c> may name.</summary>
+    public ISet<string> TraceTransports { get; } = new SortedSet<string>(StringComparer.Ordinal) { "none", "console", "file", "otlp" };
+
+    /// <summary>The types of communicators with a schema. Other types keep their settings in <see cref="CommunicatorBackendConfig.Extra"/>.</summary>
+    public IDictionary<string, BackendSchema> Backends { get; } = new Dictionary<string, BackendSchema>(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>The types of sources with a schema. Other types keep their settings in <see cref="SourceConfig.Extra"/>.</summary>
+    public IDictionary<string, SourceSchema> Sources { get; } = new Dictionary<string, SourceSchema>(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>The sections of applications, beside the built-in ones. A name given twice is refused at the load.</summary>
+    public IList<SettingsSection> Sections { get; } = [];
+}
