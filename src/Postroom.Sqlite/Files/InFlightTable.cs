@@ -85,7 +85,7 @@ internal sealed unsafe class InFlightTable : IDisposable
     /// <param name="storePath">The store file.</param>
     /// <param name="run">The number of this run, written into every slot.</param>
     /// <exception cref="IOException">It cannot be created or read, or its volume is full.</exception>
-    public static InFlightTable Open(string storePath, long run) => new(PrivateFiles.OpenOrCreate(PathFor(storePath)), run);
+    public static InFlightTable Open(string storePath, long run) => new(PrivateFiles.OpenOrCreate(PathFor(storePath), FileShare.ReadWrite), run);
 
     /// <summary>Notes that an attempt begins; to be called before its handler.</summary>
     /// <param name="seq">The row's place in the store; at least 1.</param>

@@ -19,12 +19,12 @@ internal sealed class OwnerLock : IDisposable
 
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(20);
 
-    private readonly FileStream _file;
+    private readonly SafeFileHandle _file;
 
-    private OwnerLock(FileStream file) => _file = file;
+    private OwnerLock(SafeFileHandle file) => _file = file;
 
     /// <summary>The locked file. Handed on across exec; closing it gives the lock up.</summary>
-    public SafeFileHandle Handle => _file.SafeFileHandle;
+    public SafeFileHandle Handle => _file;
 
     /// <summary>The lock file of a store file.</summary>
     public static string PathFor(string storePath) => $"{storePath}.lock";
@@ -59,6 +59,21 @@ internal sealed class OwnerLock : IDisposable
         }
     }
 
+    /// <summary>The process id in the lock file, of the owner or of the last one; null when the file is absent or unreadable.</summary>
+    /// <remarks>Leaves the lock alone, unlike <see cref="File"/>, whose reading would take a lock itself.</remarks>
+    public static int? ReadOwner(string storePath)
+    {
+        using SafeFileHandle? file = TryOpenForReading(PathFor(storePath));
+        if (file is null)
+        {
+            return null;
+        }
+
+        Span<byte> text = stackalloc byte[IdBytes];
+        int length = RandomAccess.Read(file, text, fileOffset: 0);
+        return int.TryParse(Encoding.ASCII.GetString(text[..length]).Trim(), CultureInfo.InvariantCulture, out int id) ? id : null;
+    }
+
     /// <summary>Gives the lock up; the file stays.</summary>
     public void Dispose() => _file.Dispose();
 
@@ -67,14 +82,10 @@ internal sealed class OwnerLock : IDisposable
         string path = PathFor(storePath);
         while (true)
         {
-            FileStream file;
-            try
+            SafeFileHandle? file = OperatingSystem.IsWindows() ? TryOpenAlone(path) : OpenShared(path);
+            if (file is null)
             {
-                file = PrivateFiles.OpenOrCreate(path, OperatingSystem.IsWindows() ? FileShare.Read : FileShare.ReadWrite | FileShare.Delete);
-            }
-            catch (IOException) when (OperatingSystem.IsWindows() && File.Exists(path))
-            {
-                return null; // the share mode of the owner
+                return null;
             }
 
             if (!OperatingSystem.IsWindows() && !TryLock(file, path))
@@ -83,24 +94,55 @@ internal sealed class OwnerLock : IDisposable
                 return null;
             }
 
-            FileIdentity? named = FileIdentity.Of(path);
-            if (FileIdentity.IsKnown && named != FileIdentity.Of(file.SafeFileHandle))
+            if (FileIdentity.Of(path) != FileIdentity.Of(file))
             {
                 file.Dispose(); // deleted between opening and locking: the lock would protect nothing
                 continue;
             }
 
             string id = Environment.ProcessId.ToString(CultureInfo.InvariantCulture).PadRight(IdBytes - 1);
-            RandomAccess.Write(file.SafeFileHandle, Encoding.ASCII.GetBytes($"{id}\n"), fileOffset: 0);
+            RandomAccess.Write(file, Encoding.ASCII.GetBytes($"{id}\n"), fileOffset: 0);
             return new OwnerLock(file);
         }
     }
 
-    private static bool TryLock(FileStream file, string path)
+    private static SafeFileHandle? TryOpenAlone(string path)
+    {
+        try
+        {
+            return File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            return null;
+        }
+    }
+
+    // Not through File: that takes a shared flock on every file it opens, so that two processes starting at once would refuse each other.
+    private static SafeFileHandle OpenShared(string path)
+    {
+        while (true)
+        {
+            PrivateFiles.CreateUnlessExists(path);
+            int file = NativeMethods.Open(path, NativeMethods.OpenReadWrite | NativeMethods.OpenCloseOnExec);
+            int error = Marshal.GetLastPInvokeError();
+            if (file >= 0)
+            {
+                return new SafeFileHandle(file, ownsHandle: true);
+            }
+
+            if (error != NativeMethods.NoSuchFile)
+            {
+                throw new IOException($"'{path}' cannot be opened: {Marshal.GetPInvokeErrorMessage(error)}. It must belong to the user of this process.");
+            }
+        }
+    }
+
+    private static bool TryLock(SafeFileHandle file, string path)
     {
         const int WouldBlock = 11;
         const int WouldBlockOnMac = 35;
-        if (NativeMethods.Lock(file.SafeFileHandle, NativeMethods.LockExclusive | NativeMethods.LockWithoutWaiting) == 0)
+        if (NativeMethods.Lock(file, NativeMethods.LockExclusive | NativeMethods.LockWithoutWaiting) == 0)
         {
             return true;
         }
@@ -111,14 +153,17 @@ internal sealed class OwnerLock : IDisposable
             : throw new IOException($"'{path}' cannot be locked: {Marshal.GetPInvokeErrorMessage(error)}. Put the store on a local file system.");
     }
 
-    private static int? ReadOwner(string storePath)
+    private static SafeFileHandle? TryOpenForReading(string path)
     {
+        if (!OperatingSystem.IsWindows())
+        {
+            int file = NativeMethods.Open(path, NativeMethods.OpenReadOnly | NativeMethods.OpenCloseOnExec);
+            return file < 0 ? null : new SafeFileHandle(file, ownsHandle: true);
+        }
+
         try
         {
-            using FileStream file = new(PathFor(storePath), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            Span<byte> text = stackalloc byte[IdBytes];
-            int length = file.ReadAtLeast(text, IdBytes, throwOnEndOfStream: false);
-            return int.TryParse(Encoding.ASCII.GetString(text[..length]).Trim(), CultureInfo.InvariantCulture, out int id) ? id : null;
+            return File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         }
         catch (IOException)
         {

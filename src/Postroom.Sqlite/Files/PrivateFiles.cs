@@ -28,17 +28,24 @@ internal static class PrivateFiles
     public static void CreateNew(string path) => new FileStream(path, Options(FileMode.CreateNew, FileShare.None)).Dispose();
 
     /// <summary>Creates an empty file with mode 0600 unless one exists; that one is not opened, so SQLite's locks on it stay.</summary>
-    /// <exception cref="IOException">The directory does not exist, or another process created it at the same moment.</exception>
+    /// <exception cref="IOException">The directory does not exist.</exception>
     public static void CreateUnlessExists(string path)
     {
-        if (!File.Exists(path))
+        try
         {
-            CreateNew(path);
+            if (!File.Exists(path))
+            {
+                CreateNew(path);
+            }
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            // another process was faster
         }
     }
 
     /// <summary>Opens a side file for reading and writing; a new one gets mode 0600.</summary>
-    public static FileStream OpenOrCreate(string path, FileShare share = FileShare.ReadWrite) => new(path, Options(FileMode.OpenOrCreate, share));
+    public static FileStream OpenOrCreate(string path, FileShare share) => new(path, Options(FileMode.OpenOrCreate, share));
 
     /// <summary>Whether anyone but the owner may read, write or enter an existing path. False where modes do not exist, and for an absent path.</summary>
     public static bool IsTooOpen(string path) =>

@@ -5,6 +5,10 @@ namespace Postroom.Sqlite;
 /// <summary>The few calls of the C library that .NET does not offer. Unix only; <see cref="Statx"/> Linux only.</summary>
 internal static unsafe partial class NativeMethods
 {
+    public const int OpenReadOnly = 0;
+    public const int OpenReadWrite = 2;
+    public const int NoSuchFile = 2;
+
     public const int LockExclusive = 2;
     public const int LockWithoutWaiting = 4;
 
@@ -15,6 +19,14 @@ internal static unsafe partial class NativeMethods
     [LibraryImport("libc", EntryPoint = "usleep")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial int Sleep(uint microseconds);
+
+    /// <summary>Close-on-exec, the one flag of open(2) that differs between Linux and macOS.</summary>
+    public static int OpenCloseOnExec => OperatingSystem.IsMacOS() ? 0x100_0000 : 0x8_0000;
+
+    // Without a mode: open is variadic, and only its two fixed arguments are passed alike on every platform.
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial int Open(string path, int flags);
 
     [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
