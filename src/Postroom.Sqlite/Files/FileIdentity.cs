@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace Postroom.Sqlite;
@@ -9,7 +10,8 @@ namespace Postroom.Sqlite;
 internal readonly record struct FileIdentity(ulong Device, ulong Inode, uint Links)
 {
     /// <summary>Whether this platform tells; elsewhere no file has an identity.</summary>
-    public static bool IsKnown => OperatingSystem.IsLinux();
+    public static bool IsKnown { get; } = OperatingSystem.IsLinux()
+        && NativeLibrary.TryGetExport(NativeLibrary.GetMainProgramHandle(), "statx", out _); // absent from old C libraries
 
     /// <summary>Asks by path and never opens the file: closing a second handle would drop SQLite's locks on it.</summary>
     /// <returns>Null when nothing has that name, or the platform does not tell.</returns>

@@ -178,7 +178,8 @@ internal sealed unsafe class InFlightTable : IDisposable
         }
 
         ReserveSegment(segment);
-        var map = MemoryMappedFile.CreateFromFile(_file, mapName: null, capacity: 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
+        var map = MemoryMappedFile.CreateFromFile(
+            _file, mapName: null, capacity: 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
         MemoryMappedViewAccessor view = map.CreateViewAccessor((long)segment * SegmentBytes, SegmentBytes);
         byte* start = null;
         view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);

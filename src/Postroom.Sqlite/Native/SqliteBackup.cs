@@ -34,11 +34,11 @@ internal sealed unsafe class SqliteBackup : IDisposable
     /// <exception cref="SqliteException">The source cannot be read.</exception>
     public static SqliteBackup Begin(SqliteConnection source, string targetPath)
     {
-        PrivateFiles.CreateNew(targetPath);
         source.Execute(Name, "begin; select count(*) from sqlite_master;");
         SqliteConnection? target = null;
         try
         {
+            PrivateFiles.CreateNew(targetPath);
             target = SqliteConnection.Open(targetPath, SqliteAccess.ReadWrite, source.Library);
             fixed (byte* main = "main\0"u8)
             {

@@ -134,6 +134,7 @@ internal sealed unsafe class SqliteConnection : IDisposable
     /// <param name="sql">One statement; never built from input.</param>
     /// <returns>The statement; it ends with this connection at the latest.</returns>
     /// <exception cref="SqliteException">The text does not compile, or the schema could not be read.</exception>
+    /// <exception cref="ArgumentException">The text is empty or a comment.</exception>
     public SqliteStatement Prepare(string name, string sql)
     {
         nint statement;
@@ -144,7 +145,14 @@ internal sealed unsafe class SqliteConnection : IDisposable
             code = _library.PrepareV3(_handle, text, -1, PreparePersistent, &statement, null);
         }
 
-        return code == SqliteCode.Ok ? Adopt(new SqliteStatement(this, statement, name)) : throw Failure(name);
+        if (code != SqliteCode.Ok)
+        {
+            throw Failure(name);
+        }
+
+        return statement == 0
+            ? throw new ArgumentException($"The SQL of '{name}' holds no statement.", nameof(sql))
+            : Adopt(new SqliteStatement(this, statement, name));
     }
 
     /// <summary>Copies frames of the WAL into the database file and flushes it.</summary>

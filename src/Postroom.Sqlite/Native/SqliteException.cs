@@ -80,7 +80,8 @@ internal sealed class SqliteException : Exception
             SqliteFault.Busy => "Another program holds a lock on it; close that program.",
             SqliteFault.DiskFull => "Free space on its volume or raise the quota; nothing is lost meanwhile.",
             SqliteFault.Io => "Look at the kernel log for the disk's error.",
-            SqliteFault.ReadOnly or SqliteFault.CannotOpen => "Its file and directory must exist and belong to the user of this process, with modes 0600 and 0700.",
+            SqliteFault.ReadOnly or SqliteFault.CannotOpen =>
+                "Its file and directory must exist and belong to the user of this process, with modes 0600 and 0700.",
             SqliteFault.OutOfMemory => "Give the process more memory.",
             SqliteFault.Damaged => "Stop, keep all of its files as they are, and restore a backup or export what is readable with postroom doctor.",
             _ => "This is a fault of Postroom; please report it.",

@@ -254,6 +254,14 @@ public sealed class SqliteConnectionTests : IDisposable
     }
 
     [Fact]
+    public void Text_without_a_statement_is_refused()
+    {
+        using SqliteConnection connection = Create();
+
+        Assert.Throws<ArgumentException>(() => connection.Prepare("nothing", "-- only a comment"));
+    }
+
+    [Fact]
     public void Closing_ends_statements_and_rolls_back()
     {
         SqliteConnection connection = Create();
