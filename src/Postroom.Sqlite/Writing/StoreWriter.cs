@@ -87,6 +87,14 @@ internal sealed partial class StoreWriter : IDisposable
         return after.Done;
     }
 
+    /// <summary>Completes once everything handed over before is answered.</summary>
+    public ValueTask FlushAsync()
+    {
+        DelegateOperation<bool> last = new(static _ => true);
+        Post(last);
+        return last.Done;
+    }
+
     /// <summary>Finishes what was handed over and empties the WAL.</summary>
     public Task CloseAsync()
     {
