@@ -71,7 +71,7 @@ export class Outbox {
       });
       const body = await response.json().catch(() => null);
       if (response.ok && body?.success) return { entryId: String(body.data?.entry_id ?? '') };
-      const text = typeof body?.message === 'string' && body.message ? body.message : `The server answered ${response.status}.`;
+      const text = typeof body?.message === 'string' && body.message ? sentence(body.message) : `The server answered ${response.status}.`;
       if (response.status === 408 || response.status === 429 || response.status >= 500 || response.ok) {
         return { reason: text, after: retryAfter(response.headers.get('Retry-After')) };
       }
@@ -87,6 +87,12 @@ export class Outbox {
       this.#wake = () => { clearTimeout(timer); resolve(); };
     });
   }
+}
+
+/** The server's text as a sentence, without the words a bridge needs and a person does not. */
+function sentence(text) {
+  const plain = text.replace(/^Error processing webhook: /, '').trim();
+  return plain.charAt(0).toUpperCase() + plain.slice(1) + (/[.!?)]$/.test(plain) ? '' : '.');
 }
 
 function retryAfter(value) {

@@ -182,7 +182,7 @@ export class View {
     const rows = [
       ['Number', number],
       ['Client id', message.side === 'me' ? message.key : undefined],
-      ['State', message.side === 'me' ? `${stateText(message)} (${message.state})` : message.receipt],
+      ['State', message.side === 'me' ? `${message.state} (${stateText(message).toLowerCase()})` : message.receipt],
       ['Attempt', message.attempt > 0 ? String(message.attempt) : undefined],
       ['Reason', message.reason],
       ['Type', message.kind],
@@ -201,7 +201,7 @@ export class View {
 function noteOf(message) {
   if (message.side !== 'me') return '';
   if (message.state === 'failed') return message.reason || 'This message could not be processed.';
-  if (message.state === 'sending' && message.waiting) return `${message.waiting} It is kept and sent as soon as possible.`;
+  if (message.state === 'sending' && message.waiting) return `${message.waiting} Kept, and sent as soon as possible.`;
   return '';
 }
 
