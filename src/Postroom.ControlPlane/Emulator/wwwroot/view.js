@@ -182,7 +182,7 @@ export class View {
     const rows = [
       ['Number', number],
       ['Client id', message.side === 'me' ? message.key : undefined],
-      ['State', message.side === 'me' ? `${message.state} (${stateText(message).toLowerCase()})` : message.receipt],
+      ['State', message.side === 'me' ? stateWithWord(message) : message.receipt],
       ['Attempt', message.attempt > 0 ? String(message.attempt) : undefined],
       ['Reason', message.reason],
       ['Type', message.kind],
@@ -203,6 +203,12 @@ function noteOf(message) {
   if (message.state === 'failed') return message.reason || 'This message could not be processed.';
   if (message.state === 'sending' && message.waiting) return `${message.waiting} Kept, and sent as soon as possible.`;
   return '';
+}
+
+/** The state's own name, and the word a person sees where that is another one. */
+function stateWithWord(message) {
+  const word = stateText(message).toLowerCase();
+  return word === message.state ? word : `${message.state} (${word})`;
 }
 
 const shortId = id => (id ? (id.length > 12 ? `…${id.slice(-8)}` : id) : '');
