@@ -38,7 +38,7 @@ public sealed class ChatBrowser : IAsyncLifetime
         _playwright?.Dispose();
     }
 
-    /// <summary>A page of its own profile. Every message on its console fails the test that asked for it.</summary>
+    /// <summary>A page of its own profile. Below 600 pixels it is a phone: touch, and two device pixels to one.</summary>
     internal async Task<IPage> OpenAsync(string address, int width = 1200, int height = 800, bool dark = false)
     {
         Assert.SkipWhen(_browser is null, $"No browser at {Executable}: install Debian's chromium to run these tests.");
