@@ -6,14 +6,15 @@ public sealed partial class RuntimeConfiguration
 {
     private async Task<ReloadResult> ReloadInTurnAsync()
     {
+        // Outside the turn, so that overrides and a step back need not wait.
+        if (_lastReload is { } last && _time.GetElapsedTime(last) is var since && since < ReloadInterval)
+        {
+            await Task.Delay(ReloadInterval - since, _time);
+        }
+
         await _turn.WaitAsync();
         try
         {
-            if (_lastReload is { } last && _time.GetElapsedTime(last) is var since && since < ReloadInterval)
-            {
-                await Task.Delay(ReloadInterval - since, _time);
-            }
-
             _lastReload = _time.GetTimestamp();
             lock (_lock)
             {

@@ -27,7 +27,7 @@ public sealed partial class RuntimeConfiguration : IRuntimeConfiguration, IDispo
     private volatile ConfigurationSnapshot _current;
     private volatile IReadOnlyList<ConfigurationProblem> _problems = [];
     private (ConfigurationSnapshot Snapshot, SettingMap Overrides)? _previous; // written by the holder of _turn
-    private long? _lastReload; // written by the holder of _turn
+    private long? _lastReload; // written before _waiting is cleared, read by the task that fills it next
 
     private RuntimeConfiguration(
         ConfigurationSources sources, ConfigurationLoader loader, OverrideConfigurationLayer overrides, Redactor redactor, TimeProvider time, ILogger logger, ConfigurationSnapshot first)

@@ -33,7 +33,9 @@ internal sealed class YamlSettings
         }
         catch (YamlException e)
         {
-            throw SettingText.Refuse(layer, source, e.Start.Line, e.Start.Column, $"'{source}' is not YAML: {e.Message}");
+            // For a tab in the indentation the scanner begins at the map around it, and ends at the tab.
+            Mark at = e.Message.Contains("tab", StringComparison.Ordinal) ? e.End : e.Start;
+            throw SettingText.Refuse(layer, source, at.Line, at.Column, $"'{source}' is not YAML: {e.Message}");
         }
         catch (Exception e) when (e is not ConfigurationException and not OutOfMemoryException)
         {
