@@ -33,9 +33,8 @@ internal sealed class YamlSettings
         }
         catch (YamlException e)
         {
-            // For a tab in the indentation the scanner begins at the map around it, and ends at the tab.
-            Mark at = e.Message.Contains("tab", StringComparison.Ordinal) ? e.End : e.Start;
-            throw SettingText.Refuse(layer, source, at.Line, at.Column, $"'{source}' is not YAML: {e.Message}");
+            (long line, long column) = e.Message.Contains("tab", StringComparison.Ordinal) ? FindTab(text, e.Start) : (e.Start.Line, e.Start.Column);
+            throw SettingText.Refuse(layer, source, line, column, $"'{source}' is not YAML: {e.Message}");
         }
         catch (Exception e) when (e is not ConfigurationException and not OutOfMemoryException)
         {
@@ -43,6 +42,22 @@ internal sealed class YamlSettings
             Mark at = reader._parser.Current?.Start ?? Mark.Empty;
             throw SettingText.Refuse(layer, source, at.Line, at.Column, $"'{source}' is not YAML ({e.GetType().Name}).");
         }
+    }
+
+    /// <summary>Where the tab in the indentation is: the scanner only tells where the map around it begins.</summary>
+    private static (long Line, long Column) FindTab(string text, Mark start)
+    {
+        long line = 0;
+        foreach (ReadOnlySpan<char> content in text.AsSpan().EnumerateLines())
+        {
+            int indentation = content.IndexOfAnyExcept(' ');
+            if (++line >= start.Line && indentation >= 0 && content[indentation] == '\t')
+            {
+                return (line, indentation + 1);
+            }
+        }
+
+        return (start.Line, start.Column);
     }
 
     private SettingMap ReadStream()

@@ -137,6 +137,30 @@ public sealed class SettingsFileTests
         }
     }
 
+    [Theory]
+    [InlineData("- ")]
+    [InlineData("? ")]
+    [InlineData("[")]
+    [InlineData("{a: ")]
+    [InlineData("\"")]
+    [InlineData("a")]
+    [InlineData("a: |\n ")]
+    [InlineData("!")]
+    [InlineData("# \n")]
+    [InlineData("\n")]
+    [InlineData("a: b ")]
+    [InlineData("%")]
+    [InlineData("'\\x ")]
+    public void A_hostile_file_of_full_size_is_answered_in_time(string piece)
+    {
+        string text = string.Concat(Enumerable.Repeat(piece, SettingText.MaxBytes / piece.Length));
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+
+        Record.Exception(() => Parse(text, "a.yaml")).ShouldBeNullOrConfigurationException(piece);
+
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(10), $"took {watch.Elapsed}");
+    }
+
     private static SettingMap Parse(string text, string source) => SettingText.Parse(Encoding.UTF8.GetBytes(text), "file", source);
 
     private static ConfigurationProblem Refuse(string text, string source) =>
