@@ -1,0 +1,44 @@
+namespace Postroom;
+
+/// <summary>What adapters see of the runtime: its status, its journal, and the way in for what they receive.</summary>
+public interface IRuntimeView
+{
+    /// <summary>The runtime now.</summary>
+    ValueTask<RuntimeStatus> GetStatusAsync(CancellationToken cancellationToken);
+
+    /// <summary>Where it stands, without looking at the store.</summary>
+    RuntimeState State { get; }
+
+    /// <summary>The store's record.</summary>
+    IJournal Journal { get; }
+
+    /// <summary>The store's small named values.</summary>
+    IFacts Facts { get; }
+
+    /// <summary>The health of all parts for one question.</summary>
+    ValueTask<HealthReport> CheckHealthAsync(HealthViews view, CancellationToken cancellationToken);
+
+    /// <summary>Whether a communicator of this name or kind is enabled; null when none is.</summary>
+    string? FindChannel(string clientType);
+
+    /// <summary>A way in for one source.</summary>
+    /// <param name="source">The source's name, for the record.</param>
+    IMessageSink OpenSink(string source);
+
+    /// <summary>Puts a message on a queue at an operator's word.</summary>
+    ValueTask<PublishResult> InjectAsync(Envelope envelope, CancellationToken cancellationToken);
+
+    /// <summary>Changes facts outside a message.</summary>
+    ValueTask WriteFactsAsync(IReadOnlyList<FactChange> facts, CancellationToken cancellationToken);
+}
+
+/// <summary>The health of all parts.</summary>
+/// <param name="State">The worst of all.</param>
+/// <param name="Checks">One entry per part.</param>
+public sealed record HealthReport(HealthState State, IReadOnlyList<HealthCheck> Checks);
+
+/// <summary>The health of one part.</summary>
+/// <param name="Name">The part.</param>
+/// <param name="Result">How it is.</param>
+/// <param name="Duration">How long the check took.</param>
+public sealed record HealthCheck(string Name, HealthResult Result, TimeSpan Duration);

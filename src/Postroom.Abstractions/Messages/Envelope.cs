@@ -1,0 +1,246 @@
+namespace Postroom;
+
+/// <summary>One message as it is stored and moved.</summary>
+/// <remarks>
+/// Immutable. What is usually absent lives in one optional object, so a plain message stays small. <see cref="Body"/> is an
+/// array that belongs to this message alone; whoever made the envelope does not write to it any more.
+/// </remarks>
+public sealed record Envelope
+{
+    private static readonly string InheritConversation = new('*', 1);
+    private static readonly IReadOnlyDictionary<string, string> NoHeaders = new Dictionary<string, string>();
+
+    private long _seq;
+    private long _createdAt;
+    private string? _orderKey = InheritConversation;
+    private Rare? _rare;
+
+    /// <summary>Makes an envelope with the parts every message has.</summary>
+    /// <param name="id">The message's id, from <see cref="MessageId.New"/>.</param>
+    /// <param name="queue">The queue it goes to.</param>
+    /// <param name="type">Its payload type, for example <c>order.received</c>.</param>
+    /// <param name="body">The payload's bytes.</param>
+    public Envelope(MessageId id, string queue, string type, ReadOnlyMemory<byte> body)
+    {
+        Id = id;
+        Queue = queue;
+        Type = type;
+        Body = body;
+        _createdAt = id.CreatedAt.ToUnixTimeMilliseconds();
+    }
+
+    private Envelope(Envelope original)
+    {
+        Id = original.Id;
+        Queue = original.Queue;
+        Type = original.Type;
+        Body = original.Body;
+        ContentType = original.ContentType;
+        Direction = original.Direction;
+        From = original.From;
+        To = original.To;
+        Conversation = original.Conversation;
+        MaxAttempts = original.MaxAttempts;
+        Hops = original.Hops;
+        Headers = original.Headers;
+        _seq = original._seq;
+        _createdAt = original._createdAt;
+        _orderKey = original._orderKey;
+        _rare = original._rare is { } rare ? rare with { } : null;
+    }
+
+    /// <summary>The message's identity; the same through retries and restarts.</summary>
+    public MessageId Id { get; init; }
+
+    /// <summary>Position in the store's total order of appends; cursor for paging and event ids. Set by the store; 0 before.</summary>
+    public long Seq
+    {
+        get => _seq;
+        init => _seq = value;
+    }
+
+    /// <summary>The queue that holds it.</summary>
+    public string Queue { get; init; }
+
+    /// <summary>The payload type: a stable string, never a CLR name. See <see cref="Names.IsPayloadType"/>.</summary>
+    public string Type { get; init; }
+
+    /// <summary>The payload's bytes; may be empty. At most <c>limits.body</c> (25 MiB).</summary>
+    public ReadOnlyMemory<byte> Body { get; init; }
+
+    /// <summary>The body's media type; <c>application/json</c> unless set.</summary>
+    public string ContentType { get; init; } = "application/json";
+
+    /// <summary>Which way it moves; <see cref="MessageDirection.Internal"/> unless set.</summary>
+    public MessageDirection Direction { get; init; } = MessageDirection.Internal;
+
+    /// <summary>Who sent it; written by the runtime, a handler cannot set it. Null when nobody outside did.</summary>
+    public Address? From { get; init; }
+
+    /// <summary>Whom it is for; null for messages to a queue.</summary>
+    public Address? To { get; init; }
+
+    /// <summary>The conversation it belongs to: opaque, at most 256 characters; null for none.</summary>
+    public string? Conversation { get; init; }
+
+    /// <summary>
+    /// Messages with the same key in the same queue are handled one after the other. Equal to <see cref="Conversation"/> unless set;
+    /// null or empty means unordered.
+    /// </summary>
+    public string? OrderKey
+    {
+        get => ReferenceEquals(_orderKey, InheritConversation) ? Conversation : _orderKey;
+        init => _orderKey = value;
+    }
+
+    /// <summary>Shared by the copies of one fan-out; null otherwise.</summary>
+    public MessageId? GroupId
+    {
+        get => _rare?.GroupId;
+        init
+        {
+            if (_rare is not null || value is not null)
+            {
+                (_rare ??= new Rare()).GroupId = value;
+            }
+        }
+    }
+
+    /// <summary>The message whose handler produced this one; null when none did.</summary>
+    public MessageId? ParentId
+    {
+        get => _rare?.ParentId;
+        init
+        {
+            if (_rare is not null || value is not null)
+            {
+                (_rare ??= new Rare()).ParentId = value;
+            }
+        }
+    }
+
+    /// <summary>The acknowledged message that this one repeats; null otherwise.</summary>
+    public MessageId? ReplayOf
+    {
+        get => _rare?.ReplayOf;
+        init
+        {
+            if (_rare is not null || value is not null)
+            {
+                (_rare ??= new Rare()).ReplayOf = value;
+            }
+        }
+    }
+
+    /// <summary>Reveals a repeat: unique per queue while it is kept, at most 512 characters; null for none.</summary>
+    public string? DedupKey
+    {
+        get => _rare?.DedupKey;
+        init
+        {
+            if (_rare is not null || value is not null)
+            {
+                (_rare ??= new Rare()).DedupKey = value;
+            }
+        }
+    }
+
+    /// <summary>Headers by lower-case name; see <see cref="HeaderNames"/> for the known ones and the limits. Empty unless set.</summary>
+    public IReadOnlyDictionary<string, string> Headers { get; init; } = NoHeaders;
+
+    /// <summary>Files that travel with it; empty unless set.</summary>
+    public IReadOnlyList<Attachment> Attachments
+    {
+        get => _rare?.Attachments ?? [];
+        init
+        {
+            if (_rare is not null || value.Count > 0)
+            {
+                (_rare ??= new Rare()).Attachments = value;
+            }
+        }
+    }
+
+    /// <summary>When it was made, in UTC with millisecond precision. The instant in <see cref="Id"/> unless set.</summary>
+    public DateTimeOffset CreatedAt
+    {
+        get => DateTimeOffset.FromUnixTimeMilliseconds(_createdAt);
+        init => _createdAt = value.ToUnixTimeMilliseconds();
+    }
+
+    /// <summary>No lease before this instant; null for at once.</summary>
+    public DateTimeOffset? NotBefore
+    {
+        get => Instant(_rare?.NotBefore);
+        init
+        {
+            if (_rare is not null || value is not null)
+            {
+                (_rare ??= new Rare()).NotBefore = value?.ToUnixTimeMilliseconds();
+            }
+        }
+    }
+
+    /// <summary>A message still pending at this instant fails as <see cref="FailureKind.Expired"/>; null for never.</summary>
+    public DateTimeOffset? ExpiresAt
+    {
+        get => Instant(_rare?.ExpiresAt);
+        init
+        {
+            if (_rare is not null || value is not null)
+            {
+                (_rare ??= new Rare()).ExpiresAt = value?.ToUnixTimeMilliseconds();
+            }
+        }
+    }
+
+    /// <summary>How many failures it may have; fixed from the queue's policy when it is appended. 5 unless set.</summary>
+    public int MaxAttempts { get; init; } = 5;
+
+    /// <summary>How many handlers stand between this message and the outside: the parent's plus one.</summary>
+    public int Hops { get; init; }
+
+    /// <summary>The value of one header; null when it is absent.</summary>
+    public string? Header(string name) => Headers.TryGetValue(name, out string? value) ? value : null;
+
+    /// <summary>
+    /// The envelope with its position in the store's order. Stamps this instance the first time, which no one else can have
+    /// numbered yet, and copies it when it already carries another number.
+    /// </summary>
+    internal Envelope Stamp(long seq)
+    {
+        return Interlocked.CompareExchange(ref _seq, seq, 0) == 0 ? this : this with { Seq = seq };
+    }
+
+    /// <summary>The envelope without its body and without the data of its attachments, for views.</summary>
+    internal Envelope WithoutBody()
+    {
+        return this with
+        {
+            Body = default,
+            Attachments = [.. Attachments.Select(attachment => attachment with { Data = null })],
+        };
+    }
+
+    private static DateTimeOffset? Instant(long? milliseconds)
+    {
+        return milliseconds is { } value ? DateTimeOffset.FromUnixTimeMilliseconds(value) : null;
+    }
+
+    private sealed record Rare
+    {
+        public MessageId? GroupId { get; set; }
+
+        public MessageId? ParentId { get; set; }
+
+        public MessageId? ReplayOf { get; set; }
+
+        public string? DedupKey { get; set; }
+
+        public IReadOnlyList<Attachment>? Attachments { get; set; }
+
+        public long? NotBefore { get; set; }
+
+        public long? ExpiresAt { get; set; }
+    }
+}

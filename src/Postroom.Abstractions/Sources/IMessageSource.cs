@@ -1,0 +1,181 @@
+namespace Postroom;
+
+/// <summary>Brings messages in from outside and acknowledges their origin once they are stored.</summary>
+/// <remarks>
+/// A source translates; it has no retry loop and swallows no exception: the supervisor restarts it with backoff and pauses it
+/// when its queue is full.
+/// </remarks>
+public interface IMessageSource
+{
+    /// <summary>The configured name.</summary>
+    string Name { get; }
+
+    /// <summary>How it stands.</summary>
+    SourceStatus Status { get; }
+
+    /// <summary>Runs until cancelled, pushing what it reads.</summary>
+    /// <param name="sink">Takes messages durably. Only after it returned may the origin be told.</param>
+    /// <param name="cancellationToken">Ends the run.</param>
+    Task RunAsync(IMessageSink sink, CancellationToken cancellationToken);
+}
+
+/// <summary>Optional for a source that can look for news at once.</summary>
+public interface IPollNow
+{
+    /// <summary>Looks now.</summary>
+    /// <returns>How many messages were new.</returns>
+    ValueTask<int> PollNowAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>Optional for a source whose origin is told after the work.</summary>
+public interface IMarkOrigin
+{
+    /// <summary>Tells the origin. Marking twice is harmless.</summary>
+    ValueTask MarkAsync(MarkRequest request, CancellationToken cancellationToken);
+}
+
+/// <summary>What a source shall tell its origin.</summary>
+/// <param name="Source">The source.</param>
+/// <param name="Key">What the source knows the message by.</param>
+/// <param name="Outcome">What became of it, in the source's words, for example <c>seen</c> or <c>failed</c>.</param>
+public sealed record MarkRequest(string Source, string Key, string Outcome);
+
+/// <summary>Takes messages durably.</summary>
+public interface IMessageSink
+{
+    /// <summary>Stores a batch and returns after the commit.</summary>
+    /// <param name="batch">What came in, in order.</param>
+    /// <param name="checkpoint">Where the source stands after these; stored in the same transaction. Null for none.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>One result per message.</returns>
+    /// <exception cref="IntakeClosedException">Nothing was stored; try again later.</exception>
+    ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken);
+
+    /// <summary>Reads the checkpoint stored last; null at first.</summary>
+    ValueTask<ReadOnlyMemory<byte>?> GetCheckpointAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>One message as a source hands it over.</summary>
+/// <param name="Queue">The queue it goes to.</param>
+/// <param name="Type">Its payload type.</param>
+/// <param name="Body">The payload's bytes.</param>
+public sealed record SourceMessage(string Queue, string Type, ReadOnlyMemory<byte> Body)
+{
+    /// <summary>The body's media type.</summary>
+    public string ContentType { get; init; } = "application/json";
+
+    /// <summary>Who sent it; null when nobody can be named.</summary>
+    public Address? From { get; init; }
+
+    /// <summary>The conversation; null for a new one.</summary>
+    public string? Conversation { get; init; }
+
+    /// <summary>Reveals a repeat; null for none.</summary>
+    public string? DedupKey { get; init; }
+
+    /// <summary>Headers; empty unless set.</summary>
+    public IReadOnlyDictionary<string, string> Headers { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Files; empty unless set.</summary>
+    public IReadOnlyList<Attachment> Attachments { get; init; } = [];
+
+    /// <summary>No handling before this instant; null for at once.</summary>
+    public DateTimeOffset? NotBefore { get; init; }
+}
+
+/// <summary>What became of a message that came in.</summary>
+/// <param name="Id">Its id, or the id of the message it repeats.</param>
+/// <param name="Duplicate">Whether it repeats one that is already stored.</param>
+/// <param name="SameBody">For a duplicate, whether the bodies are equal.</param>
+public readonly record struct AcceptResult(MessageId Id, bool Duplicate, bool SameBody = true);
+
+/// <summary>Why intake does not take a message now.</summary>
+public enum IntakeRefusal
+{
+    /// <summary>The runtime starts, stops or restarts.</summary>
+    NotRunning,
+
+    /// <summary>The store cannot write.</summary>
+    StoreUnavailable,
+
+    /// <summary>The queue is above its high-water mark.</summary>
+    HighWater,
+
+    /// <summary>Too many messages of one sender wait.</summary>
+    TooManyPerKey,
+}
+
+/// <summary>Intake does not take messages now; nothing was stored.</summary>
+public sealed class IntakeClosedException : Exception
+{
+    /// <summary>Makes the exception.</summary>
+    /// <param name="refusal">Why, as a closed choice.</param>
+    /// <param name="retryAfter">When to try again.</param>
+    /// <param name="message">Why, in words.</param>
+    /// <param name="innerException">The cause; null for none.</param>
+    public IntakeClosedException(IntakeRefusal refusal, TimeSpan retryAfter, string message, Exception? innerException = null)
+        : base(message, innerException)
+    {
+        Refusal = refusal;
+        RetryAfter = retryAfter;
+    }
+
+    /// <summary>Why.</summary>
+    public IntakeRefusal Refusal { get; }
+
+    /// <summary>When to try again.</summary>
+    public TimeSpan RetryAfter { get; }
+}
+
+/// <summary>What a source does now.</summary>
+public enum SourceState
+{
+    /// <summary>Does not run.</summary>
+    Stopped,
+
+    /// <summary>Connects.</summary>
+    Starting,
+
+    /// <summary>Brings messages in.</summary>
+    Running,
+
+    /// <summary>Held back; acknowledges nothing.</summary>
+    Paused,
+
+    /// <summary>Failed and waits before the next try.</summary>
+    Backoff,
+
+    /// <summary>Given up.</summary>
+    Failed,
+}
+
+/// <summary>How a source stands.</summary>
+public sealed record SourceStatus
+{
+    /// <summary>What it does now.</summary>
+    public SourceState State { get; init; }
+
+    /// <summary>Since when; null before the first start.</summary>
+    public DateTimeOffset? Since { get; init; }
+
+    /// <summary>When something last worked; null for never.</summary>
+    public DateTimeOffset? LastSuccessAt { get; init; }
+
+    /// <summary>The last error; null for none.</summary>
+    public string? LastError { get; init; }
+
+    /// <summary>Messages stored.</summary>
+    public long Produced { get; init; }
+
+    /// <summary>Messages that were repeats.</summary>
+    public long Duplicates { get; init; }
+
+    /// <summary>Messages that were refused.</summary>
+    public long Refused { get; init; }
+
+    /// <summary>How far behind its origin it is; null when it cannot tell.</summary>
+    public TimeSpan? Lag { get; init; }
+
+    /// <summary>Where it stands, as text; null for nowhere.</summary>
+    public string? Checkpoint { get; init; }
+}

@@ -1,0 +1,55 @@
+namespace Postroom;
+
+/// <summary>One message handed to one worker until it is settled or the lease ends. A lease is data; the store has the verbs.</summary>
+public sealed record MessageLease
+{
+    /// <summary>The message.</summary>
+    public required Envelope Envelope { get; init; }
+
+    /// <summary>The number of this attempt: 1 when the message first begins. Counted when a worker begins it, not when it is leased.</summary>
+    public required int Attempt { get; init; }
+
+    /// <summary>How many failures counted against <see cref="Envelope.MaxAttempts"/> so far.</summary>
+    public int Failures { get; init; }
+
+    /// <summary>Rises with every lease of this message; a settlement names it.</summary>
+    public required long Fence { get; init; }
+
+    /// <summary>Who holds it: <c>{node}/{run}/{pool}</c>.</summary>
+    public required string Owner { get; init; }
+
+    /// <summary>When it ends unless renewed; null where leases do not expire.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>Whether an earlier attempt began and ended without an outcome.</summary>
+    public bool Redelivered { get; init; }
+
+    /// <summary>When an earlier attempt claimed a send whose outcome is not known; null for none.</summary>
+    public DateTimeOffset? SendStartedAt { get; init; }
+
+    /// <summary>The outside ids of the parts that earlier attempts delivered, in order; empty at first.</summary>
+    public IReadOnlyList<string> Progress { get; init; } = [];
+}
+
+/// <summary>What a worker says of a lease it goes on holding. Closed.</summary>
+public abstract record LeaseProgress
+{
+    private LeaseProgress()
+    {
+    }
+
+    /// <summary>The attempt begins now: the process may die of it. Kept through the end of the process, without a commit.</summary>
+    /// <param name="Owner">The pool and slot that run it.</param>
+    public sealed record Begin(string Owner) : LeaseProgress;
+
+    /// <summary>A send is about to leave. Committed before the call returns.</summary>
+    /// <param name="At">When.</param>
+    public sealed record Claim(DateTimeOffset At) : LeaseProgress;
+
+    /// <summary>The send that was claimed certainly did not leave. Committed before the call returns.</summary>
+    public sealed record Unclaim : LeaseProgress;
+
+    /// <summary>Parts of a long message are delivered. Committed before the call returns.</summary>
+    /// <param name="OutsideIds">The service's ids of all parts so far, in order.</param>
+    public sealed record Parts(IReadOnlyList<string> OutsideIds) : LeaseProgress;
+}

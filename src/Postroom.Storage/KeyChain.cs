@@ -1,0 +1,87 @@
+namespace Postroom.Storage;
+
+/// <summary>The open messages of one order key, oldest first. At most one of them is leased; the others wait behind it.</summary>
+internal sealed class KeyChain(string key)
+{
+    public string Key { get; } = key;
+
+    public OpenMessage? First { get; private set; }
+
+    public OpenMessage? Last { get; private set; }
+
+    /// <summary>How many of its messages are in memory.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>The one that is with a worker; null when none is.</summary>
+    public OpenMessage? Leased { get; set; }
+
+    /// <summary>A failed message holds the key until an operator decides.</summary>
+    public bool Halted { get; set; }
+
+    /// <summary>Followers that were left on disk; the store finds them when those in memory have ended. Negative when their number is not known.</summary>
+    public long OnDisk { get; set; }
+
+    /// <summary>The followers that the lane counts as blocked now, so that the count is taken back exactly.</summary>
+    public int CountedAsBlocked { get; set; }
+
+    public bool IsEmpty => First is null && OnDisk == 0 && !Halted;
+
+    /// <summary>Inserts by age. Nearly always at the end.</summary>
+    public void Insert(OpenMessage message)
+    {
+        OpenMessage? before = Last;
+        while (before is not null && before.Seq > message.Seq)
+        {
+            before = before.Previous;
+        }
+
+        message.Chain = this;
+        message.Previous = before;
+        message.Next = before is null ? First : before.Next;
+        if (message.Next is null)
+        {
+            Last = message;
+        }
+        else
+        {
+            message.Next.Previous = message;
+        }
+
+        if (before is null)
+        {
+            First = message;
+        }
+        else
+        {
+            before.Next = message;
+        }
+
+        Count++;
+    }
+
+    public void Remove(OpenMessage message)
+    {
+        if (message.Previous is null)
+        {
+            First = message.Next;
+        }
+        else
+        {
+            message.Previous.Next = message.Next;
+        }
+
+        if (message.Next is null)
+        {
+            Last = message.Previous;
+        }
+        else
+        {
+            message.Next.Previous = message.Previous;
+        }
+
+        message.Previous = null;
+        message.Next = null;
+        message.Chain = null;
+        Count--;
+    }
+}

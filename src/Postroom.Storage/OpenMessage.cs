@@ -1,0 +1,134 @@
+namespace Postroom.Storage;
+
+/// <summary>Where a lane has put a message.</summary>
+internal enum Place
+{
+    /// <summary>Not in a lane: on disk only, or ended.</summary>
+    None,
+
+    /// <summary>May be leased now.</summary>
+    Ready,
+
+    /// <summary>Behind an earlier message of its key.</summary>
+    Following,
+
+    /// <summary>Waits for a retry and holds its key.</summary>
+    Waiting,
+
+    /// <summary>Appended with a delay; joins its key when it becomes due.</summary>
+    Delayed,
+
+    /// <summary>Its type has no handler in this build.</summary>
+    Parked,
+
+    /// <summary>With a worker.</summary>
+    Leased,
+
+    /// <summary>With a worker whose settlement is on its way to the medium.</summary>
+    Settling,
+}
+
+/// <summary>One message as its store knows it while it is in memory. Every field is owned by its lane's lock unless it says otherwise.</summary>
+internal sealed class OpenMessage(Envelope envelope)
+{
+    /// <summary>The message; never changes.</summary>
+    public Envelope Envelope { get; } = envelope;
+
+    public long Seq => Envelope.Seq;
+
+    public MessageState State { get; set; }
+
+    public Place Place { get; set; }
+
+    /// <summary>Attempts that began and were not given back.</summary>
+    public int Attempt { get; set; }
+
+    /// <summary>Failures that count against <see cref="Envelope.MaxAttempts"/>.</summary>
+    public int Failures { get; set; }
+
+    public int Deaths { get; set; }
+
+    public int Replays { get; set; }
+
+    /// <summary>The fence of the last lease.</summary>
+    public long Fence { get; set; }
+
+    /// <summary>The fence whose settlement was applied last; a repeat of it succeeds.</summary>
+    public long SettledFence { get; set; }
+
+    /// <summary>Whether the current lease's attempt has begun.</summary>
+    public bool Begun { get; set; }
+
+    public bool Redelivered { get; set; }
+
+    public string? Owner { get; set; }
+
+    /// <summary>When the current attempt began, on the provider's monotonic clock.</summary>
+    public long BegunAt { get; set; }
+
+    public DateTimeOffset? DispatchedAt { get; set; }
+
+    public DateTimeOffset? FinishedAt { get; set; }
+
+    /// <summary>When the next attempt is due, for people; null for at once.</summary>
+    public DateTimeOffset? DueAt { get; set; }
+
+    public DateTimeOffset? SendStartedAt { get; set; }
+
+    public IReadOnlyList<string> Progress { get; set; } = [];
+
+    public FailureKind? FailureKind { get; set; }
+
+    public string? Error { get; set; }
+
+    public string? OutsideId { get; set; }
+
+    /// <summary>The slot in the table of what has begun; -1 for none. Used by stores that keep one.</summary>
+    public int Slot { get; set; } = -1;
+
+    /// <summary>The message's chain while it is in one; null for unordered messages.</summary>
+    public KeyChain? Chain { get; set; }
+
+    public OpenMessage? Previous { get; set; }
+
+    public OpenMessage? Next { get; set; }
+
+    /// <summary>The message that came to the lane before this one.</summary>
+    public OpenMessage? Older { get; set; }
+
+    /// <summary>The message that came to the lane after this one.</summary>
+    public OpenMessage? Younger { get; set; }
+
+    /// <summary>Further or unsuccessful attempts, as far as the store keeps them in memory.</summary>
+    public List<AttemptRecord>? Attempts { get; set; }
+
+    /// <summary>Receipts, as far as the store keeps them in memory.</summary>
+    public List<DeliveryReceipt>? Receipts { get; set; }
+
+    public bool IsExpired(DateTimeOffset now) => Envelope.ExpiresAt is { } end && end <= now;
+
+    /// <summary>The message as the journal shows it.</summary>
+    public JournalEntry ToEntry(bool withBody)
+    {
+        return new JournalEntry
+        {
+            Envelope = withBody ? Envelope : Envelope.WithoutBody(),
+            BodyLength = Envelope.Body.Length,
+            State = State,
+            Attempt = Attempt,
+            Failures = Failures,
+            Deaths = Deaths,
+            Replays = Replays,
+            FailureKind = FailureKind,
+            Error = Error,
+            Owner = State == MessageState.Dispatched ? Owner : null,
+            Fence = Fence,
+            Redelivered = Redelivered,
+            DueAt = State == MessageState.Pending ? DueAt ?? Envelope.NotBefore : null,
+            DispatchedAt = DispatchedAt,
+            FinishedAt = FinishedAt,
+            SendStartedAt = SendStartedAt,
+            OutsideId = OutsideId,
+        };
+    }
+}

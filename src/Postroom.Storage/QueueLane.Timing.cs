@@ -1,0 +1,149 @@
+namespace Postroom.Storage;
+
+/// <content>Instants: retries on the monotonic clock, delays and expiry on the wall clock.</content>
+internal sealed partial class QueueLane
+{
+    // Entries are not taken out when a message moves on by other means; they are passed over when their time comes.
+    private readonly PriorityQueue<OpenMessage, long> _retries = new();
+    private readonly PriorityQueue<OpenMessage, long> _calendar = new();
+    private ITimer? _timer;
+    private long _timerDue = long.MaxValue;
+
+    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(24);
+
+    private void WatchRetry(OpenMessage message, TimeSpan delay)
+    {
+        long due = _clock.GetTimestamp() + (long)(delay.TotalSeconds * _clock.TimestampFrequency);
+        _retries.Enqueue(message, due);
+        Arm();
+    }
+
+    private void WatchCalendar(OpenMessage message, DateTimeOffset at)
+    {
+        _calendar.Enqueue(message, at.ToUnixTimeMilliseconds());
+        Arm();
+    }
+
+    private void WatchExpiry(OpenMessage message)
+    {
+        if (message.Envelope.ExpiresAt is { } end)
+        {
+            WatchCalendar(message, end);
+        }
+    }
+
+    private void Arm()
+    {
+        if (_closed)
+        {
+            return;
+        }
+
+        long now = _clock.GetTimestamp();
+        long due = long.MaxValue;
+        if (_retries.TryPeek(out _, out long retry))
+        {
+            due = retry;
+        }
+
+        if (_calendar.TryPeek(out _, out long instant))
+        {
+            double seconds = Math.Max(0, (instant - _clock.GetUtcNow().ToUnixTimeMilliseconds()) / 1000.0);
+            due = Math.Min(due, now + (long)Math.Ceiling(Math.Min(seconds, LongestTimer.TotalSeconds) * _clock.TimestampFrequency));
+        }
+
+        if (due == _timerDue)
+        {
+            return;
+        }
+
+        _timerDue = due;
+        TimeSpan wait = due == long.MaxValue
+            ? Timeout.InfiniteTimeSpan
+            : TimeSpan.FromMilliseconds(Math.Ceiling(Math.Max(0, (due - now) * 1000.0 / _clock.TimestampFrequency)));
+        if (_timer is null)
+        {
+            _timer = _clock.CreateTimer(static lane => ((QueueLane)lane!).OnTimer(), this, wait, Timeout.InfiniteTimeSpan);
+        }
+        else
+        {
+            _timer.Change(wait, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void OnTimer()
+    {
+        List<LeaseWaiter>? served;
+        List<OpenMessage>? expired = null;
+        lock (_gate)
+        {
+            _timerDue = long.MaxValue;
+            long now = _clock.GetTimestamp();
+            while (_retries.TryPeek(out OpenMessage? message, out long due) && due <= now)
+            {
+                _retries.Dequeue();
+                ComeBack(message);
+            }
+
+            DateTimeOffset wall = _clock.GetUtcNow();
+            while (_calendar.TryPeek(out OpenMessage? message, out long instant) && instant <= wall.ToUnixTimeMilliseconds())
+            {
+                _calendar.Dequeue();
+                OnInstant(message, wall, ref expired);
+            }
+
+            Arm();
+            served = ServeWaiters();
+        }
+
+        Hand(served);
+        foreach (OpenMessage message in expired ?? [])
+        {
+            _owner.OnExpired(this, message);
+        }
+    }
+
+    private void ComeBack(OpenMessage message)
+    {
+        if (message.Place != Place.Waiting)
+        {
+            return;
+        }
+
+        Delayed--;
+        message.DueAt = null;
+        if (message.Chain is { } chain)
+        {
+            message.Place = Place.Following;
+            Elect(chain);
+        }
+        else
+        {
+            MakeReady(message);
+        }
+    }
+
+    private void OnInstant(OpenMessage message, DateTimeOffset now, ref List<OpenMessage>? expired)
+    {
+        // A message with a worker, or with a send whose outcome is open, is settled by them.
+        if (message.IsExpired(now) && message.Place is not (Place.None or Place.Leased or Place.Settling) && message.SendStartedAt is null)
+        {
+            Delayed -= message.Place is Place.Waiting or Place.Delayed ? 1 : 0;
+            if (message.Place == Place.Parked)
+            {
+                _parked.Remove(message);
+            }
+
+            Delist(message);
+            message.Fence = ++_fence;
+            (expired ??= []).Add(message);
+        }
+        else if (message.Place == Place.Delayed && message.Envelope.NotBefore is { } notBefore && notBefore <= now)
+        {
+            Delayed--;
+            Join(message);
+        }
+    }
+
+    private void DisposeTimer() => _timer?.Dispose();
+}

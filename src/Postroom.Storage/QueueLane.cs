@@ -1,0 +1,408 @@
+namespace Postroom.Storage;
+
+/// <summary>What a lane asks of its store. Called outside the lane's lock.</summary>
+internal interface ILaneOwner
+{
+    /// <summary>The time to live of a waiting message is over; it is out of the lane and shall be failed.</summary>
+    void OnExpired(QueueLane lane, OpenMessage message);
+
+    /// <summary>The messages of a key that are in memory have ended, and followers were left on disk.</summary>
+    void OnNeedFollowers(QueueLane lane, KeyChain chain);
+
+    /// <summary>The lane has room again and messages were left on disk.</summary>
+    void OnRoom(QueueLane lane);
+}
+
+/// <summary>
+/// One queue in memory: decides which message may be leased next. First in, first out per order key, parallel across keys;
+/// a message that waits for a retry holds its own key only.
+/// </summary>
+/// <remarks>
+/// Shared by every store whose queues have one owner. The medium is the store's: a lane is told of appends and of settlements
+/// after they are stored. One short lock; leases are taken on the caller's thread. Retries run on the monotonic clock,
+/// delays and expiry on the wall clock. One timer, armed only while something has a time.
+/// </remarks>
+internal sealed partial class QueueLane : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly ILaneOwner _owner;
+    private readonly TimeProvider _clock;
+    private readonly string _leaseOwner;
+    private readonly int _capacity;
+    private readonly ReadyQueue _ready = new();
+    private readonly Dictionary<string, KeyChain> _chains = new(StringComparer.Ordinal);
+    private readonly List<OpenMessage> _parked = [];
+    private readonly LinkedList<LeaseWaiter> _waiters = new();
+    private QueueRules _rules = new();
+    private long _fence;
+    private bool _closed;
+
+    /// <summary>Makes a lane.</summary>
+    /// <param name="queue">The queue.</param>
+    /// <param name="owner">The store.</param>
+    /// <param name="clock">The clock.</param>
+    /// <param name="leaseOwner">Node and run, the first part of every lease's owner.</param>
+    /// <param name="firstFence">Fences start above this, so that they rise from run to run.</param>
+    /// <param name="capacity">How many messages it holds before it leaves the rest on disk.</param>
+    public QueueLane(string queue, ILaneOwner owner, TimeProvider clock, string leaseOwner, long firstFence, int capacity = int.MaxValue)
+    {
+        Queue = queue;
+        _owner = owner;
+        _clock = clock;
+        _leaseOwner = $"{leaseOwner}/{queue}";
+        _fence = firstFence;
+        _capacity = capacity;
+    }
+
+    public string Queue { get; }
+
+    /// <summary>Messages in memory, whatever their place.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Messages with a worker.</summary>
+    public int Dispatched { get; private set; }
+
+    /// <summary>Messages whose instant has not come, those that wait for a retry included.</summary>
+    public int Delayed { get; private set; }
+
+    /// <summary>Messages whose type has no handler.</summary>
+    public int Parked => _parked.Count;
+
+    /// <summary>Messages behind a head that waits or is halted.</summary>
+    public long Blocked { get; private set; }
+
+    /// <summary>Messages were left on disk; everything later goes to disk too until the store has caught up.</summary>
+    public bool Overflowed { get; private set; }
+
+    public QueueRules Rules
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _rules;
+            }
+        }
+    }
+
+    /// <summary>Takes a stored message. Returns false, and marks the lane as overflowed, when it has no room: the message then stays on disk.</summary>
+    /// <param name="message">The message, pending.</param>
+    /// <param name="fromDisk">Whether the store is catching up, so that an overflowed lane takes it.</param>
+    public bool Admit(OpenMessage message, bool fromDisk = false)
+    {
+        List<LeaseWaiter>? served;
+        lock (_gate)
+        {
+            if (_closed || (Overflowed && !fromDisk) || Count >= _capacity)
+            {
+                Overflowed = true;
+                return false;
+            }
+
+            if (!fromDisk && message.Envelope.OrderKey is { Length: > 0 } key && MustFollowOnDisk(key))
+            {
+                return false;
+            }
+
+            Enlist(message);
+            Enter(message);
+            served = ServeWaiters();
+        }
+
+        Hand(served);
+        return true;
+    }
+
+    /// <summary>Waits until messages may be leased and takes up to <paramref name="max"/>.</summary>
+    public ValueTask<IReadOnlyList<MessageLease>> LeaseAsync(int max, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        cancellationToken.ThrowIfCancellationRequested();
+        LeaseWaiter waiter;
+        bool room;
+        IReadOnlyList<MessageLease>? leases;
+        lock (_gate)
+        {
+            leases = _waiters.Count == 0 ? TakeReady(max) : null;
+            room = leases is not null && WantsMore();
+            if (leases is null)
+            {
+                waiter = new LeaseWaiter(max);
+                LinkedListNode<LeaseWaiter> node = _waiters.AddLast(waiter);
+                if (cancellationToken.CanBeCanceled)
+                {
+                    waiter.Cancellation = cancellationToken.UnsafeRegister(static (state, token) =>
+                    {
+                        (QueueLane lane, LinkedListNode<LeaseWaiter> waiting) = ((QueueLane, LinkedListNode<LeaseWaiter>))state!;
+                        lane.Abandon(waiting, token);
+                    }, (this, node));
+                }
+
+                return new ValueTask<IReadOnlyList<MessageLease>>(waiter.Task);
+            }
+        }
+
+        if (room)
+        {
+            _owner.OnRoom(this);
+        }
+
+        return new ValueTask<IReadOnlyList<MessageLease>>(leases);
+    }
+
+    /// <summary>Sets the rules; what they free is leased at once.</summary>
+    public void SetRules(QueueRules rules)
+    {
+        List<LeaseWaiter>? served;
+        lock (_gate)
+        {
+            _rules = rules;
+            OpenMessage[] parked = [.. _parked];
+            _parked.Clear();
+            foreach (OpenMessage message in parked)
+            {
+                MakeReady(message);
+            }
+
+            served = ServeWaiters();
+        }
+
+        Hand(served);
+    }
+
+    /// <summary>How many messages of a key are in memory or known to be on disk; negative when the store has to count.</summary>
+    public long CountKey(string key)
+    {
+        lock (_gate)
+        {
+            return !_chains.TryGetValue(key, out KeyChain? chain) ? (Overflowed ? -1 : 0)
+                : chain.OnDisk < 0 ? -1
+                : chain.Count + chain.OnDisk;
+        }
+    }
+
+    /// <summary>Ends all waiting calls; nothing is leased any more.</summary>
+    public void Dispose()
+    {
+        List<LeaseWaiter> waiting;
+        lock (_gate)
+        {
+            _closed = true;
+            waiting = [.. _waiters];
+            _waiters.Clear();
+            DisposeTimer();
+        }
+
+        foreach (LeaseWaiter waiter in waiting)
+        {
+            waiter.Cancellation.Unregister();
+            waiter.TrySetException(new ObjectDisposedException($"Queue '{Queue}'", "The store is closed."));
+        }
+    }
+
+    private void Enter(OpenMessage message)
+    {
+        if (message.IsExpired(_clock.GetUtcNow()))
+        {
+            Delist(message);
+            ThreadPool.UnsafeQueueUserWorkItem(static work => work.Lane._owner.OnExpired(work.Lane, work.Message), (Lane: this, Message: message), preferLocal: false);
+            return;
+        }
+
+        WatchExpiry(message);
+        if (message.DueAt is null && message.Envelope.NotBefore is { } notBefore && notBefore > _clock.GetUtcNow())
+        {
+            message.Place = Place.Delayed;
+            Delayed++;
+            WatchCalendar(message, notBefore);
+            return;
+        }
+
+        Join(message);
+    }
+
+    /// <summary>A due message joins its key, or is ready when it has none.</summary>
+    private void Join(OpenMessage message)
+    {
+        if (message.Envelope.OrderKey is not { Length: > 0 } key)
+        {
+            MakeReady(message);
+            return;
+        }
+
+        if (!_chains.TryGetValue(key, out KeyChain? chain))
+        {
+            _chains.Add(key, chain = new KeyChain(key));
+        }
+
+        message.Place = Place.Following;
+        chain.Insert(message);
+        Elect(chain);
+    }
+
+    /// <summary>Makes the oldest message of a key ready, unless one of the key is with a worker, waits for a retry, or halts it.</summary>
+    private void Elect(KeyChain chain)
+    {
+        OpenMessage? first = chain.First;
+        if (chain.Leased is null && !chain.Halted && first is { Place: Place.Following })
+        {
+            // A replayed or newly due message that is older takes the place of the one elected before.
+            for (OpenMessage? other = first.Next; other is not null; other = other.Next)
+            {
+                if (other.Place is Place.Ready)
+                {
+                    other.Place = Place.Following;
+                    break;
+                }
+            }
+
+            MakeReady(first);
+        }
+
+        CountBlocked(chain);
+    }
+
+    private void MakeReady(OpenMessage message)
+    {
+        if (_rules.ParkedTypes.Count > 0 && _rules.ParkedTypes.Contains(message.Envelope.Type))
+        {
+            message.Place = Place.Parked;
+            _parked.Add(message);
+            return;
+        }
+
+        message.Place = Place.Ready;
+        _ready.Add(message);
+    }
+
+    private void CountBlocked(KeyChain chain)
+    {
+        bool blocked = chain.Halted || (chain.Leased is null && chain.First is { Place: Place.Waiting });
+        int now = !blocked ? 0 : Math.Max(0, chain.Count - (chain.Halted ? 0 : 1)) + (int)Math.Clamp(chain.OnDisk, 0, int.MaxValue);
+        Blocked += now - chain.CountedAsBlocked;
+        chain.CountedAsBlocked = now;
+    }
+
+    private bool MustFollowOnDisk(string key)
+    {
+        if (!_chains.TryGetValue(key, out KeyChain? chain))
+        {
+            return false;
+        }
+
+        // Followers fill at most half of the window, so that every other key finds room; once one of a key is on disk, all later ones are.
+        if (chain.OnDisk == 0 && Count < _capacity / 2)
+        {
+            return false;
+        }
+
+        if (chain.OnDisk >= 0)
+        {
+            chain.OnDisk++;
+        }
+
+        CountBlocked(chain);
+        return true;
+    }
+
+    private List<MessageLease>? TakeReady(int max)
+    {
+        if (_rules.Paused || _closed)
+        {
+            return null;
+        }
+
+        List<MessageLease>? leases = null;
+        while (max > 0 && _ready.Take() is { } message)
+        {
+            (leases ??= new List<MessageLease>(Math.Min(max, 16))).Add(Lease(message));
+            max--;
+        }
+
+        return leases;
+    }
+
+    private MessageLease Lease(OpenMessage message)
+    {
+        message.Place = Place.Leased;
+        message.State = MessageState.Dispatched;
+        message.Fence = ++_fence;
+        message.Begun = false;
+        message.Owner = _leaseOwner;
+        message.DueAt = null;
+        if (message.Chain is { } chain)
+        {
+            chain.Leased = message;
+        }
+
+        Dispatched++;
+        return new MessageLease
+        {
+            Envelope = message.Envelope,
+            Attempt = message.Attempt + 1,
+            Failures = message.Failures,
+            Fence = message.Fence,
+            Owner = _leaseOwner,
+            Redelivered = message.Redelivered,
+            SendStartedAt = message.SendStartedAt,
+            Progress = message.Progress,
+        };
+    }
+
+    private List<LeaseWaiter>? ServeWaiters()
+    {
+        List<LeaseWaiter>? served = null;
+        while (_waiters.First is { } node && TakeReady(node.Value.Max) is { } leases)
+        {
+            _waiters.RemoveFirst();
+            node.Value.Served = leases;
+            (served ??= []).Add(node.Value);
+        }
+
+        return served;
+    }
+
+    private void Hand(List<LeaseWaiter>? served)
+    {
+        if (served is null)
+        {
+            return;
+        }
+
+        foreach (LeaseWaiter waiter in served)
+        {
+            waiter.Cancellation.Unregister();
+            waiter.TrySetResult(waiter.Served!);
+        }
+
+        if (WantsMoreLocked())
+        {
+            _owner.OnRoom(this);
+        }
+    }
+
+    private void Abandon(LinkedListNode<LeaseWaiter> node, CancellationToken token)
+    {
+        lock (_gate)
+        {
+            if (node.List is null)
+            {
+                return;
+            }
+
+            _waiters.Remove(node);
+        }
+
+        node.Value.TrySetCanceled(token);
+    }
+
+    private bool WantsMore() => Overflowed && Count < _capacity / 2;
+
+    private bool WantsMoreLocked()
+    {
+        lock (_gate)
+        {
+            return WantsMore();
+        }
+    }
+}

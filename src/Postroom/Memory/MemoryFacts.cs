@@ -1,0 +1,33 @@
+using System.Collections.Concurrent;
+
+namespace Postroom.Memory;
+
+/// <summary>Facts in memory.</summary>
+internal sealed class MemoryFacts(TimeProvider clock) : IFacts
+{
+    private readonly ConcurrentDictionary<(string Scope, string Key), Fact> _facts = new();
+
+    public void Set(FactChange change)
+    {
+        if (change.Value is not { } value)
+        {
+            _facts.TryRemove((change.Scope, change.Key), out _);
+            return;
+        }
+
+        _facts[(change.Scope, change.Key)] = new Fact(change.Scope, change.Key, value.ToArray(), change.ExpiresAt, clock.GetUtcNow());
+    }
+
+    public ValueTask<Fact?> GetAsync(string scope, string key, CancellationToken cancellationToken)
+    {
+        return new ValueTask<Fact?>(_facts.TryGetValue((scope, key), out Fact? fact) && !IsOver(fact) ? fact : null);
+    }
+
+    public ValueTask<IReadOnlyList<Fact>> ListAsync(string scope, CancellationToken cancellationToken)
+    {
+        return new ValueTask<IReadOnlyList<Fact>>(
+            [.. _facts.Values.Where(fact => fact.Scope == scope && !IsOver(fact)).OrderBy(fact => fact.Key, StringComparer.Ordinal)]);
+    }
+
+    private bool IsOver(Fact fact) => fact.ExpiresAt is { } end && end <= clock.GetUtcNow();
+}

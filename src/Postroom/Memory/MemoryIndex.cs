@@ -1,0 +1,182 @@
+using System.Collections.Concurrent;
+using Postroom.Storage;
+
+namespace Postroom.Memory;
+
+/// <summary>Finds messages by id and dedup key, keeps the last finished ones, and answers journal queries by looking at all of them.</summary>
+internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options, RetentionOptions retention)
+{
+    private readonly ConcurrentDictionary<MessageId, OpenMessage> _byId = new();
+    private readonly Dictionary<(string Queue, string Key), (OpenMessage Message, bool Finished)> _dedup = [];
+    private readonly Queue<(string Queue, string Key)> _dedupOrder = new();
+    private readonly ConcurrentQueue<OpenMessage> _finished = new();
+    private int _finishedCount;
+    private int _open;
+    private long _bytes;
+
+    public long Bytes => Volatile.Read(ref _bytes);
+
+    public OpenMessage? Find(MessageId id) => _byId.TryGetValue(id, out OpenMessage? message) ? message : null;
+
+    /// <summary>Refuses a batch that would go beyond the bounds.</summary>
+    public void CheckBounds(IReadOnlyList<Envelope> batch)
+    {
+        if (_open + batch.Count > options.Messages)
+        {
+            throw new StoreUnavailableException(
+                $"The memory store holds {_open} open messages; its limit is {options.Messages} (store.memory.messages). "
+                + "Nothing was dropped. Let the workers catch up, raise the limit, or use store.kind sqlite.");
+        }
+
+        if (_bytes + batch.Sum(Size) > options.Size)
+        {
+            throw new StoreUnavailableException(
+                $"The memory store holds {_bytes} bytes; its limit is {options.Size} (store.memory.size). "
+                + "Nothing was dropped. Let the workers catch up, raise the limit, or use store.kind sqlite.");
+        }
+    }
+
+    /// <summary>The result for a message that is already stored; null for a new one.</summary>
+    public AppendResult? FindRepeat(Envelope envelope)
+    {
+        if (_byId.TryGetValue(envelope.Id, out OpenMessage? same))
+        {
+            return new AppendResult(envelope.Id, Duplicate: true, SameBody(same, envelope));
+        }
+
+        return envelope.DedupKey is { } key && _dedup.TryGetValue((envelope.Queue, key), out (OpenMessage Message, bool _) first) && !IsOver(first.Message)
+            ? new AppendResult(first.Message.Envelope.Id, Duplicate: true, SameBody(first.Message, envelope))
+            : null;
+    }
+
+    public void Add(OpenMessage message)
+    {
+        _byId[message.Envelope.Id] = message;
+        _open++;
+        _bytes += Size(message.Envelope);
+        if (message.Envelope.DedupKey is { } key)
+        {
+            _dedup[(message.Envelope.Queue, key)] = (message, false);
+            _dedupOrder.Enqueue((message.Envelope.Queue, key));
+            while (_dedupOrder.Count > retention.MaxDedupKeys)
+            {
+                _dedup.Remove(_dedupOrder.Dequeue());
+            }
+        }
+    }
+
+    /// <summary>Counts a message as finished and lets go of the oldest ones.</summary>
+    public void Finished(OpenMessage message)
+    {
+        Interlocked.Decrement(ref _open);
+        _finished.Enqueue(message);
+        if (Interlocked.Increment(ref _finishedCount) <= options.Finished || !_finished.TryDequeue(out OpenMessage? oldest))
+        {
+            return;
+        }
+
+        Interlocked.Decrement(ref _finishedCount);
+        if (oldest.State is MessageState.Acked or MessageState.Failed)
+        {
+            Remove(oldest);
+        }
+    }
+
+    public void Reopen(OpenMessage message)
+    {
+        Interlocked.Increment(ref _open);
+        _byId[message.Envelope.Id] = message;
+    }
+
+    public void AddNote(StoreNote note)
+    {
+        if (note is { Kind: NoteKind.Receipt, MessageId: { } id } && Find(id) is { } message
+            && System.Text.Json.JsonSerializer.Deserialize(note.Data.Span, PostroomJson.Default.DeliveryReceipt) is { } receipt)
+        {
+            (message.Receipts ??= []).Add(receipt);
+        }
+    }
+
+    public JournalPage Query(JournalQuery query)
+    {
+        JournalEntry[] all = [.. _byId.Values.Where(message => JournalMoves.Matches(message, query)).Select(message => message.ToEntry(withBody: false))];
+        IEnumerable<JournalEntry> ordered = query.Ascending ? all.OrderBy(entry => entry.Envelope.Seq) : all.OrderByDescending(entry => entry.Envelope.Seq);
+        if (query.Cursor is { } cursor)
+        {
+            ordered = ordered.Where(entry => query.Ascending ? entry.Envelope.Seq > cursor : entry.Envelope.Seq < cursor);
+        }
+
+        JournalEntry[] page = [.. ordered.Skip(query.Offset).Take(query.Limit + 1)];
+        bool more = page.Length > query.Limit;
+        page = more ? page[..query.Limit] : page;
+        return new JournalPage(page, Math.Min(all.Length, 10_000), all.Length > 10_000, more ? page[^1].Envelope.Seq : null);
+    }
+
+    public JournalRecord? Record(MessageId id, bool withBody)
+    {
+        if (Find(id) is not { } message)
+        {
+            return null;
+        }
+
+        return new JournalRecord
+        {
+            Entry = message.ToEntry(withBody),
+            Attempts = message.Attempts?.ToArray() ?? JournalMoves.OnlyAttempt(message),
+            Receipts = message.Receipts?.ToArray() ?? [],
+            Children = [.. Others(other => other.Envelope.ParentId == id)],
+            Copies = message.Envelope.GroupId is { } group ? [.. Others(other => other.Envelope.GroupId == group && other.Envelope.Id != id)] : [],
+        };
+    }
+
+    public long Compact(JournalRetention kept, Action<string, MessageState> removed)
+    {
+        long count = 0;
+        DateTimeOffset now = clock.GetUtcNow();
+        foreach (OpenMessage message in _byId.Values)
+        {
+            TimeSpan keep = message.State == MessageState.Acked ? kept.Acked : kept.Failed;
+            if (message.State is MessageState.Acked or MessageState.Failed && message.FinishedAt is { } end && end + keep <= now && Remove(message))
+            {
+                removed(message.Envelope.Queue, message.State);
+                count++;
+            }
+        }
+
+        return count;
+    }
+
+    private IEnumerable<JournalEntry> Others(Func<OpenMessage, bool> which)
+    {
+        return _byId.Values.Where(which).OrderBy(other => other.Seq).Take(1_000).Select(other => other.ToEntry(withBody: false));
+    }
+
+    private bool Remove(OpenMessage message)
+    {
+        if (!_byId.TryRemove(message.Envelope.Id, out _))
+        {
+            return false;
+        }
+
+        Interlocked.Add(ref _bytes, -Size(message.Envelope));
+        return true;
+    }
+
+    private bool IsOver(OpenMessage message)
+    {
+        return message.State is MessageState.Acked or MessageState.Failed && message.FinishedAt is { } end && end + retention.Dedup <= clock.GetUtcNow();
+    }
+
+    private static bool SameBody(OpenMessage stored, Envelope envelope) => stored.Envelope.Body.Span.SequenceEqual(envelope.Body.Span);
+
+    private static long Size(Envelope envelope)
+    {
+        long size = envelope.Body.Length;
+        foreach (Attachment attachment in envelope.Attachments)
+        {
+            size += attachment.Data?.Length ?? 0;
+        }
+
+        return size;
+    }
+}
