@@ -104,6 +104,15 @@ public sealed class SecretSettingTests : ConfigurationTest
     }
 
     [Fact]
+    public async Task An_address_shows_its_server_and_not_its_password()
+    {
+        RuntimeConfiguration configuration = await LoadAsync("redis: { url: 'redis://user:canary@redis:6379' }");
+
+        Assert.Equal("redis://user:***@redis:6379", configuration.Current.View().Single(view => view.Key == "redis.url").Value);
+        Assert.DoesNotContain("canary", configuration.Get<RedisOptions>("redis").ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_text_setting_keeps_json_as_its_text()
     {
         Variables["POSTROOM__intake__webhook__secret"] = """{"not": "a map"}""";
