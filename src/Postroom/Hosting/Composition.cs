@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Postroom.Configuration;
 using Postroom.Memory;
 using Postroom.Outbound;

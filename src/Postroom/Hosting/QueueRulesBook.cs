@@ -17,7 +17,7 @@ internal sealed class QueueRulesBook(RuntimeRooms rooms, Composition composition
     /// <summary>Reads pauses and parks types that an earlier run had a handler for. Returns how many messages are parked.</summary>
     public async Task<long> SetAfterRecoveryAsync(CancellationToken cancellationToken)
     {
-        IReadOnlyList<Fact> handled = await rooms.Store.Facts.ListAsync(FactScopes.HandledType, cancellationToken);
+        IReadOnlyList<StoredFact> handled = await rooms.Store.Facts.ListAsync(FactScopes.HandledType, cancellationToken);
         HashSet<string> known = [.. handled.Select(fact => fact.Key)];
         HashSet<string> paused = [.. (await rooms.Store.Facts.ListAsync(FactScopes.Pause, cancellationToken)).Select(fact => fact.Key)];
         List<FactChange> news = [];
