@@ -192,6 +192,12 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
         _turn.Dispose();
     }
 
+    /// <summary>The envelopes of an answer to a received message, to be stored with its acknowledgement.</summary>
+    internal IReadOnlyList<Envelope> ComposeReply(OutgoingMessage message, Envelope input)
+    {
+        return Rooms.Composer.ComposeReply(message, input, new MessageOrigin(input.Id, input.Conversation, input.Hops + 1, input));
+    }
+
     internal void Fault() => State = State is RuntimeState.Running ? RuntimeState.Faulted : State;
 
     private static InvalidOperationException NotStarted() => new("The runtime has not started. Call StartAsync first.");

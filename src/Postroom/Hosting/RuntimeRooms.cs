@@ -49,6 +49,8 @@ internal sealed class RuntimeRooms
 
     public required WorkerPool Router { get; init; }
 
+    public required OutboundComposer Composer { get; init; }
+
     public required SignalBoard Signals { get; init; }
 
     public required CommunicationDispatcher Dispatcher { get; init; }
@@ -134,6 +136,7 @@ internal sealed class RuntimeRooms
             Workers = workers,
             Outbound = outbound,
             Router = new WorkerPool(router, store, settler, owner, clock, loggers.CreateLogger("Postroom.Outbound")),
+            Composer = composer,
             Signals = signals,
             Dispatcher = dispatcher,
             Communicators = new CommunicatorFactory(services, composition.Builder.Backends, loggers.CreateLogger("Postroom.Outbound")),

@@ -1,1 +1,0 @@
-namespace Postroom.Host; internal static class Program { private static int Main() => 0; }
