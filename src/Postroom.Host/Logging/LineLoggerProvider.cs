@@ -14,7 +14,6 @@ internal sealed class LineLoggerProvider : ILoggerProvider
     private readonly Channel<string> _lines = Channel.CreateBounded<string>(new BoundedChannelOptions(4_096) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     private readonly Redactor _redactor;
     private readonly TimeProvider _clock;
-    private readonly TextWriter _output;
     private readonly Task _writer;
     private long _lost;
 
@@ -22,8 +21,7 @@ internal sealed class LineLoggerProvider : ILoggerProvider
     {
         _redactor = redactor;
         _clock = clock;
-        _output = output;
-        _writer = Task.Run(WriteAsync);
+        _writer = Task.Run(() => WriteAsync(output));
     }
 
     /// <summary>The lowest level that is written; set once the configuration is known.</summary>
@@ -57,13 +55,13 @@ internal sealed class LineLoggerProvider : ILoggerProvider
         }
     }
 
-    private async Task WriteAsync()
+    private async Task WriteAsync(TextWriter output)
     {
         await foreach (string line in _lines.Reader.ReadAllAsync())
         {
             try
             {
-                await _output.WriteLineAsync(line);
+                await output.WriteLineAsync(line);
             }
             catch (Exception e) when (e is IOException or ObjectDisposedException)
             {

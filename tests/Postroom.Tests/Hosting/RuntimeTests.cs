@@ -1,14 +1,11 @@
-using System.Text.Json;
-using System.Text.Json.Serialization;
 using Postroom.Configuration;
 using Xunit;
+using static Postroom.Tests.Hosting.RuntimeHarness;
 
 namespace Postroom.Tests.Hosting;
 
 public sealed class RuntimeTests
 {
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
-
     [Fact]
     public async Task A_published_message_reaches_its_handler_and_ends_acked()
     {
@@ -25,7 +22,7 @@ public sealed class RuntimeTests
         PublishResult published = await runtime.Sender.PublishAsync("orders", "order.received", new Order("MO-1"), null, Cancel);
 
         Assert.Equal("MO-1", await handled.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancel));
-        await EndedAsync(runtime, published.Id, MessageState.Acked);
+        await runtime.EndedAsync(published.Id, MessageState.Acked);
     }
 
     [Fact]
@@ -48,7 +45,7 @@ public sealed class RuntimeTests
 
         PublishResult published = await runtime.Sender.PublishAsync("orders", "order.received", new Order("MO-1"), null, Cancel);
 
-        JournalRecord record = await EndedAsync(runtime, published.Id, MessageState.Failed);
+        JournalRecord record = await runtime.EndedAsync(published.Id, MessageState.Failed);
         Assert.Equal(3, attempts);
         Assert.Equal(FailureKind.Exhausted, record.Entry.FailureKind);
         Assert.Contains("no stock", record.Entry.Error, StringComparison.Ordinal);
@@ -72,8 +69,8 @@ public sealed class RuntimeTests
         PublishResult good = await runtime.Sender.PublishAsync("orders", "order.received", new Order("good"), null, Cancel);
         PublishResult bad = await runtime.Sender.PublishAsync("orders", "order.received", new Order("bad"), null, Cancel);
 
-        JournalRecord acked = await EndedAsync(runtime, good.Id, MessageState.Acked);
-        JournalRecord failed = await EndedAsync(runtime, bad.Id, MessageState.Failed);
+        JournalRecord acked = await runtime.EndedAsync(good.Id, MessageState.Acked);
+        JournalRecord failed = await runtime.EndedAsync(bad.Id, MessageState.Failed);
         JournalEntry child = Assert.Single(acked.Children);
         Assert.Equal("bill.due", child.Envelope.Type);
         Assert.Equal(1, child.Envelope.Hops);
@@ -96,7 +93,7 @@ public sealed class RuntimeTests
 
         await runtime.Sender.PublishAsync("ping", "ball.hit", new Order("x"), null, Cancel);
 
-        JournalEntry last = await FailedAsync(runtime, "ping");
+        JournalEntry last = await runtime.FailedAsync("ping");
         Assert.Equal(51, handled);
         Assert.Equal(FailureKind.Invalid, last.FailureKind);
         Assert.Contains("too_deep", last.Error, StringComparison.Ordinal);
@@ -127,7 +124,7 @@ public sealed class RuntimeTests
 
         PublishResult published = await runtime.Sender.PublishAsync("orders", "order.received", new Order("MO-1"), null, Cancel);
 
-        JournalRecord record = await EndedAsync(runtime, published.Id, MessageState.Acked);
+        JournalRecord record = await runtime.EndedAsync(published.Id, MessageState.Acked);
         Assert.Equal(2, record.Entry.Attempt);
         Assert.Equal(1, runtime.Workers.GetStatus().Single(pool => pool.Name == "orders").Stuck);
         release.Set();
@@ -163,57 +160,4 @@ public sealed class RuntimeTests
         Assert.Contains(e.Problems, problem => problem.Message.Contains("no worker pool", StringComparison.Ordinal));
         Assert.Contains(e.Problems, problem => problem.Message.Contains("Did you mean 'orders'?", StringComparison.Ordinal));
     }
-
-    private static async Task<MessageRuntime> StartAsync(Action<IApplicationBuilder> configure)
-    {
-        MessageRuntime runtime = new(new RuntimeSetup
-        {
-            Configuration = new ConfigurationSources { Layers = { new CommandLineConfigurationLayer(["store.kind=memory"]) } },
-        });
-        runtime.RegisterModule(new TestModule(configure));
-        await runtime.StartAsync(Cancel);
-        return runtime;
-    }
-
-    private static async Task<JournalRecord> EndedAsync(MessageRuntime runtime, MessageId id, MessageState state)
-    {
-        JournalRecord? record = null;
-        await UntilAsync(async () => (record = await runtime.Journal.GetAsync(id, withBody: false, Cancel))?.Entry.State is MessageState.Acked or MessageState.Failed);
-        Assert.Equal(state, record!.Entry.State);
-        return record;
-    }
-
-    private static async Task<JournalEntry> FailedAsync(MessageRuntime runtime, string queue)
-    {
-        JournalPage? page = null;
-        await UntilAsync(async () => (page = await runtime.Journal.QueryAsync(new JournalQuery { Queue = queue, States = [MessageState.Failed] }, Cancel)).Items.Count > 0);
-        return page!.Items[0];
-    }
-
-    private static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()));
-
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        limit.CancelAfter(TimeSpan.FromSeconds(20));
-        while (!await condition())
-        {
-            await Task.Delay(5, limit.Token);
-        }
-    }
-}
-
-public sealed record Order(string Number);
-
-[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
-[JsonSerializable(typeof(Order))]
-public sealed partial class RuntimeTestJson : JsonSerializerContext;
-
-internal sealed class TestModule(Action<IApplicationBuilder> configure) : IApplicationModule
-{
-    public string Name => "test";
-
-    public string Version => "1";
-
-    public void Configure(IApplicationBuilder app) => configure(app);
 }
