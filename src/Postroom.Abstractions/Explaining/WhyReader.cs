@@ -53,8 +53,7 @@ internal sealed class WhyReader(IJournal journal, IFacts facts, TimeProvider clo
     }
 
     private async ValueTask<bool> IsPausedAsync(string queue, CancellationToken cancellationToken) =>
-        await facts.GetAsync(FactScopes.Pause, queue, cancellationToken) is not null
-        || await facts.GetAsync(FactScopes.Pause, $"queue/{queue}", cancellationToken) is not null;
+        await facts.GetAsync(FactScopes.Pause, queue, cancellationToken) is not null;
 
     private async ValueTask<JournalEntry?> AheadAsync(Envelope envelope, CancellationToken cancellationToken)
     {
