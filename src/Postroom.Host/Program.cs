@@ -1,1 +1,1 @@
-namespace Postroom.Host; internal static class Program { private static int Main() => 0; }
+return 0;

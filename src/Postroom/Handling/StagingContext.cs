@@ -81,9 +81,9 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
     public override void Checkpoint(string name, ReadOnlyMemory<byte> value)
     {
         ThrowIfClosed();
-        if (value.Length > Fact.MaxValueBytes)
+        if (value.Length > StoredFact.MaxValueBytes)
         {
-            throw new ArgumentException($"Checkpoint '{name}' has {value.Length} bytes; the limit is {Fact.MaxValueBytes}. Keep large data elsewhere and its key here.", nameof(value));
+            throw new ArgumentException($"Checkpoint '{name}' has {value.Length} bytes; the limit is {StoredFact.MaxValueBytes}. Keep large data elsewhere and its key here.", nameof(value));
         }
 
         (_facts ??= []).Add(new FactChange(FactScopes.HandlerCheckpoint, CheckpointKey(name), value));
@@ -97,7 +97,7 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
             return staged.Value;
         }
 
-        Fact? fact = await factory.Facts.GetAsync(FactScopes.HandlerCheckpoint, key, cancellationToken);
+        StoredFact? fact = await factory.Facts.GetAsync(FactScopes.HandlerCheckpoint, key, cancellationToken);
         return fact?.Value;
     }
 

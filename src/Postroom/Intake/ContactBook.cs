@@ -35,7 +35,7 @@ internal sealed class ContactBook(IFacts facts, TimeProvider clock, int capacity
             return known.Channel;
         }
 
-        Fact? fact = await facts.GetAsync(FactScopes.Contact, contact, cancellationToken);
+        StoredFact? fact = await facts.GetAsync(FactScopes.Contact, contact, cancellationToken);
         return fact is null ? null : Encoding.UTF8.GetString(fact.Value.Span);
     }
 }

@@ -177,7 +177,7 @@ internal sealed class SourceSink(string source, MessageIntake intake, IFacts fac
 
     public async ValueTask<ReadOnlyMemory<byte>?> GetCheckpointAsync(CancellationToken cancellationToken)
     {
-        Fact? fact = await facts.GetAsync(FactScopes.Checkpoint, source, cancellationToken);
+        StoredFact? fact = await facts.GetAsync(FactScopes.Checkpoint, source, cancellationToken);
         return fact?.Value;
     }
 }
