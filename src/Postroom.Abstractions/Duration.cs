@@ -114,7 +114,7 @@ public static class Duration
             }
 
             // Units come once each, largest first.
-            if (unit <= lastUnit || amount > long.MaxValue / Units[unit].Ticks)
+            if (unit <= lastUnit || amount > (decimal)long.MaxValue / Units[unit].Ticks)
             {
                 return false;
             }

@@ -139,7 +139,7 @@ public sealed partial class SqliteStore
 
     private void StartLanes(WriteSession session, Recoverer recoverer)
     {
-        foreach (Fact fact in StoreFacts.Halted(session.Connection, _clock))
+        foreach (StoredFact fact in StoreFacts.Halted(session.Connection, _clock))
         {
             int slash = fact.Key.IndexOf('/', StringComparison.Ordinal);
             if (slash > 0 && MessageId.TryParse(Encoding.UTF8.GetString(fact.Value.Span), out _))

@@ -38,7 +38,7 @@ internal sealed partial class QueueLane
         List<LeaseWaiter>? served;
         lock (_gate)
         {
-            if (!message.IsSlim || message.Place is Place.None)
+            if (!message.IsSlim || message.Place is Place.None or Place.Withdrawn)
             {
                 return;
             }

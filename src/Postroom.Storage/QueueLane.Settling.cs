@@ -123,12 +123,15 @@ internal sealed partial class QueueLane
         return kept;
     }
 
-    /// <summary>Takes a waiting message out, for an operator who gives it up. False when it is with a worker and <paramref name="force"/> is not set.</summary>
+    /// <summary>Takes a waiting message out, for an operator who gives it up.</summary>
+    /// <returns>False when it is with a worker and <paramref name="force"/> is not set, or when it has ended or is being given up already.</returns>
     public bool Withdraw(OpenMessage message, bool force)
     {
         lock (_gate)
         {
-            if (message.Place is Place.Settling || (message.Place is Place.Leased && !force))
+            if (message.Place is Place.Settling or Place.Withdrawn
+                || message.State is MessageState.Acked or MessageState.Failed
+                || (message.Place is Place.Leased && !force))
             {
                 return false;
             }
@@ -153,6 +156,7 @@ internal sealed partial class QueueLane
                 Delist(message);
             }
 
+            message.Place = Place.Withdrawn;
             message.Fence = ++_fence;
             return true;
         }
@@ -165,6 +169,11 @@ internal sealed partial class QueueLane
         KeyChain? starving = null;
         lock (_gate)
         {
+            if (message.Place is Place.Withdrawn)
+            {
+                message.Place = Place.None;
+            }
+
             if (message.Chain is { } chain)
             {
                 if (ReferenceEquals(chain.Leased, message))
@@ -242,6 +251,13 @@ internal sealed partial class QueueLane
 
     private bool Return(OpenMessage message, KeyChain? chain, DateTimeOffset now)
     {
+        // Its instant came while a worker had it. A send whose outcome is open is settled by its lane.
+        if (message.SendStartedAt is null && message.IsExpired(_clock.GetUtcNow()))
+        {
+            Expire(message);
+            return true;
+        }
+
         if (message.DueAt is { } due)
         {
             if (chain is null && Delayed >= _capacity)

@@ -172,6 +172,7 @@ internal sealed partial class QueueLane : IDisposable
         IReadOnlyList<MessageLease>? leases;
         lock (_gate)
         {
+            ObjectDisposedException.ThrowIf(_closed, this);
             leases = _waiters.Count == 0 ? TakeReady(max) : null;
             room = leases is not null && WantsMore();
             if (leases is null)
@@ -206,12 +207,8 @@ internal sealed partial class QueueLane : IDisposable
         lock (_gate)
         {
             _rules = rules;
-            OpenMessage[] parked = [.. _parked];
-            _parked.Clear();
-            foreach (OpenMessage message in parked)
-            {
-                MakeReady(message);
-            }
+            Unpark();
+            ParkReady();
 
             served = ServeWaiters();
         }
@@ -270,126 +267,6 @@ internal sealed partial class QueueLane : IDisposable
         }
 
         return !holdsKey && key is { Length: > 0 } && MustFollowOnDisk(key) ? Admission.Follows : null;
-    }
-
-    private void Enter(OpenMessage message)
-    {
-        DateTimeOffset now = _clock.GetUtcNow();
-        if (message.IsExpired(now) && message.SendStartedAt is null)
-        {
-            Delist(message);
-            message.Fence = ++_fence;
-            ThreadPool.UnsafeQueueUserWorkItem(static work => work.Lane._owner.OnExpired(work.Lane, work.Message), (Lane: this, Message: message), preferLocal: false);
-            return;
-        }
-
-        WatchExpiry(message);
-        if (message.DueAt is { } due && due > now)
-        {
-            WaitAgain(message, due - now);
-            return;
-        }
-
-        if (message.DueAt is null && message.Envelope.NotBefore is { } notBefore && notBefore > now)
-        {
-            message.Place = Place.Delayed;
-            Delayed++;
-            WatchCalendar(message, notBefore);
-            return;
-        }
-
-        message.DueAt = null;
-        Join(message);
-    }
-
-    /// <summary>A message that an earlier run left waiting for its retry goes on waiting, and holds its key.</summary>
-    private void WaitAgain(OpenMessage message, TimeSpan delay)
-    {
-        message.Place = Place.Waiting;
-        Delayed++;
-        WatchRetry(message, delay);
-        LetBodyGo(message);
-        if (message.Envelope.OrderKey is { Length: > 0 } key)
-        {
-            KeyChain chain = ChainOf(key);
-            chain.Insert(message);
-            Elect(chain);
-        }
-    }
-
-    private KeyChain ChainOf(string key)
-    {
-        if (!_chains.TryGetValue(key, out KeyChain? chain))
-        {
-            _chains.Add(key, chain = new KeyChain(key));
-        }
-
-        return chain;
-    }
-
-    /// <summary>A due message joins its key, or is ready when it has none.</summary>
-    private void Join(OpenMessage message)
-    {
-        if (message.Envelope.OrderKey is not { Length: > 0 } key)
-        {
-            MakeReady(message);
-            return;
-        }
-
-        KeyChain chain = ChainOf(key);
-        message.Place = Place.Following;
-        chain.Insert(message);
-        Elect(chain);
-    }
-
-    /// <summary>Makes the oldest message of a key ready, unless one of the key is with a worker, waits for a retry, or halts it.</summary>
-    private void Elect(KeyChain chain)
-    {
-        OpenMessage? first = chain.First;
-        if (chain.Leased is null && !chain.Halted && first is { Place: Place.Following })
-        {
-            // A replayed or newly due message that is older takes the place of the one elected before.
-            for (OpenMessage? other = first.Next; other is not null; other = other.Next)
-            {
-                if (other.Place is Place.Ready or Place.Loading)
-                {
-                    other.Place = Place.Following;
-                    break;
-                }
-            }
-
-            MakeReady(first);
-        }
-
-        CountBlocked(chain);
-    }
-
-    private void MakeReady(OpenMessage message)
-    {
-        if (_rules.ParkedTypes.Count > 0 && _rules.ParkedTypes.Contains(message.Envelope.Type))
-        {
-            message.Place = Place.Parked;
-            _parked.Add(message);
-            return;
-        }
-
-        if (message.IsSlim)
-        {
-            message.Place = Place.Loading;
-            ThreadPool.UnsafeQueueUserWorkItem(static work => work.Lane._owner.OnNeedBody(work.Lane, work.Message), (Lane: this, Message: message), preferLocal: false);
-            return;
-        }
-
-        message.Place = Place.Ready;
-        _ready.Add(message);
-    }
-
-    private void CountBlocked(KeyChain chain)
-    {
-        bool blocked = chain.Halted || (chain.Leased is null && chain.First is { Place: Place.Waiting });
-        int now = !blocked ? 0 : Math.Max(0, chain.Count - (chain.Halted ? 0 : 1)) + (int)Math.Clamp(chain.OnDisk, 0, int.MaxValue);
-        Blocked += now - chain.CountedAsBlocked;
-        chain.CountedAsBlocked = now;
     }
 
     private bool MustFollowOnDisk(string key)

@@ -8,7 +8,7 @@ internal sealed class StoreFacts(Func<ReaderPool> readers, TimeProvider clock) :
 
     private const string Columns = "select key, value, expires_at, updated_at, crc from facts where scope = ?1";
 
-    public ValueTask<Fact?> GetAsync(string scope, string key, CancellationToken cancellationToken)
+    public ValueTask<StoredFact?> GetAsync(string scope, string key, CancellationToken cancellationToken)
     {
         return readers().ReadAsync(
             session =>
@@ -20,21 +20,21 @@ internal sealed class StoreFacts(Func<ReaderPool> readers, TimeProvider clock) :
             cancellationToken);
     }
 
-    public ValueTask<IReadOnlyList<Fact>> ListAsync(string scope, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyList<StoredFact>> ListAsync(string scope, CancellationToken cancellationToken)
     {
-        return readers().ReadAsync<IReadOnlyList<Fact>>(session => Read(session.Statement($"{Columns} order by key"), scope), cancellationToken);
+        return readers().ReadAsync<IReadOnlyList<StoredFact>>(session => Read(session.Statement($"{Columns} order by key"), scope), cancellationToken);
     }
 
     /// <summary>The keys that are held, for the start.</summary>
-    public static List<Fact> Halted(SqliteConnection connection, TimeProvider clock)
+    public static List<StoredFact> Halted(SqliteConnection connection, TimeProvider clock)
     {
         using SqliteStatement all = connection.Prepare("halted keys", Columns);
         return new StoreFacts(null!, clock).Read(all, HaltScope);
     }
 
-    private List<Fact> Read(SqliteStatement rows, string scope)
+    private List<StoredFact> Read(SqliteStatement rows, string scope)
     {
-        List<Fact> facts = [];
+        List<StoredFact> facts = [];
         rows.BindText(1, scope);
         try
         {
@@ -44,15 +44,15 @@ internal sealed class StoreFacts(Func<ReaderPool> readers, TimeProvider clock) :
                 byte[] value = rows.GetBlob(1).ToArray();
                 long? expiresAt = rows.GetOptionalInt64(2);
                 long updatedAt = rows.GetInt64(3);
-                if (RowSums.Fact(scope, key, value, expiresAt, updatedAt) != rows.GetInt64(4))
+                if (RowSums.StoredFact(scope, key, value, expiresAt, updatedAt) != rows.GetInt64(4))
                 {
-                    throw new InvalidDataException($"Fact '{key}' of '{scope}' is damaged.");
+                    throw new InvalidDataException($"StoredFact '{key}' of '{scope}' is damaged.");
                 }
 
                 DateTimeOffset? end = expiresAt is { } instant ? DateTimeOffset.FromUnixTimeMilliseconds(instant) : null;
                 if (end is null || end > clock.GetUtcNow())
                 {
-                    facts.Add(new Fact(scope, key, value, end, DateTimeOffset.FromUnixTimeMilliseconds(updatedAt)));
+                    facts.Add(new StoredFact(scope, key, value, end, DateTimeOffset.FromUnixTimeMilliseconds(updatedAt)));
                 }
             }
         }

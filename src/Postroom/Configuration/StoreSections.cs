@@ -54,7 +54,8 @@ internal static class StoreSections
         var d = new RedisOptions();
         var options = new RedisOptions
         {
-            Url = reader.ReadSecret("url") ?? d.Url,
+            // Read as text: views show the server, and the redactor masks the password in it.
+            Url = new Secret(reader.ReadText("url", d.Url.Reveal())!),
             Prefix = reader.ReadText("prefix", d.Prefix)!,
             RequireDurable = reader.ReadFlag("requireDurable", d.RequireDurable),
             WaitReplicas = reader.ReadCount("waitReplicas", d.WaitReplicas, 0, 100),

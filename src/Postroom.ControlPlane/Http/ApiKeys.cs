@@ -1,0 +1,178 @@
+using System.Buffers.Text;
+using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Extensions.Primitives;
+
+namespace Postroom.ControlPlane;
+
+/// <summary>What a key allows; each role includes the ones before (CP-2).</summary>
+internal enum ApiRole
+{
+    Viewer,
+    Operator,
+    Admin,
+}
+
+/// <summary>A key as it is stored: its hash, never the key.</summary>
+internal sealed record ApiKey
+{
+    /// <summary>Names the key in lists and in <c>DELETE</c>; not secret.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>Who uses it; the user of audit rows.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>What it allows.</summary>
+    public required ApiRole Role { get; init; }
+
+    /// <summary>The SHA-256 of the key's text.</summary>
+    public required ReadOnlyMemory<byte> Hash { get; init; }
+
+    /// <summary>When it was made.</summary>
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>From when on it is refused; null for never.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>When it was last accepted, to the minute; null for never.</summary>
+    public DateTimeOffset? LastUsedAt { get; init; }
+}
+
+/// <summary>Keeps the keys. Reading is on the path of every request, so an implementation answers it from memory.</summary>
+internal interface IApiKeyStore
+{
+    /// <summary>All keys, in no order.</summary>
+    ValueTask<IReadOnlyList<ApiKey>> ListAsync(CancellationToken cancellationToken);
+
+    /// <summary>Adds a key, or replaces the one with its id.</summary>
+    ValueTask SaveAsync(ApiKey key, CancellationToken cancellationToken);
+
+    /// <summary>Removes a key; false when there was none.</summary>
+    ValueTask<bool> RemoveAsync(string id, CancellationToken cancellationToken);
+}
+
+/// <summary>The outcome of presenting a key.</summary>
+internal abstract record KeyCheck
+{
+    private KeyCheck()
+    {
+    }
+
+    /// <summary>The key is known and has not expired.</summary>
+    public sealed record Accepted(ApiKey Key) : KeyCheck
+    {
+        /// <summary>True when the key's role includes <paramref name="needed"/>; otherwise the answer is 403.</summary>
+        public bool Allows(ApiRole needed) => Key.Role >= needed;
+    }
+
+    /// <summary>No valid key: 401.</summary>
+    public sealed record Refused : KeyCheck;
+
+    /// <summary>Too many failures from this address: 429.</summary>
+    public sealed record TooManyFailures(int RetryAfterSeconds) : KeyCheck;
+}
+
+/// <summary>Makes and checks keys (CP-4). Safe for concurrent use.</summary>
+/// <param name="store">Where the hashes are.</param>
+/// <param name="clock">Judges expiry and counts failures.</param>
+internal sealed class ApiKeys(IApiKeyStore store, TimeProvider clock)
+{
+    /// <summary>Begins every key, so that scanners find a leaked one.</summary>
+    public const string Prefix = "pr_";
+
+    private const int RandomBytes = 32;
+    private const int TextLength = 46;
+    private const int FailuresPerMinute = 10;
+
+    // A configured key (server.keys) may have any form.
+    private const int LongestText = 512;
+    private static readonly TimeSpan LastUsedStep = TimeSpan.FromMinutes(1);
+
+    private readonly CallerRateLimiter _failures = new(FailuresPerMinute, TimeSpan.FromMinutes(1), clock);
+
+    /// <summary>A new key text: <c>pr_</c> and 43 base64url characters of 256 random bits.</summary>
+    public static string Generate() => Prefix + Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(RandomBytes));
+
+    /// <summary>What is stored of a key.</summary>
+    public static byte[] HashOf(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
+
+    /// <summary>True when the text has the form of a key.</summary>
+    public static bool IsWellFormed([NotNullWhen(true)] string? key) =>
+        key?.Length == TextLength
+        && key.StartsWith(Prefix, StringComparison.Ordinal)
+        && Base64Url.IsValid(key.AsSpan(Prefix.Length), out int bytes)
+        && bytes == RandomBytes;
+
+    /// <summary>Makes a key and stores its hash. The text is returned once and kept nowhere.</summary>
+    public async ValueTask<(string Text, ApiKey Key)> CreateAsync(string name, ApiRole role, TimeSpan? expiresIn, CancellationToken cancellationToken)
+    {
+        string text = Generate();
+        DateTimeOffset now = clock.GetUtcNow();
+        ApiKey key = new()
+        {
+            Id = RandomNumberGenerator.GetHexString(12, lowercase: true),
+            Name = name,
+            Role = role,
+            Hash = HashOf(text),
+            CreatedAt = now,
+            ExpiresAt = now + expiresIn,
+        };
+        await store.SaveAsync(key, cancellationToken);
+        return (text, key);
+    }
+
+    /// <summary>Checks the <c>Authorization</c> header of a request.</summary>
+    /// <param name="authorization">All values of the header; more than one is refused.</param>
+    /// <param name="address">The caller, for the count of failures.</param>
+    /// <param name="cancellationToken">Ends the wait for the store.</param>
+    public async ValueTask<KeyCheck> CheckAsync(StringValues authorization, string address, CancellationToken cancellationToken)
+    {
+        // Counted before the key is looked at, so that a blocked guesser does not learn from a hit.
+        if (_failures.Check(address) is { } wait)
+        {
+            return new KeyCheck.TooManyFailures(wait);
+        }
+
+        ApiKey? found = BearerOf(authorization) is { Length: > 0 and <= LongestText } text ? await FindAsync(HashOf(text), cancellationToken) : null;
+        DateTimeOffset now = clock.GetUtcNow();
+        if (found is null || found.ExpiresAt <= now)
+        {
+            // A request without any key is not a guess: it costs nothing.
+            return authorization.Count > 0 && _failures.Take(address) is { } seconds
+                ? new KeyCheck.TooManyFailures(seconds)
+                : new KeyCheck.Refused();
+        }
+
+        if (found.LastUsedAt is null || now - found.LastUsedAt >= LastUsedStep)
+        {
+            found = found with { LastUsedAt = now };
+            await store.SaveAsync(found, cancellationToken);
+        }
+
+        return new KeyCheck.Accepted(found);
+    }
+
+    private static string? BearerOf(StringValues authorization)
+    {
+        const string Scheme = "Bearer ";
+        return authorization.Count == 1 && authorization[0] is { } value && value.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
+            ? value[Scheme.Length..]
+            : null;
+    }
+
+    private async ValueTask<ApiKey?> FindAsync(byte[] hash, CancellationToken cancellationToken)
+    {
+        ApiKey? found = null;
+        foreach (ApiKey key in await store.ListAsync(cancellationToken))
+        {
+            // Every key is compared: the place in the list must not show in the time.
+            if (CryptographicOperations.FixedTimeEquals(key.Hash.Span, hash))
+            {
+                found = key;
+            }
+        }
+
+        return found;
+    }
+}

@@ -1,0 +1,98 @@
+namespace Postroom.Configuration;
+
+/// <summary>Builds one candidate from all layers: load, merge, expand, read, check. It has no state of its own and changes nothing.</summary>
+internal sealed class ConfigurationLoader(ConfigurationSources sources, Redactor redactor)
+{
+    /// <summary>What a load gave. Sections and readings are only usable without errors.</summary>
+    public sealed record Candidate(
+        IReadOnlyDictionary<string, object> Sections, IReadOnlyList<SettingReading> Readings, IReadOnlyList<ConfigurationProblem> Problems, IReadOnlyList<ConfigurationProblem> Notices);
+
+    public async ValueTask<Candidate> LoadAsync(CancellationToken cancellationToken)
+    {
+        var problems = new List<ConfigurationProblem>();
+        SettingMap merged = SettingMap.Empty;
+        foreach (IConfigurationLayer layer in sources.Layers)
+        {
+            merged = SettingTree.Merge(merged, await LoadLayerAsync(layer, problems, cancellationToken));
+        }
+
+        // A layer that could not be read would make everything it holds look missing.
+        if (problems.Count > 0)
+        {
+            return Refused(problems);
+        }
+
+        SettingMap expanded = await ExpandAsync(merged, problems, cancellationToken);
+        var session = new BindingSession();
+        SectionReader root = session.Root(expanded);
+        Dictionary<string, object> sections = new(SettingKey.Comparer);
+        foreach (SettingsSection section in BuiltInSections.Create(sources.Catalog).Concat(sources.Catalog.Sections))
+        {
+            if (!sections.TryAdd(section.Name, section.Read(root)))
+            {
+                problems.Add(new ConfigurationProblem(section.Name, $"Section '{section.Name}' is described twice. Give the application's section another name.", SettingOrigin.Defaults));
+            }
+        }
+
+        root.Finish();
+        BuiltInSections.CheckTogether(root, sections);
+        session.Secrets.ForEach(redactor.AddSecret);
+        problems.AddRange(session.Problems);
+        return problems.Any(problem => !problem.IsNotice)
+            ? Refused(problems)
+            : new Candidate(sections, session.Readings, [], Masked(problems));
+    }
+
+    /// <summary>Texts of problems may quote a value that is, or holds, a secret.</summary>
+    private Candidate Refused(List<ConfigurationProblem> problems) =>
+        new(new Dictionary<string, object>(), [], Masked(problems.Where(problem => !problem.IsNotice)), []);
+
+    private List<ConfigurationProblem> Masked(IEnumerable<ConfigurationProblem> problems) =>
+        [.. problems.Select(problem => problem with { Message = redactor.Redact(problem.Message) })];
+
+    private static async ValueTask<SettingMap> LoadLayerAsync(IConfigurationLayer layer, List<ConfigurationProblem> problems, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await layer.LoadAsync(cancellationToken);
+        }
+        catch (ConfigurationException e)
+        {
+            problems.AddRange(e.Problems);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            problems.Add(new ConfigurationProblem("", $"The settings of layer '{layer.Name}' cannot be read: {e.Message}", new SettingOrigin(layer.Name)));
+        }
+
+        return SettingMap.Empty;
+    }
+
+    /// <summary>First the section that says where secrets are, then everything else, which may name them.</summary>
+    private async ValueTask<SettingMap> ExpandAsync(SettingMap merged, List<ConfigurationProblem> problems, CancellationToken cancellationToken)
+    {
+        const string Section = "secrets";
+        var plain = new ValueExpander(sources.Variables, new Dictionary<string, ISecretStore>(), redactor, problems);
+        SettingMap own = merged.Find(Section) is SettingMap map ? await plain.ExpandAsync(map, Section, cancellationToken) : SettingMap.Empty;
+
+        // Read once more with all other sections, which is when its own problems are reported.
+        SecretsOptions options = SectionReader.Bind(own, Section, ProcessSections.ReadSecrets, []);
+        Dictionary<string, ISecretStore> stores = new(StringComparer.Ordinal);
+        ISecretStore[] builtIn =
+        [
+            new EnvironmentSecretStore(sources.Variables), new DotenvSecretStore(options.Dotenv),
+            new DirectorySecretStore(options.Directory), new YamlSecretStore(options.Yaml),
+        ];
+        foreach (ISecretStore store in builtIn.Concat(sources.SecretStores))
+        {
+            stores[store.Name] = store;
+        }
+
+        var expander = new ValueExpander(sources.Variables, stores, redactor, problems);
+        var rest = new SettingMap([.. merged.Entries.Where(entry => !SettingKey.Comparer.Equals(entry.Key, Section))], merged.Origin);
+        SettingMap expanded = await expander.ExpandAsync(rest, "", cancellationToken);
+        return merged.Find(Section) is { } node
+            ? new SettingMap([.. expanded.Entries, KeyValuePair.Create(Section, node is SettingMap ? own : node)], merged.Origin)
+            : expanded;
+    }
+}

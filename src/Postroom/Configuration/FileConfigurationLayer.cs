@@ -1,0 +1,110 @@
+namespace Postroom.Configuration;
+
+/// <summary>Settings of a YAML or JSON file.</summary>
+/// <remarks>
+/// A file named explicitly must exist. One that was there and is gone, is empty now, or changes while it is read is a problem, not an empty
+/// layer: it was most likely written only in part.
+/// </remarks>
+/// <param name="name">The layer's name, such as <see cref="LayerNames.PlatformFile"/>.</param>
+/// <param name="path">The file; errors show it as given.</param>
+/// <param name="mustExist">Whether the user named it; otherwise its absence means no settings.</param>
+/// <param name="time">The clock of the watch.</param>
+public sealed class FileConfigurationLayer(string name, string path, bool mustExist, TimeProvider time) : IConfigurationLayer
+{
+    private static readonly TimeSpan ScanInterval = TimeSpan.FromSeconds(1);
+    private bool _wasThere; // written by LoadAsync, which does not overlap
+
+    /// <summary>The file.</summary>
+    public string Path { get; } = path;
+
+    /// <inheritdoc/>
+    public string Name { get; } = name;
+
+    /// <inheritdoc/>
+    public async ValueTask<SettingMap> LoadAsync(CancellationToken cancellationToken)
+    {
+        byte[] bytes;
+        try
+        {
+            await using var file = new FileStream(Path, new FileStreamOptions { Share = FileShare.ReadWrite | FileShare.Delete, Options = FileOptions.Asynchronous });
+            long length = file.Length;
+            if (length > SettingText.MaxBytes)
+            {
+                throw Refuse($"'{Path}' has {length} bytes; a settings file has at most 4 MiB. Move what is not a setting elsewhere.");
+            }
+
+            bytes = new byte[length];
+            int read = await file.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, cancellationToken);
+            if (read != length || file.Length != length)
+            {
+                throw Refuse($"'{Path}' changed while it was read. Write it elsewhere and move it into place.");
+            }
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            if (mustExist || _wasThere)
+            {
+                throw Refuse(_wasThere ? $"'{Path}' was there at the last load and is gone. Put it back, or restart without it." : $"'{Path}' does not exist. It was named explicitly; correct the name or create it.");
+            }
+
+            return new SettingMap([], new SettingOrigin(Name, Path));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            throw Refuse($"'{Path}' cannot be read: {e.Message}");
+        }
+
+        if (_wasThere && bytes.AsSpan().Trim(" \t\r\n"u8).IsEmpty)
+        {
+            throw Refuse($"'{Path}' had settings at the last load and is empty now. It may have been written only in part; write it elsewhere and move it into place.");
+        }
+
+        SettingMap map = SettingText.Parse(bytes, Name, Path);
+        _wasThere = true;
+        return map;
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>It looks once a second: that sees every kind of replacement on every file system, links included, where notifications do not.</remarks>
+    public async Task WatchAsync(Action changed, CancellationToken cancellationToken)
+    {
+        (bool, long, DateTime) seen = Stamp();
+        try
+        {
+            using var timer = new PeriodicTimer(ScanInterval, time);
+            while (await timer.WaitForNextTickAsync(cancellationToken))
+            {
+                (bool, long, DateTime) now = Stamp();
+                if (now != seen)
+                {
+                    seen = now;
+                    changed();
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Being cancelled is how a watch ends.
+        }
+    }
+
+    private (bool Exists, long Length, DateTime Written) Stamp()
+    {
+        try
+        {
+            var file = new FileInfo(Path);
+            var target = file.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? file;
+            return target.Exists ? (true, target.Length, target.LastWriteTimeUtc) : default;
+        }
+        catch (IOException)
+        {
+            return default;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return default;
+        }
+    }
+
+    private ConfigurationException Refuse(string message) => SettingText.Refuse(Name, Path, 0, 0, message);
+}

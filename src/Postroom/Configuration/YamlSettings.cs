@@ -1,0 +1,179 @@
+using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
+
+namespace Postroom.Configuration;
+
+/// <summary>
+/// Reads the YAML 1.2 core subset that settings use: maps, lists, plain, quoted and block scalars, comments.
+/// </summary>
+/// <remarks>
+/// Anchors, aliases, tags, merge keys, duplicate keys, several documents and nesting beyond 32 are refused with line and column, so that a
+/// file means what it shows. It works on the parser's events: nothing is ever built from an alias or by a type's name.
+/// </remarks>
+internal sealed class YamlSettings
+{
+    private readonly Parser _parser;
+    private readonly string _layer;
+    private readonly string _source;
+
+    private YamlSettings(string text, string layer, string source)
+    {
+        _parser = new Parser(new Scanner(new StringReader(text), skipComments: true));
+        _layer = layer;
+        _source = source;
+    }
+
+    /// <exception cref="ConfigurationException">The text is no such document.</exception>
+    public static SettingMap Parse(string text, string layer, string source)
+    {
+        var reader = new YamlSettings(text, layer, source);
+        try
+        {
+            return reader.ReadStream();
+        }
+        catch (YamlException e)
+        {
+            (long line, long column) = e.Message.Contains("tab", StringComparison.Ordinal) ? FindTab(text, e.Start) : (e.Start.Line, e.Start.Column);
+            throw SettingText.Refuse(layer, source, line, column, $"'{source}' is not YAML: {e.Message}");
+        }
+        catch (Exception e) when (e is not ConfigurationException and not OutOfMemoryException)
+        {
+            // The scanner indexes into broken documents; whatever that throws, the document is at fault.
+            Mark at = reader._parser.Current?.Start ?? Mark.Empty;
+            throw SettingText.Refuse(layer, source, at.Line, at.Column, $"'{source}' is not YAML ({e.GetType().Name}).");
+        }
+    }
+
+    /// <summary>Where the tab in the indentation is: the scanner only tells where the map around it begins.</summary>
+    private static (long Line, long Column) FindTab(string text, Mark start)
+    {
+        long line = 0;
+        foreach (ReadOnlySpan<char> content in text.AsSpan().EnumerateLines())
+        {
+            int indentation = content.IndexOfAnyExcept(' ');
+            if (++line >= start.Line && indentation >= 0 && content[indentation] == '\t')
+            {
+                return (line, indentation + 1);
+            }
+        }
+
+        return (start.Line, start.Column);
+    }
+
+    private SettingMap ReadStream()
+    {
+        Next<StreamStart>();
+        ParsingEvent first = Next();
+        if (first is StreamEnd)
+        {
+            return new SettingMap([], new SettingOrigin(_layer, _source, 1, 1));
+        }
+
+        SettingNode root = Read(Next(), depth: 1);
+        Next<DocumentEnd>();
+        if (Next() is not StreamEnd)
+        {
+            throw Refuse(_parser.Current!, "a second document begins here; settings are one document per file. Remove the '---' or use two files.");
+        }
+
+        return root switch
+        {
+            SettingMap map => map,
+            SettingValue { Text: null } => new SettingMap([], root.Origin),
+            _ => throw new ConfigurationException([new ConfigurationProblem("", $"'{_source}' is {root.Kind}; settings are a map, such as 'store: {{ kind: sqlite }}'.", root.Origin)]),
+        };
+    }
+
+    private SettingNode Read(ParsingEvent parsed, int depth)
+    {
+        if (parsed is AnchorAlias)
+        {
+            throw Refuse(parsed, "an alias (*) is used here. Aliases are not read; write the value out.");
+        }
+
+        if (parsed is NodeEvent node)
+        {
+            if (!node.Anchor.IsEmpty)
+            {
+                throw Refuse(parsed, $"an anchor (&{Redactor.Cut(node.Anchor.Value, 40)}) is set here. Anchors are not read; write the value out where it is used.");
+            }
+
+            if (!node.Tag.IsEmpty)
+            {
+                throw Refuse(parsed, $"a tag ({Redactor.Cut(node.Tag.Value, 80)}) is set here. Tags are not read; remove it.");
+            }
+        }
+
+        if (depth > SettingText.MaxDepth && parsed is (MappingStart or SequenceStart))
+        {
+            throw Refuse(parsed, "the document nests deeper than 32 levels here. No setting does.");
+        }
+
+        return parsed switch
+        {
+            Scalar scalar => new SettingValue(IsNull(scalar) ? null : scalar.Value, Origin(scalar)),
+            MappingStart => ReadMap(parsed, depth),
+            SequenceStart => ReadList(parsed, depth),
+            _ => throw Refuse(parsed, "the document ends in the middle of a value. It may have been written only in part."),
+        };
+    }
+
+    private SettingMap ReadMap(ParsingEvent start, int depth)
+    {
+        var entries = new List<KeyValuePair<string, SettingNode>>();
+        var seen = new Dictionary<string, SettingOrigin>(SettingKey.Comparer);
+        while (Next() is var parsed and not MappingEnd)
+        {
+            if (Read(parsed, depth + 1) is not SettingValue { Text: { Length: > 0 } name } key)
+            {
+                throw Refuse(parsed, "the name of a setting must be one text.");
+            }
+
+            if (name == "<<")
+            {
+                throw Refuse(parsed, "a merge key (<<) is used here. Merge keys are not read; write the settings out.");
+            }
+
+            if (!seen.TryAdd(name, key.Origin))
+            {
+                throw Refuse(parsed, $"'{Redactor.Cut(name, 80)}' is written twice; the first is in line {seen[name].Line}. Case, '_' and '-' do not count. Remove one.");
+            }
+
+            // A value's own place is its key's: that is the line a person looks for.
+            SettingNode value = Read(Next(), depth + 1);
+            entries.Add(KeyValuePair.Create(name, value is SettingValue scalar ? new SettingValue(scalar.Text, key.Origin) : value));
+        }
+
+        return new SettingMap(entries, Origin(start));
+    }
+
+    private SettingList ReadList(ParsingEvent start, int depth)
+    {
+        var items = new List<SettingNode>();
+        while (Next() is var parsed and not SequenceEnd)
+        {
+            items.Add(Read(parsed, depth + 1));
+        }
+
+        return new SettingList(items, Origin(start));
+    }
+
+    /// <summary>The null of the core schema: only plain scalars, never quoted ones.</summary>
+    private static bool IsNull(Scalar scalar) => scalar.Style == ScalarStyle.Plain && scalar.Value is ("" or "~" or "null" or "Null" or "NULL");
+
+    private SettingOrigin Origin(ParsingEvent parsed) => new(_layer, _source, (int)parsed.Start.Line, (int)parsed.Start.Column);
+
+    private ConfigurationException Refuse(ParsingEvent at, string why) =>
+        SettingText.Refuse(_layer, _source, at.Start.Line, at.Start.Column, $"'{_source}': {why}");
+
+    private ParsingEvent Next() => _parser.MoveNext() ? _parser.Current! : throw new YamlException("the document ends too early");
+
+    private void Next<T>()
+        where T : ParsingEvent
+    {
+        if (Next() is not T)
+        {
+            throw Refuse(_parser.Current!, "the document is not well formed here.");
+        }
+    }
+}
