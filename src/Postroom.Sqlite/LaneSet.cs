@@ -144,6 +144,14 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
         }
     }
 
+    public void ReportAll(IEnumerable<Transition> transitions)
+    {
+        foreach (Transition transition in transitions)
+        {
+            Transitions.Add(transition);
+        }
+    }
+
     public void Report(OpenMessage message, in SettlementOutcome outcome, TimeSpan duration)
     {
         if (Transitions.IsOn)

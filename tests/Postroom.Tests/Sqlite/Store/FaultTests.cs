@@ -234,7 +234,7 @@ public sealed class FaultTests
             lines.Add($"{envelope.Seq} {envelope.Id} {envelope.Queue} {envelope.Type} {envelope.Conversation} {record.Entry.State} {record.Entry.Attempt} {Convert.ToHexString(envelope.Body.Span)}");
         }
 
-        Fact? fact = await fixture.Store.Facts.GetAsync("s", "k", Cancel);
+        StoredFact? fact = await fixture.Store.Facts.GetAsync("s", "k", Cancel);
         lines.Add(Convert.ToHexString(fact!.Value.Span));
         return string.Join('\n', lines);
     }
