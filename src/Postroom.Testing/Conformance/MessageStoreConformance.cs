@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using Xunit;
 
 namespace Postroom.Testing;
@@ -141,7 +140,6 @@ public abstract partial class MessageStoreConformance : IAsyncLifetime
         await SettleAsync(lease, Settlement.Acknowledge);
     }
 
-    [SuppressMessage("Usage", "CA2201", Justification = "The name says what was expected.")]
     private void RequireExpiringLeases()
     {
         Assert.SkipUnless(Store.Features.LeasesExpire, $"Leases of a {Store.Features.Kind} store do not end by time.");
