@@ -1,1 +1,3 @@
-namespace Postroom.Host; internal static class Program { private static int Main() => 0; }
+using Postroom.Host;
+
+return await PostroomCommand.RunAsync(args);

@@ -16,7 +16,7 @@ public sealed class MessageFormatException : FormatException
 }
 
 /// <summary>The transport's plain view of a message: what a webhook posts and what <c>PostOffice</c> receives and sends.</summary>
-public sealed record Message
+public sealed partial record Message
 {
     private static readonly string[] Fields = ["sender", "msg_type", "raw_msg", "raw_payload", "client_type", "metadata", "attachments", "message_id"];
 
@@ -72,13 +72,15 @@ public sealed record Message
             throw new MessageFormatException("sender", "sender is empty, longer than 256 characters or holds control characters.");
         }
 
+        string? client = Bounded("client_type", Text(payload, "client_type"), 64);
+
         return new Message
         {
             Sender = sender,
             MessageType = type,
             RawPayload = Text(payload, "raw_msg") ?? Text(payload, "raw_payload") ?? "",
-            ClientType = Text(payload, "client_type") is { Length: > 0 } client ? client : "unknown",
-            ExternalId = Text(payload, "message_id"),
+            ClientType = string.IsNullOrEmpty(client) ? "unknown" : client,
+            ExternalId = Bounded("message_id", Text(payload, "message_id"), 512),
             Metadata = Map(payload, "metadata", static (_, value) => value.Clone()),
             Attachments = Map(payload, "attachments", static (name, value) => value.ValueKind == JsonValueKind.String
                 ? value.GetString()!
@@ -88,6 +90,10 @@ public sealed record Message
 
     /// <summary>The fields that <see cref="FromPayload"/> reads.</summary>
     internal static IReadOnlyList<string> KnownFields => Fields;
+
+    private static string? Bounded(string field, string? value, int most) => value is null || (value.Length <= most && !value.Any(char.IsControl))
+        ? value
+        : throw new MessageFormatException(field, $"{field} is longer than {most} characters or holds control characters.");
 
     private static string? Text(JsonElement payload, string field, bool required = false)
     {

@@ -30,6 +30,10 @@ public interface IRuntimeView
 
     /// <summary>Changes facts outside a message.</summary>
     ValueTask WriteFactsAsync(IReadOnlyList<FactChange> facts, CancellationToken cancellationToken);
+
+    /// <summary>Adds later receipts and audit rows.</summary>
+    /// <exception cref="StoreUnavailableException">The store cannot write now; nothing was stored.</exception>
+    ValueTask WriteNotesAsync(IReadOnlyList<StoreNote> notes, CancellationToken cancellationToken);
 }
 
 /// <summary>The health of all parts.</summary>

@@ -30,6 +30,9 @@ public static class HeaderNames
     /// <summary>The kind of channel it came from (client type).</summary>
     public const string Channel = "channel";
 
+    /// <summary>Set to <c>attachment</c> when the first attachment is the message itself: a voice note, a picture.</summary>
+    public const string Payload = "payload";
+
     /// <summary>The channel's own id of the message.</summary>
     public const string ChannelMessageId = "channel-message-id";
 

@@ -6,10 +6,10 @@ public sealed record WebhookIntakeOptions
     /// <summary>The queue its messages go to. <c>in</c> unless set.</summary>
     public string Into { get; set; } = "in";
 
-    /// <summary>The bearer token callers must show. Null, the default, asks for none; with neither token nor secret only loopback is answered.</summary>
+    /// <summary>The bearer token callers must show. Null, the default, asks for none; with neither token nor secret only loopback is answered. During a rotation several, separated by blanks.</summary>
     public Secret? Token { get; set; }
 
-    /// <summary>The secret of the signature callers must give. Null, the default, asks for none.</summary>
+    /// <summary>The secret of the signature callers must give. Null, the default, asks for none. During a rotation several, separated by blanks.</summary>
     public Secret? Secret { get; set; }
 
     /// <summary>How many bytes a body may have. 1 byte to 1 GiB; 25 MiB unless set.</summary>

@@ -5,10 +5,10 @@ namespace Postroom;
 public interface IFacts
 {
     /// <summary>Reads one fact; null when there is none or it has expired.</summary>
-    ValueTask<Fact?> GetAsync(string scope, string key, CancellationToken cancellationToken);
+    ValueTask<StoredFact?> GetAsync(string scope, string key, CancellationToken cancellationToken);
 
     /// <summary>Reads all facts of a scope, by key in ordinal order; expired ones are left out.</summary>
-    ValueTask<IReadOnlyList<Fact>> ListAsync(string scope, CancellationToken cancellationToken);
+    ValueTask<IReadOnlyList<StoredFact>> ListAsync(string scope, CancellationToken cancellationToken);
 }
 
 /// <summary>One stored fact.</summary>
@@ -17,7 +17,7 @@ public interface IFacts
 /// <param name="Value">Its value; at most 64 KiB.</param>
 /// <param name="ExpiresAt">When it ends; null for never.</param>
 /// <param name="UpdatedAt">When it was written.</param>
-public sealed record Fact(string Scope, string Key, ReadOnlyMemory<byte> Value, DateTimeOffset? ExpiresAt, DateTimeOffset UpdatedAt)
+public sealed record StoredFact(string Scope, string Key, ReadOnlyMemory<byte> Value, DateTimeOffset? ExpiresAt, DateTimeOffset UpdatedAt)
 {
     /// <summary>The longest value in bytes.</summary>
     public const int MaxValueBytes = 64 * 1024;
@@ -26,7 +26,7 @@ public sealed record Fact(string Scope, string Key, ReadOnlyMemory<byte> Value, 
 /// <summary>A change of one fact: it replaces the former value.</summary>
 /// <param name="Scope">The kind of fact.</param>
 /// <param name="Key">Its name within the scope.</param>
-/// <param name="Value">The new value, at most <see cref="Fact.MaxValueBytes"/>; null removes the fact.</param>
+/// <param name="Value">The new value, at most <see cref="StoredFact.MaxValueBytes"/>; null removes the fact.</param>
 /// <param name="ExpiresAt">When it ends; null for never.</param>
 public sealed record FactChange(string Scope, string Key, ReadOnlyMemory<byte>? Value, DateTimeOffset? ExpiresAt = null);
 

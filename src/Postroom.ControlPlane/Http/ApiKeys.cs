@@ -84,6 +84,9 @@ internal sealed class ApiKeys(IApiKeyStore store, TimeProvider clock)
     private const int RandomBytes = 32;
     private const int TextLength = 46;
     private const int FailuresPerMinute = 10;
+
+    // A configured key (server.keys) may have any form.
+    private const int LongestText = 512;
     private static readonly TimeSpan LastUsedStep = TimeSpan.FromMinutes(1);
 
     private readonly CallerRateLimiter _failures = new(FailuresPerMinute, TimeSpan.FromMinutes(1), clock);
@@ -92,7 +95,7 @@ internal sealed class ApiKeys(IApiKeyStore store, TimeProvider clock)
     public static string Generate() => Prefix + Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(RandomBytes));
 
     /// <summary>What is stored of a key.</summary>
-    public static byte[] HashOf(string key) => SHA256.HashData(Encoding.ASCII.GetBytes(key));
+    public static byte[] HashOf(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
 
     /// <summary>True when the text has the form of a key.</summary>
     public static bool IsWellFormed([NotNullWhen(true)] string? key) =>
@@ -131,7 +134,7 @@ internal sealed class ApiKeys(IApiKeyStore store, TimeProvider clock)
             return new KeyCheck.TooManyFailures(wait);
         }
 
-        ApiKey? found = BearerOf(authorization) is { } text && IsWellFormed(text) ? await FindAsync(HashOf(text), cancellationToken) : null;
+        ApiKey? found = BearerOf(authorization) is { Length: > 0 and <= LongestText } text ? await FindAsync(HashOf(text), cancellationToken) : null;
         DateTimeOffset now = clock.GetUtcNow();
         if (found is null || found.ExpiresAt <= now)
         {

@@ -27,6 +27,7 @@ internal static class ProblemCode
     public const string StoreUnavailable = "store_unavailable";
     public const string RestartUnavailable = "restart_unavailable";
     public const string Timeout = "timeout";
+    public const string InternalError = "internal_error";
 }
 
 /// <summary>An error answer as <c>application/problem+json</c> (CP-7).</summary>

@@ -2,10 +2,11 @@ namespace Postroom.Configuration;
 
 /// <summary>Settings of the command line: each <c>--set key=value</c>; the last one of a key wins.</summary>
 /// <param name="settings">The values of <c>--set</c>, in order.</param>
-public sealed class CommandLineConfigurationLayer(IReadOnlyList<string> settings) : IConfigurationLayer
+/// <param name="name">The layer's name; null for that of the command line.</param>
+public sealed class CommandLineConfigurationLayer(IReadOnlyList<string> settings, string? name = null) : IConfigurationLayer
 {
     /// <inheritdoc/>
-    public string Name => LayerNames.CommandLine;
+    public string Name { get; } = name ?? LayerNames.CommandLine;
 
     /// <inheritdoc/>
     public ValueTask<SettingMap> LoadAsync(CancellationToken cancellationToken)

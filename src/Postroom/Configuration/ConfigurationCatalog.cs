@@ -18,4 +18,10 @@ public sealed class ConfigurationCatalog
 
     /// <summary>The sections of applications, beside the built-in ones. A name given twice is refused at the load.</summary>
     public IList<SettingsSection> Sections { get; } = [];
+
+    /// <summary>What modules say of their queues; settings override it member by member.</summary>
+    public IDictionary<string, QueueOptions> Queues { get; } = new Dictionary<string, QueueOptions>(StringComparer.Ordinal);
+
+    /// <summary>What modules say of their worker pools; settings override it member by member.</summary>
+    public IDictionary<string, WorkerOptions> Pools { get; } = new Dictionary<string, WorkerOptions>(StringComparer.Ordinal);
 }

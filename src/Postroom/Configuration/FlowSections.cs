@@ -6,9 +6,11 @@ internal static class FlowSections
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
 
-    public static IReadOnlyDictionary<string, QueueOptions> ReadQueues(SectionReader reader) => reader.ReadNamed("queue", (_, queue) => ReadQueue(queue));
+    public static IReadOnlyDictionary<string, QueueOptions> ReadQueues(SectionReader reader, ConfigurationCatalog catalog) =>
+        reader.ReadNamed("queue", (name, queue) => ReadQueue(queue, catalog.Queues.TryGetValue(name, out QueueOptions? declared) ? declared : new QueueOptions()));
 
-    public static IReadOnlyDictionary<string, WorkerOptions> ReadWorkers(SectionReader reader) => reader.ReadNamed("worker pool", ReadPool);
+    public static IReadOnlyDictionary<string, WorkerOptions> ReadWorkers(SectionReader reader, ConfigurationCatalog catalog) =>
+        reader.ReadNamed("worker pool", (name, pool) => ReadPool(name, pool, catalog.Pools.TryGetValue(name, out WorkerOptions? declared) ? declared : new WorkerOptions()));
 
     public static IReadOnlyDictionary<string, SourceConfig> ReadSources(SectionReader reader, ConfigurationCatalog catalog) =>
         reader.ReadNamed("source", (_, source) => ReadSource(source, catalog));
@@ -45,9 +47,8 @@ internal static class FlowSections
         return limits;
     }
 
-    private static QueueOptions ReadQueue(SectionReader reader)
+    private static QueueOptions ReadQueue(SectionReader reader, QueueOptions d)
     {
-        var d = new QueueOptions();
         var options = new QueueOptions
         {
             Lease = reader.ReadDuration("lease", d.Lease, Second),
@@ -60,7 +61,7 @@ internal static class FlowSections
             HighWater = reader.ReadCount("highWater", d.HighWater, 1),
             LowWater = reader.ReadCount("lowWater", d.LowWater),
             MaxPerKey = reader.ReadCount("maxPerKey", d.MaxPerKey, 1),
-            TimeToLive = reader.ReadOptionalDuration("timeToLive", null, Shortest),
+            TimeToLive = reader.ReadOptionalDuration("timeToLive", d.TimeToLive, Shortest),
             Limits = ReadLimits(reader),
         };
         CheckQueue(reader, options);
@@ -114,17 +115,16 @@ internal static class FlowSections
         return limit;
     }
 
-    private static WorkerOptions ReadPool(string name, SectionReader reader)
+    private static WorkerOptions ReadPool(string name, SectionReader reader, WorkerOptions d)
     {
-        var d = new WorkerOptions();
         return new WorkerOptions
         {
-            Queue = reader.ReadText("queue", name == "router" ? "in" : name)!,
+            Queue = reader.ReadText("queue", d.Queue is { Length: > 0 } queue ? queue : name == "router" ? "in" : name)!,
             Parallelism = reader.ReadCount("parallelism", d.Parallelism, 1, 1_024),
             HandlerTimeout = reader.ReadDuration("handlerTimeout", d.HandlerTimeout, Shortest, allowInfinite: true),
             RetryTimeouts = reader.ReadFlag("retryTimeouts", d.RetryTimeouts),
             CancelGrace = reader.ReadDuration("cancelGrace", d.CancelGrace),
-            Prefetch = reader.ReadOptionalCount("prefetch", null, 1, 1_024),
+            Prefetch = reader.ReadOptionalCount("prefetch", d.Prefetch, 1, 1_024),
             SettleWindow = reader.ReadCount("settleWindow", d.SettleWindow, 1, 65_536),
             CrashLimit = reader.ReadCount("crashLimit", d.CrashLimit, 1, 1_000),
             CrashWindow = reader.ReadDuration("crashWindow", d.CrashWindow, Second),

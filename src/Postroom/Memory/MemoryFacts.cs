@@ -5,7 +5,7 @@ namespace Postroom.Memory;
 /// <summary>Facts in memory.</summary>
 internal sealed class MemoryFacts(TimeProvider clock) : IFacts
 {
-    private readonly ConcurrentDictionary<(string Scope, string Key), Fact> _facts = new();
+    private readonly ConcurrentDictionary<(string Scope, string Key), StoredFact> _facts = new();
 
     public void Set(FactChange change)
     {
@@ -15,19 +15,19 @@ internal sealed class MemoryFacts(TimeProvider clock) : IFacts
             return;
         }
 
-        _facts[(change.Scope, change.Key)] = new Fact(change.Scope, change.Key, value.ToArray(), change.ExpiresAt, clock.GetUtcNow());
+        _facts[(change.Scope, change.Key)] = new StoredFact(change.Scope, change.Key, value.ToArray(), change.ExpiresAt, clock.GetUtcNow());
     }
 
-    public ValueTask<Fact?> GetAsync(string scope, string key, CancellationToken cancellationToken)
+    public ValueTask<StoredFact?> GetAsync(string scope, string key, CancellationToken cancellationToken)
     {
-        return new ValueTask<Fact?>(_facts.TryGetValue((scope, key), out Fact? fact) && !IsOver(fact) ? fact : null);
+        return new ValueTask<StoredFact?>(_facts.TryGetValue((scope, key), out StoredFact? fact) && !IsOver(fact) ? fact : null);
     }
 
-    public ValueTask<IReadOnlyList<Fact>> ListAsync(string scope, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyList<StoredFact>> ListAsync(string scope, CancellationToken cancellationToken)
     {
-        return new ValueTask<IReadOnlyList<Fact>>(
+        return new ValueTask<IReadOnlyList<StoredFact>>(
             [.. _facts.Values.Where(fact => fact.Scope == scope && !IsOver(fact)).OrderBy(fact => fact.Key, StringComparer.Ordinal)]);
     }
 
-    private bool IsOver(Fact fact) => fact.ExpiresAt is { } end && end <= clock.GetUtcNow();
+    private bool IsOver(StoredFact fact) => fact.ExpiresAt is { } end && end <= clock.GetUtcNow();
 }

@@ -89,7 +89,7 @@ export class History {
 
   byAnyId(id) {
     for (const message of this.messages.values()) {
-      if (message.entryId === id || message.eventId === id) return message;
+      if (message.entryId === id || message.eventId === id || message.key === id) return message;
     }
     return undefined;
   }

@@ -1,0 +1,152 @@
+using System.Globalization;
+
+namespace Postroom.Explaining;
+
+/// <summary>One line of a message's story.</summary>
+/// <param name="At">When.</param>
+/// <param name="Text">What happened.</param>
+internal sealed record WhyLine(DateTimeOffset At, string Text);
+
+/// <summary>A message's story, and one sentence on where it stands and what comes next (CL-7).</summary>
+/// <param name="Id">The message.</param>
+/// <param name="State">Where it stands, a lower-case word.</param>
+/// <param name="Reason">Why it stands there, and what happens next and when.</param>
+/// <param name="Timeline">What happened, oldest first.</param>
+internal sealed record WhyReport(MessageId Id, string State, string Reason, IReadOnlyList<WhyLine> Timeline);
+
+/// <summary>What is known around a message when it is explained. Everything is optional: a stopped store knows less.</summary>
+internal sealed record WhyFacts
+{
+    /// <summary>Now, for "in 5 s".</summary>
+    public required DateTimeOffset Now { get; init; }
+
+    /// <summary>The message that has to end before this one; null for none.</summary>
+    public JournalEntry? Ahead { get; init; }
+
+    /// <summary>Whether a person paused the queue.</summary>
+    public bool QueuePaused { get; init; }
+
+    /// <summary>Whether the queue has parked messages, so that this one may be one of them.</summary>
+    public bool Parked { get; init; }
+
+    /// <summary>The pools that serve the queue; null when nobody can tell.</summary>
+    public IReadOnlyList<PoolStatus>? Pools { get; init; }
+
+    /// <summary>The communicator of an outgoing message; null when it has none or nobody can tell.</summary>
+    public CommunicatorStatus? Communicator { get; init; }
+
+    /// <summary>How many messages wait in the queue.</summary>
+    public long Waiting { get; init; }
+}
+
+/// <summary>Explains a message to somebody who has not read the manual.</summary>
+internal static class Why
+{
+    /// <summary>The timeline and the sentence.</summary>
+    public static WhyReport Explain(JournalRecord record, WhyFacts facts)
+    {
+        string reason = record.Entry.State switch
+        {
+            MessageState.Pending => WhyPending.Explain(record, facts),
+            MessageState.Dispatched => Dispatched(record.Entry, facts),
+            MessageState.Acked => Acked(record),
+            _ => Failed(record.Entry),
+        };
+        return new WhyReport(record.Entry.Envelope.Id, Word(record.Entry.State), reason, WhyTimeline.Of(record));
+    }
+
+    /// <summary>An enum's value as the lower-case word of views.</summary>
+    internal static string Word<T>(T value)
+        where T : struct, Enum => value.ToString().ToLowerInvariant();
+
+    /// <summary>An instant as people read it, in UTC.</summary>
+    internal static string At(DateTimeOffset instant) => instant.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+
+    /// <summary>An instant to come, with the distance from now.</summary>
+    internal static string AtIn(DateTimeOffset instant, DateTimeOffset now) => $"{At(instant)} (in {Span(instant - now)})";
+
+    /// <summary>A duration as people read it.</summary>
+    internal static string Span(TimeSpan span) => span.TotalSeconds switch
+    {
+        < 1 => string.Create(CultureInfo.InvariantCulture, $"{Math.Max(0, span.TotalMilliseconds):0} ms"),
+        < 60 => string.Create(CultureInfo.InvariantCulture, $"{span.TotalSeconds:0.#} s"),
+        < 3600 => string.Create(CultureInfo.InvariantCulture, $"{(int)span.TotalMinutes} min {span.Seconds} s"),
+        < 86_400 => string.Create(CultureInfo.InvariantCulture, $"{(int)span.TotalHours} h {span.Minutes} min"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{(int)span.TotalDays} d {span.Hours} h"),
+    };
+
+    /// <summary>An error text as the end of a sentence.</summary>
+    internal static string Because(string? error) => string.IsNullOrWhiteSpace(error) ? "no error text was recorded" : error.Trim().TrimEnd('.');
+
+    /// <summary>The communicator whose lane the queue is; null for other queues.</summary>
+    internal static string? LaneOf(string queue) => queue.StartsWith("out.", StringComparison.Ordinal) ? queue["out.".Length..] : null;
+
+    private static string Dispatched(JournalEntry entry, WhyFacts facts)
+    {
+        string since = entry.DispatchedAt is { } at ? $" since {At(at)} ({Span(facts.Now - at)})" : "";
+        string again = entry.Redelivered ? " An earlier attempt ended without an outcome, so this one repeats it." : "";
+        return LaneOf(entry.Envelope.Queue) is { } lane
+            ? $"It is being sent by '{lane}'{since}, attempt {entry.Attempt}. The service's answer decides what comes next.{again}"
+            : $"It is being handled{(entry.Owner is { } owner ? $" by {owner}" : "")}{since}, attempt {entry.Attempt}; {Allowed(entry)}. It ends when the handler returns.{again}";
+    }
+
+    private static string Acked(JournalRecord record)
+    {
+        JournalEntry entry = record.Entry;
+        string when = entry.FinishedAt is { } at ? $" at {At(at)}" : "";
+        if (record.Receipts.Count > 0 || LaneOf(entry.Envelope.Queue) is not null)
+        {
+            return Delivered(record, when) + " Nothing more will happen.";
+        }
+
+        int failed = record.Children.Count(child => child.State == MessageState.Failed);
+        int open = record.Children.Count(child => child.State is MessageState.Pending or MessageState.Dispatched);
+        string led = record.Children.Count == 0 ? "It led to no further message."
+            : failed > 0 ? $"Of the {record.Children.Count} messages it led to, {failed} failed: ask why for {record.Children.First(child => child.State == MessageState.Failed).Envelope.Id}."
+            : open > 0 ? $"Of the {record.Children.Count} messages it led to, {open} are still on their way."
+            : $"The {record.Children.Count} messages it led to have ended as well.";
+        return $"It was handled{when}, on attempt {Math.Max(1, entry.Attempt)}. {led}";
+    }
+
+    private static string Delivered(JournalRecord record, string when)
+    {
+        string name = LaneOf(record.Entry.Envelope.Queue) ?? record.Entry.Envelope.To?.Scheme ?? "the service";
+        DeliveryReceipt? best = record.Receipts.OrderByDescending(receipt => receipt.Status is DeliveryStatus.Failed ? DeliveryStatus.Sent : receipt.Status).FirstOrDefault();
+        string id = record.Entry.OutsideId is { } outside ? $" under its id {outside}" : "";
+        return best?.Status switch
+        {
+            DeliveryStatus.Read => $"The recipient has read it, at {At(best.At)}; '{name}' took it{when}{id}.",
+            DeliveryStatus.Delivered => $"It is on the recipient's device since {At(best.At)}; '{name}' took it{when}{id}. Nobody has said yet that it was read.",
+            DeliveryStatus.Skipped => $"It was left out on purpose{when}: {Because(best.Detail)}.",
+            _ when record.Receipts.Any(receipt => receipt.Status == DeliveryStatus.Failed) =>
+                $"'{name}' took it{when}{id} and later gave it up: {Because(record.Receipts.Last(receipt => receipt.Status == DeliveryStatus.Failed).Detail)}.",
+            _ => $"'{name}' took it{when}{id}. Nobody has said yet that it arrived.",
+        };
+    }
+
+    private static string Failed(JournalEntry entry)
+    {
+        string id = entry.Envelope.Id.ToString();
+        string when = entry.FinishedAt is { } at ? $" at {At(at)}" : "";
+        string replay = $"Nothing more happens by itself; once the cause is mended, 'postroom replay {id}' tries it again.";
+        string error = Because(entry.Error);
+        return entry.FailureKind switch
+        {
+            FailureKind.Uncertain => $"It left{(entry.SendStartedAt is { } sent ? $" at {At(sent)}" : "")} and no answer came, so nobody can tell whether it arrived: {error}. "
+                + $"Look at the recipient's side: 'postroom journal confirm {id}' if it is there, 'postroom replay {id}' if it is not.",
+            FailureKind.Discarded => $"A person gave it up{when}: {error}. 'postroom replay {id}' brings it back.",
+            FailureKind.Exhausted => $"It was given up{when} after {entry.Failures} failed attempts, the last with: {error}. {replay}",
+            FailureKind.Expired => $"Its time was over before its turn came: {error}. 'postroom replay {id}' tries it all the same.",
+            FailureKind.Unroutable => $"Nobody takes it: {error}. {replay}",
+            FailureKind.Invalid => $"It could not be read: {error}. A replay ends the same way until the program can read it.",
+            FailureKind.Poison => $"It was in work {entry.Deaths} times when the process died, so it is kept away from the workers: {error}. {replay}",
+            FailureKind.Refused => $"The service said no{when}: {error}. Refusals are not repeated. {replay}",
+            FailureKind.Timeout => $"Its handler did not finish in time{when}: {error}. {replay}",
+            FailureKind.Rejected => $"Its handler refused it{when}: {error}. {replay}",
+            _ => $"Its handler failed for good{when}, on attempt {entry.Attempt}: {error}. {replay}",
+        };
+    }
+
+    /// <summary>How many failures it may still have.</summary>
+    internal static string Allowed(JournalEntry entry) => $"{entry.Failures} of {entry.Envelope.MaxAttempts} allowed failures are used";
+}

@@ -1,0 +1,91 @@
+namespace Postroom.Explaining;
+
+/// <summary>Why a message waits: the first reason that holds, the one nearest to the message first.</summary>
+internal static class WhyPending
+{
+    public static string Explain(JournalRecord record, WhyFacts facts)
+    {
+        JournalEntry entry = record.Entry;
+        return Behind(facts) ?? Question(entry) ?? Later(record, facts) ?? Held(facts) ?? Paused(entry, facts) ?? Parked(entry, facts) ?? Turn(entry, facts);
+    }
+
+    private static string? Behind(WhyFacts facts)
+    {
+        if (facts.Ahead is not { } ahead)
+        {
+            return null;
+        }
+
+        string it = ahead.State switch
+        {
+            MessageState.Dispatched => $"which is in work{(ahead.DispatchedAt is { } since ? $" since {Why.At(since)}" : "")}",
+            MessageState.Failed => "which failed and holds the line until it is replayed or discarded",
+            _ when ahead.DueAt is { } due && due > facts.Now => $"which waits for its next attempt at {Why.AtIn(due, facts.Now)}",
+            _ => "which waits for its own turn",
+        };
+        return $"It waits behind message {ahead.Envelope.Id} of the same conversation, {it}. Messages of one conversation go one after the other; this one is next as soon as that one has ended.";
+    }
+
+    private static string? Question(JournalEntry entry) => entry.SendStartedAt is { } sent
+        ? $"It left at {Why.At(sent)} and the answer was lost. Before it is sent again, the lane finds out or decides by its policy whether it arrived."
+        : null;
+
+    private static string? Later(JournalRecord record, WhyFacts facts)
+    {
+        JournalEntry entry = record.Entry;
+        if (entry.DueAt is not { } due || due <= facts.Now)
+        {
+            return null;
+        }
+
+        if (entry.Attempt == 0)
+        {
+            return $"It was asked to wait until {Why.AtIn(due, facts.Now)} and goes on then.";
+        }
+
+        string? error = record.Attempts.LastOrDefault(attempt => attempt.Error is not null)?.Error ?? entry.Error;
+        return $"Attempt {entry.Attempt} did not succeed: {Why.Because(error)}. The next one follows at {Why.AtIn(due, facts.Now)}; {Why.Allowed(entry)}.";
+    }
+
+    private static string? Held(WhyFacts facts)
+    {
+        if (facts.Communicator is not { } communicator || (communicator.Started && communicator.Problem is null))
+        {
+            return null;
+        }
+
+        string problem = communicator.Problem is { } text ? $": {Why.Because(text)}" : "";
+        return communicator.Started
+            ? $"'{communicator.Name}' cannot send now{problem}. The message is held and goes out as soon as that is mended."
+            : $"'{communicator.Name}' has not started{problem}. The message is held and goes out as soon as it starts.";
+    }
+
+    private static string? Paused(JournalEntry entry, WhyFacts facts) => facts.QueuePaused
+        ? $"Queue '{entry.Envelope.Queue}' is paused. It goes on with 'postroom queues resume {entry.Envelope.Queue}'."
+        : null;
+
+    private static string? Parked(JournalEntry entry, WhyFacts facts)
+    {
+        if (facts.Parked)
+        {
+            return $"Nothing in this build handles '{entry.Envelope.Type}' of queue '{entry.Envelope.Queue}', so it is parked. It goes on by itself when a build with that handler starts.";
+        }
+
+        return facts.Pools is [] && Why.LaneOf(entry.Envelope.Queue) is null
+            ? $"Nobody reads queue '{entry.Envelope.Queue}' now. It goes on as soon as a worker pool or a receiver does."
+            : null;
+    }
+
+    private static string Turn(JournalEntry entry, WhyFacts facts)
+    {
+        if (facts.Pools?.FirstOrDefault(pool => pool.State is WorkerState.Paused or WorkerState.Faulted) is { } pool)
+        {
+            return $"Worker pool '{pool.Name}' is {Why.Word(pool.State)}{(pool.LastError is { } error ? $": {Why.Because(error)}" : "")}. It goes on when the pool works again.";
+        }
+
+        string again = entry.Attempt > 0 ? $" Attempt {entry.Attempt} ended without success; {Why.Allowed(entry)}." : "";
+        return facts.Waiting > 1
+            ? $"It waits for a free worker of queue '{entry.Envelope.Queue}', where {facts.Waiting} messages wait; the oldest go first.{again}"
+            : $"It waits for a free worker of queue '{entry.Envelope.Queue}' and is handled as soon as one is free.{again}";
+    }
+}

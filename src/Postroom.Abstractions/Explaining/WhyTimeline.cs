@@ -1,0 +1,90 @@
+namespace Postroom.Explaining;
+
+/// <summary>What happened to a message, in order.</summary>
+internal static class WhyTimeline
+{
+    public static IReadOnlyList<WhyLine> Of(JournalRecord record)
+    {
+        JournalEntry entry = record.Entry;
+        List<WhyLine> lines = [new(entry.Envelope.CreatedAt, Arrival(entry.Envelope))];
+        foreach (AttemptRecord attempt in record.Attempts)
+        {
+            Add(lines, attempt, entry);
+        }
+
+        if (entry.State == MessageState.Dispatched && entry.DispatchedAt is { } since && record.Attempts.All(attempt => attempt.Attempt != entry.Attempt))
+        {
+            lines.Add(new WhyLine(since, $"attempt {entry.Attempt} began{By(entry.Owner)}"));
+        }
+
+        lines.AddRange(record.Children.Select(child => new WhyLine(
+            child.Envelope.CreatedAt,
+            $"led to message {child.Envelope.Id} ({child.Envelope.Type}) for {child.Envelope.To?.ToString() ?? $"queue {child.Envelope.Queue}"}, now {Why.Word(child.State)}")));
+        lines.AddRange(record.Receipts.Select(receipt => new WhyLine(receipt.At, Receipt(receipt))));
+        if (entry.State == MessageState.Failed && entry.FinishedAt is { } failed)
+        {
+            lines.Add(new WhyLine(failed, $"failed ({(entry.FailureKind is { } kind ? Why.Word(kind) : "unknown")}): {Why.Because(entry.Error)}"));
+        }
+        else if (entry.State == MessageState.Acked && entry.FinishedAt is { } done && record.Attempts.Count == 0)
+        {
+            lines.Add(new WhyLine(done, "acknowledged"));
+        }
+
+        return [.. lines.OrderBy(line => line.At)];
+    }
+
+    private static string Arrival(Envelope envelope)
+    {
+        string from = envelope.From is { } sender ? $" from {sender}" : "";
+        string source = envelope.Header(HeaderNames.Source) is { } name ? $" by {name}" : "";
+        string origin = envelope.Header(HeaderNames.ChannelMessageId) is { } id ? $", there known as {Names.Shorten(id)}" : "";
+        string parent = envelope.ParentId is { } cause ? $", because of message {cause}" : "";
+        string replay = envelope.ReplayOf is { } original ? $", as a replay of {original}" : "";
+        string verb = envelope.Direction == MessageDirection.Inbound ? "arrived" : "was made";
+        return $"{verb}{from}{source}{origin}{parent}{replay} and was stored in queue '{envelope.Queue}' as {envelope.Type}";
+    }
+
+    private static void Add(List<WhyLine> lines, AttemptRecord attempt, JournalEntry entry)
+    {
+        if (attempt.StartedAt is { } began)
+        {
+            lines.Add(new WhyLine(began, $"attempt {attempt.Attempt} began{By(attempt.Owner)}"));
+        }
+
+        if (attempt.Outcome == "running")
+        {
+            return;
+        }
+
+        string took = attempt is { StartedAt: { } start, EndedAt: { } end } ? $" after {Why.Span(end - start)}" : "";
+        string outcome = attempt.Outcome switch
+        {
+            "acked" => "succeeded",
+            "retry" => "did not succeed and will be repeated",
+            "released" => "was given back before it had an outcome",
+            "failed" => "failed for good",
+            "died" => "ended with the process",
+            string other => $"ended: {other}",
+        };
+        string error = attempt.Error is { } text ? $": {Why.Because(text)}" : "";
+        lines.Add(new WhyLine(attempt.EndedAt ?? attempt.StartedAt ?? entry.Envelope.CreatedAt, $"attempt {attempt.Attempt} {outcome}{took}{error}"));
+    }
+
+    private static string By(string? owner) => owner is null ? "" : $" with {owner}";
+
+    private static string Receipt(DeliveryReceipt receipt)
+    {
+        string what = receipt.Status switch
+        {
+            DeliveryStatus.Skipped => "left out on purpose",
+            DeliveryStatus.Sent => "taken by the service",
+            DeliveryStatus.Delivered => "on the recipient's device",
+            DeliveryStatus.Read => "read by the recipient",
+            _ => "given up by the service",
+        };
+        string id = receipt.OutsideId is { } outside ? $", its id there is {outside}" : "";
+        string parts = receipt.Parts.Count > 1 ? $", in {receipt.Parts.Count} parts" : "";
+        string detail = receipt.Detail is { } words ? $": {Why.Because(words)}" : "";
+        return $"{what}{id}{parts}{detail}";
+    }
+}

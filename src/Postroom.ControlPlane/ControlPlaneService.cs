@@ -1,0 +1,181 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Postroom.ControlPlane;
+
+/// <summary>Serves HTTP: health, intake, the journal and the web chat (CP-1).</summary>
+/// <remarks>The listener opens before the store, so that probes get an answer; until the runtime runs, intake answers 503.</remarks>
+internal sealed partial class ControlPlaneService : IRuntimeComponent
+{
+    private const string Api = "/api/v1";
+
+    private readonly IRuntimeView _runtime;
+    private readonly ServerOptions _server;
+    private readonly IntakeOptions _intake;
+    private readonly WebChat? _chat;
+    private readonly TimeProvider _clock;
+    private readonly ILoggerFactory _loggers;
+    private readonly KeyGate _gate;
+    private readonly ChatEndpoints _chatEndpoints;
+    private readonly IntakeAccess _access;
+    private WebApplication? _app;
+
+    /// <summary>Makes the service; nothing listens before it starts.</summary>
+    /// <param name="runtime">The one way into the runtime.</param>
+    /// <param name="server">Addresses, host names, prefix.</param>
+    /// <param name="intake">Who may post, and how much.</param>
+    /// <param name="keys">Who may read; a component of its own that starts once the store is open.</param>
+    /// <param name="chat">The web chat; null without one.</param>
+    /// <param name="clock">Dates, limits and expiry.</param>
+    /// <param name="loggers">For the endpoints and the server.</param>
+    public ControlPlaneService(
+        IRuntimeView runtime, ServerOptions server, IntakeOptions intake, ControlPlaneKeys keys, WebChat? chat, TimeProvider clock, ILoggerFactory loggers)
+    {
+        _runtime = runtime;
+        _server = server;
+        _intake = intake;
+        _chat = chat;
+        _clock = clock;
+        _loggers = loggers;
+        _gate = new KeyGate(keys);
+        _access = new IntakeAccess(intake.Webhook, clock);
+        _chatEndpoints = new ChatEndpoints(runtime, chat, _access, keys, _gate);
+    }
+
+    /// <inheritdoc/>
+    public string Name => "control-plane";
+
+    /// <inheritdoc/>
+    public RuntimePhase Phase => RuntimePhase.Telemetry;
+
+    /// <summary>The addresses that are listened on, with the ports the system chose; empty before the start.</summary>
+    public IReadOnlyList<string> Addresses { get; private set; } = [];
+
+    /// <inheritdoc/>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        WebApplication app = Build();
+        try
+        {
+            await app.StartAsync(cancellationToken);
+        }
+        catch (IOException e)
+        {
+            await app.DisposeAsync();
+            throw new InvalidOperationException($"The addresses of server.urls ({string.Join(", ", _server.Urls)}) cannot be opened: {e.Message} Stop what uses them, or set server.urls.", e);
+        }
+
+        _app = app;
+        Addresses = [.. app.Urls];
+        Log.Listening(_loggers.CreateLogger<ControlPlaneService>(), string.Join(", ", Addresses));
+    }
+
+    /// <inheritdoc/>
+    public async Task StopAsync(TimeSpan drain, CancellationToken cancellationToken)
+    {
+        if (_app is not { } app)
+        {
+            return;
+        }
+
+        _app = null;
+        _chatEndpoints.Stopping = true;
+        _chat?.Hub.EndAll();
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(drain);
+        await app.StopAsync(limit.Token);
+        await app.DisposeAsync();
+        Addresses = [];
+    }
+
+    private WebApplication Build()
+    {
+        // The empty builder: appsettings files and ASPNETCORE_ variables must not change what server.* says.
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "Postroom.ControlPlane" });
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(options => KestrelLimits.Apply(options, _intake.Webhook.MaxBody));
+        builder.WebHost.UseUrls([.. _server.Urls.Concat(_server.AdminUrls).Distinct(StringComparer.OrdinalIgnoreCase)]);
+        builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton(_loggers);
+
+        // Signals are the runtime's; this host starts and stops when it is told to.
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = Timeout.InfiniteTimeSpan);
+
+        WebApplication app = builder.Build();
+        app.UseMiddleware<ErrorAnswers>(_loggers.CreateLogger<ErrorAnswers>());
+        app.UseMiddleware<BrowserRules>(new BrowserRulesOptions { Hosts = _server.Hosts, AnyContentBelow = ["/hooks", "/webhook"] });
+        if (_server.Prefix.Length > 0)
+        {
+            app.UsePathBase(_server.Prefix);
+        }
+
+        app.UseRouting();
+        MapOpen(app);
+        MapReads(app);
+        return app;
+    }
+
+    private void MapOpen(WebApplication app)
+    {
+        WebhookEndpoint webhook = new(_runtime, _intake.Webhook, _access, _clock, _loggers.CreateLogger<WebhookEndpoint>());
+        HealthEndpoints health = new(_runtime, _clock);
+        app.MapGet("/health/live", (RequestDelegate)health.LiveAsync);
+        app.MapGet("/health/ready", (RequestDelegate)health.ReadyAsync);
+        app.MapGet("/health", _gate.Needs(ApiRole.Viewer, health.AllAsync));
+        app.MapPost("/webhook", (RequestDelegate)webhook.HandleAsync);
+        app.MapGet("/", (RequestDelegate)_chatEndpoints.RootAsync);
+        app.MapGet("/chat", (RequestDelegate)_chatEndpoints.PageAsync);
+        app.MapGet("/chat/{file}", (RequestDelegate)ChatEndpoints.FileAsync);
+        app.MapGet("/events", (RequestDelegate)_chatEndpoints.EventsAsync);
+    }
+
+    private void MapReads(WebApplication app)
+    {
+        StatusEndpoints status = new(_runtime, _clock);
+        JournalEndpoints journal = new(_runtime, new AuditTrail(_runtime, _clock), _gate, _clock);
+        ConversationEndpoints conversations = new(_runtime);
+
+        Map(app, ApiRole.Viewer, status.StatusAsync, $"{Api}/status", $"{Api}/runtime", $"{Api}/organism", "/organism");
+        Map(app, ApiRole.Viewer, status.QueuesAsync, $"{Api}/queues");
+        Map(app, ApiRole.Viewer, status.QueueAsync, $"{Api}/queues/{{queue}}");
+        Map(app, ApiRole.Viewer, status.WorkersAsync, $"{Api}/workers");
+        Map(app, ApiRole.Viewer, status.PoolAsync, $"{Api}/workers/{{pool}}");
+        Map(app, ApiRole.Viewer, status.SourcesAsync, $"{Api}/sources");
+        Map(app, ApiRole.Viewer, status.SourceAsync, $"{Api}/sources/{{source}}");
+        Map(app, ApiRole.Viewer, status.CommunicatorsAsync, $"{Api}/communicators");
+        Map(app, ApiRole.Viewer, status.CommunicatorAsync, $"{Api}/communicators/{{communicator}}");
+        Map(app, ApiRole.Viewer, journal.ListAsync, $"{Api}/journal");
+        Map(app, ApiRole.Viewer, journal.StatsAsync, $"{Api}/journal/stats");
+        Map(app, ApiRole.Viewer, journal.OneAsync, $"{Api}/journal/{{id}}");
+        Map(app, ApiRole.Viewer, journal.WhyAsync, $"{Api}/journal/{{id}}/why");
+        Map(app, ApiRole.Operator, journal.BodyAsync, $"{Api}/journal/{{id}}/body");
+        Map(app, ApiRole.Operator, journal.AttachmentAsync, $"{Api}/journal/{{id}}/attachments/{{number}}");
+        Map(app, ApiRole.Viewer, conversations.OneAsync, $"{Api}/conversations/{{**path}}", $"{Api}/threads/{{**path}}");
+    }
+
+    private void Map(WebApplication app, ApiRole role, RequestDelegate handle, params ReadOnlySpan<string> paths)
+    {
+        foreach (string path in paths)
+        {
+            app.MapGet(path, _gate.Needs(role, handle));
+        }
+    }
+
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(4300, LogLevel.Information, "HTTP listens on {Addresses}.")]
+        public static partial void Listening(ILogger logger, string addresses);
+    }
+}

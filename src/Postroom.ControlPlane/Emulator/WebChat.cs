@@ -1,0 +1,159 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+
+namespace Postroom.ControlPlane;
+
+/// <summary>The web chat behind its page: open streams, states as they move, and receipts of what a stream carried.</summary>
+/// <remarks>One for all communicators of type <c>emulator</c>. Its two loops run from start to stop.</remarks>
+internal sealed partial class WebChat : IRuntimeComponent
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan SettleStep = TimeSpan.FromMilliseconds(50);
+    private const int SettleSteps = 100;
+
+    private readonly IRuntimeView _runtime;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private readonly ConcurrentDictionary<string, string?> _communicators = new(StringComparer.Ordinal);
+    private readonly PublishedAnswers _published = new();
+    private readonly PublishedAnswers _delivered = new();
+    private readonly ChatJournal _journal;
+    private readonly CancellationTokenSource _stopping = new();
+
+    // Bounded: what does not fit is not reported as delivered, which is the safe side.
+    private readonly Channel<(string Contact, long Seq)> _carried = Channel.CreateBounded<(string, long)>(new BoundedChannelOptions(10_000) { FullMode = BoundedChannelFullMode.DropWrite });
+    private Task _loops = Task.CompletedTask;
+
+    /// <summary>Makes the web chat.</summary>
+    /// <param name="runtime">Its journal is followed and replayed.</param>
+    /// <param name="intake">Where nothing has to be proved only this machine is answered, and failures are shown with their texts.</param>
+    /// <param name="clock">Dates receipts.</param>
+    /// <param name="loggers">For what goes wrong in the loops.</param>
+    public WebChat(IRuntimeView runtime, IntakeOptions intake, TimeProvider clock, ILoggerFactory loggers)
+    {
+        _runtime = runtime;
+        _clock = clock;
+        _logger = loggers.CreateLogger<WebChat>();
+        bool local = !new IntakeAccess(intake.Webhook, clock).NeedsProof;
+        _journal = new ChatJournal(runtime, _communicators, _published, tellReasons: local, (contact, seq) => _carried.Writer.TryWrite((contact, seq)));
+        Hub = new ChatHub(_journal, clock);
+    }
+
+    /// <inheritdoc/>
+    public string Name => "web-chat";
+
+    /// <inheritdoc/>
+    public RuntimePhase Phase => RuntimePhase.Lanes;
+
+    /// <summary>The open streams.</summary>
+    public ChatHub Hub { get; }
+
+    /// <summary>Whether there is a communicator to chat with.</summary>
+    public bool IsEnabled => !_communicators.IsEmpty;
+
+    /// <summary>Makes the communicator of a configured name.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="defaultContact">Who gets messages to a label; null for streams of all contacts only.</param>
+    public EmulatorCommunicator Create(string name, string? defaultContact = null)
+    {
+        _communicators[name] = defaultContact;
+        return new EmulatorCommunicator(name, Hub, _published, defaultContact, _clock);
+    }
+
+    /// <inheritdoc/>
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _loops = Task.WhenAll(RunAsync("states", ShowStatesAsync), RunAsync("receipts", ReportDeliveredAsync));
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public async Task StopAsync(TimeSpan drain, CancellationToken cancellationToken)
+    {
+        await _stopping.CancelAsync();
+        await _loops.WaitAsync(cancellationToken);
+    }
+
+    private static bool IsLane(string queue) => queue.StartsWith("out.", StringComparison.Ordinal) || queue.StartsWith("mark.", StringComparison.Ordinal);
+
+    private async Task RunAsync(string loop, Func<CancellationToken, Task> run)
+    {
+        while (!_stopping.IsCancellationRequested)
+        {
+            try
+            {
+                await run(_stopping.Token);
+            }
+            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                Log.LoopFailed(_logger, e, loop);
+            }
+
+            await Task.Delay(Pause, _clock, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task ShowStatesAsync(CancellationToken stopping)
+    {
+        await foreach (Transition move in _runtime.Journal.WatchAsync(move => move.Conversation is not null && !IsLane(move.Queue), afterNumber: null, stopping))
+        {
+            int slash = move.Conversation!.IndexOf('/', StringComparison.Ordinal);
+            if (Hub.Count > 0 && slash > 0 && _communicators.ContainsKey(move.Conversation[..slash]))
+            {
+                string? reason = move.To == MessageState.Failed ? _journal.Reason(move.Kind, move.Reason) : null;
+                Hub.Publish(move.Conversation[(slash + 1)..], ChatEvents.State(move.MessageId, move.To, move.Attempt, reason));
+            }
+        }
+    }
+
+    private async Task ReportDeliveredAsync(CancellationToken stopping)
+    {
+        await foreach ((string contact, long seq) in _carried.Reader.ReadAllAsync(stopping))
+        {
+            if (_delivered.Find(seq) is not null || _published.Find(seq) is not { } id || !await IsSentAsync(id, stopping))
+            {
+                continue;
+            }
+
+            DeliveryReceipt receipt = new() { Status = DeliveryStatus.Delivered, At = _clock.GetUtcNow() };
+            byte[] data = JsonSerializer.SerializeToUtf8Bytes(receipt, PostroomJson.Default.DeliveryReceipt);
+            await _runtime.WriteNotesAsync([new StoreNote(NoteKind.Receipt, receipt.At, data) { MessageId = id }], stopping);
+            _delivered.Add(seq, id);
+            Hub.Publish(contact, ChatEvents.Receipt(seq.ToString(System.Globalization.CultureInfo.InvariantCulture), DeliveryStatus.Delivered));
+        }
+    }
+
+    /// <summary>Waits for the settlement, so that "delivered" never stands before "sent"; false when it is known as delivered already.</summary>
+    private async ValueTask<bool> IsSentAsync(MessageId id, CancellationToken stopping)
+    {
+        for (int step = 0; step < SettleSteps; step++)
+        {
+            JournalRecord? record = await _runtime.Journal.GetAsync(id, withBody: false, stopping);
+            if (record is null || record.Receipts.Any(receipt => receipt.Status is DeliveryStatus.Delivered or DeliveryStatus.Read))
+            {
+                return false;
+            }
+
+            if (record.Entry.State == MessageState.Acked)
+            {
+                return true;
+            }
+
+            await Task.Delay(SettleStep, _clock, stopping);
+        }
+
+        return false;
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(4200, LogLevel.Warning, "The web chat's loop '{Loop}' failed and goes on in a second.")]
+        public static partial void LoopFailed(ILogger logger, Exception exception, string loop);
+    }
+}

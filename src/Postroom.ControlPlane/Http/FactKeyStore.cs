@@ -1,0 +1,98 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Postroom.ControlPlane;
+
+/// <summary>The keys of <c>server.keys</c>, and those kept as facts. Answered from memory; safe for concurrent use.</summary>
+/// <remarks>Before <see cref="LoadAsync"/> only configured keys are known: the store is not open yet.</remarks>
+internal sealed class FactKeyStore : IApiKeyStore
+{
+    private readonly IRuntimeView _runtime;
+    private readonly ConcurrentDictionary<string, ApiKey> _configured;
+    private readonly ConcurrentDictionary<string, ApiKey> _stored = new(StringComparer.Ordinal);
+
+    public FactKeyStore(IRuntimeView runtime, IReadOnlyList<ServerKey> configured, TimeProvider clock)
+    {
+        _runtime = runtime;
+        _configured = new(configured.Select(key => Configured(key, clock.GetUtcNow())).Select(key => KeyValuePair.Create(key.Id, key)), StringComparer.Ordinal);
+    }
+
+    /// <summary>Reads the keys from the store, which is open.</summary>
+    public async Task LoadAsync(CancellationToken cancellationToken)
+    {
+        foreach (StoredFact fact in await _runtime.Facts.ListAsync(FactScopes.ApiKey, cancellationToken))
+        {
+            if (JsonSerializer.Deserialize(fact.Value.Span, KeyJson.Default.StoredKey) is { } stored)
+            {
+                _stored[fact.Key] = stored.ToKey(fact.Key);
+            }
+        }
+    }
+
+    public ValueTask<IReadOnlyList<ApiKey>> ListAsync(CancellationToken cancellationToken) => new([.. _configured.Values, .. _stored.Values]);
+
+    public async ValueTask SaveAsync(ApiKey key, CancellationToken cancellationToken)
+    {
+        if (_configured.ContainsKey(key.Id))
+        {
+            _configured[key.Id] = key;
+            return;
+        }
+
+        bool onlyUsed = _stored.TryGetValue(key.Id, out ApiKey? known) && known with { LastUsedAt = key.LastUsedAt } == key;
+        try
+        {
+            byte[] value = JsonSerializer.SerializeToUtf8Bytes(StoredKey.Of(key), KeyJson.Default.StoredKey);
+            await _runtime.WriteFactsAsync([new FactChange(FactScopes.ApiKey, key.Id, value, key.ExpiresAt)], cancellationToken);
+        }
+        catch (StoreUnavailableException) when (onlyUsed)
+        {
+            // Status is read most when the store is in trouble; the time of last use can wait.
+        }
+
+        _stored[key.Id] = key;
+    }
+
+    public async ValueTask<bool> RemoveAsync(string id, CancellationToken cancellationToken)
+    {
+        if (!_stored.ContainsKey(id))
+        {
+            return false;
+        }
+
+        await _runtime.WriteFactsAsync([new FactChange(FactScopes.ApiKey, id, null)], cancellationToken);
+        return _stored.TryRemove(id, out _);
+    }
+
+    private static ApiKey Configured(ServerKey key, DateTimeOffset now) => new()
+    {
+        Id = $"server.keys.{key.Name}",
+        Name = key.Name,
+        Role = (ApiRole)key.Role,
+        Hash = ApiKeys.HashOf(key.Key.Reveal()),
+        CreatedAt = now,
+    };
+}
+
+/// <summary>A key as a fact; its id is the fact's key.</summary>
+internal sealed record StoredKey(string Name, string Role, string Hash, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, DateTimeOffset? LastUsedAt)
+{
+    public static StoredKey Of(ApiKey key) =>
+        new(key.Name, key.Role.ToString().ToLowerInvariant(), Convert.ToHexStringLower(key.Hash.Span), key.CreatedAt, key.ExpiresAt, key.LastUsedAt);
+
+    public ApiKey ToKey(string id) => new()
+    {
+        Id = id,
+        Name = Name,
+        Role = Enum.Parse<ApiRole>(Role, ignoreCase: true),
+        Hash = Convert.FromHexString(Hash),
+        CreatedAt = CreatedAt,
+        ExpiresAt = ExpiresAt,
+        LastUsedAt = LastUsedAt,
+    };
+}
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(StoredKey))]
+internal sealed partial class KeyJson : JsonSerializerContext;

@@ -1,0 +1,62 @@
+using System.Text;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
+
+namespace Postroom.ControlPlane;
+
+/// <summary>Who may post to <c>/webhook</c> and use the web chat (WH-3, EU-7).</summary>
+internal sealed class IntakeAccess
+{
+    /// <summary>The header that carries the token where <c>Authorization</c> is taken.</summary>
+    public const string TokenHeader = "X-Postroom-Token";
+
+    private readonly byte[][] _tokens;
+    private readonly WebhookSignature? _signature;
+
+    /// <summary>Takes the settings of <c>/webhook</c>. Several tokens or secrets are separated by blanks.</summary>
+    public IntakeAccess(WebhookIntakeOptions options, TimeProvider clock)
+    {
+        _tokens = [.. Values(options.Token).Select(Encoding.UTF8.GetBytes)];
+        string[] secrets = Values(options.Secret);
+        _signature = secrets.Length == 0 ? null : new WebhookSignature(SignatureScheme.Timestamped, WebhookSignature.TimestampedHeader, secrets, clock);
+    }
+
+    /// <summary>Whether callers have to prove something; otherwise only this machine is answered.</summary>
+    public bool NeedsProof => _tokens.Length > 0 || _signature is not null;
+
+    /// <summary>Whether the request may be allowed once its body is known, by a signature of it.</summary>
+    public bool MayBeSigned(HttpRequest request) => _signature is not null && request.Headers.ContainsKey(WebhookSignature.TimestampedHeader);
+
+    /// <summary>Whether the request is allowed whatever its body is: a token, or this machine where nothing has to be proved.</summary>
+    public bool AllowsUnsigned(HttpContext context) => NeedsProof ? HasToken(context.Request.Headers) : LoopbackOnly.Allows(context);
+
+    /// <summary>Whether the body is signed with one of the secrets.</summary>
+    public bool AllowsSigned(HttpRequest request, ReadOnlySpan<byte> body) => _signature?.Verify(request.Headers, body) == true;
+
+    /// <summary>Whether a page or stream is allowed: as a post, or with the token in its address, since a page cannot set headers there.</summary>
+    public bool AllowsPage(HttpContext context) =>
+        AllowsUnsigned(context) || (context.Request.Query["token"] is { Count: 1 } token && IsToken(token[0]));
+
+    private bool HasToken(IHeaderDictionary headers)
+    {
+        const string Scheme = "Bearer ";
+        StringValues authorization = headers.Authorization;
+        StringValues own = headers[TokenHeader];
+        return (authorization.Count == 1 && authorization[0]!.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) && IsToken(authorization[0]![Scheme.Length..]))
+            || (own.Count == 1 && IsToken(own[0]));
+    }
+
+    private bool IsToken(string? given)
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes(given ?? "");
+        bool any = false;
+        foreach (byte[] token in _tokens)
+        {
+            any |= FixedTime.Equal(bytes, token);
+        }
+
+        return any;
+    }
+
+    private static string[] Values(Secret? secret) => secret?.Reveal().Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) ?? [];
+}

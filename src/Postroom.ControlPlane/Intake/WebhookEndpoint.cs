@@ -1,0 +1,158 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Postroom.ControlPlane;
+
+/// <summary><c>POST /webhook</c>: a message is stored before it is answered (WH-1 to WH-5).</summary>
+internal sealed partial class WebhookEndpoint
+{
+    /// <summary>The name of this source in the record.</summary>
+    public const string SourceName = "webhook";
+
+    private readonly IRuntimeView _runtime;
+    private readonly WebhookIntakeOptions _options;
+    private readonly IntakeAccess _access;
+    private readonly ILogger _logger;
+    private readonly CallerRateLimiter _perSender;
+    private readonly CallerRateLimiter _perAddress;
+
+    public WebhookEndpoint(IRuntimeView runtime, WebhookIntakeOptions options, IntakeAccess access, TimeProvider clock, ILogger<WebhookEndpoint> logger)
+    {
+        _runtime = runtime;
+        _options = options;
+        _access = access;
+        _logger = logger;
+        _perSender = new CallerRateLimiter(options.PerSender.Count, options.PerSender.Period, clock);
+        _perAddress = new CallerRateLimiter(options.PerAddress.Count, options.PerAddress.Period, clock);
+    }
+
+    /// <summary>Answers one request.</summary>
+    public async Task HandleAsync(HttpContext context)
+    {
+        try
+        {
+            if (await ReadAsync(context) is { } message)
+            {
+                await StoreAsync(context, message);
+            }
+        }
+        catch (MessageFormatException e)
+        {
+            await WebhookAnswer.WriteErrorAsync(context, StatusCodes.Status400BadRequest, e.Message);
+        }
+        catch (IntakeClosedException e)
+        {
+            int status = e.Refusal == IntakeRefusal.TooManyPerKey ? StatusCodes.Status429TooManyRequests : StatusCodes.Status503ServiceUnavailable;
+            string reason = e.Refusal switch
+            {
+                IntakeRefusal.NotRunning => "the service is starting or stopping",
+                IntakeRefusal.StoreUnavailable => "messages cannot be stored now",
+                IntakeRefusal.TooManyPerKey => "too many messages of this sender wait",
+                _ => "too many messages wait",
+            };
+            await RefuseAsync(context, status, reason, e.Message, (int)Math.Clamp(Math.Ceiling(e.RetryAfter.TotalSeconds), 1, 60));
+        }
+        catch (StoreUnavailableException e)
+        {
+            await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "messages cannot be stored now", e.Message, 5);
+        }
+        catch (Exception e) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            string id = Problem.NewId();
+            Log.Failed(_logger, e, id);
+            await WebhookAnswer.WriteErrorAsync(context, StatusCodes.Status500InternalServerError, "something went wrong here", id);
+        }
+    }
+
+    // Ordered so that what costs least is asked first, and nothing is parsed for a stranger.
+    private async ValueTask<Message?> ReadAsync(HttpContext context)
+    {
+        HttpRequest request = context.Request;
+        bool allowed = _access.AllowsUnsigned(context);
+        if (!allowed && !_access.MayBeSigned(request))
+        {
+            return await RefuseAsync(context, StatusCodes.Status401Unauthorized, "the token or signature is missing or wrong");
+        }
+
+        if (!_access.NeedsProof && _perAddress.Take(KeyGate.AddressOf(context)) is { } wait)
+        {
+            return await RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many messages from this address", seconds: wait);
+        }
+
+        if (_runtime.State != RuntimeState.Running)
+        {
+            return await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "the service is starting or stopping", seconds: 2);
+        }
+
+        if (!RequestBody.IsJson(request.ContentType))
+        {
+            return await RefuseAsync(context, StatusCodes.Status415UnsupportedMediaType, "the body must be application/json in UTF-8");
+        }
+
+        RequestBody body = await RequestBody.ReadAsync(request, _options.MaxBody, context.RequestAborted);
+        if (body is RequestBody.Bytes bytes)
+        {
+            if (!allowed && !_access.AllowsSigned(request, bytes.Raw.Span))
+            {
+                return await RefuseAsync(context, StatusCodes.Status401Unauthorized, "the token or signature is missing or wrong");
+            }
+
+            body = RequestBody.ParseObject(bytes.Raw);
+        }
+
+        if (body is not RequestBody.Json json)
+        {
+            RequestBody.Refused refused = (RequestBody.Refused)body;
+            return await RefuseAsync(context, refused.Status, refused.Detail);
+        }
+
+        using (json.Document)
+        {
+            return Message.FromPayload(json.Document.RootElement);
+        }
+    }
+
+    private async Task StoreAsync(HttpContext context, Message message)
+    {
+        string channel = MessageTranslator.ChannelOf(_runtime, message.ClientType);
+        if (_perSender.Take($"{channel}/{Message.ContactOf(message.Sender)}") is { } wait)
+        {
+            await RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many messages from this sender", seconds: wait);
+            return;
+        }
+
+        SourceMessage source = MessageTranslator.ToSource(message, _options.Into, channel, context.Request.Headers);
+
+        // A caller that hangs up now must not undo the commit, only miss its answer.
+        IReadOnlyList<AcceptResult> results = await _runtime.OpenSink(SourceName).AcceptAsync([source], checkpoint: null, CancellationToken.None);
+        AcceptResult result = results[0];
+        if (result is { Duplicate: true, SameBody: false })
+        {
+            await RefuseAsync(context, StatusCodes.Status409Conflict, "another message was posted with this id before");
+            return;
+        }
+
+        await WebhookAnswer.WriteStoredAsync(context, result.Id.ToString(), result.Duplicate);
+    }
+
+    private async ValueTask<Message?> RefuseAsync(HttpContext context, int status, string reason, string? detail = null, int? seconds = null)
+    {
+        string? id = detail is null ? null : Problem.NewId();
+        if (id is not null)
+        {
+            Log.Refused(_logger, status, detail!, id);
+        }
+
+        await WebhookAnswer.WriteErrorAsync(context, status, reason, id, seconds);
+        return null;
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(4100, LogLevel.Error, "A webhook failed; the caller was told id {Id}.")]
+        public static partial void Failed(ILogger logger, Exception exception, string id);
+
+        [LoggerMessage(4101, LogLevel.Warning, "A webhook was answered with {Status} (id {Id}): {Detail}")]
+        public static partial void Refused(ILogger logger, int status, string detail, string id);
+    }
+}

@@ -1,0 +1,77 @@
+using System.Text.Json;
+
+namespace Postroom.Host;
+
+/// <summary>Echoes text, names type and length of files, lists a contact card, fails on <c>/fail</c> and ends the process on <c>/crash</c>.</summary>
+internal sealed class WelcomeHandler : IMessageHandler<IncomingMessage>
+{
+    private const int MaxEcho = 2_000;
+
+    public ValueTask<HandlerResult> HandleAsync(IncomingMessage message, HandlerContext context, CancellationToken cancellationToken)
+    {
+        string text = message.Text.Trim();
+        switch (text)
+        {
+            case "/fail":
+                throw new PermanentException("You asked for a failure with /fail. Look at it with 'postroom why', then replay it.");
+            case "/crash" when context.Attempt == 1:
+                // A crash as an operator knows it: nothing is flushed, nothing is told.
+                using (System.Diagnostics.Process self = System.Diagnostics.Process.GetCurrentProcess())
+                {
+                    self.Kill();
+                }
+
+                break;
+            case "/crash":
+                context.Reply($"The process died while attempt 1 of this message ran. This is attempt {context.Attempt}, and you get this answer once.");
+                return new ValueTask<HandlerResult>(HandlerResult.Completed);
+        }
+
+        context.Reply(Answer(message, context.Envelope.Type, text));
+        return new ValueTask<HandlerResult>(HandlerResult.Completed);
+    }
+
+    private static string Answer(IncomingMessage message, string type, string text)
+    {
+        if (type == "chat.contact")
+        {
+            return Contacts(text);
+        }
+
+        if (message.Attachments.Count > 0)
+        {
+            string files = string.Join("\n", message.Attachments.Select(file => $"• {file.Name}: {file.ContentType}, {ByteSize.Format(file.Length ?? 0)}"));
+            return text.Length > 0 ? $"I got \"{Cut(text)}\" and\n{files}" : $"I got\n{files}";
+        }
+
+        return text.Length > 0
+            ? $"You said: {Cut(text)}"
+            : $"I got a message of type {type} without text.";
+    }
+
+    private static string Contacts(string text)
+    {
+        List<string> lines = [];
+        try
+        {
+            using JsonDocument cards = JsonDocument.Parse(text);
+            foreach (JsonElement card in cards.RootElement.EnumerateArray().Take(20))
+            {
+                string[] fields = (card.GetString() ?? "").Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+                string name = Array.Find(fields, field => field.StartsWith("FN", StringComparison.OrdinalIgnoreCase)) is { } fn ? AfterColon(fn) : "someone";
+                IEnumerable<string> numbers = fields.Where(field => field.StartsWith("TEL", StringComparison.OrdinalIgnoreCase)).Select(AfterColon);
+                lines.Add($"• {name}: {string.Join(", ", numbers.DefaultIfEmpty("no number"))}");
+            }
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return "I got a contact card that I cannot read.";
+        }
+
+        return lines.Count > 0 ? $"Contacts:\n{string.Join("\n", lines)}" : "I got an empty contact card.";
+    }
+
+    private static string AfterColon(string field) => field[(field.IndexOf(':', StringComparison.Ordinal) + 1)..];
+
+    private static string Cut(string text) => text.Length <= MaxEcho ? text : string.Concat(text.AsSpan(0, char.IsHighSurrogate(text[MaxEcho - 1]) ? MaxEcho - 1 : MaxEcho), "…");
+}

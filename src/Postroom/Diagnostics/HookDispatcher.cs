@@ -1,0 +1,148 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using Postroom.Workers;
+
+namespace Postroom.Diagnostics;
+
+/// <summary>What the hooks answered for one attempt: an entry id per hook, null where no further calls are wanted.</summary>
+internal sealed record HookCalls(ImmutableArray<HookRegistration> Hooks, string?[] EntryIds);
+
+/// <summary>One registered hook.</summary>
+internal sealed record HookRegistration(IDispatchHook Hook, HookFailurePolicy OnFailure, string Name);
+
+/// <summary>Calls dispatch hooks in order, each bounded in time, and keeps their faults away from the dispatch.</summary>
+internal sealed partial class HookDispatcher(TimeSpan timeout, RuntimeMetrics metrics, TimeProvider clock, ILogger log)
+{
+    private readonly ConcurrentDictionary<string, long> _lastLogged = new(StringComparer.Ordinal);
+    private ImmutableArray<HookRegistration> _hooks = [];
+
+    /// <summary>Whether there is none, so that a dispatch costs nothing for hooks.</summary>
+    public bool IsEmpty => _hooks.IsEmpty;
+
+    /// <summary>Adds a hook; disposing the result takes it away.</summary>
+    public IDisposable Register(IDispatchHook hook, HookFailurePolicy onFailure)
+    {
+        HookRegistration registration = new(hook, onFailure, hook.GetType().Name);
+        ImmutableInterlocked.Update(ref _hooks, static (hooks, added) => hooks.Add(added), registration);
+        return new Registration(this, registration);
+    }
+
+    /// <summary>Announces an attempt: intent, then dispatched. An exception means that a hook's policy fails the attempt.</summary>
+    public async ValueTask<HookCalls> BeginAsync(Attempt attempt, string toId)
+    {
+        ImmutableArray<HookRegistration> hooks = _hooks;
+        string?[] ids = new string?[hooks.Length];
+        Envelope envelope = attempt.Envelope;
+        string conversation = envelope.Conversation ?? "";
+        string from = envelope.From?.ToString() ?? "";
+        for (int i = 0; i < hooks.Length; i++)
+        {
+            (string? id, Exception? error) = await CallAsync(
+                hooks[i], (hook, token) => hook.OnIntentAsync(conversation, from, toId, envelope.Type, envelope.Body, token));
+            if (error is not null && hooks[i].OnFailure == HookFailurePolicy.FailAttempt)
+            {
+                throw new HookRefusedException(hooks[i].Name, error);
+            }
+
+            ids[i] = string.IsNullOrEmpty(id) ? null : id;
+        }
+
+        HookCalls calls = new(hooks, ids);
+        for (int i = 0; i < hooks.Length; i++)
+        {
+            if (ids[i] is { } id)
+            {
+                await CallAsync(hooks[i], (hook, token) => hook.OnDispatchedAsync(id, token));
+            }
+        }
+
+        return calls;
+    }
+
+    /// <summary>Tells how an announced attempt ended, in reverse order.</summary>
+    public async ValueTask EndAsync(HookCalls calls, Settlement settlement)
+    {
+        for (int i = calls.Hooks.Length - 1; i >= 0; i--)
+        {
+            if (calls.EntryIds[i] is not { } id)
+            {
+                continue;
+            }
+
+            if (settlement is Settlement.Acknowledged)
+            {
+                await CallAsync(calls.Hooks[i], (hook, token) => hook.OnAcknowledgedAsync(id, token));
+            }
+            else
+            {
+                string error = ErrorOf(settlement);
+                await CallAsync(calls.Hooks[i], (hook, token) => hook.OnFailedAsync(id, error, token));
+            }
+        }
+    }
+
+    /// <summary>Tells that a conversation is complete, in reverse order.</summary>
+    public async ValueTask CompleteAsync(string conversation)
+    {
+        ImmutableArray<HookRegistration> hooks = _hooks;
+        for (int i = hooks.Length - 1; i >= 0; i--)
+        {
+            await CallAsync(hooks[i], (hook, token) => hook.OnConversationCompleteAsync(conversation, token));
+        }
+    }
+
+    private static string ErrorOf(Settlement settlement)
+    {
+        return settlement switch
+        {
+            Settlement.Retried { Cause: FailureKind.Timeout } or Settlement.Failed { Kind: FailureKind.Timeout } => "timeout",
+            Settlement.Retried retried => retried.Reason,
+            Settlement.Failed failed => failed.Reason,
+            _ => "cancelled",
+        };
+    }
+
+    private async ValueTask CallAsync(HookRegistration registration, Func<IDispatchHook, CancellationToken, ValueTask> call)
+    {
+        await CallAsync<object?>(registration, async (hook, token) =>
+        {
+            await call(hook, token);
+            return null;
+        });
+    }
+
+    private async ValueTask<(T? Result, Exception? Error)> CallAsync<T>(HookRegistration registration, Func<IDispatchHook, CancellationToken, ValueTask<T>> call)
+    {
+        using CancellationTokenSource limit = new(timeout, clock);
+        try
+        {
+            ValueTask<T> running = call(registration.Hook, limit.Token);
+            return (running.IsCompletedSuccessfully ? running.Result : await running.AsTask().WaitAsync(timeout, clock), null);
+        }
+        catch (Exception e)
+        {
+            metrics.HookError(registration.Name);
+            long now = clock.GetTimestamp();
+            long last = _lastLogged.GetOrAdd(registration.Name, long.MinValue);
+            if ((last == long.MinValue || clock.GetElapsedTime(last, now) >= TimeSpan.FromMinutes(1)) && _lastLogged.TryUpdate(registration.Name, now, last))
+            {
+                LogHook(e, registration.Name, timeout.TotalSeconds);
+            }
+
+            return (default, e);
+        }
+    }
+
+    [LoggerMessage(610, LogLevel.Warning, "Dispatch hook {Hook} threw or took longer than {Seconds} s (hooks.timeout); dispatch goes on. This is logged once a minute.")]
+    private partial void LogHook(Exception exception, string hook, double seconds);
+
+    private sealed class Registration(HookDispatcher dispatcher, HookRegistration registration) : IDisposable
+    {
+        public void Dispose() => ImmutableInterlocked.Update(ref dispatcher._hooks, static (hooks, removed) => hooks.Remove(removed), registration);
+    }
+}
+
+/// <summary>A hook that may fail attempts has failed this one.</summary>
+internal sealed class HookRefusedException(string hook, Exception cause)
+    : Exception($"Dispatch hook {hook} failed the attempt: {cause.Message}", cause);

@@ -1,0 +1,98 @@
+using Postroom.Diagnostics;
+using Postroom.Workers;
+
+namespace Postroom.Handling;
+
+/// <summary>Runs an attempt through its handler: find, decode, tell hooks, call through the middleware.</summary>
+internal sealed class HandlerRunner(
+    HandlerTable handlers,
+    PayloadCatalog payloads,
+    IReadOnlyList<IHandlerMiddleware> middleware,
+    StagingFactory staging,
+    HookDispatcher hooks,
+    QueueCatalog queues,
+    WorkerOptions options,
+    int maxHops,
+    TimeProvider clock,
+    Func<double> random) : IMessageRunner
+{
+    public ValueTask WaitUntilReadyAsync(CancellationToken cancellationToken) => default;
+
+    public Settlement Decide(Attempt attempt, AttemptEnd end)
+    {
+        Backoff backoff = queues.Get(attempt.Envelope.Queue).Backoff.ToBackoff();
+        return RetryPolicy.Decide(end, attempt.Lease, backoff, options.RetryTimeouts, random(), clock.GetUtcNow());
+    }
+
+    public async ValueTask<AttemptEnd> RunAsync(Attempt attempt)
+    {
+        Envelope envelope = attempt.Envelope;
+        if (envelope.Hops > maxHops)
+        {
+            return new AttemptEnd.Unfit(FailureKind.Invalid, $"too_deep: the message came through {envelope.Hops} handlers; the limit is {maxHops} (limits.hops). Two handlers may be answering each other.");
+        }
+
+        if (handlers.Find(envelope.Queue, envelope.Type) is not { } entry)
+        {
+            return new AttemptEnd.Unfit(FailureKind.Unroutable, NoHandler(envelope));
+        }
+
+        object? payload;
+        try
+        {
+            payload = entry.Decode(envelope, payloads.Upcast(envelope.Type, envelope.Body));
+        }
+        catch (Exception e)
+        {
+            return new AttemptEnd.Unfit(FailureKind.Invalid, $"The body ({envelope.Body.Length} bytes, {envelope.ContentType}) is not a '{envelope.Type}': {e.Message}");
+        }
+
+        StagingContext context = staging.Create(attempt);
+        attempt.Context = context;
+        try
+        {
+            if (!hooks.IsEmpty)
+            {
+                attempt.Hooks = await hooks.BeginAsync(attempt, $"{envelope.Queue}/{entry.Name}");
+            }
+
+            HandlerResult result = await CallAsync(entry, payload, context, 0, attempt.CancellationToken);
+            context.Close();
+            return result is null
+                ? new AttemptEnd.Threw(new InvalidOperationException($"Handler {entry.Name} returned null. Return HandlerResult.Completed, RetryAfter or Fail."))
+                : new AttemptEnd.Returned(result);
+        }
+        catch (OperationCanceledException e)
+        {
+            return attempt.CancelReason switch
+            {
+                CancelReason.Timeout => new AttemptEnd.TimedOut(options.HandlerTimeout),
+                CancelReason.Stopping or CancelReason.Operator => AttemptEnd.Cancelled,
+                _ => new AttemptEnd.Threw(e),
+            };
+        }
+        catch (StagingLimitException e)
+        {
+            return new AttemptEnd.Unfit(FailureKind.Rejected, e.Message);
+        }
+        catch (Exception e)
+        {
+            return new AttemptEnd.Threw(e);
+        }
+    }
+
+    private ValueTask<HandlerResult> CallAsync(HandlerEntry entry, object? payload, HandlerContext context, int index, CancellationToken cancellationToken)
+    {
+        return index == middleware.Count
+            ? entry.InvokeAsync(payload, context, cancellationToken)
+            : middleware[index].InvokeAsync(context, (inner, token) => CallAsync(entry, payload, inner, index + 1, token), cancellationToken);
+    }
+
+    private string NoHandler(Envelope envelope)
+    {
+        string known = string.Join(", ", handlers.Handlers.Where(entry => entry.Queue == envelope.Queue).Select(entry => entry.Type).Order(StringComparer.Ordinal).Take(20));
+        return $"No handler of queue '{envelope.Queue}' takes type '{envelope.Type}'. "
+            + (known.Length > 0 ? $"It has handlers for {known}. " : "It has no handlers. ")
+            + $"Call AddHandler for '{envelope.Type}' and replay the message.";
+    }
+}

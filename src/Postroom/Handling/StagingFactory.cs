@@ -1,0 +1,29 @@
+using System.Collections.Frozen;
+using Postroom.Outbound;
+using Postroom.Workers;
+
+namespace Postroom.Handling;
+
+/// <summary>Makes the context of each attempt, with what its verbs need.</summary>
+internal sealed class StagingFactory(
+    IServiceProvider services, FrozenSet<Type> scoped, OutboundComposer composer, QueuePublisher publisher, PayloadCatalog payloads, IFacts facts, SignalBoard signals, LimitsOptions limits)
+{
+    public IServiceProvider Services { get; } = services;
+
+    public OutboundComposer Composer { get; } = composer;
+
+    public QueuePublisher Publisher { get; } = publisher;
+
+    public PayloadCatalog Payloads { get; } = payloads;
+
+    public IFacts Facts { get; } = facts;
+
+    public SignalBoard Signals { get; } = signals;
+
+    public LimitsOptions Limits { get; } = limits;
+
+    public StagingContext Create(Attempt attempt) => new(attempt, this);
+
+    /// <summary>Whether a handler was registered with a lifetime shorter than the runtime's.</summary>
+    public bool IsScoped(Type handler) => scoped.Contains(handler);
+}

@@ -1,0 +1,153 @@
+using Postroom.Configuration;
+using Postroom.Memory;
+using Postroom.Outbound;
+
+namespace Postroom.Hosting;
+
+/// <summary>What the modules registered together with what the configuration says, checked as a whole.</summary>
+internal sealed class Composition
+{
+    private Composition(ApplicationBuilder builder, RuntimeConfiguration configuration, IReadOnlyList<IApplicationModule> modules)
+    {
+        Builder = builder;
+        Configuration = configuration;
+        Modules = modules;
+    }
+
+    public ApplicationBuilder Builder { get; }
+
+    public RuntimeConfiguration Configuration { get; }
+
+    /// <summary>The modules in the order they start.</summary>
+    public IReadOnlyList<IApplicationModule> Modules { get; }
+
+    public QueueCatalog Queues { get; } = new();
+
+    public Dictionary<string, WorkerOptions> Pools { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>What an operator should know of the composition.</summary>
+    public List<string> Notices { get; } = [];
+
+    /// <summary>Lets the modules describe themselves, loads the configuration, and checks both.</summary>
+    /// <exception cref="ConfigurationException">Something is missing, doubled, dangling or invalid; every problem is listed.</exception>
+    public static async Task<Composition> CreateAsync(IReadOnlyList<IApplicationModule> registered, RuntimeSetup setup, CancellationToken cancellationToken)
+    {
+        ApplicationBuilder builder = new();
+        builder.AddStore("memory", static (options, retention, _, clock, _) => new MemoryStore(clock, options.Memory, retention));
+        IReadOnlyList<IApplicationModule> modules = ModuleOrder.Sort(registered, builder);
+        foreach (IApplicationModule module in modules)
+        {
+            builder.Run(module);
+        }
+
+        RuntimeConfiguration configuration;
+        try
+        {
+            configuration = await RuntimeConfiguration.LoadAsync(SourcesOf(builder, setup), setup.Redactor, setup.Clock, setup.Loggers.CreateLogger("Postroom.Configuration"), cancellationToken);
+        }
+        catch (ConfigurationException e) when (builder.Problems.Count > 0)
+        {
+            throw new ConfigurationException([.. builder.Problems, .. e.Problems]);
+        }
+
+        Composition composition = new(builder, configuration, modules);
+        composition.Arrange();
+        return builder.Problems.Count == 0 ? composition : throw new ConfigurationException(builder.Problems);
+    }
+
+    /// <summary>The settings of one section.</summary>
+    public T Get<T>(string section)
+        where T : class => Configuration.Get<T>(section);
+
+    public IMessageStore CreateStore(IServiceProvider services, RuntimeSetup setup)
+    {
+        StoreOptions options = Get<StoreOptions>("store");
+        IMessageStore store = Builder.Stores[options.Kind](options, Get<RetentionOptions>("retention"), setup.Redactor, setup.Clock, services);
+        return store is IJournal and IStoreLifecycle and IQueueControl
+            ? store
+            : throw new InvalidOperationException(
+                $"The store of kind '{options.Kind}' ({store.GetType().Name}) has to implement IJournal, IStoreLifecycle and IQueueControl as well. MessageStoreConformance tells what is missing.");
+    }
+
+    private static ConfigurationSources SourcesOf(ApplicationBuilder builder, RuntimeSetup setup)
+    {
+        ConfigurationSources given = setup.Configuration;
+        foreach (string kind in given.Catalog.StoreKinds)
+        {
+            builder.Catalog.StoreKinds.Add(kind);
+        }
+
+        List<IConfigurationLayer> layers = [.. given.Layers];
+        foreach ((IConfigurationLayer layer, string? after) in builder.Layers)
+        {
+            int index = after is null ? -1 : layers.FindIndex(other => other.Name == after);
+            layers.Insert(index < 0 ? layers.Count : index + 1, layer);
+        }
+
+        ConfigurationSources sources = new() { Layers = layers, Variables = given.Variables, Catalog = builder.Catalog };
+        foreach (ISecretStore store in given.SecretStores.Concat(builder.SecretStores))
+        {
+            sources.SecretStores.Add(store);
+        }
+
+        return sources;
+    }
+
+    private void Arrange()
+    {
+        Queues.Declare("in", new QueueOptions());
+        Queues.Declare(OutboundQueue.Unrouted, new QueueOptions());
+        foreach ((string name, QueueOptions options) in Builder.Catalog.Queues.Concat(Get<IReadOnlyDictionary<string, QueueOptions>>("queues")))
+        {
+            Queues.Declare(name, options);
+        }
+
+        foreach ((string name, WorkerOptions options) in Builder.Catalog.Pools.Concat(Get<IReadOnlyDictionary<string, WorkerOptions>>("workers")))
+        {
+            Pools[name] = options;
+        }
+
+        if (Builder.Handlers.Exists(entry => entry.Queue == "in") && !Pools.Values.Any(pool => pool.Queue == "in"))
+        {
+            Pools["router"] = new WorkerOptions { Queue = "in" };
+        }
+
+        foreach (string queue in Builder.Handlers.Concat(Builder.Fallbacks).Select(entry => entry.Queue).Distinct(StringComparer.Ordinal))
+        {
+            if (!Queues.IsDeclared(queue))
+            {
+                Builder.AddProblem($"queues.{queue}", $"A handler takes messages of queue '{queue}', which is not declared. Call AddQueue(\"{queue}\") in a module.");
+            }
+            else if (!Pools.Values.Any(pool => pool.Queue == queue))
+            {
+                Builder.AddProblem($"workers.{queue}", $"Queue '{queue}' has handlers and no worker pool, so its messages would wait forever. Call AddWorkers(\"{queue}\") in a module, or remove the handlers.");
+            }
+        }
+
+        foreach ((string name, WorkerOptions options) in Pools)
+        {
+            if (!Queues.IsDeclared(options.Queue))
+            {
+                Builder.AddProblem(
+                    $"workers.{name}.queue",
+                    $"Worker pool '{name}' serves queue '{options.Queue}', which is not declared.{(Names.Nearest(options.Queue, Queues.Names) is { } near ? $" Did you mean '{near}'?" : "")} Call AddQueue(\"{options.Queue}\") in a module, or set workers.{name}.queue.");
+            }
+        }
+
+        foreach ((string name, _, string into) in Builder.Sources)
+        {
+            if (!Queues.IsDeclared(into))
+            {
+                Builder.AddProblem($"sources.{name}", $"Source '{name}' brings messages into queue '{into}', which is not declared. Call AddQueue(\"{into}\") in a module.");
+            }
+        }
+
+        foreach (string queue in Queues.Names)
+        {
+            if (queue != OutboundQueue.Unrouted && queue != "in" && !Pools.Values.Any(pool => pool.Queue == queue))
+            {
+                Notices.Add($"Queue '{queue}' has no worker pool, so its messages wait until a receiver takes them. Call AddWorkers(\"{queue}\"), open a receiver, or remove the queue.");
+            }
+        }
+    }
+}

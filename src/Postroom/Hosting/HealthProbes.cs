@@ -1,0 +1,55 @@
+using Postroom.Outbound;
+
+namespace Postroom.Hosting;
+
+/// <summary>The built-in answers to how the runtime is.</summary>
+internal static class HealthProbes
+{
+    public static void Register(MessageRuntime runtime, Composition composition, IServiceProvider services)
+    {
+        RuntimeRooms rooms = runtime.Rooms;
+        HealthRegistry health = rooms.Health;
+        health.Register(new HealthProbe("store", HealthViews.Ready | HealthViews.Status, async token =>
+        {
+            StoreStats stats = await rooms.Store.GetStatsAsync("in", token);
+            return stats.Writable ? HealthResult.Healthy : new HealthResult(HealthState.Unhealthy, stats.Problem);
+        }));
+        health.Register(new HealthProbe("recovery", HealthViews.Status, _ =>
+        {
+            RecoveryReport? report = runtime.Recovery;
+            return new ValueTask<HealthResult>(report is { Parked: > 0 } or { Poisoned: > 0 }
+                ? new HealthResult(HealthState.Degraded, $"{report.Parked} messages wait for a handler this build does not have; {report.Poisoned} were given up because they ended the process.")
+                : HealthResult.Healthy);
+        }));
+        health.Register(new HealthProbe("workers", HealthViews.Ready | HealthViews.Status, _ =>
+        {
+            string[] failed = [.. rooms.Workers.Pools.Where(pool => pool.IsFaulted).Select(pool => pool.Name)];
+            int stuck = rooms.Workers.Pools.Sum(pool => pool.Stuck);
+            return new ValueTask<HealthResult>(
+                failed.Length > 0 ? new HealthResult(HealthState.Unhealthy, $"Failed pools: {string.Join(", ", failed)}. Restart them once the cause is mended.")
+                : stuck > 0 ? new HealthResult(HealthState.Degraded, $"{stuck} handlers ignored their time limit and still run.")
+                : HealthResult.Healthy);
+        }));
+        health.Register(new HealthProbe("sources", HealthViews.Status, _ =>
+        {
+            string[] failing = [.. rooms.Sources.Status().Where(pair => pair.Value.State is SourceState.Backoff or SourceState.Failed).Select(pair => $"{pair.Key}: {pair.Value.LastError}")];
+            return new ValueTask<HealthResult>(failing.Length > 0 ? new HealthResult(HealthState.Degraded, string.Join("; ", failing)) : HealthResult.Healthy);
+        }));
+        health.Register(new HealthProbe("communicators", HealthViews.Status, _ =>
+        {
+            string[] problems = [.. rooms.Outbound.Lanes.Where(lane => lane.Gate.Problem is not null).Select(lane => $"{lane.Communicator}: {lane.Gate.Problem}")];
+            return new ValueTask<HealthResult>(problems.Length > 0 ? new HealthResult(HealthState.Degraded, string.Join("; ", problems)) : HealthResult.Healthy);
+        }));
+        health.Register(new HealthProbe("queues", HealthViews.Status, _ =>
+        {
+            string[] above = [.. composition.Queues.Names.Where(rooms.Intake.HighWaterMarks.IsAbove)];
+            return new ValueTask<HealthResult>(above.Length > 0
+                ? new HealthResult(HealthState.Degraded, $"Above high water: {string.Join(", ", above.Where(queue => queue != OutboundQueue.Unrouted))}.")
+                : HealthResult.Healthy);
+        }));
+        foreach (Func<IServiceProvider, IHealthContributor> create in composition.Builder.Health)
+        {
+            health.Register(create(services));
+        }
+    }
+}

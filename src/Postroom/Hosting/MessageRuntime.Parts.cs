@@ -1,0 +1,162 @@
+using Microsoft.Extensions.DependencyInjection;
+using Postroom.Hosting;
+
+namespace Postroom;
+
+/// <content>The parts of a runtime and what each does at its start and stop.</content>
+public sealed partial class MessageRuntime
+{
+    private void Build()
+    {
+        Composition composition = _composition!;
+        RuntimeOptions options = composition.Get<RuntimeOptions>("runtime");
+        StoreOptions store = composition.Get<StoreOptions>("store");
+        Node = NodeIdentity.Get(options, durable: store.Kind != "memory");
+
+        IServiceCollection services = composition.Builder.Services;
+        services.AddSingleton(_setup.Clock);
+        services.AddSingleton(_setup.Loggers);
+        services.AddSingleton(_setup.Redactor);
+        services.AddSingleton<Configuration.IRuntimeConfiguration>(composition.Configuration);
+        services.AddSingleton(View);
+        services.AddSingleton(this);
+        services.AddSingleton(_ => Sender);
+        services.AddSingleton(_ => Dispatcher);
+        services.AddSingleton(_ => Journal);
+        services.AddSingleton(_ => Workers);
+        services.AddSingleton(_ => Health);
+        services.AddLogging();
+        _services = services.BuildServiceProvider(new ServiceProviderOptions { ValidateScopes = true });
+        _rooms = RuntimeRooms.Build(composition, _services, Node, _setup);
+        RegisterParts(composition, options);
+    }
+
+    private void RegisterParts(Composition composition, RuntimeOptions options)
+    {
+        RuntimeRooms rooms = _rooms!;
+        _phases.Add(new RuntimePart("store", RuntimePhase.Store, token => OpenStoreAsync(composition, token), async (_, token) =>
+        {
+            await rooms.Settler.FlushAsync(token);
+            await rooms.Lifecycle.CloseAsync(token);
+        }));
+        _phases.Add(new RuntimePart("lanes", RuntimePhase.Lanes, _ =>
+        {
+            rooms.Router.Start();
+            rooms.Signals.Start();
+            rooms.Outbound.StartLanes();
+            return Task.CompletedTask;
+        }, async (drain, token) => _workersWereClean &= await rooms.Router.StopAsync(drain, options.CancelGrace, token)));
+        _phases.Add(new RuntimePart("communicators", RuntimePhase.Communicators, rooms.Outbound.StartCommunicatorsAsync, async (drain, token) =>
+        {
+            // Sends in flight end before the way out is closed.
+            _workersWereClean &= await rooms.Outbound.StopLanesAsync(drain, token);
+            await rooms.Outbound.StopCommunicatorsAsync(token);
+        }));
+        _phases.Add(new RuntimePart("workers", RuntimePhase.Workers, async token =>
+        {
+            foreach (IModuleLifecycle module in composition.Modules.OfType<IModuleLifecycle>())
+            {
+                await module.OnStartedAsync(_services!, token);
+            }
+
+            rooms.Workers.StartAll();
+        }, async (drain, token) =>
+        {
+            _workersWereClean &= await rooms.Workers.StopAllAsync(drain, options.CancelGrace, token);
+            foreach (IModuleLifecycle module in composition.Modules.OfType<IModuleLifecycle>().Reverse())
+            {
+                await module.OnStoppingAsync(_services!, token);
+            }
+        }));
+        _phases.Add(new RuntimePart("sources", RuntimePhase.Sources, _ =>
+        {
+            if (!_setup.Paused)
+            {
+                rooms.Sources.StartAll();
+            }
+
+            return Task.CompletedTask;
+        }, (_, _) => rooms.Sources.StopAllAsync()));
+        _phases.Add(new RuntimePart("intake", RuntimePhase.Ready, _ =>
+        {
+            rooms.Intake.IsOpen = true;
+            return Task.CompletedTask;
+        }, (_, _) =>
+        {
+            rooms.Intake.IsOpen = false;
+            return Task.CompletedTask;
+        }));
+        foreach (Func<IServiceProvider, IRuntimeComponent> create in composition.Builder.Components)
+        {
+            _phases.Add(create(_services!));
+        }
+    }
+
+    private async Task OpenStoreAsync(Composition composition, CancellationToken cancellationToken)
+    {
+        RuntimeRooms rooms = _rooms!;
+        QueueRulesBook rules = new(rooms, composition);
+        rules.SetBeforeRecovery();
+        _recovery = await rooms.Lifecycle.OpenAsync(new StoreOpening { Node = Node, Version = _setup.Version }, cancellationToken);
+        long parked = await rules.SetAfterRecoveryAsync(cancellationToken);
+        _recovery = _recovery with { Parked = parked };
+        LogRecovered(
+            _recovery.Run, _recovery.PreviousRunClean ? "clean" : "not clean", _recovery.Pending, _recovery.Redelivered, _recovery.Poisoned, _recovery.Uncertain,
+            _recovery.Expired, _recovery.Parked, _recovery.Duration);
+        foreach (string notice in Notices())
+        {
+            LogNotice(notice);
+        }
+
+        foreach ((Func<IServiceProvider, IDispatchHook> create, HookFailurePolicy onFailure) in composition.Builder.Hooks)
+        {
+            rooms.Hooks.Register(create(_services!), onFailure);
+        }
+
+        await RegisterCommunicatorsAsync(composition, cancellationToken);
+        foreach ((_, Func<IServiceProvider, IMessageSource> create, string into) in composition.Builder.Sources)
+        {
+            rooms.Sources.Add(create(_services!), into);
+        }
+
+        HealthProbes.Register(this, composition, _services!);
+        foreach (string conversation in _recovery.CompletedConversations)
+        {
+            await rooms.Conversations.CompleteAsync(conversation);
+        }
+    }
+
+    private async Task RegisterCommunicatorsAsync(Composition composition, CancellationToken cancellationToken)
+    {
+        RuntimeRooms rooms = _rooms!;
+        CommunicationsConfig config = composition.Get<CommunicationsConfig>("communications");
+        foreach ((string name, CommunicatorBackendConfig backend) in config.Backends)
+        {
+            if (config.Enabled && backend.Enabled)
+            {
+                await rooms.Dispatcher.RegisterAsync(rooms.Communicators.CreateCommunicator(name, backend), backend.Labels, backend, cancellationToken);
+            }
+        }
+
+        foreach ((Func<IServiceProvider, ICommunicator> create, IReadOnlyList<string>? labels, CommunicatorBackendConfig? given) in composition.Builder.Communicators)
+        {
+            ICommunicator communicator = create(_services!);
+            await rooms.Dispatcher.RegisterAsync(communicator, labels, given ?? new CommunicatorBackendConfig { Type = communicator.GetType().Name }, cancellationToken);
+        }
+    }
+
+    /// <summary>What an operator should know now.</summary>
+    internal IReadOnlyList<string> Notices()
+    {
+        List<string> notices = [];
+        if (_rooms is { } rooms && !rooms.Store.Features.Durable)
+        {
+            notices.Add(rooms.Store.Features.Promise);
+        }
+
+        notices.AddRange(_recovery?.Notices ?? []);
+        notices.AddRange(_composition?.Notices ?? []);
+        notices.AddRange(_composition?.Configuration.Current.Notices.Select(notice => notice.Message) ?? []);
+        return notices;
+    }
+}

@@ -1,0 +1,271 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Postroom.Configuration;
+using Postroom.Hosting;
+
+namespace Postroom;
+
+/// <summary>The hosted service that coordinates everything: it starts the parts in order, recovers, and stops them in reverse.</summary>
+/// <remarks>Start and stop are idempotent. Two runtimes in one process share nothing. Safe for concurrent use.</remarks>
+public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
+{
+    private readonly RuntimeSetup _setup;
+    private readonly ILogger _log;
+    private readonly List<IApplicationModule> _modules = [];
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private readonly PhaseRunner _phases;
+    private Composition? _composition;
+    private ServiceProvider? _services;
+    private RuntimeRooms? _rooms;
+    private RecoveryReport? _recovery;
+    private DateTimeOffset? _startedAt;
+    private bool _workersWereClean = true;
+
+    /// <summary>Makes a runtime; nothing runs yet.</summary>
+    public MessageRuntime(RuntimeSetup setup)
+    {
+        _setup = setup;
+        _log = setup.Loggers.CreateLogger<MessageRuntime>();
+        _phases = new PhaseRunner(setup.Clock, _log);
+    }
+
+    /// <summary>Where it stands.</summary>
+    public RuntimeState State { get; private set; } = RuntimeState.Created;
+
+    /// <summary>Whether a stop had to leave work behind for recovery.</summary>
+    public bool AbandonedWork => !_workersWereClean;
+
+    /// <summary>The node's id; empty before the start.</summary>
+    public string Node { get; private set; } = "";
+
+    /// <summary>Services of the application.</summary>
+    /// <exception cref="InvalidOperationException">The runtime has not started.</exception>
+    public IServiceProvider Services => _services ?? throw NotStarted();
+
+    /// <summary>Routes outgoing messages.</summary>
+    /// <exception cref="InvalidOperationException">The runtime has not started.</exception>
+    public CommunicationDispatcher Dispatcher => Rooms.Dispatcher;
+
+    /// <summary>Sends and publishes from outside a handler.</summary>
+    /// <exception cref="InvalidOperationException">The runtime has not started.</exception>
+    public IMessageSender Sender => Rooms.Sender;
+
+    /// <summary>The worker pools.</summary>
+    /// <exception cref="InvalidOperationException">The runtime has not started.</exception>
+    public WorkerSupervisor Workers => Rooms.Workers;
+
+    /// <summary>The health of all parts.</summary>
+    /// <exception cref="InvalidOperationException">The runtime has not started.</exception>
+    public HealthRegistry Health => Rooms.Health;
+
+    /// <summary>The store's record.</summary>
+    /// <exception cref="InvalidOperationException">The runtime has not started.</exception>
+    public IJournal Journal => Rooms.Journal;
+
+    /// <summary>The store.</summary>
+    /// <exception cref="InvalidOperationException">The runtime has not started.</exception>
+    public IMessageStore Store => Rooms.Store;
+
+    /// <summary>The configuration in force.</summary>
+    /// <exception cref="InvalidOperationException">The runtime has not started.</exception>
+    public IRuntimeConfiguration Configuration => _composition?.Configuration ?? throw NotStarted();
+
+    /// <summary>What adapters see of this runtime.</summary>
+    public IRuntimeView View => _view ??= new RuntimeView(this, _setup);
+
+    /// <summary>What was started and stopped, in order; for tests and support.</summary>
+    public IReadOnlyList<string> StartRecord => _phases.Record;
+
+    internal RuntimeRooms Rooms => _rooms ?? throw NotStarted();
+
+    internal bool HasRooms => _rooms is not null;
+
+    internal Composition? Composition => _composition;
+
+    internal RecoveryReport? Recovery => _recovery;
+
+    internal DateTimeOffset? StartedAt => _startedAt;
+
+    private RuntimeView? _view;
+
+    /// <summary>Adds a module, before the start.</summary>
+    /// <exception cref="InvalidOperationException">The runtime has started.</exception>
+    public void RegisterModule(IApplicationModule module)
+    {
+        if (State != RuntimeState.Created)
+        {
+            throw new InvalidOperationException($"Module '{module.Name}' comes too late: the runtime is {State}. Register modules before StartAsync.");
+        }
+
+        _modules.Add(module);
+    }
+
+    /// <summary>Adds a dispatch hook while running; disposing the result takes it away.</summary>
+    public IDisposable RegisterDispatchHook(IDispatchHook hook, HookFailurePolicy onFailure = HookFailurePolicy.Ignore) => Rooms.Hooks.Register(hook, onFailure);
+
+    /// <summary>One queue as an application sees it.</summary>
+    /// <exception cref="AddressException">The queue is not declared; the text names the nearest one.</exception>
+    public IMessageQueue OpenQueue(string name) => Rooms.OpenQueue(name, _setup.Clock, _setup.Random ?? Chance.Next);
+
+    /// <summary>Composes and checks without starting anything: what <c>postroom check</c> shows.</summary>
+    /// <exception cref="ConfigurationException">Something is missing or invalid; every problem is listed.</exception>
+    public async Task<CompositionReport> CheckAsync(CancellationToken cancellationToken)
+    {
+        Composition composition = await ComposeAsync(cancellationToken);
+        return CompositionReport.Of(composition);
+    }
+
+    /// <summary>Loads and validates the configuration without starting anything.</summary>
+    /// <exception cref="ConfigurationException">Something is missing or invalid; every problem is listed.</exception>
+    public async Task<ConfigurationSnapshot> LoadSettingsAsync(CancellationToken cancellationToken)
+    {
+        Composition composition = await ComposeAsync(cancellationToken);
+        return composition.Configuration.Current;
+    }
+
+    /// <summary>Starts the parts in order; returns when the runtime is ready.</summary>
+    /// <exception cref="ConfigurationException">The configuration or composition cannot be used.</exception>
+    /// <exception cref="StoreOpenException">The store cannot be opened.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken = default)
+    {
+        await _turn.WaitAsync(cancellationToken);
+        try
+        {
+            if (State is not RuntimeState.Created)
+            {
+                return;
+            }
+
+            State = RuntimeState.Starting;
+            _startedAt = _setup.Clock.GetUtcNow();
+            _composition = await ComposeAsync(cancellationToken);
+            Build();
+            RuntimeOptions options = _composition.Get<RuntimeOptions>("runtime");
+            await _phases.StartAsync(Enter, options.StopTimeout, cancellationToken);
+            State = RuntimeState.Running;
+            LogReady(Node, _rooms!.Store.Features.Kind, _setup.Clock.GetUtcNow() - _startedAt.Value);
+        }
+        catch
+        {
+            State = RuntimeState.Faulted;
+            throw;
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Stops in order: takes nothing new, finishes what it holds within the drain limit, stops the parts in reverse.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken = default)
+    {
+        await _turn.WaitAsync(CancellationToken.None);
+        try
+        {
+            if (State is RuntimeState.Created or RuntimeState.Stopped || _composition is null)
+            {
+                return;
+            }
+
+            bool faulted = State == RuntimeState.Faulted;
+            State = RuntimeState.Draining;
+            RuntimeOptions options = _composition.Get<RuntimeOptions>("runtime");
+            await _phases.StopAsync(options.DrainTimeout, options.StopTimeout, cancellationToken);
+            State = faulted ? RuntimeState.Faulted : RuntimeState.Stopped;
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(CancellationToken.None);
+        if (_rooms is { } rooms)
+        {
+            await rooms.Signals.DisposeAsync();
+            rooms.Settler.Dispose();
+            rooms.Metrics.Dispose();
+        }
+
+        if (_services is not null)
+        {
+            await _services.DisposeAsync();
+        }
+
+        _composition?.Configuration.Dispose();
+        _turn.Dispose();
+    }
+
+    /// <summary>The envelopes of an answer to a received message, to be stored with its acknowledgement.</summary>
+    internal IReadOnlyList<Envelope> ComposeReply(OutgoingMessage message, Envelope input)
+    {
+        return Rooms.Composer.ComposeReply(message, input, new MessageOrigin(input.Id, input.Conversation, input.Hops + 1, input));
+    }
+
+    internal void Fault() => State = State is RuntimeState.Running ? RuntimeState.Faulted : State;
+
+    private static InvalidOperationException NotStarted() => new("The runtime has not started. Call StartAsync first.");
+
+    private async Task<Composition> ComposeAsync(CancellationToken cancellationToken)
+    {
+        Composition composition = await Composition.CreateAsync(_modules, _setup, cancellationToken);
+        IReadOnlyList<string> wanted = composition.Get<IReadOnlyList<string>>("modules");
+        List<IApplicationModule> named = [];
+        List<ConfigurationProblem> problems = [];
+        foreach (string name in wanted)
+        {
+            if (_modules.Exists(module => Same(module.Name, name)))
+            {
+                continue;
+            }
+
+            if (_setup.KnownModules.FirstOrDefault(module => Same(module.Name, name)) is { } known)
+            {
+                named.Add(known);
+            }
+            else
+            {
+                string names = string.Join(", ", _setup.KnownModules.Select(module => module.Name));
+                problems.Add(new ConfigurationProblem("modules", $"Module '{name}' is not part of this program. {(names.Length > 0 ? $"It has {names}." : "It has none.")}", new SettingOrigin("composition")));
+            }
+        }
+
+        if (problems.Count > 0)
+        {
+            throw new ConfigurationException(problems);
+        }
+
+        if (named.Count == 0)
+        {
+            return composition;
+        }
+
+        // The configuration names modules, and modules add to what the configuration may say: compose once more with all of them.
+        composition.Configuration.Dispose();
+        _modules.AddRange(named);
+        return await Composition.CreateAsync(_modules, _setup, cancellationToken);
+
+        static bool Same(string a, string b) => SettingKey.Comparer.Equals(a, b);
+    }
+
+    private void Enter(RuntimePhase phase)
+    {
+        if (phase == RuntimePhase.Store)
+        {
+            State = RuntimeState.Recovering;
+        }
+    }
+
+    [LoggerMessage(520, LogLevel.Information, "Postroom is ready on node {Node} with the {Store} store after {Duration}.")]
+    private partial void LogReady(string node, string store, TimeSpan duration);
+
+    [LoggerMessage(521, LogLevel.Warning, "{Notice}")]
+    private partial void LogNotice(string notice);
+
+    [LoggerMessage(522, LogLevel.Information, "Recovered run {Run} (previous run {Clean}): {Pending} pending, {Redelivered} redelivered, {Poisoned} poisoned, {Uncertain} uncertain, {Expired} expired, {Parked} parked, in {Duration}.")]
+    private partial void LogRecovered(long run, string clean, long pending, long redelivered, long poisoned, long uncertain, long expired, long parked, TimeSpan duration);
+}

@@ -1,0 +1,157 @@
+using System.Collections.Frozen;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Postroom.Diagnostics;
+using Postroom.Handling;
+using Postroom.Intake;
+using Postroom.Outbound;
+using Postroom.Settling;
+using Postroom.Workers;
+
+namespace Postroom.Hosting;
+
+/// <summary>The rooms of one runtime, built once from the composition and the configuration.</summary>
+internal sealed class RuntimeRooms
+{
+    private RuntimeRooms()
+    {
+    }
+
+    public required IMessageStore Store { get; init; }
+
+    public IJournal Journal => (IJournal)Store;
+
+    public IQueueControl Control => (IQueueControl)Store;
+
+    public IStoreLifecycle Lifecycle => (IStoreLifecycle)Store;
+
+    public required QueueCatalog Queues { get; init; }
+
+    public required QueuePublisher Publisher { get; init; }
+
+    public required QueueActivity Activity { get; init; }
+
+    public required HandlerTable Handlers { get; init; }
+
+    public required PayloadCatalog Payloads { get; init; }
+
+    public required HookDispatcher Hooks { get; init; }
+
+    public required ConversationWatch Conversations { get; init; }
+
+    public required RuntimeMetrics Metrics { get; init; }
+
+    public required Settler Settler { get; init; }
+
+    public required WorkerSupervisor Workers { get; init; }
+
+    public required OutboundRoom Outbound { get; init; }
+
+    public required WorkerPool Router { get; init; }
+
+    public required OutboundComposer Composer { get; init; }
+
+    public required SignalBoard Signals { get; init; }
+
+    public required CommunicationDispatcher Dispatcher { get; init; }
+
+    public required CommunicatorFactory Communicators { get; init; }
+
+    public required ContactBook Contacts { get; init; }
+
+    public required MessageIntake Intake { get; init; }
+
+    public required SourceSupervisor Sources { get; init; }
+
+    public required HealthRegistry Health { get; init; }
+
+    public required IMessageSender Sender { get; init; }
+
+    /// <summary>Builds the rooms. Nothing runs yet.</summary>
+    public static RuntimeRooms Build(Composition composition, IServiceProvider services, string node, RuntimeSetup setup)
+    {
+        TimeProvider clock = setup.Clock;
+        ILoggerFactory loggers = setup.Loggers;
+        Func<double> random = setup.Random ?? Chance.Next;
+        LimitsOptions limits = composition.Get<LimitsOptions>("limits");
+        IMessageStore store = composition.CreateStore(services, setup);
+        string owner = $"{node}/{Environment.ProcessId}";
+
+        RuntimeMetrics metrics = new();
+        HookDispatcher hooks = new(composition.Get<HooksOptions>("hooks").Timeout, metrics, clock, loggers.CreateLogger("Postroom.Hooks"));
+        ConversationWatch conversations = new((IJournal)store, hooks);
+        AttemptReporter reporter = new(hooks, conversations, metrics, clock, loggers.CreateLogger("Postroom.Workers"));
+        int window = composition.Pools.Values.Select(pool => pool.SettleWindow).DefaultIfEmpty(1_024).Max();
+        Settler settler = new(store, reporter, setup.Redactor, clock, random, loggers.CreateLogger("Postroom.Settling"), window);
+
+        QueueCatalog queues = composition.Queues;
+        QueueActivity activity = new(clock);
+        QueuePublisher publisher = new(queues, limits, clock);
+        RoutingTable routes = new();
+        CommunicationsConfig communications = composition.Get<CommunicationsConfig>("communications");
+        ContactBook contacts = new(store.Facts, clock, limits.Contacts);
+        OutboundComposer composer = new(routes, queues, publisher, () => composition.Get<CommunicationsConfig>("communications").OnUnroutable, clock, loggers.CreateLogger("Postroom.Outbound"));
+        SignalBoard signals = new(routes, loggers.CreateLogger("Postroom.Outbound"));
+        OutboundRoom outbound = new(routes, queues, store, settler, hooks, composition.Get<OutboundOptions>("outbound"), owner, clock, random, loggers);
+
+        HandlerTable handlers = new(composition.Builder.Handlers, composition.Builder.Fallbacks, composition.Builder.Payloads);
+        FrozenSet<Type> scoped = composition.Builder.Services.Where(service => service.Lifetime != ServiceLifetime.Singleton).Select(service => service.ServiceType).ToFrozenSet();
+        StagingFactory staging = new(services, scoped, composer, publisher, composition.Builder.Payloads, store.Facts, signals, limits);
+        IHandlerMiddleware[] middleware = [.. composition.Builder.Middleware.Select(type => (IHandlerMiddleware)services.GetRequiredService(type))];
+
+        WorkerSupervisor workers = new();
+        foreach ((string name, WorkerOptions options) in composition.Pools)
+        {
+            if (!handlers.Serves(options.Queue))
+            {
+                continue; // A receiver may take the queue.
+            }
+
+            HandlerRunner runner = new(handlers, composition.Builder.Payloads, middleware, staging, hooks, queues, options, limits.Hops, clock, random);
+            WorkerDefinition definition = new(name, options, runner, queues.Get(options.Queue).Lease);
+            workers.Register(new WorkerPool(definition, store, settler, owner, clock, loggers.CreateLogger("Postroom.Workers")));
+        }
+
+        WorkerDefinition router = new(
+            OutboundQueue.Unrouted, new WorkerOptions { Queue = OutboundQueue.Unrouted, Parallelism = 1 }, new Router(composer, contacts, clock), TimeSpan.FromSeconds(30));
+        IncomingPublisher incoming = new(loggers.CreateLogger("Postroom.Incoming"));
+        MessageIntake intake = new(store, (IQueueControl)store, queues, publisher, contacts, metrics, activity, incoming, clock)
+        {
+            PublishOnly = communications.Incoming == IncomingMode.Publish,
+        };
+        CommunicationDispatcher dispatcher = new(outbound, composer, store, intake, incoming);
+
+        return new RuntimeRooms
+        {
+            Store = store,
+            Queues = queues,
+            Publisher = publisher,
+            Activity = activity,
+            Handlers = handlers,
+            Payloads = composition.Builder.Payloads,
+            Hooks = hooks,
+            Conversations = conversations,
+            Metrics = metrics,
+            Settler = settler,
+            Workers = workers,
+            Outbound = outbound,
+            Router = new WorkerPool(router, store, settler, owner, clock, loggers.CreateLogger("Postroom.Outbound")),
+            Composer = composer,
+            Signals = signals,
+            Dispatcher = dispatcher,
+            Communicators = new CommunicatorFactory(services, composition.Builder.Backends, loggers.CreateLogger("Postroom.Outbound")),
+            Contacts = contacts,
+            Intake = intake,
+            Sources = new SourceSupervisor(intake, store.Facts, clock, random, loggers.CreateLogger("Postroom.Sources")),
+            Health = new HealthRegistry(composition.Get<HealthOptions>("health"), clock),
+            Sender = new MessageSender(dispatcher, publisher, composition.Builder.Payloads, store, activity),
+        };
+    }
+
+    /// <summary>One queue as an application sees it.</summary>
+    public IMessageQueue OpenQueue(string name, TimeProvider clock, Func<double> random)
+    {
+        Queues.Require(name);
+        return new MessageQueue(name, Store, Control, Queues, Publisher, Activity, clock, random);
+    }
+}

@@ -1,0 +1,92 @@
+using Postroom.Intake;
+using Postroom.Outbound;
+
+namespace Postroom.Hosting;
+
+/// <summary>What adapters see of a runtime.</summary>
+internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : IRuntimeView
+{
+    public RuntimeState State => runtime.State;
+
+    public IJournal Journal => runtime.Journal;
+
+    public IFacts Facts => runtime.Store.Facts;
+
+    public async ValueTask<RuntimeStatus> GetStatusAsync(CancellationToken cancellationToken)
+    {
+        bool open = runtime.State is RuntimeState.Running or RuntimeState.Draining;
+        return new RuntimeStatus
+        {
+            Name = runtime.Composition?.Get<RuntimeOptions>("runtime").Name ?? "postroom",
+            Version = setup.Version,
+            Node = runtime.Node,
+            Role = "all",
+            State = runtime.State,
+            StartedAt = runtime.StartedAt,
+            ProcessId = Environment.ProcessId,
+            Store = runtime.Store.Features,
+            Counts = open ? await runtime.Store.GetStatsAsync(null, cancellationToken) : null,
+            Recovery = runtime.Recovery,
+            Pools = [.. runtime.Workers.GetStatus(), .. runtime.Rooms.Outbound.Lanes.Select(lane => lane.Pool.Status())],
+            Sources = runtime.Rooms.Sources.Status(),
+            Communicators = [.. runtime.Rooms.Outbound.Routes.All.Select(Describe)],
+            Modules = runtime.Composition?.Modules.ToDictionary(module => module.Name, module => module.Version, StringComparer.Ordinal) ?? [],
+            Notices = runtime.Notices(),
+        };
+    }
+
+    public ValueTask<HealthReport> CheckHealthAsync(HealthViews view, CancellationToken cancellationToken)
+    {
+        return runtime.HasRooms ? runtime.Health.CheckAsync(view, cancellationToken) : new ValueTask<HealthReport>(new HealthReport(HealthState.Unhealthy, []));
+    }
+
+    public string? FindChannel(string clientType) => runtime.HasRooms ? runtime.Rooms.Outbound.Routes.FindByNameOrKind(clientType)?.Name : null;
+
+    public IMessageSink OpenSink(string source) => new LateSink(source, runtime);
+
+    public async ValueTask<PublishResult> InjectAsync(Envelope envelope, CancellationToken cancellationToken)
+    {
+        runtime.Rooms.Queues.Require(envelope.Queue);
+        IReadOnlyList<AppendResult> results = await runtime.Store.AppendAsync([envelope], null, cancellationToken);
+        return new PublishResult(results[0].Id, results[0].Duplicate);
+    }
+
+    public async ValueTask WriteFactsAsync(IReadOnlyList<FactChange> facts, CancellationToken cancellationToken)
+    {
+        await runtime.Store.WriteAsync(new StoreWrite { Facts = facts }, cancellationToken);
+    }
+
+    public async ValueTask WriteNotesAsync(IReadOnlyList<StoreNote> notes, CancellationToken cancellationToken)
+    {
+        await runtime.Store.WriteAsync(new StoreWrite { Notes = notes }, cancellationToken);
+    }
+
+    private CommunicatorStatus Describe(Registration registration)
+    {
+        return new CommunicatorStatus
+        {
+            Name = registration.Name,
+            Kind = registration.Config.Type,
+            Labels = registration.Labels,
+            Started = registration.Communicator.IsStarted,
+            Problem = registration.Problem ?? runtime.Rooms.Outbound.Lanes.FirstOrDefault(lane => lane.Communicator == registration.Name)?.Gate.Problem,
+            Capabilities = registration.Communicator.Capabilities,
+        };
+    }
+
+    /// <summary>A sink that may be opened before the rooms exist: intake is closed until then.</summary>
+    private sealed class LateSink(string source, MessageRuntime runtime) : IMessageSink
+    {
+        public ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
+        {
+            return runtime.HasRooms
+                ? runtime.Rooms.Intake.AcceptAsync(source, batch, checkpoint, cancellationToken)
+                : throw new IntakeClosedException(IntakeRefusal.NotRunning, TimeSpan.FromSeconds(2), "The runtime is starting.");
+        }
+
+        public ValueTask<ReadOnlyMemory<byte>?> GetCheckpointAsync(CancellationToken cancellationToken)
+        {
+            return new SourceSink(source, runtime.Rooms.Intake, runtime.Store.Facts).GetCheckpointAsync(cancellationToken);
+        }
+    }
+}

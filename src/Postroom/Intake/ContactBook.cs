@@ -1,0 +1,41 @@
+using System.Collections.Concurrent;
+using System.Text;
+
+namespace Postroom.Intake;
+
+/// <summary>Remembers through which channel each contact wrote last. In memory for the latest contacts, as facts for all.</summary>
+internal sealed class ContactBook(IFacts facts, TimeProvider clock, int capacity)
+{
+    private static readonly TimeSpan Freshness = TimeSpan.FromMinutes(1);
+    private readonly ConcurrentDictionary<string, (string Channel, long At)> _latest = new(StringComparer.Ordinal);
+
+    /// <summary>Notes a contact's channel. Returns the change to store with the message; null when the store knows it already.</summary>
+    public FactChange? Note(string contact, string channel)
+    {
+        long now = clock.GetTimestamp();
+        if (_latest.TryGetValue(contact, out (string Channel, long At) known) && known.Channel == channel && clock.GetElapsedTime(known.At, now) < Freshness)
+        {
+            return null;
+        }
+
+        if (_latest.Count >= capacity)
+        {
+            _latest.Clear(); // The facts remember; this is only what saves a write.
+        }
+
+        _latest[contact] = (channel, now);
+        return new FactChange(FactScopes.Contact, contact, Encoding.UTF8.GetBytes(channel));
+    }
+
+    /// <summary>The channel a contact wrote through last; null when it never wrote.</summary>
+    public async ValueTask<string?> LastChannelAsync(string contact, CancellationToken cancellationToken)
+    {
+        if (_latest.TryGetValue(contact, out (string Channel, long At) known))
+        {
+            return known.Channel;
+        }
+
+        StoredFact? fact = await facts.GetAsync(FactScopes.Contact, contact, cancellationToken);
+        return fact is null ? null : Encoding.UTF8.GetString(fact.Value.Span);
+    }
+}

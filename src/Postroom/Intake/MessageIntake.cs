@@ -1,0 +1,183 @@
+using Postroom.Diagnostics;
+
+namespace Postroom.Intake;
+
+/// <summary>The one door for messages from outside: checks, bounds, drops repeats, appends. It returns after the commit.</summary>
+internal sealed class MessageIntake(
+    IMessageStore store,
+    IQueueControl control,
+    QueueCatalog queues,
+    QueuePublisher publisher,
+    ContactBook contacts,
+    RuntimeMetrics metrics,
+    QueueActivity activity,
+    IncomingPublisher incoming,
+    TimeProvider clock)
+{
+    private static readonly TimeSpan SoonAgain = TimeSpan.FromSeconds(5);
+    private readonly HighWater _highWater = new(control, queues);
+
+    /// <summary>Whether messages are taken. Closed while the runtime starts and stops.</summary>
+    public bool IsOpen { get; set; }
+
+    /// <summary>Incoming messages are handed to live subscribers and acknowledged at once, without a handler.</summary>
+    public bool PublishOnly { get; set; }
+
+    /// <summary>Raised when a queue goes above its high-water mark or comes back below the low one.</summary>
+    public HighWater HighWaterMarks => _highWater;
+
+    /// <summary>Stores a batch of one source, with its checkpoint.</summary>
+    /// <exception cref="IntakeClosedException">Nothing was stored.</exception>
+    public async ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(string source, IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
+    {
+        await AdmitAsync(source, batch, cancellationToken);
+        Envelope[] envelopes = new Envelope[batch.Count];
+        List<FactChange> facts = checkpoint is { } position ? [new FactChange(FactScopes.Checkpoint, source, position)] : [];
+        for (int i = 0; i < batch.Count; i++)
+        {
+            envelopes[i] = Make(source, batch[i]);
+            if (batch[i].From is { Kind: AddressKind.Recipient } from && from.Scheme is not (Outbound.Channels.Unknown or Outbound.Channels.Test)
+                && contacts.Note(from.Target, from.Scheme) is { } contact)
+            {
+                facts.Add(contact);
+            }
+        }
+
+        IReadOnlyList<AppendResult> stored = await StoreAsync(envelopes, facts, cancellationToken);
+        AcceptResult[] results = new AcceptResult[batch.Count];
+        for (int i = 0; i < batch.Count; i++)
+        {
+            results[i] = new AcceptResult(stored[i].Id, stored[i].Duplicate, stored[i].SameBody);
+            metrics.Accepted(batch[i].Queue, source, stored[i].Duplicate);
+            activity.Accepted(batch[i].Queue);
+        }
+
+        return results;
+    }
+
+    /// <summary>Stores what a communicator received; live subscribers get it after the commit.</summary>
+    public async ValueTask<AcceptResult> AcceptChatAsync(string communicator, IncomingMessage message, CancellationToken cancellationToken)
+    {
+        SourceMessage source = IncomingTranslation.ToSource(communicator, message);
+        IReadOnlyList<AcceptResult> results = await AcceptAsync(communicator, [source], null, cancellationToken);
+        if (!results[0].Duplicate)
+        {
+            incoming.Publish(message with { BackendName = communicator });
+            if (PublishOnly)
+            {
+                await AcknowledgeAsync(source.Queue, results[0].Id, cancellationToken);
+            }
+        }
+
+        return results[0];
+    }
+
+    private async ValueTask AcknowledgeAsync(string queue, MessageId id, CancellationToken cancellationToken)
+    {
+        // No pool serves the queue in this mode, so the leases taken here are the only ones; a neighbour's is settled as well.
+        while (true)
+        {
+            foreach (MessageLease lease in await store.LeaseAsync(queue, 16, TimeSpan.FromSeconds(30), cancellationToken))
+            {
+                await store.SettleAsync(lease, Settlement.Acknowledge, [], cancellationToken);
+                if (lease.Envelope.Id == id)
+                {
+                    return;
+                }
+            }
+
+            if (await ((IJournal)store).GetAsync(id, withBody: false, cancellationToken) is not { Entry.State: MessageState.Pending })
+            {
+                return;
+            }
+        }
+    }
+
+    private async ValueTask AdmitAsync(string source, IReadOnlyList<SourceMessage> batch, CancellationToken cancellationToken)
+    {
+        if (!IsOpen)
+        {
+            throw new IntakeClosedException(IntakeRefusal.NotRunning, SoonAgain, "The runtime is starting or stopping.");
+        }
+
+        foreach (SourceMessage message in batch)
+        {
+            QueueOptions options = queues.Require(message.Queue);
+            if (_highWater.IsAbove(message.Queue))
+            {
+                metrics.Refused(message.Queue, source);
+                throw new IntakeClosedException(
+                    IntakeRefusal.HighWater, SoonAgain, $"Queue '{message.Queue}' is above its high-water mark of {options.HighWater} due messages; it takes new ones again below {options.LowWater}.");
+            }
+
+            string? key = QueueCatalog.OrderKey(options, message.Conversation, message.Headers);
+            if (key is { Length: > 0 }
+                && await control.CountKeyAsync(message.Queue, key, options.MaxPerKey, cancellationToken) >= options.MaxPerKey)
+            {
+                metrics.Refused(message.Queue, source);
+                throw new IntakeClosedException(IntakeRefusal.TooManyPerKey, SoonAgain, $"{options.MaxPerKey} messages of one sender wait in queue '{message.Queue}' (maxPerKey).");
+            }
+        }
+    }
+
+    private Envelope Make(string source, SourceMessage message)
+    {
+        QueueOptions options = queues.Require(message.Queue);
+        QueuePublisher.CheckType(message.Type);
+        publisher.CheckBody(message.Body.Length);
+        QueuePublisher.CheckHeaders(message.Headers, allowReserved: true);
+        QueuePublisher.CheckLength(message.DedupKey, 512, "The dedup key");
+        QueuePublisher.CheckLength(message.Conversation, 256, "The conversation");
+        DateTimeOffset now = clock.GetUtcNow();
+        string conversation = message.Conversation ?? MessageId.New().ToString();
+        Dictionary<string, string> headers = new(message.Headers, StringComparer.Ordinal) { [HeaderNames.Source] = source };
+        return new Envelope(MessageId.New(), message.Queue, message.Type, message.Body)
+        {
+            ContentType = message.ContentType,
+            Direction = MessageDirection.Inbound,
+            From = message.From,
+            Conversation = conversation,
+            OrderKey = QueueCatalog.OrderKey(options, conversation, headers),
+            DedupKey = message.DedupKey,
+            Headers = headers,
+            Attachments = message.Attachments,
+            CreatedAt = now,
+            NotBefore = message.NotBefore,
+            ExpiresAt = options.TimeToLive is { } life ? now + life : null,
+            MaxAttempts = options.MaxAttempts,
+        };
+    }
+
+    private async ValueTask<IReadOnlyList<AppendResult>> StoreAsync(Envelope[] envelopes, List<FactChange> facts, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return facts.Count <= 1
+                ? await store.AppendAsync(envelopes, facts.Count == 1 ? facts[0] : null, cancellationToken)
+                : (await store.WriteAsync(new StoreWrite { Appends = envelopes, Facts = facts }, cancellationToken)).Appended;
+        }
+        catch (StoreUnavailableException e)
+        {
+            throw new IntakeClosedException(IntakeRefusal.StoreUnavailable, SoonAgain, e.Message, e);
+        }
+        catch (ObjectDisposedException e)
+        {
+            throw new IntakeClosedException(IntakeRefusal.NotRunning, SoonAgain, "The runtime is stopping.", e);
+        }
+    }
+}
+
+/// <summary>The sink of one source.</summary>
+internal sealed class SourceSink(string source, MessageIntake intake, IFacts facts) : IMessageSink
+{
+    public ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
+    {
+        return intake.AcceptAsync(source, batch, checkpoint, cancellationToken);
+    }
+
+    public async ValueTask<ReadOnlyMemory<byte>?> GetCheckpointAsync(CancellationToken cancellationToken)
+    {
+        StoredFact? fact = await facts.GetAsync(FactScopes.Checkpoint, source, cancellationToken);
+        return fact?.Value;
+    }
+}

@@ -1,0 +1,22 @@
+namespace Postroom.Outbound;
+
+/// <summary>What the built-in kinds of communicators do when a send left no answer.</summary>
+internal static class BuiltInKinds
+{
+    /// <summary>Whether a kind sends again by default; custom kinds leave it to a person.</summary>
+    public static bool SendsAgain(string kind) => kind is "email" or "telegram" or "webhook" or "whatsapp" or "emulator";
+
+    /// <summary>How many tries the lane of a kind makes, and how long it waits between them.</summary>
+    public static QueueOptions LaneOptions(CommunicatorBackendConfig config)
+    {
+        (int attempts, BackoffOptions backoff) = config.Type switch
+        {
+            "telegram" or "whatsapp" => (4, new BackoffOptions { Base = TimeSpan.FromSeconds(1), Max = TimeSpan.FromSeconds(4) }),
+            "email" => (10, new BackoffOptions { Base = TimeSpan.FromSeconds(60), Max = TimeSpan.FromHours(1) }),
+            "webhook" => (10, new BackoffOptions()),
+            "emulator" => (1, new BackoffOptions()),
+            _ => (5, new BackoffOptions()),
+        };
+        return new QueueOptions { MaxAttempts = config.Retry.MaxAttempts ?? attempts, Backoff = config.Retry.Backoff ?? backoff };
+    }
+}

@@ -1,0 +1,145 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Postroom.Diagnostics;
+using Postroom.Intake;
+using Postroom.Memory;
+using Postroom.Outbound;
+using Postroom.Settling;
+using Postroom.Workers;
+
+namespace Postroom;
+
+/// <summary>Routes outgoing messages by label to every communicator registered for it, and takes in what communicators receive.</summary>
+/// <remarks>A dispatcher made by its constructor stands alone, over a memory store of its own. Safe for concurrent use.</remarks>
+public sealed class CommunicationDispatcher : IAsyncDisposable
+{
+    private readonly OutboundRoom _room;
+    private readonly OutboundComposer _composer;
+    private readonly IMessageStore _store;
+    private readonly MessageIntake _intake;
+    private readonly WorkerPool? _router;
+    private readonly MemoryStore? _owned;
+
+    /// <summary>Makes a stand-alone dispatcher over a volatile store; no runtime is needed.</summary>
+    public CommunicationDispatcher()
+        : this(TimeProvider.System, NullLoggerFactory.Instance)
+    {
+    }
+
+    /// <summary>Makes a stand-alone dispatcher over a volatile store, with a clock and logs of the caller's.</summary>
+    public CommunicationDispatcher(TimeProvider clock, ILoggerFactory loggers)
+    {
+        MemoryStore store = new(clock);
+        ILogger log = loggers.CreateLogger<CommunicationDispatcher>();
+        RuntimeMetrics metrics = new();
+        HookDispatcher hooks = new(TimeSpan.FromSeconds(2), metrics, clock, log);
+        AttemptReporter reporter = new(hooks, new ConversationWatch(store, hooks), metrics, clock, log);
+        Settler settler = new(store, reporter, new Redactor(), clock, Chance.Next, log);
+        QueueCatalog queues = new();
+        queues.Declare(OutboundQueue.Unrouted, new QueueOptions());
+        queues.Declare("in", new QueueOptions());
+        QueuePublisher publisher = new(queues, new LimitsOptions(), clock);
+        RoutingTable routes = new();
+        ContactBook contacts = new(store.Facts, clock, capacity: 100_000);
+        _store = store;
+        _composer = new OutboundComposer(routes, queues, publisher, () => UnroutablePolicy.Fail, clock, log);
+        _room = new OutboundRoom(routes, queues, store, settler, hooks, new OutboundOptions(), "local/1", clock, Chance.Next, loggers);
+        Incoming = new IncomingPublisher(log);
+        _intake = new MessageIntake(store, store, queues, publisher, contacts, metrics, new QueueActivity(clock), Incoming, clock) { PublishOnly = true, IsOpen = true };
+        WorkerDefinition router = new(OutboundQueue.Unrouted, new WorkerOptions { Queue = OutboundQueue.Unrouted, Parallelism = 1 }, new Router(_composer, contacts, clock), TimeSpan.FromSeconds(30));
+        _router = new WorkerPool(router, store, settler, "local/1", clock, log);
+        _owned = store;
+    }
+
+    internal CommunicationDispatcher(OutboundRoom room, OutboundComposer composer, IMessageStore store, MessageIntake intake, IncomingPublisher incoming)
+    {
+        _room = room;
+        _composer = composer;
+        _store = store;
+        _intake = intake;
+        Incoming = incoming;
+    }
+
+    /// <summary>The live stream of accepted incoming messages.</summary>
+    public IncomingPublisher IncomingPublisher => Incoming;
+
+    /// <summary>The names of the registered communicators, in the order of registration.</summary>
+    public IReadOnlyList<string> Names => [.. _room.Routes.All.Select(registration => registration.Name)];
+
+    private IncomingPublisher Incoming { get; }
+
+    /// <summary>Registers a communicator; the same name again replaces the old one, which is stopped, and its waiting messages stay with the name.</summary>
+    /// <param name="communicator">The communicator.</param>
+    /// <param name="labels">The labels it takes; null or empty mean <c>default</c>, repeats count once.</param>
+    public void Register(ICommunicator communicator, IReadOnlyList<string>? labels = null)
+    {
+        // Nothing here waits unless a running communicator is replaced, whose stop then goes on by itself.
+        Task registered = RegisterAsync(communicator, labels, new CommunicatorBackendConfig { Type = communicator.GetType().Name }, CancellationToken.None);
+        if (registered.IsFaulted)
+        {
+            throw registered.Exception!.GetBaseException();
+        }
+    }
+
+    /// <summary>Takes a communicator and its labels away; an unknown name is fine. It is not stopped, and its waiting messages stay pending.</summary>
+    public void Unregister(string name) => _ = _room.RemoveAsync(name, CancellationToken.None);
+
+    /// <summary>Stores one copy per matching communicator in one transaction; delivery follows by itself.</summary>
+    /// <exception cref="AddressException">Nothing takes it and the policy is to reject.</exception>
+    public async ValueTask<EmitResult> EmitAsync(OutgoingMessage message, CancellationToken cancellationToken = default)
+    {
+        IReadOnlyList<Envelope> copies = _composer.Compose(message, MessageOrigin.Outside);
+        IReadOnlyList<AppendResult> stored = copies.Count == 0 ? [] : await _store.AppendAsync(copies, null, cancellationToken);
+        int routed = copies.Count(copy => copy.Queue != OutboundQueue.Unrouted);
+        return EmitWait.Result(copies.Count > 0 ? copies[0].GroupId ?? copies[0].Id : MessageId.Empty, [.. stored.Select(result => result.Id)], routed, (IJournal)_store);
+    }
+
+    /// <summary>Starts lanes and communicators; one that cannot start does not keep others from starting and is tried again.</summary>
+    public async Task StartAllAsync(CancellationToken cancellationToken = default)
+    {
+        if (_owned is not null)
+        {
+            _router?.Start();
+            _room.StartLanes();
+        }
+
+        await _room.StartCommunicatorsAsync(cancellationToken);
+    }
+
+    /// <summary>Stops communicators in reverse order, and the lanes of a stand-alone dispatcher.</summary>
+    public async Task StopAllAsync(CancellationToken cancellationToken = default)
+    {
+        if (_owned is not null)
+        {
+            await _room.StopLanesAsync(TimeSpan.FromSeconds(5), cancellationToken);
+        }
+
+        await _room.StopCommunicatorsAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (_owned is not null)
+        {
+            await StopAllAsync(CancellationToken.None);
+            if (_router is not null)
+            {
+                await _router.DisposeAsync();
+            }
+
+            await _owned.DisposeAsync();
+        }
+    }
+
+    internal Task RegisterAsync(ICommunicator communicator, IReadOnlyList<string>? labels, CommunicatorBackendConfig config, CancellationToken cancellationToken)
+    {
+        string[] distinct = [.. (labels is { Count: > 0 } ? labels : ["default"]).Distinct(StringComparer.Ordinal)];
+        if (communicator is Communicator { SupportsReceiving: true } receiving)
+        {
+            receiving.SetIncomingHandler((incoming, token) => _intake.AcceptChatAsync(receiving.Name, incoming, token));
+        }
+
+        return _room.RegisterAsync(new Registration(communicator, distinct, config, (communicator as NoOpCommunicator)?.Reason), cancellationToken);
+    }
+}

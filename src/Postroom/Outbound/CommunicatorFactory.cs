@@ -1,0 +1,49 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+
+namespace Postroom;
+
+/// <summary>Makes communicators from their configuration. An unknown type or a factory that throws gives a <see cref="NoOpCommunicator"/>.</summary>
+/// <remarks>Safe for concurrent use.</remarks>
+public sealed partial class CommunicatorFactory
+{
+    private readonly ConcurrentDictionary<string, CommunicatorFactoryMethod> _factories;
+    private readonly IServiceProvider _services;
+    private readonly ILogger _log;
+
+    internal CommunicatorFactory(IServiceProvider services, IEnumerable<KeyValuePair<string, CommunicatorFactoryMethod>> factories, ILogger log)
+    {
+        _services = services;
+        _factories = new ConcurrentDictionary<string, CommunicatorFactoryMethod>(factories, StringComparer.OrdinalIgnoreCase);
+        _log = log;
+    }
+
+    /// <summary>Registers how communicators of a type are made; the last registration wins.</summary>
+    public void RegisterBackend(string type, CommunicatorFactoryMethod factory) => _factories[type] = factory;
+
+    /// <summary>Makes a communicator.</summary>
+    public ICommunicator CreateCommunicator(string name, CommunicatorBackendConfig config)
+    {
+        if (!_factories.TryGetValue(config.Type, out CommunicatorFactoryMethod? create))
+        {
+            LogUnknown(name, config.Type);
+            return new NoOpCommunicator(name, $"Type '{config.Type}' is not registered. Known types are {string.Join(", ", _factories.Keys.Order(StringComparer.Ordinal))}; call RegisterBackend(\"{config.Type}\", …).");
+        }
+
+        try
+        {
+            return create(name, config, _services);
+        }
+        catch (Exception e)
+        {
+            LogBroken(e, name, config.Type);
+            return new NoOpCommunicator(name, $"It could not be made: {e.Message}");
+        }
+    }
+
+    [LoggerMessage(430, LogLevel.Warning, "Communicator '{Name}' has the unknown type '{Type}'; its messages are held until the type is registered.")]
+    private partial void LogUnknown(string name, string type);
+
+    [LoggerMessage(431, LogLevel.Error, "Communicator '{Name}' of type '{Type}' could not be made; its messages are held.")]
+    private partial void LogBroken(Exception exception, string name, string type);
+}

@@ -1,0 +1,225 @@
+using System.Text.Json;
+using Postroom.Diagnostics;
+using Postroom.Workers;
+
+namespace Postroom.Outbound;
+
+/// <summary>Runs an attempt through a communicator: claim, send, and say what the answer means.</summary>
+internal sealed class DeliveryRunner(Func<Registration> registration, LaneGate gate, IMessageStore store, HookDispatcher hooks, QueueCatalog queues, TimeProvider clock, Func<double> random)
+    : IMessageRunner
+{
+    public ValueTask WaitUntilReadyAsync(CancellationToken cancellationToken)
+    {
+        return registration().Config.OnUnavailable == UnavailablePolicy.Hold ? gate.WaitAsync(cancellationToken) : default;
+    }
+
+    public Settlement Decide(Attempt attempt, AttemptEnd end)
+    {
+        if (end is AttemptEnd.TimedOut(var limit))
+        {
+            return Uncertain(attempt, FormattableString.Invariant($"The send did not end within {limit.TotalSeconds:0.###} s (sendTimeout)."));
+        }
+
+        Backoff backoff = queues.Get(attempt.Envelope.Queue).Backoff.ToBackoff();
+        return RetryPolicy.Decide(end, attempt.Lease, backoff, retryTimeouts: true, random(), clock.GetUtcNow());
+    }
+
+    public async ValueTask<AttemptEnd> RunAsync(Attempt attempt)
+    {
+        Registration target = registration();
+        if (!target.Communicator.IsStarted && NotStarted(attempt, target) is { } end)
+        {
+            return end;
+        }
+
+        if (attempt.Lease.SendStartedAt is { } claimed && !MaySendAgain(attempt, target))
+        {
+            return new AttemptEnd.Delivered(
+                Settlement.Fail(FailureKind.Uncertain, $"A send that began at {claimed:yyyy-MM-dd'T'HH:mm:ss.fff'Z'} left no answer, so nobody can tell whether it arrived. Confirm or replay the message."), null);
+        }
+
+        try
+        {
+            if (!hooks.IsEmpty)
+            {
+                attempt.Hooks = await hooks.BeginAsync(attempt, $"{target.Name}:{attempt.Envelope.To}");
+            }
+
+            if (attempt.Envelope.Type == PayloadTypes.SignalReaction)
+            {
+                return await SignalAsync(attempt, target);
+            }
+
+            OutgoingMessage message = Decode(attempt.Envelope);
+            if (!await store.RenewAsync(attempt.Lease, new LeaseProgress.Claim(clock.GetUtcNow()), CancellationToken.None))
+            {
+                return AttemptEnd.Cancelled;
+            }
+
+            return await SendAsync(attempt, target, message);
+        }
+        catch (JsonException e)
+        {
+            return new AttemptEnd.Unfit(FailureKind.Invalid, $"The body is not an outgoing message: {e.Message}");
+        }
+        catch (HookRefusedException e)
+        {
+            return new AttemptEnd.Threw(e);
+        }
+        catch (StoreUnavailableException e)
+        {
+            return new AttemptEnd.Delivered(Settlement.RetryAt(clock.GetUtcNow() + TimeSpan.FromSeconds(1), e.Message, countsAttempt: false), null);
+        }
+    }
+
+    internal static OutgoingMessage Decode(Envelope envelope)
+    {
+        OutgoingMessage message = JsonSerializer.Deserialize(envelope.Body.Span, PostroomJson.Default.OutgoingMessage)
+            ?? throw new JsonException("The body is null.");
+        return envelope.Attachments.Count > 0 ? message with { Attachments = envelope.Attachments } : message;
+    }
+
+    private async ValueTask<AttemptEnd> SendAsync(Attempt attempt, Registration target, OutgoingMessage message)
+    {
+        Delivery context = new(attempt, store);
+        try
+        {
+            DeliveryReceipt receipt = await target.Communicator.SendAsync(message, context, attempt.CancellationToken);
+            gate.Answered();
+            attempt.Receipt = receipt with { At = receipt.At == default ? clock.GetUtcNow() : receipt.At };
+            return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
+        }
+        catch (DeliveryException e)
+        {
+            return new AttemptEnd.Delivered(Classify(attempt, e), null);
+        }
+        catch (OperationCanceledException) when (attempt.CancelReason == CancelReason.Timeout)
+        {
+            return new AttemptEnd.TimedOut(queues.Get(attempt.Envelope.Queue).Lease);
+        }
+        catch (OperationCanceledException) when (attempt.CancelReason != CancelReason.None && !context.BytesLeft)
+        {
+            return AttemptEnd.Cancelled;
+        }
+        catch (Exception e)
+        {
+            string text = $"{e.GetType().Name}: {e.Message}";
+            return new AttemptEnd.Delivered(context.BytesLeft ? Uncertain(attempt, text) : Again(attempt, text), null);
+        }
+    }
+
+    private async ValueTask<AttemptEnd> SignalAsync(Attempt attempt, Registration target)
+    {
+        if (target.Communicator is not ISignals signals)
+        {
+            return new AttemptEnd.Delivered(Settlement.Acknowledge, null);
+        }
+
+        Signal signal = JsonSerializer.Deserialize(attempt.Envelope.Body.Span, PostroomJson.Default.Signal) ?? throw new JsonException("The body is null.");
+        try
+        {
+            await signals.SignalAsync(signal, new Delivery(attempt, store), attempt.CancellationToken);
+            return new AttemptEnd.Delivered(Settlement.Acknowledge, null);
+        }
+        catch (DeliveryException e)
+        {
+            return new AttemptEnd.Delivered(Classify(attempt, e), null);
+        }
+        catch (Exception e) when (e is not JsonException)
+        {
+            return new AttemptEnd.Delivered(Again(attempt, $"{e.GetType().Name}: {e.Message}"), null);
+        }
+    }
+
+    private AttemptEnd? NotStarted(Attempt attempt, Registration target)
+    {
+        switch (target.Config.OnUnavailable)
+        {
+            case UnavailablePolicy.Drop:
+                attempt.Receipt = new DeliveryReceipt { Status = DeliveryStatus.Skipped, At = clock.GetUtcNow(), Detail = "not started" };
+                return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
+            case UnavailablePolicy.Fail:
+                return new AttemptEnd.Unfit(FailureKind.Unroutable, $"Communicator '{target.Name}' has not started, and its onUnavailable says fail. Start it and replay the message.");
+            default:
+                return AttemptEnd.Cancelled;
+        }
+    }
+
+    /// <summary>Whether a message whose earlier send left no answer may be sent once more.</summary>
+    private static bool MaySendAgain(Attempt attempt, Registration target)
+    {
+        UncertainPolicy policy = target.Config.Uncertain ?? (BuiltInKinds.SendsAgain(target.Config.Type) ? UncertainPolicy.Retry : UncertainPolicy.Hold);
+        return policy == UncertainPolicy.Retry && attempt.Lease.Attempt - 1 <= target.Config.UncertainRetries;
+    }
+
+    private Settlement Classify(Attempt attempt, DeliveryException e)
+    {
+        DateTimeOffset now = clock.GetUtcNow();
+        switch (e.Failure)
+        {
+            case DeliveryFailure.Transient { ServiceWide: true }:
+                gate.Suspend(null, e.Message, random());
+                return Settlement.RetryAt(now, e.Message, countsAttempt: false);
+            case DeliveryFailure.RateLimited limited:
+                if (limited.Lane)
+                {
+                    gate.Suspend(limited.Until - now, e.Message, random());
+                }
+
+                return Settlement.RetryAt(limited.Lane ? now : limited.Until, e.Message, countsAttempt: false);
+            case DeliveryFailure.Refused(var code):
+                return Settlement.Fail(FailureKind.Refused, $"{code}: {e.Message}");
+            case DeliveryFailure.Unroutable:
+                return Settlement.Fail(FailureKind.Unroutable, e.Message);
+            case DeliveryFailure.Unauthorized:
+                gate.Suspend(TimeSpan.FromSeconds(60), e.Message, random());
+                return Settlement.RetryAt(now, e.Message, countsAttempt: false);
+            case DeliveryFailure.Uncertain:
+                return Uncertain(attempt, e.Message);
+            default:
+                return Again(attempt, e.Message);
+        }
+    }
+
+    /// <summary>A send left and no answer came: once more where the policy says so, otherwise a person decides.</summary>
+    private Settlement Uncertain(Attempt attempt, string reason)
+    {
+        DateTimeOffset now = clock.GetUtcNow();
+        return new Settlement.Retried(now + TimeSpan.FromSeconds(1), reason, CountsAttempt: false) { Cause = FailureKind.Uncertain, KeepsClaim = true } is var again
+            && MaySendAgain(attempt, registration()) && attempt.Lease.SendStartedAt is null
+            ? again
+            : Settlement.Fail(FailureKind.Uncertain, reason);
+    }
+
+    private Settlement Again(Attempt attempt, string reason)
+    {
+        return RetryPolicy.Again(attempt.Lease, queues.Get(attempt.Envelope.Queue).Backoff.ToBackoff(), reason, FailureKind.Exception, random(), clock.GetUtcNow());
+    }
+
+    private sealed class Delivery(Attempt attempt, IMessageStore store) : DeliveryContext
+    {
+        private readonly List<string> _progress = [.. attempt.Lease.Progress];
+
+        public override MessageId MessageId => attempt.Envelope.Id;
+
+        public override int Attempt => attempt.Lease.Attempt;
+
+        public override bool Redelivered => attempt.Lease.Redelivered || attempt.Lease.SendStartedAt is not null;
+
+        public override Address? Recipient => attempt.Envelope.To is { Kind: AddressKind.Recipient } to ? to : null;
+
+        public override string? Conversation => attempt.Envelope.Conversation;
+
+        public override string IdempotencyKey => attempt.Envelope.Id.ToString();
+
+        public override Envelope Envelope => attempt.Envelope;
+
+        public override IReadOnlyList<string> Progress => _progress;
+
+        public override async ValueTask SaveProgressAsync(string outsideId, CancellationToken cancellationToken)
+        {
+            _progress.Add(outsideId);
+            await store.RenewAsync(attempt.Lease, new LeaseProgress.Parts([.. _progress]), cancellationToken);
+        }
+    }
+}

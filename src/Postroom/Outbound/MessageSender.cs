@@ -1,0 +1,17 @@
+using Postroom.Handling;
+
+namespace Postroom;
+
+/// <summary>Sends and publishes from outside a handler, at once and durably.</summary>
+internal sealed class MessageSender(CommunicationDispatcher dispatcher, QueuePublisher publisher, PayloadCatalog payloads, IMessageStore store, QueueActivity activity) : IMessageSender
+{
+    public ValueTask<EmitResult> SendAsync(OutgoingMessage message, CancellationToken cancellationToken) => dispatcher.EmitAsync(message, cancellationToken);
+
+    public async ValueTask<PublishResult> PublishAsync<T>(string queue, string type, T payload, PublishOptions? options, CancellationToken cancellationToken)
+    {
+        Envelope envelope = publisher.Compose(queue, new QueueMessage(type, payloads.Write(type, payload)), options ?? new PublishOptions(), MessageOrigin.Outside);
+        IReadOnlyList<AppendResult> results = await store.AppendAsync([envelope], null, cancellationToken);
+        activity.Accepted(queue);
+        return new PublishResult(results[0].Id, results[0].Duplicate);
+    }
+}

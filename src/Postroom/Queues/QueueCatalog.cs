@@ -1,0 +1,41 @@
+using System.Collections.Concurrent;
+
+namespace Postroom;
+
+/// <summary>The declared queues and their options. Options may change while messages flow.</summary>
+internal sealed class QueueCatalog
+{
+    private static readonly QueueOptions Defaults = new();
+    private readonly ConcurrentDictionary<string, QueueOptions> _queues = new(StringComparer.Ordinal);
+
+    public IReadOnlyCollection<string> Names => (IReadOnlyCollection<string>)_queues.Keys;
+
+    public void Declare(string queue, QueueOptions options) => _queues[queue] = options;
+
+    public bool IsDeclared(string queue) => _queues.ContainsKey(queue);
+
+    /// <summary>The options of a queue; the defaults for one that is not declared.</summary>
+    public QueueOptions Get(string queue) => _queues.TryGetValue(queue, out QueueOptions? options) ? options : Defaults;
+
+    /// <summary>The options of a declared queue.</summary>
+    /// <exception cref="AddressException">The queue is not declared; the text names the nearest one.</exception>
+    public QueueOptions Require(string queue)
+    {
+        return _queues.TryGetValue(queue, out QueueOptions? options)
+            ? options
+            : throw new AddressException(
+                $"Queue '{queue}' is not declared. {(Postroom.Names.Nearest(queue, _queues.Keys) is { } near ? $"Did you mean '{near}'?" : $"Declared are {string.Join(", ", _queues.Keys.Order(StringComparer.Ordinal).Take(20))}.")} "
+                + $"Call AddQueue(\"{queue}\") in a module.");
+    }
+
+    /// <summary>The order key of a message by its queue's rule.</summary>
+    public static string? OrderKey(QueueOptions options, string? conversation, IReadOnlyDictionary<string, string> headers)
+    {
+        return options.Order.Kind switch
+        {
+            QueueOrderKind.None => null,
+            QueueOrderKind.Header => headers.TryGetValue(options.Order.Header ?? "", out string? value) ? value : null,
+            _ => conversation,
+        };
+    }
+}

@@ -1,0 +1,119 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Postroom;
+
+/// <summary>What a message inherits from the one whose handler produced it.</summary>
+/// <param name="ParentId">The parent; null from outside a handler.</param>
+/// <param name="Conversation">The parent's conversation; null for none.</param>
+/// <param name="Hops">Handlers between this message and the outside.</param>
+/// <param name="Parent">The parent itself; null from outside a handler.</param>
+internal readonly record struct MessageOrigin(MessageId? ParentId, string? Conversation, int Hops, Envelope? Parent)
+{
+    public static MessageOrigin Outside => new(null, null, 0, null);
+}
+
+/// <summary>Makes envelopes for queues: checks what a caller gives and fills in what the queue says.</summary>
+internal sealed class QueuePublisher(QueueCatalog queues, LimitsOptions limits, TimeProvider clock)
+{
+    /// <summary>Makes the envelope of a published message.</summary>
+    /// <exception cref="AddressException">The queue is not declared.</exception>
+    /// <exception cref="ArgumentException">The type, a header or the size is refused; the text names it.</exception>
+    public Envelope Compose(string queue, QueueMessage message, PublishOptions options, MessageOrigin origin)
+    {
+        QueueOptions rules = queues.Require(queue);
+        CheckType(message.Type);
+        CheckBody(message.Body.Length);
+        CheckHeaders(options.Headers, allowReserved: false);
+        CheckLength(options.DedupKey, 512, "The dedup key");
+        CheckLength(options.Conversation, 256, "The conversation");
+        DateTimeOffset now = clock.GetUtcNow();
+        string conversation = options.Conversation ?? origin.Conversation ?? MessageId.New().ToString();
+        return new Envelope(MessageId.New(), queue, message.Type, message.Body)
+        {
+            ContentType = message.ContentType,
+            Conversation = conversation,
+            OrderKey = options.OrderKey ?? QueueCatalog.OrderKey(rules, conversation, options.Headers),
+            DedupKey = options.DedupKey,
+            Headers = options.Headers,
+            ParentId = origin.ParentId,
+            Hops = origin.Hops,
+            CreatedAt = now,
+            NotBefore = options.Delay is { } delay && delay > TimeSpan.Zero ? now + delay : null,
+            ExpiresAt = (options.TimeToLive ?? rules.TimeToLive) is { } life ? now + life : null,
+            MaxAttempts = options.MaxAttempts ?? rules.MaxAttempts,
+        };
+    }
+
+    /// <summary>Makes the completion action of a source.</summary>
+    public Envelope ComposeMark(MarkRequest request, MessageOrigin origin)
+    {
+        string queue = $"mark.{request.Source}";
+        byte[] body = JsonSerializer.SerializeToUtf8Bytes(request, PostroomJson.Default.MarkRequest);
+        return Compose(queue, new QueueMessage(PayloadTypes.SourceMark, body), new PublishOptions { OrderKey = request.Key }, origin);
+    }
+
+    public static void CheckType(string type)
+    {
+        if (!Names.IsPayloadType(type))
+        {
+            throw new ArgumentException($"'{Names.Shorten(type)}' is not a payload type. {Names.TypeRule}", nameof(type));
+        }
+    }
+
+    public void CheckBody(long length)
+    {
+        if (length > limits.Body)
+        {
+            throw new ArgumentException($"The body has {length} bytes; the limit is {limits.Body} (limits.body). Send the data as a link, or raise the limit.");
+        }
+    }
+
+    public static void CheckHeaders(IReadOnlyDictionary<string, string> headers, bool allowReserved)
+    {
+        if (headers.Count == 0)
+        {
+            return;
+        }
+
+        if (headers.Count > HeaderNames.MaxCount)
+        {
+            throw new ArgumentException($"The message has {headers.Count} headers; the limit is {HeaderNames.MaxCount}.");
+        }
+
+        int total = 0;
+        foreach ((string name, string value) in headers)
+        {
+            if (name.Length is 0 or > 128 || name.Any(c => !char.IsAsciiLetterLower(c) && !char.IsAsciiDigit(c) && c is not ('-' or '_' or '.')))
+            {
+                throw new ArgumentException($"'{Names.Shorten(name)}' is not a header name. Use lower-case letters, digits, '-', '_' and '.'.");
+            }
+
+            if (!allowReserved && HeaderNames.IsReserved(name))
+            {
+                throw new ArgumentException($"Header '{name}' is set by the runtime only. Leave it out.");
+            }
+
+            if (value.AsSpan().IndexOfAny('\r', '\n', '\0') >= 0)
+            {
+                throw new ArgumentException($"Header '{name}' holds CR, LF or NUL. Put such text into the body.");
+            }
+
+            int bytes = Encoding.UTF8.GetByteCount(value);
+            total += bytes + name.Length;
+            if (bytes > HeaderNames.MaxValueBytes || total > HeaderNames.MaxTotalBytes)
+            {
+                throw new ArgumentException(
+                    $"Header '{name}' has {bytes} bytes, all together {total}; the limits are {HeaderNames.MaxValueBytes} and {HeaderNames.MaxTotalBytes}. Put such data into the body.");
+            }
+        }
+    }
+
+    public static void CheckLength(string? value, int limit, string what)
+    {
+        if (value?.Length > limit)
+        {
+            throw new ArgumentException($"{what} has {value.Length} characters; the limit is {limit}.");
+        }
+    }
+}

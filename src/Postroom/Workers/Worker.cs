@@ -1,0 +1,102 @@
+using System.Threading.Channels;
+using Postroom.Settling;
+
+namespace Postroom.Workers;
+
+/// <summary>Runs one lease at a time: begin, run, decide, settle. The report follows when the settlement's commit returns.</summary>
+internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMessageRunner runner, Settler settler, TimeProvider clock)
+{
+    private readonly LeaseProgress.Begin _begin = new($"{pool.OwnerPrefix}/{slot}");
+    private readonly Lock _gate = new();
+    private CancellationTokenSource _time = new();
+    private int _abandoned;
+
+    /// <summary>Its number in the pool.</summary>
+    public int Slot { get; } = slot;
+
+    /// <summary>What it handles now; null when it waits.</summary>
+    public Attempt? Current { get; private set; }
+
+    /// <summary>Since when it does what it does.</summary>
+    public long Since { get; private set; } = clock.GetTimestamp();
+
+    /// <summary>Its handler ignored its time limit: the pool has put another worker in its place.</summary>
+    public bool IsAbandoned => Volatile.Read(ref _abandoned) != 0;
+
+    /// <summary>Takes leases until the pool closes or scales it away.</summary>
+    public async Task RunAsync(ChannelReader<MessageLease> leases)
+    {
+        while (!IsAbandoned && pool.Keeps(this) && await leases.WaitToReadAsync())
+        {
+            if (leases.TryRead(out MessageLease? lease))
+            {
+                await RunAsync(lease);
+            }
+        }
+    }
+
+    /// <summary>Cancels the token of an attempt that still runs: its time is over, or the drain limit is near.</summary>
+    public void CancelAttempt(Attempt attempt, CancelReason reason)
+    {
+        lock (_gate)
+        {
+            if (ReferenceEquals(Current, attempt) && attempt.CancelReason == CancelReason.None)
+            {
+                attempt.CancelReason = reason;
+                _time.Cancel();
+            }
+        }
+    }
+
+    /// <summary>Gives the worker up while its handler still runs. True once.</summary>
+    public bool Abandon() => Interlocked.Exchange(ref _abandoned, 1) == 0;
+
+    private async ValueTask RunAsync(MessageLease lease)
+    {
+        Attempt attempt = new(lease, Slot, clock.GetTimestamp(), _time.Token);
+        if (!await store.RenewAsync(lease, _begin, CancellationToken.None))
+        {
+            return; // Withdrawn by an operator between lease and begin.
+        }
+
+        Enter(attempt);
+        AttemptEnd end = await runner.RunAsync(attempt);
+        Leave();
+
+        if (attempt.TryEnd())
+        {
+            Settlement settlement = runner.Decide(attempt, end);
+            await settler.SettleAsync(attempt, settlement, pool.Counters);
+        }
+        else
+        {
+            pool.Counters.LateOutcome();
+        }
+    }
+
+    private void Enter(Attempt attempt)
+    {
+        lock (_gate)
+        {
+            Since = attempt.StartedAt;
+            Current = attempt;
+        }
+
+        pool.Watch.OnBusy();
+    }
+
+    private void Leave()
+    {
+        lock (_gate)
+        {
+            Current = null;
+            Since = clock.GetTimestamp();
+        }
+
+        if (!_time.TryReset())
+        {
+            _time.Dispose();
+            _time = new CancellationTokenSource();
+        }
+    }
+}

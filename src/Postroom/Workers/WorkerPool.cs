@@ -1,0 +1,400 @@
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using Postroom.Settling;
+
+namespace Postroom.Workers;
+
+/// <summary>A pump that leases what its workers have room for, and the workers that run it.</summary>
+/// <remarks>Pause, resume and scale are live. Stopping leases nothing new, hands back what never began, and waits for what runs.</remarks>
+internal sealed partial class WorkerPool : IAsyncDisposable
+{
+    private readonly IMessageStore _store;
+    private readonly IMessageRunner _runner;
+    private readonly Settler _settler;
+    private readonly TimeProvider _clock;
+    private readonly TimeSpan _leaseTime;
+    private readonly ILogger _log;
+    private readonly Lock _gate = new();
+    private readonly List<Worker> _workers = [];
+    private readonly List<Task> _loops = [];
+    private readonly CancellationTokenSource _stopping = new();
+    private Channel<MessageLease> _leases;
+    private CancellationTokenSource _pumping = new();
+    private TaskCompletionSource? _paused;
+    private Task _pump = Task.CompletedTask;
+    private int _parallelism;
+    private int _stuck;
+    private bool _faulted;
+
+    public WorkerPool(WorkerDefinition definition, IMessageStore store, Settler settler, string ownerPrefix, TimeProvider clock, ILogger log)
+    {
+        Name = definition.Name;
+        Options = definition.Options;
+        _runner = definition.Runner;
+        _leaseTime = definition.LeaseTime;
+        _parallelism = definition.Options.Parallelism;
+        _store = store;
+        _settler = settler;
+        _clock = clock;
+        _log = log;
+        OwnerPrefix = $"{ownerPrefix}/{definition.Name}";
+        Watch = new AttemptWatch(this, clock);
+        _leases = NewChannel();
+    }
+
+    public string Name { get; }
+
+    public WorkerOptions Options { get; }
+
+    /// <summary>Node, run and pool: the first part of the owner of every attempt.</summary>
+    public string OwnerPrefix { get; }
+
+    public PoolCounters Counters { get; } = new();
+
+    /// <summary>Watches time limits while something runs.</summary>
+    public AttemptWatch Watch { get; }
+
+    public int Stuck => Volatile.Read(ref _stuck);
+
+    public bool IsFaulted => Volatile.Read(ref _faulted);
+
+    public int Parallelism => Volatile.Read(ref _parallelism);
+
+    public void Start()
+    {
+        lock (_gate)
+        {
+            for (int slot = 0; slot < _parallelism; slot++)
+            {
+                AddWorker(slot);
+            }
+
+            _pump = Supervise("pump", PumpAsync);
+        }
+    }
+
+    /// <summary>Leases nothing new; what runs goes on.</summary>
+    public void Pause()
+    {
+        lock (_gate)
+        {
+            if (_paused is null)
+            {
+                _paused = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                _pumping.Cancel();
+            }
+        }
+    }
+
+    public void Resume()
+    {
+        lock (_gate)
+        {
+            _paused?.TrySetResult();
+            _paused = null;
+        }
+    }
+
+    /// <summary>Changes how many messages are handled at a time; scaling down finishes what runs.</summary>
+    public void Scale(int parallelism)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(parallelism, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(parallelism, 1_024);
+        lock (_gate)
+        {
+            int before = _parallelism;
+            _parallelism = parallelism;
+            for (int slot = before; slot < parallelism; slot++)
+            {
+                if (!_workers.Exists(worker => worker.Slot == slot && !worker.IsAbandoned))
+                {
+                    AddWorker(slot);
+                }
+            }
+        }
+    }
+
+    /// <summary>Clears a failure: deaths are forgotten and the loops run again.</summary>
+    public void Restart()
+    {
+        lock (_gate)
+        {
+            if (!_faulted)
+            {
+                return;
+            }
+
+            _faulted = false;
+            _deaths.Clear();
+            for (int slot = 0; slot < _parallelism; slot++)
+            {
+                if (!_workers.Exists(worker => worker.Slot == slot && !worker.IsAbandoned))
+                {
+                    AddWorker(slot);
+                }
+            }
+
+            _pump = Supervise("pump", PumpAsync);
+        }
+    }
+
+    /// <summary>Whether a worker still belongs to the pool; one beyond the parallelism ends.</summary>
+    public bool Keeps(Worker worker)
+    {
+        if (worker.Slot < Parallelism)
+        {
+            return true;
+        }
+
+        lock (_gate)
+        {
+            _workers.Remove(worker);
+        }
+
+        return false;
+    }
+
+    /// <summary>Asks a running attempt of a message to end. True when it was found.</summary>
+    public bool Cancel(MessageId id)
+    {
+        foreach (Worker worker in Workers())
+        {
+            if (worker.Current is { } attempt && attempt.Envelope.Id == id)
+            {
+                worker.CancelAttempt(attempt, CancelReason.Operator);
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Takes a worker out whose handler ignored its limit: the message is retried, the slot gets a new worker.</summary>
+    public void Replace(Worker worker, Attempt attempt)
+    {
+        if (!attempt.TryEnd() || !worker.Abandon())
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            _workers.Remove(worker);
+            _stuck++;
+            if (_stuck > 2 * _parallelism)
+            {
+                Fault($"more than {2 * _parallelism} handlers ignored their time limit and still run");
+            }
+            else if (worker.Slot < _parallelism && !_stopping.IsCancellationRequested)
+            {
+                AddWorker(worker.Slot);
+            }
+        }
+
+        LogAbandoned(Name, attempt.Envelope.Id, attempt.Lease.Attempt);
+        Settlement settlement = _runner.Decide(attempt, new AttemptEnd.TimedOut(Options.HandlerTimeout));
+        _settler.HandOver(attempt, settlement, Counters);
+    }
+
+    /// <summary>Leases nothing new and waits for what runs; near the end of the limit tokens are cancelled. True when nothing was left.</summary>
+    public async Task<bool> StopAsync(TimeSpan drain, TimeSpan cancelGrace, CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            _stopping.Cancel();
+            _pumping.Cancel();
+            _paused?.TrySetResult();
+        }
+
+        await _pump.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _leases.Writer.TryComplete();
+        await ReleaseUnbegunAsync();
+
+        Task all = Task.WhenAll(Loops());
+        TimeSpan patience = drain > cancelGrace ? drain - cancelGrace : TimeSpan.Zero;
+        if (!await EndsWithinAsync(all, patience, cancellationToken))
+        {
+            foreach (Worker worker in Workers())
+            {
+                if (worker.Current is { } attempt)
+                {
+                    worker.CancelAttempt(attempt, CancelReason.Stopping);
+                }
+            }
+
+            await EndsWithinAsync(all, drain < cancelGrace ? drain : cancelGrace, cancellationToken);
+        }
+
+        Watch.Dispose();
+        return all.IsCompleted && Stuck == 0;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(TimeSpan.Zero, TimeSpan.Zero, CancellationToken.None);
+        _stopping.Dispose();
+        _pumping.Dispose();
+    }
+
+    public PoolStatus Status()
+    {
+        Worker[] workers = Workers();
+        return new PoolStatus
+        {
+            Name = Name,
+            Queue = Options.Queue,
+            Parallelism = Parallelism,
+            Busy = workers.Count(worker => worker.Current is not null),
+            Stuck = Stuck,
+            Processed = Counters.Processed,
+            Failed = Counters.Failed,
+            Restarts = Counters.Restarts,
+            Settling = Counters.Settling,
+            State = IsFaulted ? WorkerState.Faulted
+                : _paused is not null ? WorkerState.Paused
+                : _stopping.IsCancellationRequested ? (_pump.IsCompleted ? WorkerState.Stopped : WorkerState.Stopping)
+                : workers.Any(worker => worker.Current is not null) ? WorkerState.Processing : WorkerState.Idle,
+            LastError = Counters.LastError,
+            Workers = [.. workers.OrderBy(worker => worker.Slot).Select(StatusOf)],
+        };
+    }
+
+    /// <summary>The workers at this moment.</summary>
+    public Worker[] Workers()
+    {
+        lock (_gate)
+        {
+            return [.. _workers];
+        }
+    }
+
+    private async Task PumpAsync()
+    {
+        while (!_stopping.IsCancellationRequested)
+        {
+            Task? paused;
+            CancellationToken pumping;
+            lock (_gate)
+            {
+                paused = _paused?.Task;
+                if (_pumping.IsCancellationRequested && paused is null && !_stopping.IsCancellationRequested)
+                {
+                    _pumping.Dispose();
+                    _pumping = new CancellationTokenSource();
+                }
+
+                pumping = _pumping.Token;
+            }
+
+            if (paused is not null)
+            {
+                await paused;
+                continue;
+            }
+
+            try
+            {
+                await _runner.WaitUntilReadyAsync(pumping);
+                if (!await _leases.Writer.WaitToWriteAsync(pumping))
+                {
+                    return;
+                }
+
+                int room = Math.Max(1, (Options.Prefetch ?? Parallelism) - _leases.Reader.Count);
+                foreach (MessageLease lease in await _store.LeaseAsync(Options.Queue, room, _leaseTime, pumping))
+                {
+                    await _leases.Writer.WriteAsync(lease, CancellationToken.None);
+                }
+            }
+            catch (OperationCanceledException) when (pumping.IsCancellationRequested)
+            {
+                await ReleaseUnbegunAsync(); // Paused or stopping: the loop condition decides.
+            }
+            catch (ObjectDisposedException) when (_stopping.IsCancellationRequested)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Gives back leases that no worker has begun.</summary>
+    private async Task ReleaseUnbegunAsync()
+    {
+        while (_leases.Reader.TryRead(out MessageLease? lease))
+        {
+            try
+            {
+                await _store.SettleAsync(lease, Settlement.Release, [], CancellationToken.None);
+            }
+            catch (Exception e) when (e is LeaseLostException or StoreUnavailableException or ObjectDisposedException)
+            {
+                // Nothing began, so nothing is lost: the message is pending for whoever leases next.
+                LogReleaseFailed(Name, lease.Envelope.Id, e.Message);
+            }
+        }
+    }
+
+    private void AddWorker(int slot)
+    {
+        Worker worker = new(this, slot, _store, _runner, _settler, _clock);
+        _workers.Add(worker);
+        _loops.RemoveAll(loop => loop.IsCompleted);
+        _loops.Add(Supervise($"worker {slot}", async () =>
+        {
+            try
+            {
+                await worker.RunAsync(_leases.Reader);
+            }
+            finally
+            {
+                if (worker.IsAbandoned)
+                {
+                    Interlocked.Decrement(ref _stuck);
+                }
+            }
+        }));
+    }
+
+    private Task[] Loops()
+    {
+        lock (_gate)
+        {
+            return [.. _loops];
+        }
+    }
+
+    private WorkerStatus StatusOf(Worker worker)
+    {
+        Attempt? attempt = worker.Current;
+        return new WorkerStatus
+        {
+            Slot = worker.Slot,
+            State = attempt is not null ? WorkerState.Processing : _paused is not null ? WorkerState.Paused : WorkerState.Idle,
+            MessageId = attempt?.Envelope.Id,
+            Since = _clock.GetUtcNow() - _clock.GetElapsedTime(worker.Since),
+        };
+    }
+
+    private async Task<bool> EndsWithinAsync(Task task, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        if (task.IsCompleted)
+        {
+            return true;
+        }
+
+        try
+        {
+            await task.WaitAsync(limit, _clock, cancellationToken);
+            return true;
+        }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    private Channel<MessageLease> NewChannel()
+    {
+        return Channel.CreateBounded<MessageLease>(new BoundedChannelOptions(Math.Max(1, Options.Prefetch ?? Options.Parallelism)) { SingleWriter = true });
+    }
+}

@@ -1,0 +1,153 @@
+using Xunit;
+using static Postroom.Tests.Hosting.RuntimeHarness;
+
+namespace Postroom.Tests.Hosting;
+
+public sealed class SupervisionTests
+{
+    [Fact]
+    public async Task Ac25_scaling_pausing_and_resuming_under_load_loses_and_doubles_nothing()
+    {
+        const int count = 3_000;
+        int[] handled = new int[count];
+        await using MessageRuntime runtime = await StartAsync(app => app.AddWork(
+            async (order, _, _) =>
+            {
+                Interlocked.Increment(ref handled[int.Parse(order.Number)]);
+                await Task.Yield();
+                return HandlerResult.Completed;
+            },
+            queue => queue.HighWater = 100_000));
+
+        Task publishing = Task.Run(async () =>
+        {
+            for (int i = 0; i < count; i++)
+            {
+                await runtime.PublishAsync($"{i}");
+            }
+        }, Cancel);
+        Random random = new(7);
+        while (!publishing.IsCompleted)
+        {
+            runtime.Workers.Scale("work", random.Next(1, 12));
+            runtime.Workers.Pause("work");
+            await Task.Yield();
+            runtime.Workers.Resume("work");
+        }
+
+        await publishing;
+        await UntilAsync(async () => (await runtime.Store.GetStatsAsync("work", Cancel)).Queues["work"].Acked == count);
+        Assert.All(handled, times => Assert.Equal(1, times));
+    }
+
+    [Fact]
+    public async Task A_paused_pool_leases_nothing_and_goes_on_when_resumed()
+    {
+        await using MessageRuntime runtime = await StartAsync(app => app.AddWork((_, _, _) => new(HandlerResult.Completed)));
+        runtime.Workers.Pause("work");
+        await UntilAsync(() => runtime.Pool().State == WorkerState.Paused);
+
+        MessageId id = await runtime.PublishAsync("x");
+        await Task.Delay(100, Cancel);
+        Assert.Equal(MessageState.Pending, (await runtime.Journal.GetAsync(id, false, Cancel))!.Entry.State);
+
+        runtime.Workers.Resume("work");
+        await runtime.EndedAsync(id, MessageState.Acked);
+    }
+
+    [Fact]
+    public async Task Ac27_above_high_water_intake_refuses_while_handlers_own_messages_flow_and_below_low_water_it_takes_again()
+    {
+        using SemaphoreSlim gate = new(0);
+        await using MessageRuntime runtime = await StartAsync(app => app
+            .AddPayload("side.effect", RuntimeTestJson.Default.Order)
+            .AddHandler<Order>("side.effect", RuntimeTestJson.Default.Order, (_, _, _) => new(HandlerResult.Completed), "work")
+            .AddWork(
+                async (order, context, cancellationToken) =>
+                {
+                    await gate.WaitAsync(cancellationToken);
+                    context.Publish("work", "side.effect", order);
+                    return HandlerResult.Completed;
+                },
+                queue =>
+                {
+                    queue.HighWater = 20;
+                    queue.LowWater = 5;
+                },
+                pool =>
+                {
+                    pool.Parallelism = 1;
+                    pool.Prefetch = 1;
+                }));
+        IMessageSink sink = runtime.View.OpenSink("test");
+        SourceMessage message = new("work", "work.todo", "{\"number\":\"x\"}"u8.ToArray());
+
+        int accepted = 0;
+        IntakeClosedException? closed = null;
+        while (closed is null)
+        {
+            try
+            {
+                await sink.AcceptAsync([message], null, Cancel);
+                Assert.True(++accepted < 100);
+            }
+            catch (IntakeClosedException e)
+            {
+                closed = e;
+            }
+        }
+
+        Assert.Equal(IntakeRefusal.HighWater, closed.Refusal);
+        Assert.InRange(accepted, 20, 24);
+        gate.Release(1_000);
+        await UntilAsync(async () => (await runtime.Store.GetStatsAsync("work", Cancel)).Queues["work"].Pending == 0);
+        await sink.AcceptAsync([message], null, Cancel);
+        await UntilAsync(async () => (await runtime.Store.GetStatsAsync("work", Cancel)).Queues["work"].Acked == (accepted + 1) * 2);
+    }
+
+    [Fact]
+    public async Task Ac72_a_stop_waits_for_what_runs_and_leaves_what_hangs_for_recovery()
+    {
+        TaskCompletionSource began = new();
+        MessageRuntime runtime = await StartAsync(app => app.AddWork(
+            async (order, _, cancellationToken) =>
+            {
+                began.TrySetResult();
+                await Task.Delay(order.Number == "hang" ? Timeout.Infinite : 50, order.Number == "hang" ? CancellationToken.None : cancellationToken);
+                return HandlerResult.Completed;
+            }), "runtime.drainTimeout=300ms", "runtime.cancelGrace=100ms");
+        MessageId quick = await runtime.PublishAsync("quick");
+        await began.Task.WaitAsync(Cancel);
+        MessageId hang = await runtime.PublishAsync("hang");
+        await UntilAsync(() => runtime.Pool().Busy > 0);
+
+        await runtime.StopAsync(Cancel);
+
+        Assert.Equal(MessageState.Acked, (await runtime.Journal.GetAsync(quick, false, Cancel))!.Entry.State);
+        Assert.NotEqual(MessageState.Acked, (await runtime.Journal.GetAsync(hang, false, Cancel))!.Entry.State);
+        Assert.True(runtime.AbandonedWork);
+        Assert.Equal(RuntimeState.Stopped, runtime.State);
+    }
+
+    [Fact]
+    public async Task A_stop_that_cancels_a_yielding_handler_gives_its_attempt_back()
+    {
+        TaskCompletionSource began = new();
+        MessageRuntime runtime = await StartAsync(app => app.AddWork(
+            async (_, _, cancellationToken) =>
+            {
+                began.TrySetResult();
+                await Task.Delay(Timeout.Infinite, cancellationToken);
+                return HandlerResult.Completed;
+            }), "runtime.drainTimeout=200ms", "runtime.cancelGrace=150ms");
+        MessageId id = await runtime.PublishAsync("x");
+        await began.Task.WaitAsync(Cancel);
+
+        await runtime.StopAsync(Cancel);
+
+        JournalEntry entry = (await runtime.Journal.GetAsync(id, false, Cancel))!.Entry;
+        Assert.Equal(MessageState.Pending, entry.State);
+        Assert.Equal(0, entry.Attempt);
+        Assert.False(runtime.AbandonedWork);
+    }
+}
