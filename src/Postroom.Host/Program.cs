@@ -1,1 +1,3 @@
-return 0;
+using Postroom.Host;
+
+return await PostroomCommand.RunAsync(args);

@@ -75,6 +75,29 @@ internal static class JournalMoves
         return new AttemptRecord { Attempt = attempt, StartedAt = at, EndedAt = at, Outcome = "acked", Owner = $"operator:{user}" };
     }
 
+    /// <summary>The moves of a confirmation, as readers of transitions see them: no state is skipped.</summary>
+    /// <param name="message">The message, already acked.</param>
+    /// <param name="at">When.</param>
+    /// <param name="user">Who says so.</param>
+    public static Transition[] ConfirmedMoves(OpenMessage message, DateTimeOffset at, string user)
+    {
+        Transition last = Transition(message, MessageState.Dispatched, null, at) with { Owner = $"operator:{user}" };
+        return
+        [
+            last with { From = MessageState.Failed, To = MessageState.Pending },
+            last with { From = MessageState.Pending, To = MessageState.Dispatched },
+            last,
+        ];
+    }
+
+    /// <summary>The attempts of a message in memory, oldest first, with the one that runs.</summary>
+    public static IReadOnlyList<AttemptRecord> Attempts(OpenMessage message)
+    {
+        return message.Attempts is not { } ended ? OnlyAttempt(message)
+            : message is not { State: MessageState.Dispatched, Begun: true } ? [.. ended]
+            : [.. ended, new AttemptRecord { Attempt = message.Attempt, StartedAt = message.DispatchedAt, Outcome = "running", Owner = message.Owner }];
+    }
+
     /// <summary>The one attempt of a message that needed no second one, shown from the message itself.</summary>
     public static AttemptRecord[] OnlyAttempt(OpenMessage message)
     {

@@ -15,6 +15,9 @@ internal sealed class KeyChain(string key)
     /// <summary>The one that is with a worker; null when none is.</summary>
     public OpenMessage? Leased { get; set; }
 
+    /// <summary>The one that was made ready last; it may have moved on since.</summary>
+    public OpenMessage? Elected { get; set; }
+
     /// <summary>A failed message holds the key until an operator decides.</summary>
     public bool Halted { get; set; }
 
@@ -26,10 +29,10 @@ internal sealed class KeyChain(string key)
 
     public bool IsEmpty => First is null && OnDisk == 0 && !Halted;
 
-    /// <summary>Inserts by age. Nearly always at the end.</summary>
+    /// <summary>Inserts by age. Nearly always at the end, else at the head.</summary>
     public void Insert(OpenMessage message)
     {
-        OpenMessage? before = Last;
+        OpenMessage? before = First is { } first && message.Seq < first.Seq ? null : Last;
         while (before is not null && before.Seq > message.Seq)
         {
             before = before.Previous;

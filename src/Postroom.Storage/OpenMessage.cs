@@ -26,6 +26,9 @@ internal enum Place
 
     /// <summary>With a worker whose settlement is on its way to the medium.</summary>
     Settling,
+
+    /// <summary>Taken out to be given up; its failure is on its way to the medium.</summary>
+    Withdrawn,
 }
 
 /// <summary>One message as its store knows it while it is in memory. Every field is owned by its lane's lock unless it says otherwise.</summary>
@@ -72,6 +75,9 @@ internal sealed class OpenMessage(Envelope envelope)
 
     /// <summary>When the next attempt is due, for people; null for at once.</summary>
     public DateTimeOffset? DueAt { get; set; }
+
+    /// <summary>When the wait for a retry ends, on the provider's monotonic clock; tells a wait from an earlier one of the same message.</summary>
+    public long RetriesAt { get; set; }
 
     public DateTimeOffset? SendStartedAt { get; set; }
 

@@ -119,12 +119,15 @@ internal sealed partial class QueueLane
         }
     }
 
-    /// <summary>Takes a waiting message out, for an operator who gives it up. False when it is with a worker and <paramref name="force"/> is not set.</summary>
+    /// <summary>Takes a waiting message out, for an operator who gives it up.</summary>
+    /// <returns>False when it is with a worker and <paramref name="force"/> is not set, or when it has ended or is being given up already.</returns>
     public bool Withdraw(OpenMessage message, bool force)
     {
         lock (_gate)
         {
-            if (message.Place is Place.Settling || (message.Place is Place.Leased && !force))
+            if (message.Place is Place.Settling or Place.Withdrawn
+                || message.State is MessageState.Acked or MessageState.Failed
+                || (message.Place is Place.Leased && !force))
             {
                 return false;
             }
@@ -149,6 +152,7 @@ internal sealed partial class QueueLane
                 Delist(message);
             }
 
+            message.Place = Place.Withdrawn;
             message.Fence = ++_fence;
             return true;
         }
@@ -161,6 +165,11 @@ internal sealed partial class QueueLane
         KeyChain? starving = null;
         lock (_gate)
         {
+            if (message.Place is Place.Withdrawn)
+            {
+                message.Place = Place.None;
+            }
+
             if (message.Chain is { } chain)
             {
                 if (ReferenceEquals(chain.Leased, message))
@@ -238,6 +247,13 @@ internal sealed partial class QueueLane
 
     private void Return(OpenMessage message, KeyChain? chain, DateTimeOffset now)
     {
+        // Its instant came while a worker had it. A send whose outcome is open is settled by its lane.
+        if (message.SendStartedAt is null && message.IsExpired(_clock.GetUtcNow()))
+        {
+            Expire(message);
+            return;
+        }
+
         if (message.DueAt is { } due)
         {
             message.Place = Place.Waiting;

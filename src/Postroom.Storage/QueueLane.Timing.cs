@@ -14,6 +14,7 @@ internal sealed partial class QueueLane
     private void WatchRetry(OpenMessage message, TimeSpan delay)
     {
         long due = _clock.GetTimestamp() + (long)(delay.TotalSeconds * _clock.TimestampFrequency);
+        message.RetriesAt = due;
         _retries.Enqueue(message, due);
         Arm();
     }
@@ -82,7 +83,10 @@ internal sealed partial class QueueLane
             while (_retries.TryPeek(out OpenMessage? message, out long due) && due <= now)
             {
                 _retries.Dequeue();
-                ComeBack(message);
+                if (message.Place == Place.Waiting && message.RetriesAt == due)
+                {
+                    ComeBack(message);
+                }
             }
 
             DateTimeOffset wall = _clock.GetUtcNow();
@@ -105,11 +109,6 @@ internal sealed partial class QueueLane
 
     private void ComeBack(OpenMessage message)
     {
-        if (message.Place != Place.Waiting)
-        {
-            return;
-        }
-
         Delayed--;
         message.DueAt = null;
         if (message.Chain is { } chain)
@@ -126,7 +125,7 @@ internal sealed partial class QueueLane
     private void OnInstant(OpenMessage message, DateTimeOffset now, ref List<OpenMessage>? expired)
     {
         // A message with a worker, or with a send whose outcome is open, is settled by them.
-        if (message.IsExpired(now) && message.Place is not (Place.None or Place.Leased or Place.Settling) && message.SendStartedAt is null)
+        if (message.IsExpired(now) && message.Place is not (Place.None or Place.Leased or Place.Settling or Place.Withdrawn) && message.SendStartedAt is null)
         {
             Delayed -= message.Place is Place.Waiting or Place.Delayed ? 1 : 0;
             if (message.Place == Place.Parked)
@@ -135,6 +134,7 @@ internal sealed partial class QueueLane
             }
 
             Delist(message);
+            message.Place = Place.Withdrawn;
             message.Fence = ++_fence;
             (expired ??= []).Add(message);
         }

@@ -123,6 +123,7 @@ internal sealed partial class QueueLane : IDisposable
         IReadOnlyList<MessageLease>? leases;
         lock (_gate)
         {
+            ObjectDisposedException.ThrowIf(_closed, this);
             leases = _waiters.Count == 0 ? TakeReady(max) : null;
             room = leases is not null && WantsMore();
             if (leases is null)
@@ -157,12 +158,8 @@ internal sealed partial class QueueLane : IDisposable
         lock (_gate)
         {
             _rules = rules;
-            OpenMessage[] parked = [.. _parked];
-            _parked.Clear();
-            foreach (OpenMessage message in parked)
-            {
-                MakeReady(message);
-            }
+            Unpark();
+            ParkReady();
 
             served = ServeWaiters();
         }
@@ -198,89 +195,6 @@ internal sealed partial class QueueLane : IDisposable
             waiter.Cancellation.Unregister();
             waiter.TrySetException(new ObjectDisposedException($"Queue '{Queue}'", "The store is closed."));
         }
-    }
-
-    private void Enter(OpenMessage message)
-    {
-        if (message.IsExpired(_clock.GetUtcNow()))
-        {
-            Delist(message);
-            ThreadPool.UnsafeQueueUserWorkItem(static work => work.Lane._owner.OnExpired(work.Lane, work.Message), (Lane: this, Message: message), preferLocal: false);
-            return;
-        }
-
-        WatchExpiry(message);
-        if (message.DueAt is null && message.Envelope.NotBefore is { } notBefore && notBefore > _clock.GetUtcNow())
-        {
-            message.Place = Place.Delayed;
-            Delayed++;
-            WatchCalendar(message, notBefore);
-            return;
-        }
-
-        Join(message);
-    }
-
-    /// <summary>A due message joins its key, or is ready when it has none.</summary>
-    private void Join(OpenMessage message)
-    {
-        if (message.Envelope.OrderKey is not { Length: > 0 } key)
-        {
-            MakeReady(message);
-            return;
-        }
-
-        if (!_chains.TryGetValue(key, out KeyChain? chain))
-        {
-            _chains.Add(key, chain = new KeyChain(key));
-        }
-
-        message.Place = Place.Following;
-        chain.Insert(message);
-        Elect(chain);
-    }
-
-    /// <summary>Makes the oldest message of a key ready, unless one of the key is with a worker, waits for a retry, or halts it.</summary>
-    private void Elect(KeyChain chain)
-    {
-        OpenMessage? first = chain.First;
-        if (chain.Leased is null && !chain.Halted && first is { Place: Place.Following })
-        {
-            // A replayed or newly due message that is older takes the place of the one elected before.
-            for (OpenMessage? other = first.Next; other is not null; other = other.Next)
-            {
-                if (other.Place is Place.Ready)
-                {
-                    other.Place = Place.Following;
-                    break;
-                }
-            }
-
-            MakeReady(first);
-        }
-
-        CountBlocked(chain);
-    }
-
-    private void MakeReady(OpenMessage message)
-    {
-        if (_rules.ParkedTypes.Count > 0 && _rules.ParkedTypes.Contains(message.Envelope.Type))
-        {
-            message.Place = Place.Parked;
-            _parked.Add(message);
-            return;
-        }
-
-        message.Place = Place.Ready;
-        _ready.Add(message);
-    }
-
-    private void CountBlocked(KeyChain chain)
-    {
-        bool blocked = chain.Halted || (chain.Leased is null && chain.First is { Place: Place.Waiting });
-        int now = !blocked ? 0 : Math.Max(0, chain.Count - (chain.Halted ? 0 : 1)) + (int)Math.Clamp(chain.OnDisk, 0, int.MaxValue);
-        Blocked += now - chain.CountedAsBlocked;
-        chain.CountedAsBlocked = now;
     }
 
     private bool MustFollowOnDisk(string key)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
 using Postroom.Storage;
 
 namespace Postroom.Memory;
@@ -7,8 +8,8 @@ namespace Postroom.Memory;
 internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options, RetentionOptions retention)
 {
     private readonly ConcurrentDictionary<MessageId, OpenMessage> _byId = new();
-    private readonly Dictionary<(string Queue, string Key), (OpenMessage Message, bool Finished)> _dedup = [];
-    private readonly Queue<(string Queue, string Key)> _dedupOrder = new();
+    private readonly Dictionary<(string Queue, string Key), DedupEntry> _dedup = [];
+    private readonly Queue<((string Queue, string Key) Key, DedupEntry Entry)> _dedupOrder = new();
     private readonly ConcurrentQueue<OpenMessage> _finished = new();
     private int _finishedCount;
     private int _open;
@@ -44,8 +45,10 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
             return new AppendResult(envelope.Id, Duplicate: true, SameBody(same, envelope));
         }
 
-        return envelope.DedupKey is { } key && _dedup.TryGetValue((envelope.Queue, key), out (OpenMessage Message, bool _) first) && !IsOver(first.Message)
-            ? new AppendResult(first.Message.Envelope.Id, Duplicate: true, SameBody(first.Message, envelope))
+        return envelope.DedupKey is { } key && _dedup.TryGetValue((envelope.Queue, key), out DedupEntry? first) && !IsOver(first)
+            ? new AppendResult(first.Id, Duplicate: true, first.Message is { } message
+                ? SameBody(message, envelope)
+                : SHA256.HashData(envelope.Body.Span).AsSpan().SequenceEqual(first.BodyHash))
             : null;
     }
 
@@ -56,11 +59,12 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         _bytes += Size(message.Envelope);
         if (message.Envelope.DedupKey is { } key)
         {
-            _dedup[(message.Envelope.Queue, key)] = (message, false);
-            _dedupOrder.Enqueue((message.Envelope.Queue, key));
-            while (_dedupOrder.Count > retention.MaxDedupKeys)
+            DedupEntry entry = new() { Id = message.Envelope.Id, Message = message };
+            _dedup[(message.Envelope.Queue, key)] = entry;
+            _dedupOrder.Enqueue(((message.Envelope.Queue, key), entry));
+            while (_dedupOrder.Count > retention.MaxDedupKeys || (_dedupOrder.TryPeek(out var oldest) && IsOver(oldest.Entry)))
             {
-                _dedup.Remove(_dedupOrder.Dequeue());
+                Forget(_dedupOrder.Dequeue());
             }
         }
     }
@@ -112,6 +116,7 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         return new JournalPage(page, Math.Min(all.Length, 10_000), all.Length > 10_000, more ? page[^1].Envelope.Seq : null);
     }
 
+    /// <summary>A message with its attempts and receipts; <see cref="Related"/> adds the others.</summary>
     public JournalRecord? Record(MessageId id, bool withBody)
     {
         if (Find(id) is not { } message)
@@ -122,21 +127,52 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         return new JournalRecord
         {
             Entry = message.ToEntry(withBody),
-            Attempts = message.Attempts?.ToArray() ?? JournalMoves.OnlyAttempt(message),
+            Attempts = JournalMoves.Attempts(message),
             Receipts = message.Receipts?.ToArray() ?? [],
-            Children = [.. Others(other => other.Envelope.ParentId == id)],
-            Copies = message.Envelope.GroupId is { } group ? [.. Others(other => other.Envelope.GroupId == group && other.Envelope.Id != id)] : [],
         };
     }
 
-    public long Compact(JournalRetention kept, Action<string, MessageState> removed)
+    /// <summary>Adds children and copies. Looks at all messages, so it is called without a lock.</summary>
+    public JournalRecord Related(JournalRecord record)
+    {
+        MessageId id = record.Entry.Envelope.Id;
+        return record with
+        {
+            Children = [.. Others(other => other.Envelope.ParentId == id)],
+            Copies = record.Entry.Envelope.GroupId is { } group ? [.. Others(other => other.Envelope.GroupId == group && other.Envelope.Id != id)] : [],
+        };
+    }
+
+    /// <summary>The finished messages whose time is past, as they were seen; <see cref="Compact"/> looks again.</summary>
+    public List<MessageId> Ended(JournalRetention kept)
+    {
+        DateTimeOffset now = clock.GetUtcNow();
+        List<MessageId> ended = [];
+        HashSet<MessageId> parents = [];
+        foreach ((MessageId id, OpenMessage message) in _byId)
+        {
+            if (IsPast(message, kept, now))
+            {
+                ended.Add(id);
+            }
+            else if (message is { State: MessageState.Pending or MessageState.Dispatched, Envelope.ParentId: { } parent })
+            {
+                parents.Add(parent);
+            }
+        }
+
+        ended.RemoveAll(parents.Contains);
+        return ended;
+    }
+
+    /// <summary>Removes the messages of a batch that are still past their time.</summary>
+    public long Compact(IEnumerable<MessageId> batch, JournalRetention kept, Action<string, MessageState> removed)
     {
         long count = 0;
         DateTimeOffset now = clock.GetUtcNow();
-        foreach (OpenMessage message in _byId.Values)
+        foreach (MessageId id in batch)
         {
-            TimeSpan keep = message.State == MessageState.Acked ? kept.Acked : kept.Failed;
-            if (message.State is MessageState.Acked or MessageState.Failed && message.FinishedAt is { } end && end + keep <= now && Remove(message))
+            if (Find(id) is { } message && IsPast(message, kept, now) && Remove(message))
             {
                 removed(message.Envelope.Queue, message.State);
                 count++;
@@ -144,6 +180,12 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         }
 
         return count;
+    }
+
+    private static bool IsPast(OpenMessage message, JournalRetention kept, DateTimeOffset now)
+    {
+        TimeSpan keep = message.State == MessageState.Acked ? kept.Acked : kept.Failed;
+        return message.State is MessageState.Acked or MessageState.Failed && message.FinishedAt is { } end && end + keep <= now;
     }
 
     private IEnumerable<JournalEntry> Others(Func<OpenMessage, bool> which)
@@ -159,12 +201,32 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         }
 
         Interlocked.Add(ref _bytes, -Size(message.Envelope));
+        if (message.Envelope.DedupKey is { } key
+            && _dedup.TryGetValue((message.Envelope.Queue, key), out DedupEntry? entry) && ReferenceEquals(entry.Message, message))
+        {
+            // The key outlives the message, but does not keep its body.
+            entry.BodyHash = SHA256.HashData(message.Envelope.Body.Span);
+            entry.FinishedAt = message.FinishedAt;
+            entry.Message = null;
+        }
+
         return true;
     }
 
-    private bool IsOver(OpenMessage message)
+    private void Forget(((string Queue, string Key) Key, DedupEntry Entry) oldest)
     {
-        return message.State is MessageState.Acked or MessageState.Failed && message.FinishedAt is { } end && end + retention.Dedup <= clock.GetUtcNow();
+        if (_dedup.TryGetValue(oldest.Key, out DedupEntry? entry) && ReferenceEquals(entry, oldest.Entry))
+        {
+            _dedup.Remove(oldest.Key);
+        }
+    }
+
+    private bool IsOver(DedupEntry entry)
+    {
+        DateTimeOffset? end = entry.Message is not { } message ? entry.FinishedAt
+            : message.State is MessageState.Acked or MessageState.Failed ? message.FinishedAt
+            : null;
+        return end + retention.Dedup <= clock.GetUtcNow();
     }
 
     private static bool SameBody(OpenMessage stored, Envelope envelope) => stored.Envelope.Body.Span.SequenceEqual(envelope.Body.Span);
@@ -178,5 +240,17 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         }
 
         return size;
+    }
+
+    /// <summary>What is kept of a dedup key: the message while it is kept, the hash of its body after.</summary>
+    private sealed class DedupEntry
+    {
+        public required MessageId Id { get; init; }
+
+        public OpenMessage? Message { get; set; }
+
+        public byte[]? BodyHash { get; set; }
+
+        public DateTimeOffset? FinishedAt { get; set; }
     }
 }

@@ -5,14 +5,17 @@ namespace Postroom.Memory;
 
 /// <summary>The store for tests and volatile work: everything is in memory and lost with the process, and it says so.</summary>
 /// <remarks>Beyond its bounds admission is refused and nothing is dropped; what an attempt stages is always stored.</remarks>
-public sealed class MemoryStore : IMessageStore, IJournal, IStoreLifecycle, IQueueControl, ILaneOwner
+public sealed partial class MemoryStore : IMessageStore, IJournal, IStoreLifecycle, IQueueControl, ILaneOwner
 {
     private readonly TimeProvider _clock;
     private readonly MemoryIndex _index;
     private readonly MemoryFacts _facts;
     private readonly TransitionRing _transitions = new();
     private readonly ConcurrentDictionary<string, MemoryLane> _lanes = new(StringComparer.Ordinal);
+
+    // Every move but a lease is made under it, so that journal moves, settlements and appends see each other whole. Taken before a lane's own lock.
     private readonly Lock _writes = new();
+
     private string _owner = "local/1";
     private long _seq;
     private bool _closed;
@@ -85,14 +88,17 @@ public sealed class MemoryStore : IMessageStore, IJournal, IStoreLifecycle, IQue
     {
         cancellationToken.ThrowIfCancellationRequested();
         ThrowIfClosed();
-        IReadOnlyList<AppendResult> results = Append(batch, admission: true, out List<OpenMessage>? stored);
-        if (checkpoint is not null)
+        lock (_writes)
         {
-            _facts.Set(checkpoint);
-        }
+            IReadOnlyList<AppendResult> results = Append(batch, admission: true, out List<OpenMessage>? stored);
+            if (checkpoint is not null)
+            {
+                _facts.Set(checkpoint);
+            }
 
-        Admit(stored);
-        return new ValueTask<IReadOnlyList<AppendResult>>(results);
+            Admit(stored);
+            return new ValueTask<IReadOnlyList<AppendResult>>(results);
+        }
     }
 
     /// <inheritdoc/>
@@ -113,14 +119,18 @@ public sealed class MemoryStore : IMessageStore, IJournal, IStoreLifecycle, IQue
         QueueLane lane = Lane(message.Envelope.Queue).Lane;
         if (progress is LeaseProgress.Begin begin)
         {
-            bool begins = lane.Begin(message, lease.Fence, begin.Owner);
-            if (begins)
+            lock (_writes)
             {
-                message.DispatchedAt = _clock.GetUtcNow();
-                Report(message, MessageState.Pending, null);
-            }
+                bool again = message.Begun;
+                bool begins = lane.Begin(message, lease.Fence, begin.Owner);
+                if (begins && !again)
+                {
+                    message.DispatchedAt = _clock.GetUtcNow();
+                    Report(message, MessageState.Pending, begin.Owner, null);
+                }
 
-            return new ValueTask<bool>(begins);
+                return new ValueTask<bool>(begins);
+            }
         }
 
         if (!lane.Holds(message, lease.Fence))
@@ -147,7 +157,7 @@ public sealed class MemoryStore : IMessageStore, IJournal, IStoreLifecycle, IQue
     /// <inheritdoc/>
     public ValueTask SettleAsync(MessageLease lease, Settlement settlement, IReadOnlyList<Envelope> staged, CancellationToken cancellationToken)
     {
-        Settle(lease, settlement, staged, null);
+        Settle(lease, settlement, staged);
         return default;
     }
 
@@ -157,8 +167,54 @@ public sealed class MemoryStore : IMessageStore, IJournal, IStoreLifecycle, IQue
         cancellationToken.ThrowIfCancellationRequested();
         ThrowIfClosed();
 
+        lock (_writes)
+        {
+            return new ValueTask<StoreWriteResult>(Write(write));
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<StoreStats> GetStatsAsync(string? queue, CancellationToken cancellationToken)
+    {
+        Dictionary<string, StoreQueueStats> queues = [];
+        foreach ((string name, MemoryLane lane) in _lanes)
+        {
+            if (queue is null || queue == name)
+            {
+                queues[name] = lane.Stats();
+            }
+        }
+
+        if (queue is not null && queues.Count == 0)
+        {
+            queues[queue] = new StoreQueueStats();
+        }
+
+        return new ValueTask<StoreStats>(new StoreStats { Queues = queues, Bytes = _index.Bytes, Appended = Volatile.Read(ref _seq) });
+    }
+
+    void ILaneOwner.OnExpired(QueueLane lane, OpenMessage message)
+    {
+        lock (_writes)
+        {
+            GiveUp(Lane(lane.Queue), message, FailureKind.Expired, $"Its time to live ended at {message.Envelope.ExpiresAt:yyyy-MM-dd'T'HH:mm:ss.fff'Z'}, before it was handled.");
+        }
+    }
+
+    void ILaneOwner.OnNeedFollowers(QueueLane lane, KeyChain chain)
+    {
+    }
+
+    void ILaneOwner.OnRoom(QueueLane lane)
+    {
+    }
+
+    private StoreWriteResult Write(StoreWrite write)
+    {
         // Reserve every lease first: a lost one then leaves nothing behind.
         List<(StoreSettlement Settlement, OpenMessage Message, QueueLane Lane)> reserved = [];
+        IReadOnlyList<AppendResult> appended;
+        List<OpenMessage>? stored;
         try
         {
             foreach (StoreSettlement settlement in write.Settlements)
@@ -168,24 +224,10 @@ public sealed class MemoryStore : IMessageStore, IJournal, IStoreLifecycle, IQue
                     reserved.Add((settlement, message, lane));
                 }
             }
-        }
-        catch (LeaseLostException)
-        {
-            foreach ((_, OpenMessage message, QueueLane lane) in reserved)
-            {
-                lane.Unreserve(message);
-            }
 
-            throw;
-        }
-
-        IReadOnlyList<AppendResult> appended;
-        List<OpenMessage>? stored;
-        try
-        {
             appended = Append(write.Appends, admission: write.Settlements.Count == 0, out stored);
         }
-        catch (StoreUnavailableException)
+        catch (Exception e) when (e is LeaseLostException or StoreUnavailableException)
         {
             foreach ((_, OpenMessage message, QueueLane lane) in reserved)
             {
@@ -211,130 +253,7 @@ public sealed class MemoryStore : IMessageStore, IJournal, IStoreLifecycle, IQue
         }
 
         Admit(stored);
-        return new ValueTask<StoreWriteResult>(new StoreWriteResult(appended));
-    }
-
-    /// <inheritdoc/>
-    public ValueTask<StoreStats> GetStatsAsync(string? queue, CancellationToken cancellationToken)
-    {
-        Dictionary<string, StoreQueueStats> queues = [];
-        foreach ((string name, MemoryLane lane) in _lanes)
-        {
-            if (queue is null || queue == name)
-            {
-                queues[name] = lane.Stats();
-            }
-        }
-
-        if (queue is not null && queues.Count == 0)
-        {
-            queues[queue] = new StoreQueueStats();
-        }
-
-        return new ValueTask<StoreStats>(new StoreStats { Queues = queues, Bytes = _index.Bytes, Appended = Volatile.Read(ref _seq) });
-    }
-
-    /// <inheritdoc/>
-    public ValueTask<JournalPage> QueryAsync(JournalQuery query, CancellationToken cancellationToken) => new(_index.Query(query));
-
-    /// <inheritdoc/>
-    public ValueTask<JournalRecord?> GetAsync(MessageId id, bool withBody, CancellationToken cancellationToken) => new(_index.Record(id, withBody));
-
-    /// <inheritdoc/>
-    public IAsyncEnumerable<Transition> WatchAsync(Func<Transition, bool>? filter, long? afterNumber, CancellationToken cancellationToken)
-    {
-        return _transitions.WatchAsync(filter, afterNumber, cancellationToken);
-    }
-
-    /// <inheritdoc/>
-    public ValueTask<MessageId> ReplayAsync(MessageId id, ReplayOptions options, CancellationToken cancellationToken)
-    {
-        OpenMessage message = Find(id);
-        if (message.State == MessageState.Acked && options.Force)
-        {
-            Envelope copy = JournalMoves.Copy(message.Envelope, _clock);
-            Append([copy], admission: false, out List<OpenMessage>? stored);
-            Admit(stored);
-            return new ValueTask<MessageId>(copy.Id);
-        }
-
-        MemoryLane lane = Lane(message.Envelope.Queue);
-        lock (_writes)
-        {
-            JournalMoves.CheckReplay(id, message.State);
-            JournalMoves.Reopen(message, options.KeepAttempts);
-            _index.Reopen(message);
-            lane.Count(MessageState.Failed, MessageState.Pending);
-        }
-
-        Report(message, MessageState.Failed, null);
-        lane.Lane.Resume(message.Envelope.OrderKey ?? "");
-        lane.Lane.Admit(message);
-        return new ValueTask<MessageId>(id);
-    }
-
-    /// <inheritdoc/>
-    public ValueTask DiscardAsync(MessageId id, string reason, bool force, CancellationToken cancellationToken)
-    {
-        OpenMessage message = Find(id);
-        MemoryLane lane = Lane(message.Envelope.Queue);
-        if (message.State == MessageState.Failed)
-        {
-            message.FailureKind = FailureKind.Discarded;
-            message.Error = reason;
-            lane.Lane.Resume(message.Envelope.OrderKey ?? "");
-            return default;
-        }
-
-        if (message.State == MessageState.Acked || !lane.Lane.Withdraw(message, force))
-        {
-            throw JournalMoves.CannotDiscard(id, message.State);
-        }
-
-        GiveUp(lane, message, FailureKind.Discarded, reason);
-        return default;
-    }
-
-    /// <inheritdoc/>
-    public ValueTask ConfirmAsync(MessageId id, string user, CancellationToken cancellationToken)
-    {
-        OpenMessage message = Find(id);
-        lock (_writes)
-        {
-            JournalMoves.CheckConfirm(id, message.State, message.FailureKind);
-            DateTimeOffset now = _clock.GetUtcNow();
-            message.State = MessageState.Acked;
-            message.FailureKind = null;
-            message.SendStartedAt = null;
-            message.FinishedAt = now;
-            (message.Receipts ??= []).Add(JournalMoves.Confirmed(now));
-            (message.Attempts ??= []).Add(JournalMoves.ConfirmedAttempt(message.Attempt, now, user));
-            Lane(message.Envelope.Queue).Count(MessageState.Failed, MessageState.Acked);
-        }
-
-        Report(message, MessageState.Failed, null);
-        Lane(message.Envelope.Queue).Lane.Resume(message.Envelope.OrderKey ?? "");
-        return default;
-    }
-
-    /// <inheritdoc/>
-    public ValueTask<long> CompactAsync(JournalRetention retention, CancellationToken cancellationToken)
-    {
-        long removed = _index.Compact(retention, (queue, state) => Lane(queue).Count(state, null));
-        return new ValueTask<long>(removed);
-    }
-
-    void ILaneOwner.OnExpired(QueueLane lane, OpenMessage message)
-    {
-        GiveUp(Lane(lane.Queue), message, FailureKind.Expired, $"Its time to live ended at {message.Envelope.ExpiresAt:yyyy-MM-dd'T'HH:mm:ss.fff'Z'}, before it was handled.");
-    }
-
-    void ILaneOwner.OnNeedFollowers(QueueLane lane, KeyChain chain)
-    {
-    }
-
-    void ILaneOwner.OnRoom(QueueLane lane)
-    {
+        return new StoreWriteResult(appended);
     }
 
     private AppendResult[] Append(IReadOnlyList<Envelope> batch, bool admission, out List<OpenMessage>? stored)
@@ -345,29 +264,26 @@ public sealed class MemoryStore : IMessageStore, IJournal, IStoreLifecycle, IQue
             return [];
         }
 
-        AppendResult[] results = new AppendResult[batch.Count];
-        lock (_writes)
+        if (admission)
         {
-            if (admission)
+            _index.CheckBounds(batch);
+        }
+
+        AppendResult[] results = new AppendResult[batch.Count];
+        for (int i = 0; i < batch.Count; i++)
+        {
+            Envelope envelope = batch[i];
+            if (_index.FindRepeat(envelope) is { } repeat)
             {
-                _index.CheckBounds(batch);
+                results[i] = repeat;
+                continue;
             }
 
-            for (int i = 0; i < batch.Count; i++)
-            {
-                Envelope envelope = batch[i];
-                if (_index.FindRepeat(envelope) is { } repeat)
-                {
-                    results[i] = repeat;
-                    continue;
-                }
-
-                OpenMessage message = new(envelope.Stamp(++_seq));
-                _index.Add(message);
-                Lane(envelope.Queue).Count(null, MessageState.Pending);
-                (stored ??= new List<OpenMessage>(batch.Count)).Add(message);
-                results[i] = new AppendResult(envelope.Id, Duplicate: false);
-            }
+            OpenMessage message = new(envelope.Stamp(++_seq));
+            _index.Add(message);
+            Lane(envelope.Queue).Count(null, MessageState.Pending);
+            (stored ??= new List<OpenMessage>(batch.Count)).Add(message);
+            results[i] = new AppendResult(envelope.Id, Duplicate: false);
         }
 
         return results;
@@ -382,16 +298,19 @@ public sealed class MemoryStore : IMessageStore, IJournal, IStoreLifecycle, IQue
 
         foreach (OpenMessage message in stored)
         {
-            Report(message, null, null);
+            Report(message, null, null, null);
             Lane(message.Envelope.Queue).Lane.Admit(message);
         }
     }
 
-    private void Settle(MessageLease lease, Settlement settlement, IReadOnlyList<Envelope> staged, DeliveryReceipt? receipt)
+    private void Settle(MessageLease lease, Settlement settlement, IReadOnlyList<Envelope> staged)
     {
-        if (ReserveLease(lease, out OpenMessage message, out QueueLane lane))
+        lock (_writes)
         {
-            Finish(lane, message, settlement, staged, receipt);
+            if (ReserveLease(lease, out OpenMessage message, out QueueLane lane))
+            {
+                Finish(lane, message, settlement, staged, null);
+            }
         }
     }
 
@@ -413,8 +332,10 @@ public sealed class MemoryStore : IMessageStore, IJournal, IStoreLifecycle, IQue
             message.OutsideId = receipt.OutsideId ?? message.OutsideId;
         }
 
-        TimeSpan duration = message.Begun ? _clock.GetElapsedTime(message.BegunAt) : TimeSpan.Zero;
-        if (message.Begun && (outcome.State != MessageState.Acked || message.Attempt > 1))
+        bool begun = message.Begun;
+        string? owner = message.Owner;
+        TimeSpan? duration = begun ? _clock.GetElapsedTime(message.BegunAt) : null;
+        if (begun && (outcome.State != MessageState.Acked || message.Attempts is not null || message.Attempt > 1))
         {
             (message.Attempts ??= []).Add(new AttemptRecord
             {
@@ -435,29 +356,35 @@ public sealed class MemoryStore : IMessageStore, IJournal, IStoreLifecycle, IQue
             _index.Finished(message);
         }
 
-        Report(message, MessageState.Dispatched, duration);
+        // A lease that never began was never reported as dispatched.
+        if (begun || outcome.State != MessageState.Pending)
+        {
+            Report(message, begun ? MessageState.Dispatched : MessageState.Pending, owner, duration);
+        }
+
         Admit(stored);
     }
 
     private void GiveUp(MemoryLane lane, OpenMessage message, FailureKind kind, string reason)
     {
-        MessageState from = message.State;
+        MessageState from = message.State == MessageState.Dispatched && message.Begun ? MessageState.Dispatched : MessageState.Pending;
+        string? owner = message.Owner;
         message.State = MessageState.Failed;
         message.FailureKind = kind;
-        message.Error = reason;
+        message.Error = ErrorText.Cut(reason);
         message.FinishedAt = _clock.GetUtcNow();
         message.Owner = null;
-        lane.Count(from, MessageState.Failed);
-        lane.Lane.Withdrawn(message);
+        lane.Count(MessageState.Pending, MessageState.Failed);
         _index.Finished(message);
-        Report(message, from, null);
+        Report(message, from, owner, null);
+        lane.Lane.Withdrawn(message);
     }
 
-    private void Report(OpenMessage message, MessageState? from, TimeSpan? duration)
+    private void Report(OpenMessage message, MessageState? from, string? owner, TimeSpan? duration)
     {
         if (_transitions.IsOn)
         {
-            _transitions.Add(JournalMoves.Transition(message, from, duration, _clock.GetUtcNow()));
+            _transitions.Add(JournalMoves.Transition(message, from, duration, _clock.GetUtcNow()) with { Owner = owner });
         }
     }
 

@@ -1,0 +1,27 @@
+using Postroom.Sqlite;
+
+namespace Postroom.Host;
+
+/// <summary>The journal of a store file that no runtime has open: it reads and changes nothing.</summary>
+internal sealed class ColdJournal(SqliteJournalReader reader) : IJournal, IFacts
+{
+    public ValueTask<JournalPage> QueryAsync(JournalQuery query, CancellationToken cancellationToken) => new(reader.Query(query));
+
+    public ValueTask<JournalRecord?> GetAsync(MessageId id, bool withBody, CancellationToken cancellationToken) => new(reader.Get(id, withBody));
+
+    public IAsyncEnumerable<Transition> WatchAsync(Func<Transition, bool>? filter, long? afterNumber, CancellationToken cancellationToken) => throw ReadOnly();
+
+    public ValueTask<MessageId> ReplayAsync(MessageId id, ReplayOptions options, CancellationToken cancellationToken) => throw ReadOnly();
+
+    public ValueTask DiscardAsync(MessageId id, string reason, bool force, CancellationToken cancellationToken) => throw ReadOnly();
+
+    public ValueTask ConfirmAsync(MessageId id, string user, CancellationToken cancellationToken) => throw ReadOnly();
+
+    public ValueTask<long> CompactAsync(JournalRetention retention, CancellationToken cancellationToken) => throw ReadOnly();
+
+    ValueTask<StoredFact?> IFacts.GetAsync(string scope, string key, CancellationToken cancellationToken) => new((StoredFact?)null);
+
+    ValueTask<IReadOnlyList<StoredFact>> IFacts.ListAsync(string scope, CancellationToken cancellationToken) => new([]);
+
+    private static InvalidOperationException ReadOnly() => new("The store is read without its runtime, so nothing can be changed. Start it with 'postroom run'.");
+}

@@ -1,0 +1,61 @@
+using System.Globalization;
+using Postroom.Configuration;
+using Postroom.Sqlite;
+
+namespace Postroom.Host;
+
+/// <summary>Checks what a runtime needs, and mends what only a person may decide.</summary>
+internal static class DoctorCommand
+{
+    public static async Task<int> RunAsync(HostArguments arguments, string? backup, long? acceptLoss, CancellationToken cancellationToken)
+    {
+        ConfigurationSnapshot settings = await ReadCommands.SettingsAsync(arguments, cancellationToken);
+        string path = ReadCommands.StorePath(arguments, settings);
+        if (acceptLoss is { } missing)
+        {
+            SqliteMaintenance.AcceptLoss(path, missing);
+            Console.WriteLine($"The loss of {missing} messages is accepted and recorded. The next start goes on with what is there.");
+            return ExitCodes.Done;
+        }
+
+        if (backup is not null)
+        {
+            await SqliteMaintenance.BackupAsync(path, backup, cancellationToken);
+            Console.WriteLine($"Copied '{path}' to '{backup}' ({ByteSize.Format(new FileInfo(backup).Length)}).");
+            return ExitCodes.Done;
+        }
+
+        List<(bool Good, string Text)> findings = [(true, $"SQLite {SqliteStore.LibraryVersion}")];
+        findings.AddRange(Files(path, settings));
+        foreach ((bool good, string text) in findings)
+        {
+            Console.WriteLine($"{(good ? "ok  " : "LOOK")} {text}");
+        }
+
+        return findings.TrueForAll(finding => finding.Good) ? ExitCodes.Done : ExitCodes.Failed;
+    }
+
+    private static IEnumerable<(bool Good, string Text)> Files(string path, ConfigurationSnapshot settings)
+    {
+        if (!File.Exists(path))
+        {
+            yield return (true, $"Store '{path}' does not exist yet; 'postroom run' makes it.");
+            yield break;
+        }
+
+        yield return (true, $"Store '{path}' has {ByteSize.Format(new FileInfo(path).Length)}.");
+        if (!OperatingSystem.IsWindows())
+        {
+            UnixFileMode open = File.GetUnixFileMode(path) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            yield return open == 0
+                ? (true, "Only its owner can read it.")
+                : (false, $"Others can read '{path}' (mode {Convert.ToString((int)File.GetUnixFileMode(path), 8)}). Run: chmod 600 {path}");
+        }
+
+        DriveInfo drive = new(Path.GetFullPath(path));
+        long reserve = settings.Get<StoreOptions>("store").Reserve;
+        yield return drive.AvailableFreeSpace > reserve
+            ? (true, string.Create(CultureInfo.InvariantCulture, $"{ByteSize.Format(drive.AvailableFreeSpace)} are free; the reserve is {ByteSize.Format(reserve)}."))
+            : (false, $"Only {ByteSize.Format(drive.AvailableFreeSpace)} are free, less than store.reserve ({ByteSize.Format(reserve)}): nothing new is accepted. Free some space.");
+    }
+}

@@ -1,0 +1,60 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Spectre.Console;
+
+namespace Postroom.Host;
+
+/// <summary>Prints tables for people and JSON for programs. Colours only on a terminal and without NO_COLOR.</summary>
+internal static class Output
+{
+    private static readonly IAnsiConsole Screen = AnsiConsole.Create(new AnsiConsoleSettings
+    {
+        Ansi = Console.IsOutputRedirected || Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 } ? AnsiSupport.No : AnsiSupport.Detect,
+        ColorSystem = Console.IsOutputRedirected || Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 } ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
+    });
+
+    public static void Json<T>(T value, JsonTypeInfo<T> type) => Console.WriteLine(JsonSerializer.Serialize(value, type));
+
+    public static void List(string title, IReadOnlyList<string> items)
+    {
+        if (items.Count == 0)
+        {
+            return;
+        }
+
+        Console.WriteLine($"{title}:");
+        foreach (string item in items)
+        {
+            Console.WriteLine($"  {item}");
+        }
+    }
+
+    /// <summary>A table; cells are plain text, never markup.</summary>
+    public static void Table(IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows)
+    {
+        Table table = new() { Border = TableBorder.Simple };
+        foreach (string column in columns)
+        {
+            table.AddColumn(new TableColumn(new Text(column)) { NoWrap = true });
+        }
+
+        foreach (IReadOnlyList<string> row in rows)
+        {
+            table.AddRow(row.Select(cell => (Spectre.Console.Rendering.IRenderable)new Text(cell)));
+        }
+
+        if (Console.IsOutputRedirected)
+        {
+            Screen.Profile.Width = 240;
+        }
+
+        Screen.Write(table);
+    }
+
+    public static string At(DateTimeOffset? at) => at is { } value ? value.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.fff", System.Globalization.CultureInfo.InvariantCulture) : "";
+}
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, WriteIndented = true, UseStringEnumConverter = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(CompositionReport))]
+internal sealed partial class HostJson : JsonSerializerContext;

@@ -1,0 +1,159 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Postroom.Configuration;
+
+namespace Postroom.Host;
+
+/// <summary>The command line: global options and commands. Errors go to standard error as what, why and what to do.</summary>
+internal static class PostroomCommand
+{
+    private static readonly Option<string?> Config = new("--config") { Description = "The platform configuration file (YAML or JSON).", HelpName = "FILE", Recursive = true };
+    private static readonly Option<string?> AppConfig = new("--app-config") { Description = "The application's configuration file; it wins over the platform's.", HelpName = "FILE", Recursive = true };
+    private static readonly Option<string[]> Set = new("--set") { Description = "One setting; wins over every file.", HelpName = "KEY=VALUE", Recursive = true, AllowMultipleArgumentsPerToken = false };
+    private static readonly Option<string?> Url = new("--url") { Description = "Where the runtime answers; unless given, the one of the data directory.", HelpName = "URL", Recursive = true };
+    private static readonly Option<string?> Token = new("--token") { Description = "The key for it; unless given, the admin key of the data directory.", HelpName = "KEY", Recursive = true };
+    private static readonly Option<string?> Store = new("--store") { Description = "Read this store file when no runtime runs.", HelpName = "FILE", Recursive = true };
+    private static readonly Option<bool> Json = new("--json") { Description = "Print JSON.", Recursive = true };
+    private static readonly Option<bool> Quiet = new("--quiet") { Description = "Print results only.", Recursive = true };
+
+    /// <summary>Parses and runs; returns the exit code.</summary>
+    public static async Task<int> RunAsync(string[] args)
+    {
+        RootCommand root = new("Postroom: a durable, message-driven application runtime.") { Config, AppConfig, Set, Url, Token, Store, Json, Quiet };
+        root.Subcommands.Add(Run());
+        root.Subcommands.Add(Check());
+        root.Subcommands.Add(Status());
+        root.Subcommands.Add(Journal());
+        root.Subcommands.Add(Why());
+        root.Subcommands.Add(Doctor());
+
+        ParseResult parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (ParseError error in parsed.Errors)
+            {
+                await Console.Error.WriteLineAsync(error.Message);
+            }
+
+            string? unknown = parsed.UnmatchedTokens.Count > 0 ? parsed.UnmatchedTokens[0] : null;
+            IEnumerable<string> known = root.Subcommands.Select(command => command.Name)
+                .Concat(parsed.CommandResult.Command.Subcommands.Select(command => command.Name))
+                .Concat(root.Options.Concat(parsed.CommandResult.Command.Options).Select(option => option.Name));
+            string hint = unknown is not null && Names.Nearest(unknown, known) is { } near ? $"Did you mean '{near}'? " : "";
+            await Console.Error.WriteLineAsync($"{hint}'postroom {(parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ")}--help' lists what there is.");
+            return ExitCodes.Usage;
+        }
+
+        try
+        {
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+        }
+        catch (Exception e)
+        {
+            return await ReportAsync(e);
+        }
+    }
+
+    /// <summary>Prints an error for people and gives its exit code.</summary>
+    public static async Task<int> ReportAsync(Exception error)
+    {
+        switch (error)
+        {
+            case ConfigurationException e:
+                foreach (ConfigurationProblem problem in e.Problems)
+                {
+                    await Console.Error.WriteLineAsync(problem.ToString());
+                }
+
+                return ExitCodes.Configuration;
+            case StoreOpenException:
+                await Console.Error.WriteLineAsync(error.Message);
+                return ExitCodes.Store;
+            case NotReachableException:
+                await Console.Error.WriteLineAsync(error.Message);
+                return ExitCodes.NotReachable;
+            case OperationCanceledException:
+                return ExitCodes.Interrupted;
+            default:
+                await Console.Error.WriteLineAsync(error.Message);
+                return ExitCodes.Failed;
+        }
+    }
+
+    private static Command Run()
+    {
+        Option<bool> paused = new("--paused") { Description = "Start without sources." };
+        Command command = new("run", "Starts the runtime in the foreground. Example: postroom run --set store.path=data/postroom.db") { paused };
+        command.SetAction((result, token) => RunCommand.RunAsync(Arguments(result) with { Paused = result.GetValue(paused) }, token));
+        return command;
+    }
+
+    private static Command Check()
+    {
+        Option<bool> preflight = new("--preflight") { Description = "Only validate; print nothing when all is well." };
+        Command command = new("check", "Validates configuration and modules and changes nothing. Example: postroom check --config postroom.yaml") { preflight };
+        command.SetAction((result, token) => CheckCommand.RunAsync(Arguments(result), result.GetValue(preflight), token));
+        return command;
+    }
+
+    private static Command Status()
+    {
+        Command command = new("status", "State, store promise, queues, pools and channels. Example: postroom status --json");
+        command.SetAction((result, token) => ReadCommands.StatusAsync(Arguments(result), token));
+        return command;
+    }
+
+    private static Command Journal()
+    {
+        Option<string[]> state = new("--state") { Description = "pending, dispatched, acked or failed; several may be given." };
+        Option<string?> queue = new("--queue") { Description = "The queue." };
+        Option<string?> conversation = new("--conversation") { Description = "The conversation." };
+        Option<string?> type = new("--type") { Description = "The payload type." };
+        Option<string?> text = new("--text") { Description = "A text that id, type, address, conversation or error contains." };
+        Option<int> limit = new("--limit") { Description = "How many, 1 to 100.", DefaultValueFactory = _ => 50 };
+        Command list = new("list", "Finds messages, newest first. Example: postroom journal list --state failed --queue in") { state, queue, conversation, type, text, limit };
+        list.SetAction((result, token) => ReadCommands.ListAsync(
+            Arguments(result),
+            new JournalFilter(result.GetValue(state) ?? [], result.GetValue(queue), result.GetValue(conversation), result.GetValue(type), result.GetValue(text), result.GetValue(limit)),
+            token));
+
+        Argument<string> id = new("ID") { Description = "A message id, an outside id or a unique prefix." };
+        Option<bool> body = new("--body") { Description = "Show the body as well." };
+        Command show = new("show", "Shows one message with its attempts and receipts. Example: postroom journal show 0198f2c4") { id, body };
+        show.SetAction((result, token) => ReadCommands.ShowAsync(Arguments(result), result.GetValue(id)!, result.GetValue(body), token));
+
+        return new Command("journal", "Reads the record of messages.") { list, show };
+    }
+
+    private static Command Why()
+    {
+        Argument<string> id = new("ID") { Description = "A message id, an outside id or a unique prefix." };
+        Command command = new("why", "Explains where a message stands, why, and what happens next. Example: postroom why 0198f2c4") { id };
+        command.SetAction((result, token) => ReadCommands.WhyAsync(Arguments(result), result.GetValue(id)!, token));
+        return command;
+    }
+
+    private static Command Doctor()
+    {
+        Option<string?> backup = new("--backup") { Description = "Make an online, consistent copy of the store.", HelpName = "FILE" };
+        Option<long?> accept = new("--accept-loss") { Description = "Accept that this many acknowledged messages are missing.", HelpName = "N" };
+        Command command = new("doctor", "Checks files, modes, disk and versions; each finding says what to do. Example: postroom doctor --backup copy.db") { backup, accept };
+        command.SetAction((result, token) => DoctorCommand.RunAsync(Arguments(result), result.GetValue(backup), result.GetValue(accept), token));
+        return command;
+    }
+
+    private static HostArguments Arguments(ParseResult result)
+    {
+        return new HostArguments
+        {
+            Config = result.GetValue(Config),
+            AppConfig = result.GetValue(AppConfig),
+            Settings = result.GetValue(Set) ?? [],
+            Url = result.GetValue(Url),
+            Token = result.GetValue(Token),
+            Store = result.GetValue(Store),
+            Json = result.GetValue(Json),
+            Quiet = result.GetValue(Quiet),
+        };
+    }
+}

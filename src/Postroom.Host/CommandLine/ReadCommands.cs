@@ -1,0 +1,248 @@
+using System.Text.Json.Serialization.Metadata;
+using Postroom.Configuration;
+using Postroom.ControlPlane;
+using Postroom.Sqlite;
+
+namespace Postroom.Host;
+
+/// <summary>What <c>journal list</c> asks for.</summary>
+internal sealed record JournalFilter(IReadOnlyList<string> States, string? Queue, string? Conversation, string? Type, string? Text, int Limit)
+{
+    public string ToQueryString()
+    {
+        List<string> parts = [$"limit={Limit}"];
+        parts.AddRange(States.Select(state => $"state={Uri.EscapeDataString(state)}"));
+        Add("queue", Queue);
+        Add("conversation", Conversation);
+        Add("type", Type);
+        Add("q", Text);
+        return string.Join('&', parts);
+
+        void Add(string name, string? value)
+        {
+            if (value is not null)
+            {
+                parts.Add($"{name}={Uri.EscapeDataString(value)}");
+            }
+        }
+    }
+
+    public JournalQuery ToQuery() => new()
+    {
+        States = [.. States.Select(state => Enum.TryParse(state, ignoreCase: true, out MessageState known)
+            ? known
+            : throw new ArgumentException($"'{state}' is not a state. Use pending, dispatched, acked or failed."))],
+        Queue = Queue,
+        Conversation = Conversation,
+        Type = Type,
+        Text = Text,
+        Limit = Math.Clamp(Limit, 1, 100),
+    };
+}
+
+/// <summary>The commands that only read: from the running runtime, else from the store file.</summary>
+internal static class ReadCommands
+{
+    public static async Task<int> StatusAsync(HostArguments arguments, CancellationToken cancellationToken)
+    {
+        ConfigurationSnapshot settings = await SettingsAsync(arguments, cancellationToken);
+        using RuntimeClient? client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken);
+        if (client is not null && await client.GetAsync("status", StatusJson.Default.StatusView, cancellationToken) is { } live)
+        {
+            Show(arguments, live, StatusJson.Default.StatusView, PrintStatus);
+            return ExitCodes.Done;
+        }
+
+        using SqliteJournalReader cold = OpenCold(arguments, settings);
+        foreach (MessageState state in Enum.GetValues<MessageState>())
+        {
+            JournalPage page = cold.Query(new JournalQuery { States = [state], Limit = 1 });
+            Console.WriteLine($"{state,-11} {page.Total}{(page.TotalIsAtLeast ? " or more" : "")}");
+        }
+
+        return ExitCodes.Done;
+    }
+
+    public static async Task<int> ListAsync(HostArguments arguments, JournalFilter filter, CancellationToken cancellationToken)
+    {
+        ConfigurationSnapshot settings = await SettingsAsync(arguments, cancellationToken);
+        using RuntimeClient? client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken);
+        IReadOnlyList<MessageView> items;
+        if (client is not null)
+        {
+            items = (await client.GetAsync($"journal?{filter.ToQueryString()}", JournalJson.Default.ListViewMessageView, cancellationToken))?.Items ?? [];
+        }
+        else
+        {
+            using SqliteJournalReader cold = OpenCold(arguments, settings);
+            items = [.. cold.Query(filter.ToQuery()).Items.Select(MessageView.Of)];
+        }
+
+        if (arguments.Json)
+        {
+            foreach (MessageView item in items)
+            {
+                Output.Json(item, JournalJson.Default.MessageView);
+            }
+
+            return ExitCodes.Done;
+        }
+
+        Output.Table(
+            ["id", "state", "queue", "type", "from", "to", "attempt", "created", "error"],
+            items.Select(item => (IReadOnlyList<string>)[item.Id, item.State, item.Queue, item.Type, item.From ?? "", item.To ?? "", $"{item.Attempt}/{item.MaxAttempts}", Output.At(item.CreatedAt), Cut(item.Error)]));
+        return ExitCodes.Done;
+    }
+
+    public static async Task<int> ShowAsync(HostArguments arguments, string id, bool withBody, CancellationToken cancellationToken)
+    {
+        ConfigurationSnapshot settings = await SettingsAsync(arguments, cancellationToken);
+        using RuntimeClient? client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken);
+        MessageDetailView? detail;
+        if (client is not null)
+        {
+            detail = await client.GetAsync($"journal/{Uri.EscapeDataString(id)}{(withBody ? "?body=true" : "")}", JournalJson.Default.MessageDetailView, cancellationToken);
+        }
+        else
+        {
+            using SqliteJournalReader cold = OpenCold(arguments, settings);
+            detail = await FindColdAsync(cold, id, cancellationToken) is { } found && cold.Get(found, withBody) is { } record ? MessageDetailView.Of(record, withBody) : null;
+        }
+
+        if (detail is null)
+        {
+            return await NotFoundAsync(id);
+        }
+
+        Show(arguments, detail, JournalJson.Default.MessageDetailView, PrintDetail);
+        return ExitCodes.Done;
+    }
+
+    public static async Task<int> WhyAsync(HostArguments arguments, string id, CancellationToken cancellationToken)
+    {
+        ConfigurationSnapshot settings = await SettingsAsync(arguments, cancellationToken);
+        using RuntimeClient? client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken);
+        WhyView? why;
+        if (client is not null)
+        {
+            why = await client.GetAsync($"journal/{Uri.EscapeDataString(id)}/why", JournalJson.Default.WhyView, cancellationToken);
+        }
+        else
+        {
+            using SqliteJournalReader cold = OpenCold(arguments, settings);
+            ColdJournal journal = new(cold);
+            WhyReader reader = new(journal, journal, TimeProvider.System);
+            why = await reader.FindAsync(id, cancellationToken) is { } found && await reader.ReadAsync(found, null, cancellationToken) is { } report
+                ? WhyView.Of(report)
+                : null;
+        }
+
+        if (why is null)
+        {
+            return await NotFoundAsync(id);
+        }
+
+        Show(arguments, why, JournalJson.Default.WhyView, static view =>
+        {
+            Console.WriteLine($"{view.Id}  {view.State}");
+            foreach (WhyLine line in view.Timeline)
+            {
+                Console.WriteLine($"  {Output.At(line.At)}  {line.Text}");
+            }
+
+            Console.WriteLine(view.Reason);
+        });
+        return ExitCodes.Done;
+    }
+
+    /// <summary>The settings in force, without starting anything.</summary>
+    public static async Task<ConfigurationSnapshot> SettingsAsync(HostArguments arguments, CancellationToken cancellationToken)
+    {
+        await using HostedRuntime host = HostedRuntime.Create(arguments, configure: null, welcome: true, output: null);
+        return await host.Runtime.LoadSettingsAsync(cancellationToken);
+    }
+
+    /// <summary>The store file that is read when no runtime runs.</summary>
+    public static string StorePath(HostArguments arguments, ConfigurationSnapshot settings) => arguments.Store ?? settings.Get<StoreOptions>("store").Path;
+
+    private static SqliteJournalReader OpenCold(HostArguments arguments, ConfigurationSnapshot settings)
+    {
+        string path = StorePath(arguments, settings);
+        return File.Exists(path)
+            ? SqliteJournalReader.Open(path)
+            : throw new NotReachableException($"No runtime answers, and there is no store file '{path}'. Start one with 'postroom run', or name a file with --store.");
+    }
+
+    private static async Task<MessageId?> FindColdAsync(SqliteJournalReader cold, string id, CancellationToken cancellationToken)
+    {
+        ColdJournal journal = new(cold);
+        return await new WhyReader(journal, journal, TimeProvider.System).FindAsync(id, cancellationToken);
+    }
+
+    private static async Task<int> NotFoundAsync(string id)
+    {
+        await Console.Error.WriteLineAsync($"No message has the id, outside id or unique prefix '{id}'. 'postroom journal list --text {id}' searches; it may also be past its retention.");
+        return ExitCodes.Failed;
+    }
+
+    private static void Show<T>(HostArguments arguments, T view, JsonTypeInfo<T> json, Action<T> print)
+    {
+        if (arguments.Json)
+        {
+            Output.Json(view, json);
+        }
+        else
+        {
+            print(view);
+        }
+    }
+
+    private static void PrintStatus(StatusView status)
+    {
+        Console.WriteLine($"{status.Name} {status.Version} on {status.Node} (process {status.Pid}): {status.State}");
+        Console.WriteLine($"Store: {status.Store.Kind}. {status.Store.Promise}");
+        Output.List("Notices", status.Notices);
+        if (status.Counts is { } counts)
+        {
+            Output.Table(
+                ["queue", "pending", "dispatched", "acked", "failed"],
+                counts.Queues.OrderBy(pair => pair.Key, StringComparer.Ordinal)
+                    .Select(pair => (IReadOnlyList<string>)[pair.Key, $"{pair.Value.Pending}", $"{pair.Value.Dispatched}", $"{pair.Value.Acked}", $"{pair.Value.Failed}"]));
+        }
+    }
+
+    private static void PrintDetail(MessageDetailView detail)
+    {
+        MessageView message = detail.Message;
+        Console.WriteLine($"{message.Id}  {message.State}{(message.Kind is null ? "" : $" ({message.Kind})")}");
+        Console.WriteLine($"  {message.Type} in {message.Queue}, {message.BodyLength} bytes of {message.ContentType}");
+        Console.WriteLine($"  from {message.From ?? "-"} to {message.To ?? "-"}, conversation {message.Conversation ?? "-"}");
+        Console.WriteLine($"  created {Output.At(message.CreatedAt)}, finished {Output.At(message.FinishedAt)}");
+        if (message.Error is not null)
+        {
+            Console.WriteLine($"  error: {message.Error}");
+        }
+
+        foreach (AttemptView attempt in detail.Attempts)
+        {
+            Console.WriteLine($"  attempt {attempt.Attempt}: {attempt.Outcome} {Output.At(attempt.StartedAt)} to {Output.At(attempt.EndedAt)} {attempt.Owner} {attempt.Error}");
+        }
+
+        foreach (ReceiptView receipt in detail.Receipts)
+        {
+            Console.WriteLine($"  receipt {receipt.Status} {Output.At(receipt.At)} {receipt.OutsideId} {receipt.Detail}");
+        }
+
+        foreach (MessageView child in detail.Children)
+        {
+            Console.WriteLine($"  child {child.Id}: {child.Type} in {child.Queue}, {child.State}");
+        }
+
+        if (detail.Body is not null)
+        {
+            Console.WriteLine(detail.Body);
+        }
+    }
+
+    private static string Cut(string? text) => text is null ? "" : text.Length <= 60 ? text : string.Concat(text.AsSpan(0, 57), "...");
+}

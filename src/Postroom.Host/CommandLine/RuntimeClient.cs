@@ -1,0 +1,86 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Postroom.Configuration;
+using Postroom.ControlPlane;
+
+namespace Postroom.Host;
+
+/// <summary>The runtime cannot be reached, or does not allow it.</summary>
+internal sealed class NotReachableException(string message) : Exception(message);
+
+/// <summary>Asks a running runtime over HTTP.</summary>
+internal sealed class RuntimeClient(HttpClient http) : IDisposable
+{
+    /// <summary>Connects to the runtime of the command line; null when none runs there.</summary>
+    /// <exception cref="NotReachableException">One was named and does not answer, or no key is known.</exception>
+    public static async Task<RuntimeClient?> ConnectAsync(HostArguments arguments, ConfigurationSnapshot settings, CancellationToken cancellationToken)
+    {
+        if (arguments.Store is not null && arguments.Url is null)
+        {
+            return null;
+        }
+
+        string data = settings.Get<RuntimeOptions>("runtime").DataDirectory;
+        string url = arguments.Url ?? await LiveAddress.ReadAsync(data, cancellationToken) ?? settings.Get<ServerOptions>("server").Urls[0];
+        HttpClient http = new() { BaseAddress = new Uri(url.TrimEnd('/') + "/"), Timeout = TimeSpan.FromSeconds(10) };
+        try
+        {
+            using HttpResponseMessage live = await http.GetAsync(new Uri("health/live", UriKind.Relative), cancellationToken);
+        }
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !cancellationToken.IsCancellationRequested)
+        {
+            http.Dispose();
+            return arguments.Url is null
+                ? null
+                : throw new NotReachableException($"Nothing answers at {url}: {e.Message} Start it with 'postroom run', or leave --url out to read the store file.");
+        }
+
+        string? key = arguments.Token ?? await AdminKeyFile.ReadAsync(data, cancellationToken);
+        if (key is null)
+        {
+            http.Dispose();
+            throw new NotReachableException($"The runtime at {url} needs a key, and there is none in '{Path.Combine(data, "admin.key")}'. Pass --token.");
+        }
+
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        return new RuntimeClient(http);
+    }
+
+    /// <summary>Reads one resource; null when it does not exist.</summary>
+    public async Task<T?> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        where T : class
+    {
+        using HttpResponseMessage answer = await http.GetAsync(new Uri($"api/v1/{path}", UriKind.Relative), cancellationToken);
+        if (answer.StatusCode == HttpStatusCode.NotFound)
+        {
+            return null;
+        }
+
+        string text = await answer.Content.ReadAsStringAsync(cancellationToken);
+        if (answer.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.TooManyRequests)
+        {
+            throw new NotReachableException($"The runtime at {http.BaseAddress} does not allow it ({(int)answer.StatusCode}): {Detail(text)}");
+        }
+
+        return answer.IsSuccessStatusCode
+            ? JsonSerializer.Deserialize(text, type)
+            : throw new InvalidOperationException($"The runtime at {http.BaseAddress} answered {(int)answer.StatusCode}: {Detail(text)}");
+    }
+
+    public void Dispose() => http.Dispose();
+
+    private static string Detail(string text)
+    {
+        try
+        {
+            using JsonDocument problem = JsonDocument.Parse(text);
+            return problem.RootElement.TryGetProperty("detail", out JsonElement detail) ? detail.GetString() ?? text : text;
+        }
+        catch (JsonException)
+        {
+            return text;
+        }
+    }
+}

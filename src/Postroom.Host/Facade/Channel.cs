@@ -1,0 +1,31 @@
+using Postroom.Intake;
+
+namespace Postroom.Host;
+
+/// <summary>Finds the channel of a recipient.</summary>
+internal static class Channel
+{
+    /// <summary>An address as it is written, or a bare recipient through the channel it wrote in last, the default one, or the only one.</summary>
+    public static async Task<Address> ResolveAsync(MessageRuntime runtime, string to, CancellationToken cancellationToken)
+    {
+        if (Address.TryParse(to, out Address? address) && (address.Kind != AddressKind.Recipient || runtime.Rooms.Outbound.Routes.Find(address.Scheme) is not null))
+        {
+            return address;
+        }
+
+        ContactBook contacts = runtime.Rooms.Contacts;
+        string? channel = await contacts.LastChannelAsync(to, cancellationToken);
+        if (channel is null && runtime.Configuration.Current.Get<CommunicationsConfig>("communications").DefaultChannel is { } preferred
+            && runtime.Rooms.Outbound.Routes.Find(preferred) is not null)
+        {
+            channel = preferred;
+        }
+
+        Outbound.Registration[] takers = [.. runtime.Rooms.Outbound.Routes.All.Where(registration => registration.Communicator.Capabilities.TakesRecipients)];
+        channel ??= takers.Length == 1 ? takers[0].Name : null;
+        return channel is not null
+            ? Address.ForRecipient(channel, to)
+            : throw new AddressException(
+                $"'{Names.Shorten(to)}' names no channel and has not written before. Use COMMUNICATOR:RECIPIENT with one of {string.Join(", ", takers.Select(taker => taker.Name).DefaultIfEmpty("(no communicator is registered)"))}, or set communications.defaultChannel.");
+    }
+}

@@ -1,0 +1,190 @@
+using System.Text.Json;
+
+namespace Postroom.Host;
+
+/// <summary>The one message a <see cref="PostOffice"/> has open: received and not yet acknowledged.</summary>
+internal sealed class OpenMessage(IMessageQueue queue)
+{
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private readonly CancellationTokenSource _closing = new();
+    private IAsyncEnumerator<Delivery>? _deliveries;
+    private Task<bool>? _next;
+    private Delivery? _open;
+    private MessageHandler? _router;
+    private Task _loop = Task.CompletedTask;
+
+    /// <summary>Acknowledges the open message and waits for the next; null when the time is over.</summary>
+    public async Task<Message?> NextAsync(TimeSpan? timeout, CancellationToken cancellationToken)
+    {
+        await EnterAsync();
+        try
+        {
+            await AcknowledgeAsync([], cancellationToken);
+            _deliveries ??= queue.ConsumeAsync(1, _closing.Token).GetAsyncEnumerator(_closing.Token);
+            _next ??= _deliveries.MoveNextAsync().AsTask();
+            try
+            {
+                // A wait that is given up goes on in the background and serves the next call, so no message is skipped.
+                if (!await _next.WaitAsync(timeout ?? Timeout.InfiniteTimeSpan, cancellationToken))
+                {
+                    return null;
+                }
+            }
+            catch (TimeoutException)
+            {
+                return null;
+            }
+
+            _next = null;
+            _open = _deliveries.Current;
+            return Message.FromEnvelope(_open.Envelope);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    public async Task<bool> AckAsync(Message message, CancellationToken cancellationToken)
+    {
+        await EnterAsync();
+        try
+        {
+            return IsOpen(message) && await AcknowledgeAsync([], cancellationToken);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    public async Task<bool> NackAsync(Message message, TimeSpan? delay, CancellationToken cancellationToken)
+    {
+        await EnterAsync();
+        try
+        {
+            if (!IsOpen(message))
+            {
+                return false;
+            }
+
+            Delivery delivery = _open!;
+            _open = null;
+            return await queue.NackAsync(delivery, delay, cancellationToken);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Acknowledges the open message together with an answer to it.</summary>
+    public async Task ReplyAsync(Message message, string text, MessageRuntime runtime, CancellationToken cancellationToken)
+    {
+        await EnterAsync();
+        try
+        {
+            if (!IsOpen(message))
+            {
+                throw new InvalidOperationException($"Message {message.Id} is not the open one, so an answer cannot commit with its acknowledgement. Reply before the next receive, or use SendAsync.");
+            }
+
+            IReadOnlyList<Envelope> answer = runtime.ComposeReply(new OutgoingMessage(text), _open!.Envelope);
+            if (!await AcknowledgeAsync(answer, cancellationToken))
+            {
+                throw new InvalidOperationException($"Message {message.Id} was taken away meanwhile, so the answer was not stored. Another attempt decides.");
+            }
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    public Task StartRouterAsync(MessageHandler handler, Action check)
+    {
+        if (_router is { } running)
+        {
+            return running == handler
+                ? Task.CompletedTask
+                : throw new InvalidOperationException("A router is running with another function. Dispose the PostOffice first, or route inside the one function.");
+        }
+
+        check();
+        if (_deliveries is not null)
+        {
+            throw new InvalidOperationException("ReceiveAsync was used, so a router would compete for the same messages. Use one of the two.");
+        }
+
+        _router = handler;
+        _loop = Task.Run(RouteAsync);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Acknowledges what is open and gives back what was not begun.</summary>
+    public async Task CloseAsync()
+    {
+        await _turn.WaitAsync();
+        try
+        {
+            await AcknowledgeAsync([], CancellationToken.None);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+
+        await _closing.CancelAsync();
+        if (_next is not null)
+        {
+            await ((Task)_next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        if (_deliveries is not null)
+        {
+            await _deliveries.DisposeAsync();
+        }
+
+        await _loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _closing.Dispose();
+        _turn.Dispose();
+    }
+
+    private async Task RouteAsync()
+    {
+        await foreach (Delivery delivery in queue.ConsumeAsync(1, _closing.Token))
+        {
+            try
+            {
+                IncomingMessage message = JsonSerializer.Deserialize(delivery.Envelope.Body.Span, PostroomJson.Default.IncomingMessage)!;
+                await _router!(message with { Attachments = delivery.Envelope.Attachments }, _closing.Token);
+                await queue.AckAsync(delivery, null, CancellationToken.None);
+            }
+            catch (Exception) when (!_closing.IsCancellationRequested)
+            {
+                await queue.NackAsync(delivery, null, CancellationToken.None);
+            }
+        }
+    }
+
+    private async Task EnterAsync()
+    {
+        if (!await _turn.WaitAsync(0))
+        {
+            throw new InvalidOperationException("Another call on this PostOffice is under way; it has one message open at a time. Use OpenReceiver for several.");
+        }
+    }
+
+    private bool IsOpen(Message message) => _open is { } open && message.Id == open.Envelope.Id;
+
+    private async Task<bool> AcknowledgeAsync(IReadOnlyList<Envelope> staged, CancellationToken cancellationToken)
+    {
+        if (_open is not { } open)
+        {
+            return true;
+        }
+
+        _open = null;
+        return await queue.AckAsync(open, staged, cancellationToken);
+    }
+}

@@ -1,0 +1,163 @@
+using System.Runtime.CompilerServices;
+using Postroom.Host;
+
+namespace Postroom;
+
+/// <summary>The imperative way in: start, receive, send, without modules or handlers. A thin view of a running <see cref="MessageRuntime"/>.</summary>
+/// <remarks>
+/// It keeps every promise of the store: a received message is acknowledged by the next receive, and a program that dies before gets
+/// it again. One message is open at a time; <see cref="OpenReceiver"/> is for more. Safe for concurrent use unless a member says otherwise.
+/// </remarks>
+public sealed class PostOffice : IAsyncDisposable
+{
+    private static readonly SemaphoreSlim Turn = new(1, 1);
+    private static PostOffice? _running;
+
+    private readonly HostedRuntime _host;
+    private readonly OpenMessage _open;
+
+    private PostOffice(HostedRuntime host)
+    {
+        _host = host;
+        _open = new OpenMessage(host.Runtime.OpenQueue("in"));
+    }
+
+    /// <summary>The runtime behind it.</summary>
+    public MessageRuntime Runtime => _host.Runtime;
+
+    /// <summary>The addresses HTTP listens on.</summary>
+    public IReadOnlyList<string> Addresses => _host.Addresses;
+
+    /// <summary>Starts configuration, store with recovery, lanes, communicators, sources and HTTP. It starts no router.</summary>
+    /// <param name="args">The command line: <c>--config</c>, <c>--set</c> and the like; null for none.</param>
+    /// <param name="configure">Registers what the program adds; null for nothing.</param>
+    /// <param name="cancellationToken">Ends the start.</param>
+    /// <returns>The running instance; the same one when it is called again.</returns>
+    public static async Task<PostOffice> StartAsync(string[]? args = null, Action<IApplicationBuilder>? configure = null, CancellationToken cancellationToken = default)
+    {
+        await Turn.WaitAsync(cancellationToken);
+        try
+        {
+            return _running ??= new PostOffice(await HostedRuntime.StartAsync(HostArguments.Parse(args ?? []), configure, welcome: false, cancellationToken));
+        }
+        finally
+        {
+            Turn.Release();
+        }
+    }
+
+    /// <inheritdoc cref="StartAsync"/>
+    public static Task<PostOffice> InitAsync(string[]? args = null, Action<IApplicationBuilder>? configure = null, CancellationToken cancellationToken = default)
+    {
+        return StartAsync(args, configure, cancellationToken);
+    }
+
+    /// <summary>The next message of queue <c>in</c>. It is acknowledged by the next receive, by <see cref="AckAsync"/>, or by an orderly dispose.</summary>
+    /// <param name="block">Whether to wait when nothing is due.</param>
+    /// <param name="timeout">How long to wait; null for ever.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="TimeoutException">Nothing came in time, or nothing is due and <paramref name="block"/> is false.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The time-out is negative.</exception>
+    /// <exception cref="InvalidOperationException">Another receive is under way.</exception>
+    public async Task<Message> ReceiveAsync(bool block = true, TimeSpan? timeout = null, CancellationToken cancellationToken = default)
+    {
+        return await TryReceiveAsync(block, timeout, cancellationToken)
+            ?? throw new TimeoutException(block ? $"No message came within {timeout}." : "No message is due.");
+    }
+
+    /// <summary>As <see cref="ReceiveAsync"/>, but null instead of a time-out.</summary>
+    public async Task<Message?> TryReceiveAsync(bool block = false, TimeSpan? timeout = null, CancellationToken cancellationToken = default)
+    {
+        if (timeout < TimeSpan.Zero)
+        {
+            throw new ArgumentOutOfRangeException(nameof(timeout), timeout, "A time-out is zero or more; null waits for ever.");
+        }
+
+        return await _open.NextAsync(block ? timeout : TimeSpan.Zero, cancellationToken);
+    }
+
+    /// <summary>Messages of queue <c>in</c> as they come; each is acknowledged when the next one is asked for.</summary>
+    public async IAsyncEnumerable<Message> ReceiveAllAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            yield return await ReceiveAsync(block: true, timeout: null, cancellationToken);
+        }
+    }
+
+    /// <summary>Acknowledges the received message; returns after the commit. False when another one is open, or its lease was lost.</summary>
+    public Task<bool> AckAsync(Message message, CancellationToken cancellationToken = default) => _open.AckAsync(message, cancellationToken);
+
+    /// <summary>Gives the received message back: after the queue's backoff, or exactly after a delay.</summary>
+    public Task<bool> NackAsync(Message message, TimeSpan? delay = null, CancellationToken cancellationToken = default) => _open.NackAsync(message, delay, cancellationToken);
+
+    /// <summary>Deliveries of any queue with explicit acknowledgement.</summary>
+    /// <param name="queue">The queue.</param>
+    /// <param name="prefetch">How many deliveries are held at most.</param>
+    /// <param name="competing">Allows it beside a handler pool of the same queue.</param>
+    /// <exception cref="InvalidOperationException">A handler pool serves the queue and <paramref name="competing"/> is false.</exception>
+    public Receiver OpenReceiver(string queue, int prefetch = 1, bool competing = false)
+    {
+        ThrowIfServed(queue, competing);
+        return new Receiver(Runtime.OpenQueue(queue), prefetch);
+    }
+
+    /// <summary>Sends as the message says: <see cref="Message.Sender"/> is the recipient, <see cref="Message.ClientType"/> the channel.</summary>
+    /// <returns>The message's id, after the commit; delivery follows by itself.</returns>
+    public Task<MessageId> SendAsync(Message message, CancellationToken cancellationToken = default)
+    {
+        string to = Runtime.View.FindChannel(message.ClientType) is { } channel ? $"{channel}:{message.Sender}" : message.Sender;
+        return SendAsync(message.RawPayload, to, cancellationToken);
+    }
+
+    /// <summary>Sends a text to <c>{communicator}:{recipient}</c>, or to a contact through the channel it wrote in last.</summary>
+    /// <returns>The message's id, after the commit; delivery follows by itself, in order per conversation.</returns>
+    /// <exception cref="ArgumentException">There is no recipient.</exception>
+    /// <exception cref="AddressException">No channel is known for a bare recipient; the text lists the channels.</exception>
+    public async Task<MessageId> SendAsync(string text, string? to = null, CancellationToken cancellationToken = default)
+    {
+        if (string.IsNullOrWhiteSpace(to))
+        {
+            throw new ArgumentException("A text needs a recipient: COMMUNICATOR:RECIPIENT, or a contact that has written before.", nameof(to));
+        }
+
+        Address address = await Channel.ResolveAsync(Runtime, to, cancellationToken);
+        EmitResult result = await Runtime.Dispatcher.EmitAsync(new OutgoingMessage(text) { To = address }, cancellationToken);
+        return result.Ids.Count > 0 ? result.Ids[0] : MessageId.Empty;
+    }
+
+    /// <summary>Answers a received message: same channel, chat, topic and conversation. The answer commits together with that message's acknowledgement.</summary>
+    /// <exception cref="InvalidOperationException">The message is not the open one.</exception>
+    public Task ReplyAsync(Message message, string text, CancellationToken cancellationToken = default) => _open.ReplyAsync(message, text, Runtime, cancellationToken);
+
+    /// <summary>Starts the pool <c>router</c>, which hands every incoming message to a function; the message is acknowledged when it returns.</summary>
+    /// <exception cref="InvalidOperationException">Another function is already running, or a receiver is open.</exception>
+    public Task StartRouterAsync(MessageHandler handler) => _open.StartRouterAsync(handler, () => ThrowIfServed("in", competing: false));
+
+    /// <summary>Acknowledges the open message and stops in order.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await Turn.WaitAsync();
+        try
+        {
+            await _open.CloseAsync();
+            await _host.DisposeAsync();
+            if (ReferenceEquals(_running, this))
+            {
+                _running = null;
+            }
+        }
+        finally
+        {
+            Turn.Release();
+        }
+    }
+
+    private void ThrowIfServed(string queue, bool competing)
+    {
+        if (!competing && Runtime.Workers.GetStatus().Any(pool => pool.Queue == queue))
+        {
+            throw new InvalidOperationException($"Queue '{queue}' has a handler pool, which would take messages away from this receiver. Remove the handlers, or pass competing: true.");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Postroom.Configuration;
+using Postroom.ControlPlane;
+using Postroom.Sqlite;
+
+namespace Postroom.Host;
+
+/// <summary>A runtime with the platform's stores, channels and HTTP, composed from the command line.</summary>
+internal sealed class HostedRuntime : IAsyncDisposable
+{
+    private readonly ILoggerFactory _loggers;
+
+    private HostedRuntime(MessageRuntime runtime, ILoggerFactory loggers, LineLoggerProvider? log)
+    {
+        Runtime = runtime;
+        _loggers = loggers;
+        Log = log;
+    }
+
+    public MessageRuntime Runtime { get; }
+
+    public LineLoggerProvider? Log { get; }
+
+    /// <summary>The addresses HTTP listens on.</summary>
+    public IReadOnlyList<string> Addresses => Runtime.Services.GetService<ControlPlaneService>()?.Addresses ?? [];
+
+    /// <summary>Ends when the store cannot go on and the process has to end; null for stores that always can.</summary>
+    public Task? StoreFailed => (Runtime.Store as SqliteStore)?.Fatal;
+
+    /// <summary>Composes a runtime; nothing runs yet.</summary>
+    /// <param name="arguments">The command line.</param>
+    /// <param name="configure">Registers what the program adds; null for nothing.</param>
+    /// <param name="welcome">Whether the welcome module answers when nothing else is configured.</param>
+    /// <param name="output">Where the log goes; null for nowhere.</param>
+    public static HostedRuntime Create(HostArguments arguments, Action<IApplicationBuilder>? configure, bool welcome, TextWriter? output)
+    {
+        Redactor redactor = new();
+        LineLoggerProvider? log = output is null ? null : new LineLoggerProvider(redactor, TimeProvider.System, output);
+        ILoggerFactory loggers = LoggerFactory.Create(builder =>
+        {
+            builder.SetMinimumLevel(LogLevel.Trace);
+            if (log is not null)
+            {
+                builder.AddProvider(log);
+            }
+        });
+
+        ConfigurationSources sources = ConfigurationSources.Standard(arguments.Config, arguments.AppConfig, arguments.Settings, EnvironmentVariables(), TimeProvider.System);
+        bool configured = arguments.Config is not null || arguments.AppConfig is not null || FileExists(sources);
+        if (!configured)
+        {
+            sources.Layers.Insert(0, FirstStart.Layer());
+        }
+
+        MessageRuntime runtime = new(new RuntimeSetup
+        {
+            Configuration = sources,
+            Loggers = loggers,
+            Redactor = redactor,
+            Paused = arguments.Paused,
+            Version = ProgramVersion,
+            KnownModules = [new WelcomeModule()],
+        });
+        runtime.RegisterModule(new PlatformModule());
+        if (configure is not null)
+        {
+            runtime.RegisterModule(new ProgramModule(configure));
+        }
+        else if (welcome && !configured)
+        {
+            runtime.RegisterModule(new WelcomeModule());
+        }
+
+        return new HostedRuntime(runtime, loggers, log);
+    }
+
+    /// <summary>Composes and starts.</summary>
+    public static async Task<HostedRuntime> StartAsync(HostArguments arguments, Action<IApplicationBuilder>? configure, bool welcome, CancellationToken cancellationToken)
+    {
+        HostedRuntime host = Create(arguments, configure, welcome, Console.Out);
+        try
+        {
+            await host.StartAsync(cancellationToken);
+            return host;
+        }
+        catch
+        {
+            await host.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>The program's version.</summary>
+    public static string ProgramVersion => typeof(HostedRuntime).Assembly.GetName().Version?.ToString(3) ?? "0";
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await Runtime.StartAsync(cancellationToken);
+        if (Log is not null)
+        {
+            LoggingOptions logging = Runtime.Configuration.Current.Get<LoggingOptions>("logging");
+            Log.Level = logging.Level;
+            Log.Json = logging.Format == LogFormat.Json;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Runtime.DisposeAsync();
+        _loggers.Dispose();
+    }
+
+    private static bool FileExists(ConfigurationSources sources)
+    {
+        return sources.Layers.OfType<FileConfigurationLayer>().Any(layer => File.Exists(layer.Path));
+    }
+
+    private static Dictionary<string, string> EnvironmentVariables()
+    {
+        Dictionary<string, string> variables = new(StringComparer.Ordinal);
+        foreach (System.Collections.DictionaryEntry entry in Environment.GetEnvironmentVariables())
+        {
+            variables[(string)entry.Key] = (string?)entry.Value ?? "";
+        }
+
+        return variables;
+    }
+
+    /// <summary>What a program registers by a function instead of a module class.</summary>
+    private sealed class ProgramModule(Action<IApplicationBuilder> configure) : IApplicationModule
+    {
+        public string Name => "program";
+
+        public string Version => "1";
+
+        public void Configure(IApplicationBuilder app) => configure(app);
+    }
+}

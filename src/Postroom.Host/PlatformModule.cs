@@ -1,0 +1,21 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Postroom.ControlPlane;
+using Postroom.Sqlite;
+
+namespace Postroom.Host;
+
+/// <summary>What every Postroom program has: the stores, the channels and HTTP.</summary>
+internal sealed class PlatformModule : IApplicationModule
+{
+    public string Name => "platform";
+
+    public string Version => "1";
+
+    public void Configure(IApplicationBuilder app)
+    {
+        app.AddStore("sqlite", static (options, retention, redactor, clock, services) =>
+            new SqliteStore(options, retention, redactor, clock, services.GetRequiredService<ILoggerFactory>().CreateLogger<SqliteStore>()));
+        app.AddControlPlane();
+    }
+}

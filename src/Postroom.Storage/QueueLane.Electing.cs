@@ -1,0 +1,130 @@
+namespace Postroom.Storage;
+
+/// <content>Which message of a key may be leased next, and which types wait for a handler.</content>
+internal sealed partial class QueueLane
+{
+    private void Enter(OpenMessage message)
+    {
+        if (message.IsExpired(_clock.GetUtcNow()))
+        {
+            Expire(message);
+            return;
+        }
+
+        WatchExpiry(message);
+        if (message.DueAt is null && message.Envelope.NotBefore is { } notBefore && notBefore > _clock.GetUtcNow())
+        {
+            message.Place = Place.Delayed;
+            Delayed++;
+            WatchCalendar(message, notBefore);
+            return;
+        }
+
+        Join(message);
+    }
+
+    /// <summary>Takes out a message that is too late. Its owner is told later, when whoever moves the message now is done with it.</summary>
+    private void Expire(OpenMessage message)
+    {
+        Delist(message);
+        message.Place = Place.Withdrawn;
+        message.Fence = ++_fence;
+        ThreadPool.UnsafeQueueUserWorkItem(static work => work.Lane._owner.OnExpired(work.Lane, work.Message), (Lane: this, Message: message), preferLocal: false);
+    }
+
+    /// <summary>A due message joins its key, or is ready when it has none.</summary>
+    private void Join(OpenMessage message)
+    {
+        if (message.Envelope.OrderKey is not { Length: > 0 } key)
+        {
+            MakeReady(message);
+            return;
+        }
+
+        if (!_chains.TryGetValue(key, out KeyChain? chain))
+        {
+            _chains.Add(key, chain = new KeyChain(key));
+        }
+
+        message.Place = Place.Following;
+        chain.Insert(message);
+        Elect(chain);
+    }
+
+    /// <summary>Makes the oldest message of a key ready, unless one of the key is with a worker, waits for a retry, or halts it.</summary>
+    private void Elect(KeyChain chain)
+    {
+        OpenMessage? first = chain.First;
+        if (chain.Leased is null && !chain.Halted && first is { Place: Place.Following })
+        {
+            // A replayed or newly due message that is older takes the place of the one elected before.
+            if (chain.Elected is { Place: Place.Ready } elected && ReferenceEquals(elected.Chain, chain))
+            {
+                elected.Place = Place.Following;
+            }
+
+            chain.Elected = first;
+            MakeReady(first);
+        }
+
+        CountBlocked(chain);
+    }
+
+    private void MakeReady(OpenMessage message)
+    {
+        if (_rules.ParkedTypes.Count > 0 && _rules.ParkedTypes.Contains(message.Envelope.Type))
+        {
+            message.Place = Place.Parked;
+            _parked.Add(message);
+            return;
+        }
+
+        message.Place = Place.Ready;
+        _ready.Add(message);
+    }
+
+    /// <summary>Parked messages stand again for election; those still without a handler are parked at once.</summary>
+    private void Unpark()
+    {
+        OpenMessage[] parked = [.. _parked];
+        _parked.Clear();
+        foreach (OpenMessage message in parked)
+        {
+            if (message.Chain is { } chain)
+            {
+                message.Place = Place.Following;
+                Elect(chain);
+            }
+            else
+            {
+                MakeReady(message);
+            }
+        }
+    }
+
+    /// <summary>Parks what was ready before its type lost its handler.</summary>
+    private void ParkReady()
+    {
+        if (_rules.ParkedTypes.Count == 0)
+        {
+            return;
+        }
+
+        for (OpenMessage? message = _oldest; message is not null; message = message.Younger)
+        {
+            if (message.Place == Place.Ready && _rules.ParkedTypes.Contains(message.Envelope.Type))
+            {
+                message.Place = Place.Parked;
+                _parked.Add(message);
+            }
+        }
+    }
+
+    private void CountBlocked(KeyChain chain)
+    {
+        bool blocked = chain.Halted || (chain.Leased is null && chain.First is { Place: Place.Waiting });
+        int now = !blocked ? 0 : Math.Max(0, chain.Count - (chain.Halted ? 0 : 1)) + (int)Math.Clamp(chain.OnDisk, 0, int.MaxValue);
+        Blocked += now - chain.CountedAsBlocked;
+        chain.CountedAsBlocked = now;
+    }
+}
