@@ -21,7 +21,7 @@ internal sealed class FactKeyStore : IApiKeyStore
     /// <summary>Reads the keys from the store, which is open.</summary>
     public async Task LoadAsync(CancellationToken cancellationToken)
     {
-        foreach (Fact fact in await _runtime.Facts.ListAsync(FactScopes.ApiKey, cancellationToken))
+        foreach (StoredFact fact in await _runtime.Facts.ListAsync(FactScopes.ApiKey, cancellationToken))
         {
             if (JsonSerializer.Deserialize(fact.Value.Span, KeyJson.Default.StoredKey) is { } stored)
             {

@@ -56,6 +56,11 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
         await runtime.Store.WriteAsync(new StoreWrite { Facts = facts }, cancellationToken);
     }
 
+    public async ValueTask WriteNotesAsync(IReadOnlyList<StoreNote> notes, CancellationToken cancellationToken)
+    {
+        await runtime.Store.WriteAsync(new StoreWrite { Notes = notes }, cancellationToken);
+    }
+
     private CommunicatorStatus Describe(Registration registration)
     {
         return new CommunicatorStatus
