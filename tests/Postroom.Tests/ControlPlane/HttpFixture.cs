@@ -36,6 +36,13 @@ internal sealed class HttpFixture : IAsyncDisposable
 
     public string DataDirectory => _data;
 
+    /// <summary>What the communicator said last.</summary>
+    public DeliveryReceipt? Receipt { get; set; }
+
+    /// <summary>The answer that was delivered last.</summary>
+    public MessageId LastAnswer() =>
+        Runtime.Store.QueryAsync(new JournalQuery { Queue = "out.chat", Limit = 1 }, CancellationToken.None).Result.Items[0].Envelope.Id;
+
     public static async Task<HttpFixture> StartAsync(WebhookIntakeOptions? webhook = null, ServerOptions? server = null, TimeProvider? clock = null)
     {
         server ??= new ServerOptions();
