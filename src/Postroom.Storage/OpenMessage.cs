@@ -18,6 +18,9 @@ internal enum Place
     /// <summary>Appended with a delay; joins its key when it becomes due.</summary>
     Delayed,
 
+    /// <summary>Due, but its body was let go while it waited; the store is reading it.</summary>
+    Loading,
+
     /// <summary>Its type has no handler in this build.</summary>
     Parked,
 
@@ -34,8 +37,14 @@ internal enum Place
 /// <summary>One message as its store knows it while it is in memory. Every field is owned by its lane's lock unless it says otherwise.</summary>
 internal sealed class OpenMessage(Envelope envelope)
 {
-    /// <summary>The message; never changes.</summary>
-    public Envelope Envelope { get; } = envelope;
+    /// <summary>The message; without its body while <see cref="IsSlim"/>.</summary>
+    public Envelope Envelope { get; private set; } = envelope;
+
+    /// <summary>The bytes it takes, roughly.</summary>
+    public long Bytes { get; private set; } = SizeOf(envelope);
+
+    /// <summary>Whether the body was let go; it is on disk.</summary>
+    public bool IsSlim { get; private set; }
 
     public long Seq => Envelope.Seq;
 
@@ -92,6 +101,18 @@ internal sealed class OpenMessage(Envelope envelope)
     /// <summary>The slot in the table of what has begun; -1 for none. Used by stores that keep one.</summary>
     public int Slot { get; set; } = -1;
 
+    /// <summary>The instant in the message's row; used by stores that keep rows.</summary>
+    public long? RowDue { get; set; }
+
+    /// <summary>Whether the instant in the row is a retry's; used by stores that keep rows.</summary>
+    public bool RowHolds { get; set; }
+
+    /// <summary>Whether the row says that it is with a worker; used by stores that keep rows.</summary>
+    public bool RowIsMarked { get; set; }
+
+    /// <summary>Whether the row has more than a plain message's columns; used by stores that keep rows.</summary>
+    public bool RowHasTrack { get; set; }
+
     /// <summary>The message's chain while it is in one; null for unordered messages.</summary>
     public KeyChain? Chain { get; set; }
 
@@ -112,6 +133,33 @@ internal sealed class OpenMessage(Envelope envelope)
     public List<DeliveryReceipt>? Receipts { get; set; }
 
     public bool IsExpired(DateTimeOffset now) => Envelope.ExpiresAt is { } end && end <= now;
+
+    /// <summary>Lets the body go; the store has it on disk.</summary>
+    public void Slim()
+    {
+        Envelope = Envelope.WithoutBody();
+        Bytes = SizeOf(Envelope);
+        IsSlim = true;
+    }
+
+    /// <summary>Takes the whole message back.</summary>
+    public void Fill(Envelope whole)
+    {
+        Envelope = whole;
+        Bytes = SizeOf(whole);
+        IsSlim = false;
+    }
+
+    private static long SizeOf(Envelope envelope)
+    {
+        long size = 400 + envelope.Body.Length;
+        foreach (Attachment attachment in envelope.Attachments)
+        {
+            size += 200 + (attachment.Data?.Length ?? 0);
+        }
+
+        return size;
+    }
 
     /// <summary>The message as the journal shows it.</summary>
     public JournalEntry ToEntry(bool withBody)

@@ -72,6 +72,7 @@ internal sealed partial class QueueLane
 
         _youngest = message;
         Count++;
+        _budget?.Take(message.Bytes);
     }
 
     private void Delist(OpenMessage message)
@@ -98,5 +99,6 @@ internal sealed partial class QueueLane
         message.Younger = null;
         message.Place = Place.None;
         Count--;
+        _budget?.Give(message.Bytes);
     }
 }

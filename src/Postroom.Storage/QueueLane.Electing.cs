@@ -5,14 +5,21 @@ internal sealed partial class QueueLane
 {
     private void Enter(OpenMessage message)
     {
-        if (message.IsExpired(_clock.GetUtcNow()))
+        DateTimeOffset now = _clock.GetUtcNow();
+        if (message.IsExpired(now) && message.SendStartedAt is null)
         {
             Expire(message);
             return;
         }
 
         WatchExpiry(message);
-        if (message.DueAt is null && message.Envelope.NotBefore is { } notBefore && notBefore > _clock.GetUtcNow())
+        if (message.DueAt is { } due && due > now)
+        {
+            WaitAgain(message, due - now);
+            return;
+        }
+
+        if (message.DueAt is null && message.Envelope.NotBefore is { } notBefore && notBefore > now)
         {
             message.Place = Place.Delayed;
             Delayed++;
@@ -20,7 +27,33 @@ internal sealed partial class QueueLane
             return;
         }
 
+        message.DueAt = null;
         Join(message);
+    }
+
+    /// <summary>A message that an earlier run left waiting for its retry goes on waiting, and holds its key.</summary>
+    private void WaitAgain(OpenMessage message, TimeSpan delay)
+    {
+        message.Place = Place.Waiting;
+        Delayed++;
+        WatchRetry(message, delay);
+        LetBodyGo(message);
+        if (message.Envelope.OrderKey is { Length: > 0 } key)
+        {
+            KeyChain chain = ChainOf(key);
+            chain.Insert(message);
+            Elect(chain);
+        }
+    }
+
+    private KeyChain ChainOf(string key)
+    {
+        if (!_chains.TryGetValue(key, out KeyChain? chain))
+        {
+            _chains.Add(key, chain = new KeyChain(key));
+        }
+
+        return chain;
     }
 
     /// <summary>Takes out a message that is too late. Its owner is told later, when whoever moves the message now is done with it.</summary>
@@ -41,11 +74,7 @@ internal sealed partial class QueueLane
             return;
         }
 
-        if (!_chains.TryGetValue(key, out KeyChain? chain))
-        {
-            _chains.Add(key, chain = new KeyChain(key));
-        }
-
+        KeyChain chain = ChainOf(key);
         message.Place = Place.Following;
         chain.Insert(message);
         Elect(chain);
@@ -58,7 +87,7 @@ internal sealed partial class QueueLane
         if (chain.Leased is null && !chain.Halted && first is { Place: Place.Following })
         {
             // A replayed or newly due message that is older takes the place of the one elected before.
-            if (chain.Elected is { Place: Place.Ready } elected && ReferenceEquals(elected.Chain, chain))
+            if (chain.Elected is { Place: Place.Ready or Place.Loading } elected && ReferenceEquals(elected.Chain, chain))
             {
                 elected.Place = Place.Following;
             }
@@ -76,6 +105,13 @@ internal sealed partial class QueueLane
         {
             message.Place = Place.Parked;
             _parked.Add(message);
+            return;
+        }
+
+        if (message.IsSlim)
+        {
+            message.Place = Place.Loading;
+            ThreadPool.UnsafeQueueUserWorkItem(static work => work.Lane._owner.OnNeedBody(work.Lane, work.Message), (Lane: this, Message: message), preferLocal: false);
             return;
         }
 

@@ -73,8 +73,10 @@ internal sealed partial class QueueLane
     /// <summary>Moves a message on after its settlement is stored: its key goes on, or it waits, or it is ready again.</summary>
     /// <param name="message">The message, reserved.</param>
     /// <param name="outcome">What was stored.</param>
-    public void Settle(OpenMessage message, in SettlementOutcome outcome)
+    /// <returns>False when an open message left the memory: its instant finds it on disk.</returns>
+    public bool Settle(OpenMessage message, in SettlementOutcome outcome)
     {
+        bool kept = true;
         List<LeaseWaiter>? served;
         KeyChain? starving = null;
         bool room;
@@ -90,7 +92,7 @@ internal sealed partial class QueueLane
 
             if (message.State == MessageState.Pending)
             {
-                Return(message, chain, outcome.At);
+                kept = Return(message, chain, outcome.At);
             }
             else
             {
@@ -117,6 +119,8 @@ internal sealed partial class QueueLane
         {
             _owner.OnRoom(this);
         }
+
+        return kept;
     }
 
     /// <summary>Takes a waiting message out, for an operator who gives it up.</summary>
@@ -198,7 +202,7 @@ internal sealed partial class QueueLane
         {
             if (!_chains.TryGetValue(key, out KeyChain? chain))
             {
-                _chains.Add(key, chain = new KeyChain(key) { OnDisk = -1 });
+                _chains.Add(key, chain = new KeyChain(key) { OnDisk = _capacity == int.MaxValue ? 0 : -1 });
             }
 
             chain.Halted = true;
@@ -245,36 +249,44 @@ internal sealed partial class QueueLane
         message.Owner = null;
     }
 
-    private void Return(OpenMessage message, KeyChain? chain, DateTimeOffset now)
+    private bool Return(OpenMessage message, KeyChain? chain, DateTimeOffset now)
     {
         // Its instant came while a worker had it. A send whose outcome is open is settled by its lane.
         if (message.SendStartedAt is null && message.IsExpired(_clock.GetUtcNow()))
         {
             Expire(message);
-            return;
+            return true;
         }
 
         if (message.DueAt is { } due)
         {
+            if (chain is null && Delayed >= _capacity)
+            {
+                Delist(message);
+                return false;
+            }
+
             message.Place = Place.Waiting;
             Delayed++;
             WatchRetry(message, due - now);
+            LetBodyGo(message);
             if (chain is not null)
             {
                 CountBlocked(chain);
             }
 
-            return;
+            return true;
         }
 
         if (chain is null)
         {
             MakeReady(message);
-            return;
+            return true;
         }
 
         message.Place = Place.Following;
         Elect(chain);
+        return true;
     }
 
     /// <summary>Elects the next message of a key; drops the key when nothing is left. Returns it when its followers are on disk.</summary>

@@ -11,6 +11,30 @@ internal interface ILaneOwner
 
     /// <summary>The lane has room again and messages were left on disk.</summary>
     void OnRoom(QueueLane lane);
+
+    /// <summary>A message whose body was let go while it waited is due; the store hands the body to <see cref="QueueLane.Loaded"/>.</summary>
+    void OnNeedBody(QueueLane lane, OpenMessage message)
+    {
+    }
+}
+
+/// <summary>What became of a message that was offered to a lane.</summary>
+internal enum Admission
+{
+    /// <summary>It is in memory.</summary>
+    Taken,
+
+    /// <summary>The lane is full or has not caught up; it stays on disk and comes in its turn.</summary>
+    Full,
+
+    /// <summary>Its instant has not come and too many wait already; it stays on disk until then.</summary>
+    Later,
+
+    /// <summary>It stays on disk behind the messages of its key.</summary>
+    Follows,
+
+    /// <summary>The lane is closed.</summary>
+    Closed,
 }
 
 /// <summary>
@@ -29,6 +53,7 @@ internal sealed partial class QueueLane : IDisposable
     private readonly TimeProvider _clock;
     private readonly string _leaseOwner;
     private readonly int _capacity;
+    private readonly LaneBudget? _budget;
     private readonly ReadyQueue _ready = new();
     private readonly Dictionary<string, KeyChain> _chains = new(StringComparer.Ordinal);
     private readonly List<OpenMessage> _parked = [];
@@ -44,7 +69,9 @@ internal sealed partial class QueueLane : IDisposable
     /// <param name="leaseOwner">Node and run, the first part of every lease's owner.</param>
     /// <param name="firstFence">Fences start above this, so that they rise from run to run.</param>
     /// <param name="capacity">How many messages it holds before it leaves the rest on disk.</param>
-    public QueueLane(string queue, ILaneOwner owner, TimeProvider clock, string leaseOwner, long firstFence, int capacity = int.MaxValue)
+    /// <param name="budget">The bytes that all lanes of the store share; null for no bound.</param>
+    public QueueLane(
+        string queue, ILaneOwner owner, TimeProvider clock, string leaseOwner, long firstFence, int capacity = int.MaxValue, LaneBudget? budget = null)
     {
         Queue = queue;
         _owner = owner;
@@ -52,6 +79,7 @@ internal sealed partial class QueueLane : IDisposable
         _leaseOwner = $"{leaseOwner}/{queue}";
         _fence = firstFence;
         _capacity = capacity;
+        _budget = budget;
     }
 
     public string Queue { get; }
@@ -85,23 +113,26 @@ internal sealed partial class QueueLane : IDisposable
         }
     }
 
-    /// <summary>Takes a stored message. Returns false, and marks the lane as overflowed, when it has no room: the message then stays on disk.</summary>
+    /// <summary>Messages in memory that do not wait for an instant: what the capacity bounds.</summary>
+    private int Active => Count - Delayed;
+
+    /// <summary>Takes a stored message, unless it stays on disk: then the lane is overflowed, or its key or its instant finds it again.</summary>
     /// <param name="message">The message, pending.</param>
     /// <param name="fromDisk">Whether the store is catching up, so that an overflowed lane takes it.</param>
-    public bool Admit(OpenMessage message, bool fromDisk = false)
+    /// <param name="always">Whether it is taken whatever the bounds say: a replayed message is older than what the store catches up with.</param>
+    public Admission Admit(OpenMessage message, bool fromDisk = false, bool always = false)
     {
         List<LeaseWaiter>? served;
         lock (_gate)
         {
-            if (_closed || (Overflowed && !fromDisk) || Count >= _capacity)
+            if (_closed)
             {
-                Overflowed = true;
-                return false;
+                return Admission.Closed;
             }
 
-            if (!fromDisk && message.Envelope.OrderKey is { Length: > 0 } key && MustFollowOnDisk(key))
+            if (!always && Refusal(message, fromDisk) is { } refusal)
             {
-                return false;
+                return refusal;
             }
 
             Enlist(message);
@@ -110,7 +141,25 @@ internal sealed partial class QueueLane : IDisposable
         }
 
         Hand(served);
-        return true;
+        return Admission.Taken;
+    }
+
+    /// <summary>Leaves everything on disk until the store has caught up; for a store that starts with a backlog.</summary>
+    public void Overflow()
+    {
+        lock (_gate)
+        {
+            Overflowed = true;
+        }
+    }
+
+    /// <summary>The store has caught up: nothing that is not in memory is left on disk, but for followers and delayed messages.</summary>
+    public void CaughtUp()
+    {
+        lock (_gate)
+        {
+            Overflowed = false;
+        }
     }
 
     /// <summary>Waits until messages may be leased and takes up to <paramref name="max"/>.</summary>
@@ -197,6 +246,29 @@ internal sealed partial class QueueLane : IDisposable
         }
     }
 
+    private Admission? Refusal(OpenMessage message, bool fromDisk)
+    {
+        if (Overflowed && !fromDisk)
+        {
+            return Admission.Full;
+        }
+
+        string? key = message.Envelope.OrderKey;
+        bool holdsKey = message.DueAt is not null && key is { Length: > 0 };
+        if (!holdsKey && (message.DueAt ?? message.Envelope.NotBefore) > _clock.GetUtcNow())
+        {
+            return Delayed >= _capacity || _budget is { IsFull: true } ? Admission.Later : null;
+        }
+
+        if (Active >= _capacity || (_budget is { IsFull: true } && Active > 0))
+        {
+            Overflowed = true;
+            return Admission.Full;
+        }
+
+        return !holdsKey && key is { Length: > 0 } && MustFollowOnDisk(key) ? Admission.Follows : null;
+    }
+
     private bool MustFollowOnDisk(string key)
     {
         if (!_chains.TryGetValue(key, out KeyChain? chain))
@@ -205,7 +277,7 @@ internal sealed partial class QueueLane : IDisposable
         }
 
         // Followers fill at most half of the window, so that every other key finds room; once one of a key is on disk, all later ones are.
-        if (chain.OnDisk == 0 && Count < _capacity / 2)
+        if (chain.OnDisk == 0 && Active < _capacity / 2)
         {
             return false;
         }
@@ -310,7 +382,7 @@ internal sealed partial class QueueLane : IDisposable
         node.Value.TrySetCanceled(token);
     }
 
-    private bool WantsMore() => Overflowed && Count < _capacity / 2;
+    private bool WantsMore() => Overflowed && (Active == 0 || (Active < _capacity / 2 && _budget is not { IsFull: true }));
 
     private bool WantsMoreLocked()
     {

@@ -16,6 +16,13 @@ internal static unsafe partial class NativeMethods
     public const int EmptyPath = 0x1000;
     public const uint BasicStatistics = 0x7FF;
 
+    /// <summary>SIG_IGN.</summary>
+    public const nint IgnoreSignal = 1;
+
+    [LibraryImport("libc", EntryPoint = "signal")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial nint Signal(int number, nint handler);
+
     [LibraryImport("libc", EntryPoint = "usleep")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial int Sleep(uint microseconds);

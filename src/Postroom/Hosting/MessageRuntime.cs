@@ -116,6 +116,14 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
         return CompositionReport.Of(composition);
     }
 
+    /// <summary>Loads and validates the configuration without starting anything.</summary>
+    /// <exception cref="ConfigurationException">Something is missing or invalid; every problem is listed.</exception>
+    public async Task<ConfigurationSnapshot> LoadSettingsAsync(CancellationToken cancellationToken)
+    {
+        Composition composition = await ComposeAsync(cancellationToken);
+        return composition.Configuration.Current;
+    }
+
     /// <summary>Starts the parts in order; returns when the runtime is ready.</summary>
     /// <exception cref="ConfigurationException">The configuration or composition cannot be used.</exception>
     /// <exception cref="StoreOpenException">The store cannot be opened.</exception>

@@ -1,0 +1,279 @@
+using System.Collections.Concurrent;
+using Postroom.Storage;
+
+namespace Postroom.Sqlite;
+
+/// <content>The backlog on disk, read by the writer between two batches.</content>
+internal sealed partial class LaneSet
+{
+    private const int Slice = 256;
+    private const int FollowerSlice = 32;
+
+    private const string SelectBacklog = $"select {MessageRow.WithBody} from messages m where m.queue = ?1 and m.seq > ?2 and m.state < 2 order by m.seq limit 256";
+
+    private const string SelectKey = $"""
+        select {MessageRow.WithBody} from messages m
+        where m.queue = ?1 and m.key_hash = ?2 and m.state < 2 and m.key_hash is not null order by m.seq
+        """;
+
+    private const string SelectDue = $"""
+        select {MessageRow.WithBody} from messages m
+        where m.queue = ?1 and m.state = 0 and m.not_before is not null and m.not_before >= ?2 and m.not_before <= ?3 order by m.not_before, m.seq limit ?4
+        """;
+
+    private readonly ConcurrentQueue<SqliteLane> _refills = new();
+    private readonly ConcurrentQueue<SqliteLane> _due = new();
+    private readonly ConcurrentQueue<(SqliteLane Lane, KeyChain Chain)> _starving = new();
+    private readonly ConcurrentQueue<(SqliteLane Lane, OpenMessage Message)> _slim = new();
+
+    /// <summary>Nothing is read from the backlog: suspects run alone.</summary>
+    public bool IsHeld { get; private set; }
+
+    /// <summary>Leaves every backlog on disk until <see cref="Release"/>.</summary>
+    public void Hold() => IsHeld = true;
+
+    public void Release()
+    {
+        IsHeld = false;
+        foreach (SqliteLane lane in _lanes.Values)
+        {
+            AskForRefill(lane);
+            AskForDue(lane);
+        }
+    }
+
+    public void AskForRefill(SqliteLane lane)
+    {
+        if (!IsHeld && lane.AskForRefill())
+        {
+            _refills.Enqueue(lane);
+            Writer?.Wake();
+        }
+    }
+
+    void ILaneOwner.OnRoom(QueueLane lane) => AskForRefill(Lane(lane.Queue));
+
+    void ILaneOwner.OnNeedFollowers(QueueLane lane, KeyChain chain)
+    {
+        _starving.Enqueue((Lane(lane.Queue), chain));
+        Writer?.Wake();
+    }
+
+    void ILaneOwner.OnNeedBody(QueueLane lane, OpenMessage message)
+    {
+        _slim.Enqueue((Lane(lane.Queue), message));
+        Writer?.Wake();
+    }
+
+    void ILaneOwner.OnExpired(QueueLane lane, OpenMessage message) => Writer?.Post(new ExpireOperation(this, message));
+
+    /// <summary>Reads what the lanes asked for; true when some of it has to wait for the next round.</summary>
+    public bool Serve(WriteSession session)
+    {
+        if (IsHeld)
+        {
+            return false;
+        }
+
+        for (int count = _starving.Count; count > 0 && _starving.TryDequeue(out (SqliteLane Lane, KeyChain Chain) starving); count--)
+        {
+            LoadFollowers(session, starving.Lane, starving.Chain);
+        }
+
+        for (int count = _slim.Count; count > 0 && _slim.TryDequeue(out (SqliteLane Lane, OpenMessage Message) slim); count--)
+        {
+            if (session.Find(slim.Message.Envelope.Id, withBody: true) is { } whole)
+            {
+                slim.Lane.Lane.Loaded(slim.Message, whole.Envelope);
+            }
+        }
+
+        for (int count = _due.Count; count > 0 && _due.TryDequeue(out SqliteLane? lane); count--)
+        {
+            LoadDue(session, lane);
+        }
+
+        for (int count = _refills.Count; count > 0 && _refills.TryDequeue(out SqliteLane? lane); count--)
+        {
+            lane.RefillTaken();
+            Refill(session, lane);
+        }
+
+        return !_refills.IsEmpty || !_due.IsEmpty || !_starving.IsEmpty || !_slim.IsEmpty;
+    }
+
+    private void AskForDue(SqliteLane lane)
+    {
+        _due.Enqueue(lane);
+        Writer?.Wake();
+    }
+
+    private void Refill(WriteSession session, SqliteLane lane)
+    {
+        if (lane.DueWaits)
+        {
+            LoadDue(session, lane);
+        }
+
+        if (!lane.Lane.Overflowed || session.Names.Find(NameTable.QueueKind, lane.Queue) is not { } queue)
+        {
+            return;
+        }
+
+        SqliteStatement rows = session.Statement("backlog", SelectBacklog);
+        rows.Bind(1, queue);
+        rows.Bind(2, lane.Cursor);
+        int read = 0;
+        try
+        {
+            while (rows.Step())
+            {
+                read++;
+                long seq = rows.GetInt64(0);
+                if (Load(session, rows) is { } message && Offer(lane, message, fromDisk: true) == Admission.Full)
+                {
+                    return;
+                }
+
+                lane.Cursor = seq;
+            }
+        }
+        finally
+        {
+            rows.Reset();
+        }
+
+        if (read < Slice)
+        {
+            lane.Lane.CaughtUp();
+        }
+        else
+        {
+            AskForRefill(lane);
+        }
+    }
+
+    private void LoadFollowers(WriteSession session, SqliteLane lane, KeyChain chain)
+    {
+        if (!lane.Lane.IsStarving(chain) || session.Names.Find(NameTable.QueueKind, lane.Queue) is not { } queue)
+        {
+            return;
+        }
+
+        SqliteStatement rows = session.Statement("key", SelectKey);
+        rows.Bind(1, queue);
+        rows.Bind(2, RowChecksum.KeyHash(chain.Key));
+        long now = clock.GetUtcNow().ToUnixTimeMilliseconds();
+        List<OpenMessage> followers = [];
+        try
+        {
+            while (followers.Count <= FollowerSlice && rows.Step())
+            {
+                // A delayed message joins its key when it is due.
+                bool delayed = rows.GetInt64(12) == 0 && rows.GetOptionalInt64(11) > now;
+                if (!delayed && Load(session, rows) is { } message && message.Envelope.OrderKey == chain.Key)
+                {
+                    followers.Add(message);
+                }
+            }
+        }
+        finally
+        {
+            rows.Reset();
+        }
+
+        bool more = followers.Count > FollowerSlice;
+        int taken = Math.Min(followers.Count, FollowerSlice);
+        lane.Lane.Followed(chain, taken, more);
+        foreach (OpenMessage follower in followers.Take(taken))
+        {
+            Open[follower.Envelope.Id] = follower;
+            lane.Lane.AdmitFollower(follower);
+        }
+    }
+
+    private void LoadDue(WriteSession session, SqliteLane lane)
+    {
+        if (session.Names.Find(NameTable.QueueKind, lane.Queue) is not { } queue)
+        {
+            return;
+        }
+
+        lane.DueWaits = false;
+        long now = clock.GetUtcNow().ToUnixTimeMilliseconds();
+        SqliteStatement rows = session.Statement("due", SelectDue);
+        rows.Bind(1, queue);
+        rows.Bind(2, lane.DueCursor.Due);
+        rows.Bind(3, now);
+        rows.Bind(4, -1L);
+        int read = 0;
+        try
+        {
+            while (read < Slice && rows.Step())
+            {
+                (long Due, long Seq) place = (rows.GetInt64(11), rows.GetInt64(0));
+                if (place.CompareTo(lane.DueCursor) <= 0)
+                {
+                    continue;
+                }
+
+                read++;
+                if (Load(session, rows) is { } message && Offer(lane, message, fromDisk: true) == Admission.Full)
+                {
+                    lane.DueWaits = true;
+                    return;
+                }
+
+                lane.DueCursor = place;
+            }
+        }
+        finally
+        {
+            rows.Reset();
+        }
+
+        if (read == Slice)
+        {
+            AskForDue(lane);
+            return;
+        }
+
+        SqliteStatement next = session.Statement(
+            "next due", "select min(m.not_before) from messages m where m.queue = ?1 and m.state = 0 and m.not_before is not null and m.not_before > ?2");
+        next.Bind(1, queue);
+        next.Bind(2, now);
+        long? due = next.Step() ? next.GetOptionalInt64(0) : null;
+        next.Reset();
+        if (due is { } instant)
+        {
+            lane.NoteDue(instant);
+        }
+    }
+
+    /// <summary>The message of a row that is not in memory; null for one that is, and for a damaged one, which is reported and never leased.</summary>
+    private OpenMessage? Load(WriteSession session, SqliteStatement rows)
+    {
+        if (rows.GetBlob(1).Length == 16 && Open.ContainsKey(MessageId.FromBytes(rows.GetBlob(1))))
+        {
+            return null;
+        }
+
+        try
+        {
+            if (!MessageRow.IsSound(rows, withBody: true))
+            {
+                watch.Damaged($"Open message {rows.GetInt64(0)} of queue '{session.Names.Queue(rows.GetInt64(2))}' does not match its checksum and is not leased.");
+                return null;
+            }
+
+            OpenMessage message = MessageRow.Read(rows, session.Names, session.ReadApart);
+            message.State = MessageState.Pending;
+            return message;
+        }
+        catch (Exception failure) when (failure is InvalidDataException or FormatException or OverflowException or ArgumentException)
+        {
+            watch.Damaged($"Open message {rows.GetInt64(0)} cannot be read and is not leased: {failure.Message}");
+            return null;
+        }
+    }
+}

@@ -1,0 +1,205 @@
+using System.Collections.Concurrent;
+using Postroom.Storage;
+
+namespace Postroom.Sqlite;
+
+/// <summary>All queues of the store in memory, and what the writer does for them: admission, marks, backlog.</summary>
+internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : ILaneOwner, IDisposable
+{
+    /// <summary>How many messages a lane holds.</summary>
+    public const int Capacity = 4_096;
+
+    private static readonly TimeSpan MarkAfter = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MarkInterval = TimeSpan.FromMilliseconds(500);
+
+    private readonly ConcurrentDictionary<string, SqliteLane> _lanes = new(StringComparer.Ordinal);
+    private readonly LaneBudget _budget = new(64L << 20);
+    private readonly List<OpenMessage> _marked = [];
+    private long _markedAt;
+    private string _owner = "local/1";
+    private long _firstFence;
+    private bool _closed;
+
+    /// <summary>Every message in memory.</summary>
+    public ConcurrentDictionary<MessageId, OpenMessage> Open { get; } = new();
+
+    public TransitionRing Transitions { get; } = new();
+
+    /// <summary>The attempts that run; set when the store opens.</summary>
+    public InFlightTable? InFlight { get; set; }
+
+    /// <summary>The writer; set when the store opens.</summary>
+    public StoreWriter? Writer { get; set; }
+
+    /// <summary>Messages that run alone first; null for none.</summary>
+    public SuspectGate? Suspects { get; set; }
+
+    public TimeProvider Clock => clock;
+
+    public IEnumerable<SqliteLane> All => _lanes.Values;
+
+    public bool HasMarks => _marked.Count > 0;
+
+    public void Start(string owner, long run)
+    {
+        _owner = owner;
+        _firstFence = run << 32;
+    }
+
+    public SqliteLane Lane(string queue)
+    {
+        return _lanes.TryGetValue(queue, out SqliteLane? lane) ? lane : _lanes.GetOrAdd(queue, static (name, set) => set.Make(name), this);
+    }
+
+    /// <summary>Takes committed messages, on the writer's thread.</summary>
+    public void Admit(List<(Envelope Envelope, long Seq)> appended)
+    {
+        foreach ((Envelope envelope, long seq) in appended)
+        {
+            SqliteLane lane = Lane(envelope.Queue);
+            var message = new OpenMessage(envelope.Stamp(seq)) { RowDue = envelope.NotBefore?.ToUnixTimeMilliseconds() };
+            Report(message, null, MessageState.Pending, null);
+            if (!lane.Lane.Overflowed)
+            {
+                _ = Offer(lane, message, fromDisk: false);
+            }
+        }
+    }
+
+    /// <summary>Takes a message back whatever the bounds say, on the writer's thread.</summary>
+    public void Readmit(OpenMessage message)
+    {
+        Open[message.Envelope.Id] = message;
+        _ = Lane(message.Envelope.Queue).Lane.Admit(message, fromDisk: true, always: true);
+    }
+
+    /// <summary>Writes the dispatches that outlive a second, with a commit that happens anyway.</summary>
+    public void MarkLongDispatches(WriteSession session)
+    {
+        if (clock.GetElapsedTime(_markedAt) < MarkInterval)
+        {
+            return;
+        }
+
+        _markedAt = clock.GetTimestamp();
+        long before = _markedAt - (long)(MarkAfter.TotalSeconds * clock.TimestampFrequency);
+        foreach (SqliteLane lane in _lanes.Values)
+        {
+            if (lane.Lane.Dispatched == 0)
+            {
+                continue;
+            }
+
+            foreach (OpenMessage message in lane.Lane.InWorkSince(before))
+            {
+                if (!message.RowIsMarked && session.Move(message, RowMove.Of(message, MessageState.Dispatched), message.SendStartedAt, message.Owner))
+                {
+                    message.RowIsMarked = true;
+                    _marked.Add(message);
+                }
+            }
+        }
+    }
+
+    public void MarksCommitted()
+    {
+        foreach (OpenMessage message in _marked)
+        {
+            message.RowHasTrack = true;
+        }
+
+        _marked.Clear();
+    }
+
+    public void MarksDropped()
+    {
+        foreach (OpenMessage message in _marked)
+        {
+            message.RowIsMarked = false;
+        }
+
+        _marked.Clear();
+    }
+
+    public void Report(OpenMessage message, MessageState? from, MessageState to, TimeSpan? duration)
+    {
+        if (Transitions.IsOn)
+        {
+            Transitions.Add(JournalMoves.Transition(message, from, duration, clock.GetUtcNow()) with { To = to });
+        }
+    }
+
+    public void Report(OpenMessage message, in SettlementOutcome outcome, TimeSpan duration)
+    {
+        if (Transitions.IsOn)
+        {
+            Transitions.Add(JournalMoves.Transition(message, MessageState.Dispatched, duration, outcome.At) with
+            {
+                To = outcome.State,
+                Attempt = outcome.Attempt,
+                Kind = outcome.State == MessageState.Failed ? outcome.Kind : null,
+                Reason = outcome.State == MessageState.Acked ? null : outcome.Error,
+            });
+        }
+    }
+
+    /// <summary>The attempt of a message ended, however it did.</summary>
+    public void EndAttempt(OpenMessage message)
+    {
+        int slot = message.Slot;
+        message.Slot = -1;
+        if (slot >= 0)
+        {
+            InFlight?.End(slot);
+        }
+    }
+
+    public void Dispose()
+    {
+        _closed = true;
+        foreach (SqliteLane lane in _lanes.Values)
+        {
+            lane.Dispose();
+        }
+    }
+
+    /// <summary>Offers a message to its lane and remembers where the backlog begins when it stays on disk.</summary>
+    private Admission Offer(SqliteLane lane, OpenMessage message, bool fromDisk)
+    {
+        bool overflowed = lane.Lane.Overflowed;
+        Open[message.Envelope.Id] = message; // before a worker can have it
+        Admission admission = lane.Lane.Admit(message, fromDisk);
+        if (admission == Admission.Taken)
+        {
+            return admission;
+        }
+
+        Open.TryRemove(message.Envelope.Id, out _);
+        if (admission == Admission.Full && !overflowed)
+        {
+            lane.Cursor = message.Seq - 1;
+        }
+        else if (admission == Admission.Later)
+        {
+            lane.NoteDue((message.DueAt ?? message.Envelope.NotBefore)!.Value.ToUnixTimeMilliseconds());
+        }
+
+        return admission;
+    }
+
+    private SqliteLane Make(string queue)
+    {
+        var lane = new SqliteLane(new QueueLane(queue, this, clock, _owner, _firstFence, Capacity, _budget), clock, AskForDue);
+        if (IsHeld)
+        {
+            lane.Lane.Overflow();
+        }
+
+        if (_closed)
+        {
+            lane.Dispose();
+        }
+
+        return lane;
+    }
+}

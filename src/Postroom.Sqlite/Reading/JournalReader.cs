@@ -1,0 +1,266 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Postroom.Storage;
+
+namespace Postroom.Sqlite;
+
+/// <summary>Answers journal queries from disk, with what only the memory knows laid over it.</summary>
+/// <param name="session">The connection.</param>
+/// <param name="inMemory">The message as the memory has it; null for none.</param>
+internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMessage?> inMemory)
+{
+    /// <summary>No statement reads longer than this; the next one goes on behind it.</summary>
+    private static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>A query that must look at every row gives up counting after this.</summary>
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(2);
+
+    private const int MostCounted = 10_000;
+
+    public JournalPage Query(JournalQuery query)
+    {
+        if (query.Text is { } text && MessageId.TryParse(text.Trim(), out MessageId id))
+        {
+            OpenMessage? named = Find(id, withBody: false);
+            JournalEntry[] one = named is not null && JournalMoves.Matches(named, query with { Text = null }) ? [named.ToEntry(withBody: false)] : [];
+            return new JournalPage(one, one.Length, false, null);
+        }
+
+        List<JournalEntry> items = [];
+        long matched = 0;
+        int skip = query.Offset;
+        long? next = null;
+        long? place = null;
+        long begun = Stopwatch.GetTimestamp();
+        bool exhausted = false;
+        while (!exhausted && matched <= MostCounted && Stopwatch.GetElapsedTime(begun) < Longest)
+        {
+            SqliteStatement rows = Select(query, place);
+            long slice = Stopwatch.GetTimestamp();
+            exhausted = true;
+            try
+            {
+                while (rows.Step())
+                {
+                    place = rows.GetInt64(0);
+                    OpenMessage message = Overlay(MessageRow.Read(rows, session.Names, apart: null));
+                    if (JournalMoves.Matches(message, query))
+                    {
+                        matched++;
+                        bool behind = query.Cursor is not { } cursor || (query.Ascending ? place > cursor : place < cursor);
+                        if (behind && skip-- <= 0)
+                        {
+                            Take(message, rows.GetInt64(26));
+                        }
+                    }
+
+                    if (matched > MostCounted || Stopwatch.GetElapsedTime(slice) > Slice)
+                    {
+                        exhausted = false;
+                        break;
+                    }
+                }
+            }
+            finally
+            {
+                rows.Reset();
+            }
+        }
+
+        return new JournalPage(items, Math.Min(matched, MostCounted), !exhausted, next);
+
+        void Take(OpenMessage message, long bodyLength)
+        {
+            if (items.Count < query.Limit)
+            {
+                items.Add(message.ToEntry(withBody: false) with { BodyLength = bodyLength });
+            }
+            else
+            {
+                next ??= items[^1].Envelope.Seq;
+            }
+        }
+    }
+
+    public JournalRecord? Record(MessageId id, bool withBody)
+    {
+        if (Find(id, withBody) is not { } message)
+        {
+            return null;
+        }
+
+        List<AttemptRecord> attempts = Attempts(message.Seq);
+        return new JournalRecord
+        {
+            Entry = message.ToEntry(withBody) with { BodyLength = BodyLength(id) },
+            Attempts = attempts.Count > 0 ? attempts : JournalMoves.OnlyAttempt(message),
+            Receipts = Receipts(id),
+            Children = Related("m.parent = ?1 and m.parent is not null", id, id),
+            Copies = message.Envelope.GroupId is { } group ? Related("m.group_id = ?1 and m.group_id is not null", group, id) : [],
+        };
+    }
+
+    /// <summary>The message to which a service gave an id; null for none.</summary>
+    public MessageId? FindByOutsideId(string outsideId)
+    {
+        SqliteStatement find = session.Statement(StoreQueries.ByOutsideId);
+        find.BindText(1, outsideId);
+        MessageId? id = find.Step() ? MessageId.FromBytes(find.GetBlob(0)) : null;
+        find.Reset();
+        return id;
+    }
+
+    public long CountKey(string queue, string key, int atMost)
+    {
+        if (session.Names.Find(NameTable.QueueKind, queue) is not { } number)
+        {
+            return 0;
+        }
+
+        SqliteStatement count = session.Statement(StoreQueries.CountKey);
+        count.Bind(1, number);
+        count.Bind(2, RowChecksum.KeyHash(key));
+        count.Bind(3, atMost);
+        long found = count.Step() ? count.GetInt64(0) : 0;
+        count.Reset();
+        return found;
+    }
+
+    /// <summary>Whether the row says that this fence's settlement was stored.</summary>
+    public bool WasSettledBy(MessageId id, long fence)
+    {
+        SqliteStatement find = session.Statement("select m.fence, m.state from messages m where m.id = ?1");
+        BindId(find, 1, id);
+        bool settled = find.Step() && find.GetInt64(0) == fence && find.GetInt64(1) != (long)MessageState.Dispatched;
+        find.Reset();
+        return settled;
+    }
+
+    private SqliteStatement Select(JournalQuery query, long? place)
+    {
+        StoreQueries.JournalPath path = StoreQueries.PathOf(query, session.Names);
+        SqliteStatement rows = session.Statement(StoreQueries.Journal(path, query.Ascending));
+        rows.Bind(1, place ?? (query.Ascending ? 0 : long.MaxValue));
+        switch (path)
+        {
+            case StoreQueries.JournalPath.Conversation:
+                rows.BindText(2, query.Conversation);
+                break;
+            case StoreQueries.JournalPath.Parent:
+                BindId(rows, 2, query.Parent!.Value);
+                break;
+            case StoreQueries.JournalPath.Group:
+                BindId(rows, 2, query.Group!.Value);
+                break;
+            case StoreQueries.JournalPath.OpenOfQueue:
+                rows.Bind(2, session.Names.Find(NameTable.QueueKind, query.Queue!) ?? -1);
+                break;
+        }
+
+        return rows;
+    }
+
+    private OpenMessage? Find(MessageId id, bool withBody)
+    {
+        SqliteStatement find = session.Statement($"select {(withBody ? MessageRow.WithBody : MessageRow.WithoutBody)} from messages m where m.id = ?1");
+        BindId(find, 1, id);
+        try
+        {
+            return find.Step() ? Overlay(MessageRow.Read(find, session.Names, withBody ? session.ReadApart : null)) : null;
+        }
+        finally
+        {
+            find.Reset();
+        }
+    }
+
+    /// <summary>A dispatch that is younger than a second is known to the memory only.</summary>
+    private OpenMessage Overlay(OpenMessage stored)
+    {
+        if (stored.State is MessageState.Pending or MessageState.Dispatched && inMemory(stored.Envelope.Id) is { } live)
+        {
+            stored.State = live.State is MessageState.Dispatched ? MessageState.Dispatched : MessageState.Pending;
+            stored.Attempt = live.Attempt;
+            stored.Owner = live.Owner;
+            stored.Fence = live.Fence;
+            stored.DispatchedAt = live.DispatchedAt;
+        }
+
+        return stored;
+    }
+
+    private long BodyLength(MessageId id)
+    {
+        SqliteStatement length = session.Statement(
+            "select ifnull((select b.size from bodies b where b.hash = m.body_hash), ifnull(length(m.body), 0)) from messages m where m.id = ?1");
+        BindId(length, 1, id);
+        long bytes = length.Step() ? length.GetInt64(0) : 0;
+        length.Reset();
+        return bytes;
+    }
+
+    private List<JournalEntry> Related(string which, MessageId value, MessageId self)
+    {
+        SqliteStatement rows = session.Statement($"select {MessageRow.WithoutBody} from messages m where {which} order by m.seq limit 1000");
+        BindId(rows, 1, value);
+        List<JournalEntry> entries = [];
+        while (rows.Step())
+        {
+            OpenMessage message = Overlay(MessageRow.Read(rows, session.Names, apart: null));
+            if (message.Envelope.Id != self)
+            {
+                entries.Add(message.ToEntry(withBody: false) with { BodyLength = rows.GetInt64(26) });
+            }
+        }
+
+        return entries;
+    }
+
+    private List<AttemptRecord> Attempts(long seq)
+    {
+        SqliteStatement rows = session.Statement(
+            "select attempt, started_at, ended_at, outcome, kind, error, owner from attempts where message = ?1 order by ended_at, attempt, fence");
+        rows.Bind(1, seq);
+        List<AttemptRecord> attempts = [];
+        while (rows.Step())
+        {
+            attempts.Add(new AttemptRecord
+            {
+                Attempt = rows.GetInt32(0),
+                StartedAt = Instant(rows.GetOptionalInt64(1)),
+                EndedAt = Instant(rows.GetOptionalInt64(2)),
+                Outcome = rows.GetText(3),
+                Kind = rows.IsNull(4) ? null : (FailureKind)rows.GetInt64(4),
+                Error = rows.GetOptionalText(5),
+                Owner = rows.GetOptionalText(6),
+            });
+        }
+
+        return attempts;
+    }
+
+    private List<DeliveryReceipt> Receipts(MessageId id)
+    {
+        SqliteStatement rows = session.Statement("select data from notes where message = ?1 and message is not null and kind = 0 order by no");
+        BindId(rows, 1, id);
+        List<DeliveryReceipt> receipts = [];
+        while (rows.Step())
+        {
+            if (JsonSerializer.Deserialize(rows.GetBlob(0), PostroomJson.Default.DeliveryReceipt) is { } receipt)
+            {
+                receipts.Add(receipt);
+            }
+        }
+
+        return receipts;
+    }
+
+    private static DateTimeOffset? Instant(long? milliseconds) => milliseconds is { } value ? DateTimeOffset.FromUnixTimeMilliseconds(value) : null;
+
+    private static void BindId(SqliteStatement statement, int parameter, MessageId id)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        id.WriteBytes(bytes);
+        statement.BindBlob(parameter, bytes);
+    }
+}

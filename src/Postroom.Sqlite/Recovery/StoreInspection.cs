@@ -1,0 +1,80 @@
+namespace Postroom.Sqlite;
+
+/// <summary>What a store file and the files beside it say before anything is written: nothing here changes them.</summary>
+/// <param name="Exists">Whether there is a file with content.</param>
+/// <param name="Version">Its schema version; 0 for none.</param>
+/// <param name="CommitNo">Its last commit.</param>
+/// <param name="Appended">Its appended total.</param>
+/// <param name="Clean">Whether its last run ended in order.</param>
+/// <param name="Wal">What its WAL holds.</param>
+internal sealed record StoreInspection(bool Exists, int Version, long CommitNo, long Appended, bool Clean, WalScanResult Wal)
+{
+    /// <summary>Looks at a store file.</summary>
+    /// <exception cref="StoreOpenException">It is damaged, or of a newer version.</exception>
+    public static StoreInspection Of(string path)
+    {
+        WalScanResult wal = WalScan.Scan(WalScan.PathFor(path));
+        if (!File.Exists(path) || new FileInfo(path).Length == 0)
+        {
+            return new StoreInspection(false, 0, 0, 0, true, wal);
+        }
+
+        try
+        {
+            using SqliteConnection connection = SqliteConnection.Open(path, SqliteAccess.ReadOnly);
+            int version = StoreSchema.VersionOf(connection);
+            if (version > StoreSchema.Version)
+            {
+                throw new StoreOpenException(
+                    StoreOpenFailure.Newer, $"'{path}' has schema version {version}; this program reads up to {StoreSchema.Version}. Start the newer program, or restore '{path}.v{StoreSchema.Version}.bak'.");
+            }
+
+            if (version == 0)
+            {
+                return new StoreInspection(false, 0, 0, 0, true, wal);
+            }
+
+            StoreSchema.CheckDefinitions(connection);
+            CheckLength(connection, path, wal);
+            using SqliteStatement state = connection.Prepare("state", "select commit_no, appended, clean from store_state where one = 1");
+            return state.Step()
+                ? new StoreInspection(true, version, state.GetInt64(0), state.GetInt64(1), state.GetInt64(2) != 0, wal)
+                : throw Damaged(path, "the row of its state is missing", null);
+        }
+        catch (SqliteException failure)
+        {
+            throw failure.IsDamaged || failure.Fault == SqliteFault.Statement
+                ? Damaged(path, failure.Message, failure)
+                : new StoreOpenException(StoreOpenFailure.NotWritable, failure.Message, failure);
+        }
+    }
+
+    /// <summary>How many messages are missing; null when nothing is.</summary>
+    public long? MissingBy(MarkFile mark)
+    {
+        if (mark.Newest is { } newest && newest.CommitNo > CommitNo)
+        {
+            return Math.Max(0, newest.AppendedTotal - Appended);
+        }
+
+        // Confirmed frames behind a bad one: the mark would tell how many, had it been written.
+        return Wal.Verdict is WalVerdict.Damaged or WalVerdict.DamagedHeader ? Math.Max(1, Wal.CommitsBehind) : null;
+    }
+
+    public static StoreOpenException Damaged(string path, string what, Exception? cause) => new(
+        StoreOpenFailure.Damaged,
+        $"'{path}' is damaged: {what}. It was left as it is. Copy it with the files beside it, then restore a backup, or export what is readable with postroom doctor.",
+        cause);
+
+    private static void CheckLength(SqliteConnection connection, string path, WalScanResult wal)
+    {
+        using SqliteStatement pages = connection.Prepare("pages", "select (select page_count from pragma_page_count) * (select page_size from pragma_page_size)");
+        long expected = pages.Step() ? pages.GetInt64(0) : 0;
+        pages.Reset();
+        long found = new FileInfo(path).Length;
+        if (wal.SoundFrames == 0 && found < expected)
+        {
+            throw Damaged(path, $"it was cut short: {expected} bytes are expected and {found} are there", null);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+using Postroom.Storage;
+
+namespace Postroom.Sqlite;
+
+/// <summary>One queue of the store: its lane in memory and where its backlog on disk begins. The cursors are the writer's.</summary>
+internal sealed class SqliteLane(QueueLane lane, TimeProvider clock, Action<SqliteLane> onDue) : IDisposable
+{
+    private readonly Lock _gate = new();
+    private ITimer? _timer;
+    private long? _nextDue;
+    private int _refillWanted;
+
+    public QueueLane Lane { get; } = lane;
+
+    public string Queue => Lane.Queue;
+
+    /// <summary>The backlog on disk begins behind this number.</summary>
+    public long Cursor { get; set; }
+
+    /// <summary>Delayed messages on disk are due behind this instant and number.</summary>
+    public (long Due, long Seq) DueCursor { get; set; } = (long.MinValue, 0);
+
+    /// <summary>Due messages were left on disk for lack of room.</summary>
+    public bool DueWaits { get; set; }
+
+    /// <summary>Whether a message has expired on disk or in memory is looked at when it comes up; this says that nobody asked yet.</summary>
+    public bool AskForRefill() => Interlocked.Exchange(ref _refillWanted, 1) == 0;
+
+    public void RefillTaken() => Volatile.Write(ref _refillWanted, 0);
+
+    /// <summary>A message that is due then was left on disk.</summary>
+    public void NoteDue(long due)
+    {
+        lock (_gate)
+        {
+            if (_nextDue is { } next && next <= due)
+            {
+                return;
+            }
+
+            _nextDue = due;
+            TimeSpan wait = TimeSpan.FromMilliseconds(Math.Clamp(due - clock.GetUtcNow().ToUnixTimeMilliseconds(), 0, (long)TimeSpan.FromDays(24).TotalMilliseconds));
+            if (_timer is null)
+            {
+                _timer = clock.CreateTimer(static state => ((SqliteLane)state!).OnTimer(), this, wait, Timeout.InfiniteTimeSpan);
+            }
+            else
+            {
+                _timer.Change(wait, Timeout.InfiniteTimeSpan);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        Lane.Dispose();
+        lock (_gate)
+        {
+            _timer?.Dispose();
+        }
+    }
+
+    private void OnTimer()
+    {
+        lock (_gate)
+        {
+            _nextDue = null;
+        }
+
+        onDue(this);
+    }
+}

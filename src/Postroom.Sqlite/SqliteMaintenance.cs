@@ -1,0 +1,122 @@
+namespace Postroom.Sqlite;
+
+/// <summary>What the command line does with a store file: accept a loss, copy it.</summary>
+public static class SqliteMaintenance
+{
+    private const int PagesPerStep = 1_024;
+
+    /// <summary>Accepts that a number of messages is missing, so that the store opens again. The store must not be in use.</summary>
+    /// <param name="path">The store file.</param>
+    /// <param name="missing">The number that the start named.</param>
+    /// <exception cref="StoreOpenException">The store is in use or damaged.</exception>
+    /// <exception cref="ArgumentException">Another number is missing, or nothing is.</exception>
+    public static void AcceptLoss(string path, long missing)
+    {
+        using OwnerLock owner = Take(path);
+        using MarkFile mark = MarkFile.Open(path);
+        StoreInspection found = StoreInspection.Of(path);
+        if (found.MissingBy(mark) is not { } lost || lost != missing)
+        {
+            throw new ArgumentException($"'{path}' misses {(found.MissingBy(mark) is { } other ? $"{other} messages, not {missing}" : "nothing")}. Name the number that the start reported.", nameof(missing));
+        }
+
+        if (found.Exists)
+        {
+            // SQLite drops what is behind the damage; from here on the WAL is sound.
+            using SqliteConnection connection = StoreOpener.Connect(new StoreOptions { Path = path });
+            _ = connection.Checkpoint(SqliteCheckpoint.Truncate);
+        }
+        else
+        {
+            File.Delete(WalScan.PathFor(path));
+        }
+
+        mark.Rewrite(new Mark(mark.Newest?.Run ?? 0, found.CommitNo, found.Appended));
+    }
+
+    /// <summary>Makes a consistent copy of a store file that no process of this program has open; for one that has, see <see cref="SqliteStore.BackupAsync"/>.</summary>
+    /// <param name="path">The store file.</param>
+    /// <param name="target">A file that does not exist.</param>
+    /// <param name="cancellationToken">Ends it; the incomplete copy is deleted.</param>
+    public static ValueTask BackupAsync(string path, string target, CancellationToken cancellationToken) => CopyAsync(path, target, cancellationToken);
+
+    internal static async ValueTask CopyAsync(string path, string target, CancellationToken cancellationToken)
+    {
+        await Task.Factory.StartNew(() => Copy(path, target, cancellationToken), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    private static void Copy(string path, string target, CancellationToken cancellationToken)
+    {
+        bool complete = false;
+        try
+        {
+            using SqliteConnection source = SqliteConnection.Open(path, SqliteAccess.ReadOnly);
+            using SqliteBackup backup = SqliteBackup.Begin(source, target);
+            while (backup.Step(PagesPerStep))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+
+            complete = true;
+        }
+        catch (SqliteException failure)
+        {
+            throw new StoreUnavailableException($"The copy to '{target}' failed: {failure.Message}", failure);
+        }
+        finally
+        {
+            if (!complete)
+            {
+                File.Delete(target);
+            }
+        }
+    }
+
+    private static OwnerLock Take(string path)
+    {
+        try
+        {
+            return OwnerLock.Acquire(path);
+        }
+        catch (StoreInUseException inUse)
+        {
+            throw new StoreOpenException(StoreOpenFailure.InUse, inUse.Message, inUse);
+        }
+    }
+}
+
+/// <summary>Reads the journal of a store file that is not open, without changing it.</summary>
+public sealed class SqliteJournalReader : IDisposable
+{
+    private readonly ReadSession _session;
+
+    private SqliteJournalReader(ReadSession session) => _session = session;
+
+    /// <summary>Opens a store file for reading.</summary>
+    /// <param name="path">The store file.</param>
+    /// <exception cref="StoreOpenException">It is damaged, newer, or cannot be read.</exception>
+    public static SqliteJournalReader Open(string path)
+    {
+        if (!StoreInspection.Of(path).Exists)
+        {
+            throw new StoreOpenException(StoreOpenFailure.Damaged, $"'{path}' is no store. Set store.path, or start the program once.");
+        }
+
+        SqliteConnection connection = SqliteConnection.Open(path, SqliteAccess.ReadOnly);
+        NameTable names = new();
+        names.Load(connection);
+        return new SqliteJournalReader(new ReadSession(connection, names));
+    }
+
+    /// <summary>Finds messages.</summary>
+    /// <param name="query">Which.</param>
+    public JournalPage Query(JournalQuery query) => new JournalReader(_session, static _ => null).Query(query);
+
+    /// <summary>One message with its attempts, receipts, children and copies; null when it is not kept.</summary>
+    /// <param name="id">The message.</param>
+    /// <param name="withBody">Whether body and attachments come along.</param>
+    public JournalRecord? Get(MessageId id, bool withBody) => new JournalReader(_session, static _ => null).Record(id, withBody);
+
+    /// <summary>Closes the file.</summary>
+    public void Dispose() => _session.Dispose();
+}

@@ -1,0 +1,78 @@
+namespace Postroom.Sqlite;
+
+/// <content>The journal: the store's own rows, read by the readers and moved by the writer.</content>
+public sealed partial class SqliteStore
+{
+    /// <inheritdoc/>
+    public ValueTask<JournalPage> QueryAsync(JournalQuery query, CancellationToken cancellationToken)
+    {
+        return Readers.ReadAsync(session => new JournalReader(session, InMemory).Query(query), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<JournalRecord?> GetAsync(MessageId id, bool withBody, CancellationToken cancellationToken)
+    {
+        return Readers.ReadAsync(session => new JournalReader(session, InMemory).Record(id, withBody), cancellationToken);
+    }
+
+    /// <summary>The message to which an outside service gave an id; null when none is kept.</summary>
+    /// <param name="outsideId">The service's id.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public ValueTask<MessageId?> FindByOutsideIdAsync(string outsideId, CancellationToken cancellationToken)
+    {
+        return Readers.ReadAsync(session => new JournalReader(session, InMemory).FindByOutsideId(outsideId), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<Transition> WatchAsync(Func<Transition, bool>? filter, long? afterNumber, CancellationToken cancellationToken)
+    {
+        return _lanes.Transitions.WatchAsync(filter, afterNumber, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<MessageId> ReplayAsync(MessageId id, ReplayOptions options, CancellationToken cancellationToken)
+    {
+        return HandOverAsync(new ReplayOperation(_lanes, id, options), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DiscardAsync(MessageId id, string reason, bool force, CancellationToken cancellationToken)
+    {
+        _ = await HandOverAsync(new DiscardOperation(_lanes, id, _redactor.ErrorText(reason), force), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask ConfirmAsync(MessageId id, string user, CancellationToken cancellationToken)
+    {
+        _ = await HandOverAsync(new ConfirmOperation(_lanes, id, user), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<long> CompactAsync(JournalRetention retention, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(retention);
+        long removed = 0;
+        long place = 0;
+        CompactOperation.Batch batch;
+        do
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            batch = await HandOverAsync(new CompactOperation(retention, _retention, place), cancellationToken);
+            removed += batch.Removed;
+            place = batch.LastSeq;
+        }
+        while (batch.More);
+
+        if (removed > 0)
+        {
+            await Writer.VacuumAsync();
+        }
+
+        return removed;
+    }
+
+    /// <summary>Makes an online, consistent copy while messages flow.</summary>
+    /// <param name="target">A file that does not exist.</param>
+    /// <param name="cancellationToken">Ends it; the incomplete copy is deleted.</param>
+    public ValueTask BackupAsync(string target, CancellationToken cancellationToken) => SqliteMaintenance.CopyAsync(_options.Path, target, cancellationToken);
+}

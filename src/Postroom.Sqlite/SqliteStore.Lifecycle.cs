@@ -1,0 +1,235 @@
+using System.Diagnostics;
+using System.Text;
+using Microsoft.Extensions.Logging;
+
+namespace Postroom.Sqlite;
+
+/// <content>Opening with recovery, and the end.</content>
+public sealed partial class SqliteStore
+{
+    private static readonly TimeSpan HandoverWait = TimeSpan.FromSeconds(30);
+
+    /// <inheritdoc/>
+    public async ValueTask<RecoveryReport> OpenAsync(StoreOpening opening, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(opening);
+        long begun = Stopwatch.GetTimestamp();
+        IgnoreFileSizeSignal();
+        await TakeLockAsync(opening, cancellationToken);
+        try
+        {
+            OpenedStore opened = await Task.Run(() => StoreOpener.Open(_options, _retention, _clock), cancellationToken);
+            return await Task.Run(() => Recover(opening, opened, begun), cancellationToken);
+        }
+        catch
+        {
+            _lock?.Dispose();
+            _lock = null;
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask CloseAsync(CancellationToken cancellationToken)
+    {
+        if (_closed)
+        {
+            return;
+        }
+
+        _closed = true;
+        await _closing.CancelAsync();
+        _lanes.Suspects?.Dispose();
+        _lanes.Dispose();
+        await _scrub;
+        if (_writer is { } writer)
+        {
+            await writer.CloseAsync();
+        }
+
+        _readers?.Dispose();
+        _mark?.Dispose();
+        _inFlight?.Dispose();
+        _lock?.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await CloseAsync(CancellationToken.None);
+        _writer?.Dispose();
+        _closing.Dispose();
+    }
+
+    private async ValueTask TakeLockAsync(StoreOpening opening, CancellationToken cancellationToken)
+    {
+        try
+        {
+            PrivateFiles.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(_options.Path))!);
+            TimeSpan wait = opening.Generation > 1 ? HandoverWait : TimeSpan.Zero;
+            _lock = await OwnerLock.AcquireAsync(_options.Path, wait, _clock, cancellationToken);
+        }
+        catch (StoreInUseException inUse)
+        {
+            throw new StoreOpenException(StoreOpenFailure.InUse, inUse.Message, inUse);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new StoreOpenException(StoreOpenFailure.NotWritable, failure.Message, failure);
+        }
+    }
+
+    private RecoveryReport Recover(StoreOpening opening, OpenedStore opened, long begun)
+    {
+        WriteSession session = opened.Session;
+        try
+        {
+            _names = session.Names;
+            _totals = session.Totals;
+            _mark = opened.Mark;
+            _watch.Opened();
+            _inFlight = InFlightTable.Open(_options.Path, session.Run);
+            _lanes.InFlight = _inFlight;
+            _lanes.Start($"{opening.Node}/{session.Run}", session.Run);
+            Recoverer recoverer = new(session, _inFlight, opened.PreviousRunClean, queue => _lanes.Lane(queue).Lane.Rules);
+            recoverer.Run();
+            _mark.Write(new Mark(session.Run, session.Committed.CommitNo, session.Committed.Appended));
+            foreach (string damage in recoverer.Damage)
+            {
+                _watch.Damaged(damage);
+            }
+
+            StartLanes(session, recoverer);
+            StartThreads(session);
+            bool scrubs = _options.Check == StoreCheck.Always || (_options.Check == StoreCheck.AfterCrash && !opened.PreviousRunClean);
+            _scrub = scrubs ? new StoreScrub(Readers, _watch, _clock).RunAsync(_closing.Token) : Task.CompletedTask;
+            Log.Opened(_logger, _options.Path, session.Run, LibraryVersion, _options.Synchronous);
+            return new RecoveryReport
+            {
+                Run = session.Run,
+                PreviousRunClean = opened.PreviousRunClean,
+                Pending = _totals.Queues.Sum(queue => queue.Value[0]),
+                Redelivered = recoverer.Redelivered,
+                Poisoned = recoverer.Poisoned,
+                Uncertain = recoverer.Uncertain,
+                Expired = recoverer.Expired,
+                OldestPendingAt = OldestPending(),
+                CompletedConversations = [.. recoverer.Ended.Distinct().Where(IsComplete)],
+                Notices = [.. opened.Notices, .. _watch.Damage],
+                Duration = Stopwatch.GetElapsedTime(begun),
+            };
+        }
+        catch (Exception failure)
+        {
+            if (_writer is null)
+            {
+                session.Dispose();
+            }
+
+            _inFlight?.Dispose();
+            opened.Mark.Dispose();
+            throw failure switch
+            {
+                SqliteException { IsDamaged: true } or InvalidDataException => StoreInspection.Damaged(_options.Path, failure.Message, failure),
+                SqliteException or IOException => new StoreOpenException(StoreOpenFailure.NotWritable, failure.Message, failure),
+                _ => failure,
+            };
+        }
+    }
+
+    private void StartLanes(WriteSession session, Recoverer recoverer)
+    {
+        foreach (StoredFact fact in StoreFacts.Halted(session.Connection, _clock))
+        {
+            int slash = fact.Key.IndexOf('/', StringComparison.Ordinal);
+            if (slash > 0 && MessageId.TryParse(Encoding.UTF8.GetString(fact.Value.Span), out _))
+            {
+                _lanes.Lane(fact.Key[..slash]).Lane.Halt(fact.Key[(slash + 1)..]);
+            }
+        }
+
+        if (recoverer.Suspects.Count > 0)
+        {
+            _lanes.Hold();
+            _lanes.Suspects = new SuspectGate(_lanes, recoverer.Suspects);
+        }
+
+        // What rules had made before the opening is overflowed too: nothing is in memory yet.
+        foreach (SqliteLane lane in _lanes.All)
+        {
+            lane.Lane.Overflow();
+        }
+
+        foreach ((long queue, long[] counts) in _totals.Queues)
+        {
+            if (counts[0] > 0)
+            {
+                _lanes.Lane(_names.Queue(queue)).Lane.Overflow();
+            }
+        }
+    }
+
+    private void StartThreads(WriteSession session)
+    {
+        _readers = new ReaderPool(OpenReader);
+        _writer = new StoreWriter(session, ReopenSession, _readers.Suspend, _mark!, _watch, _lanes, _logger);
+        _ = _writer.Fatal.ContinueWith(fatal => _fatal.TrySetResult(fatal.Result), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        _lanes.Writer = _writer;
+        foreach (SqliteLane lane in _lanes.All)
+        {
+            _lanes.AskForRefill(lane);
+        }
+
+        // The first slice of every queue is in memory before anyone leases.
+        while (_lanes.Serve(session) && _lanes.All.Any(lane => lane.Lane is { Overflowed: true, Count: 0 }))
+        {
+        }
+
+        _writer.Start();
+        _lanes.Suspects?.Start();
+    }
+
+    private ReadSession OpenReader()
+    {
+        SqliteConnection connection = SqliteConnection.Open(_options.Path, SqliteAccess.ReadOnly);
+        connection.Execute("reader", "pragma temp_store=memory; pragma mmap_size=0; pragma query_only=on;");
+        return new ReadSession(connection, _names);
+    }
+
+    private WriteSession ReopenSession()
+    {
+        if (_watch.Problem is { } problem && FileIdentity.Of(_options.Path) is null && FileIdentity.IsKnown)
+        {
+            throw new IOException(problem);
+        }
+
+        return new WriteSession(StoreOpener.Connect(_options), _names, _totals, _retention, _clock);
+    }
+
+    private DateTimeOffset? OldestPending()
+    {
+        return _lanes.All.Select(lane => lane.Lane.OldestPendingAt()).Where(at => at is not null).Order().FirstOrDefault();
+    }
+
+    private bool IsComplete(string conversation)
+    {
+        JournalQuery query = new() { Conversation = conversation, States = [MessageState.Pending, MessageState.Dispatched], Limit = 1 };
+        return Readers.ReadAsync(session => new JournalReader(session, InMemory).Query(query).Items.Count == 0, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+    }
+
+    /// <summary>A file-size quota then looks like a full disk instead of ending the process.</summary>
+    private static void IgnoreFileSizeSignal()
+    {
+        if (OperatingSystem.IsLinux() || OperatingSystem.IsMacOS())
+        {
+            const int FileSizeExceeded = 25;
+            _ = NativeMethods.Signal(FileSizeExceeded, NativeMethods.IgnoreSignal);
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(2100, LogLevel.Information, "Store {Path} is open as run {Run}: SQLite {Version}, synchronous {Synchronous}.")]
+        public static partial void Opened(ILogger logger, string path, long run, string version, StoreSynchronous synchronous);
+    }
+}

@@ -1,0 +1,270 @@
+using Postroom.Storage;
+
+namespace Postroom.Sqlite;
+
+/// <summary>Gives a waiting message up: an operator's word, or its time to live.</summary>
+internal abstract class GiveUpOperation(LaneSet lanes) : StoreOperation<bool>
+{
+    private OpenMessage? _inMemory;
+    private OpenMessage? _withdrawn;
+    private MessageState _from;
+
+    protected LaneSet Lanes { get; } = lanes;
+
+    /// <summary>The message of an undo is offered to its lane again unless its instant brought it here.</summary>
+    protected virtual bool Returns => true;
+
+    protected void GiveUp(WriteSession session, OpenMessage message, FailureKind kind, string reason, bool inMemory)
+    {
+        _inMemory = inMemory ? message : null;
+        _withdrawn = message;
+        _from = message.State;
+        DateTimeOffset now = session.Clock.GetUtcNow();
+        RowMove row = RowMove.Of(message, MessageState.Failed) with
+        {
+            FinishedAt = now.ToUnixTimeMilliseconds(),
+            Kind = (long)kind,
+            Error = reason,
+        };
+        if (!session.Move(message, row, sendStartedAt: null, owner: null))
+        {
+            throw JournalMoves.CannotDiscard(message.Envelope.Id, message.State);
+        }
+
+        session.Count(message.Envelope, MessageState.Pending, MessageState.Failed);
+        session.EndRepeat(message.Envelope);
+        Kind = kind;
+        Reason = reason;
+        At = now;
+    }
+
+    protected FailureKind Kind { get; private set; }
+
+    protected string Reason { get; private set; } = "";
+
+    protected DateTimeOffset At { get; private set; }
+
+    public override void Complete()
+    {
+        if (_withdrawn is { } message)
+        {
+            message.State = MessageState.Failed;
+            message.FailureKind = Kind;
+            message.Error = Reason;
+            message.FinishedAt = At;
+            message.Owner = null;
+            Lanes.EndAttempt(message);
+            Lanes.Report(message, _from, MessageState.Failed, null);
+            Lanes.Open.TryRemove(message.Envelope.Id, out _);
+            Lanes.Lane(message.Envelope.Queue).Lane.Withdrawn(message);
+            Lanes.Suspects?.Ended(message.Envelope.Id);
+        }
+
+        SetAnswer(true);
+    }
+
+    public override void Fail(Exception failure)
+    {
+        if (_inMemory is { } message && failure is StoreUnavailableException)
+        {
+            Lanes.Lane(message.Envelope.Queue).Lane.Withdrawn(message);
+            if (Returns)
+            {
+                message.State = MessageState.Pending;
+                Lanes.EndAttempt(message);
+                Lanes.Readmit(message);
+            }
+            else
+            {
+                Lanes.Open.TryRemove(message.Envelope.Id, out _);
+            }
+        }
+
+        base.Fail(failure);
+    }
+}
+
+/// <summary>The time to live of a message in memory is over; its lane has let it go.</summary>
+internal sealed class ExpireOperation(LaneSet lanes, OpenMessage message) : GiveUpOperation(lanes)
+{
+    // It stays expired on disk and is given up when it is read again, at the latest by compaction or the next start.
+    protected override bool Returns => false;
+
+    public override void Run(WriteSession session) => GiveUp(session, message, FailureKind.Expired, Text(message.Envelope), inMemory: true);
+
+    public static string Text(Envelope envelope) => $"Its time to live ended at {envelope.ExpiresAt:yyyy-MM-dd'T'HH:mm:ss.fff'Z'}, before it was handled.";
+}
+
+/// <summary>An operator gives a message up.</summary>
+internal sealed class DiscardOperation(LaneSet lanes, MessageId id, string reason, bool force) : GiveUpOperation(lanes)
+{
+    private OpenMessage? _failed;
+
+    public override void Run(WriteSession session)
+    {
+        if (Lanes.Open.TryGetValue(id, out OpenMessage? open))
+        {
+            if (!Lanes.Lane(open.Envelope.Queue).Lane.Withdraw(open, force))
+            {
+                throw JournalMoves.CannotDiscard(id, open.State);
+            }
+
+            GiveUp(session, open, FailureKind.Discarded, reason, inMemory: true);
+            return;
+        }
+
+        OpenMessage message = session.Find(id, withBody: false) ?? throw JournalMoves.NotKept(id);
+        switch (message.State)
+        {
+            case MessageState.Acked:
+                throw JournalMoves.CannotDiscard(id, message.State);
+            case MessageState.Failed:
+                _failed = message;
+                _ = session.Move(message, RowMove.Of(message, MessageState.Failed) with { Kind = (long)FailureKind.Discarded, Error = reason }, message.SendStartedAt, null, fromFailed: true);
+                session.SetFact(WriteOperation.Halt(message.Envelope, halted: false));
+                break;
+            default:
+                GiveUp(session, message, FailureKind.Discarded, reason, inMemory: false);
+                break;
+        }
+    }
+
+    public override void Complete()
+    {
+        base.Complete();
+        if (_failed is { } failed)
+        {
+            Lanes.Lane(failed.Envelope.Queue).Lane.Resume(failed.Envelope.OrderKey ?? "");
+        }
+    }
+}
+
+/// <summary>Makes a finished message due again.</summary>
+internal sealed class ReplayOperation(LaneSet lanes, MessageId id, ReplayOptions options) : StoreOperation<MessageId>
+{
+    private readonly List<(Envelope Envelope, long Seq)> _appended = [];
+    private OpenMessage? _reopened;
+    private MessageId _answer;
+
+    public override void Run(WriteSession session)
+    {
+        _appended.Clear();
+        OpenMessage message = lanes.Open.GetValueOrDefault(id) ?? session.Find(id, withBody: true) ?? throw JournalMoves.NotKept(id);
+        if (message.State == MessageState.Acked && options.Force)
+        {
+            Envelope copy = JournalMoves.Copy(message.Envelope, session.Clock);
+            _ = session.Append(copy, out long seq);
+            _appended.Add((copy, seq));
+            _answer = copy.Id;
+            return;
+        }
+
+        JournalMoves.CheckReplay(id, message.State);
+        JournalMoves.Reopen(message, options.KeepAttempts);
+        message.Error = null;
+        message.RowDue = null;
+        message.RowHolds = false;
+        if (!session.Move(message, RowMove.Of(message, MessageState.Pending), message.SendStartedAt, owner: null, fromFailed: true))
+        {
+            throw JournalMoves.NotKept(id);
+        }
+
+        message.RowHasTrack = true;
+        session.Count(message.Envelope, MessageState.Failed, MessageState.Pending);
+        session.SetFact(WriteOperation.Halt(message.Envelope, halted: false));
+        _reopened = message;
+        _answer = id;
+    }
+
+    public override void Complete()
+    {
+        if (_reopened is { } message)
+        {
+            lanes.Report(message, MessageState.Failed, MessageState.Pending, null);
+            lanes.Lane(message.Envelope.Queue).Lane.Resume(message.Envelope.OrderKey ?? "");
+            lanes.Readmit(message);
+        }
+
+        lanes.Admit(_appended);
+        SetAnswer(_answer);
+    }
+}
+
+/// <summary>Resolves an uncertain send as delivered: pending, dispatched and acked in one statement, with the operator as its owner.</summary>
+internal sealed class ConfirmOperation(LaneSet lanes, MessageId id, string user) : StoreOperation<bool>
+{
+    private OpenMessage? _message;
+
+    public override void Run(WriteSession session)
+    {
+        OpenMessage message = lanes.Open.GetValueOrDefault(id) ?? session.Find(id, withBody: false) ?? throw JournalMoves.NotKept(id);
+        JournalMoves.CheckConfirm(id, message.State, message.FailureKind);
+        DateTimeOffset now = session.Clock.GetUtcNow();
+        RowMove row = RowMove.Of(message, MessageState.Acked) with { Kind = null, Error = null, FinishedAt = now.ToUnixTimeMilliseconds() };
+        _ = session.Move(message, row, sendStartedAt: null, owner: null, fromFailed: true);
+        session.Count(message.Envelope, MessageState.Failed, MessageState.Acked);
+        session.AddAttempt(message.Seq, message.Fence + 1, JournalMoves.ConfirmedAttempt(message.Attempt, now, user));
+        session.AddReceipt(id, JournalMoves.Confirmed(now), now);
+        session.SetFact(WriteOperation.Halt(message.Envelope, halted: false));
+        _message = message;
+    }
+
+    public override void Complete()
+    {
+        lanes.Report(_message!, MessageState.Failed, MessageState.Acked, null);
+        lanes.Lane(_message!.Envelope.Queue).Lane.Resume(_message.Envelope.OrderKey ?? "");
+        SetAnswer(true);
+    }
+}
+
+/// <summary>Writes a claim, its withdrawal, or the parts done, and with it that the message is with a worker. False when the lease was lost.</summary>
+internal sealed class ProgressOperation(LaneSet lanes, OpenMessage message, long fence, LeaseProgress progress) : StoreOperation<bool>
+{
+    private readonly DateTimeOffset? _claimBefore = message.SendStartedAt;
+    private readonly IReadOnlyList<string> _partsBefore = message.Progress;
+    private bool _written;
+
+    public override bool NeedsSavepoint => false;
+
+    public override void Run(WriteSession session)
+    {
+        if (!lanes.Lane(message.Envelope.Queue).Lane.Holds(message, fence))
+        {
+            return;
+        }
+
+        // The fields belong to the lease, which this operation's caller holds.
+        switch (progress)
+        {
+            case LeaseProgress.Claim claim:
+                message.SendStartedAt = claim.At;
+                break;
+            case LeaseProgress.Unclaim:
+                message.SendStartedAt = null;
+                break;
+            case LeaseProgress.Parts parts:
+                message.Progress = [.. parts.OutsideIds];
+                break;
+        }
+
+        _written = session.Move(message, RowMove.Of(message, MessageState.Dispatched), message.SendStartedAt, message.Owner);
+    }
+
+    public override void Complete()
+    {
+        if (_written)
+        {
+            message.RowHasTrack = true;
+            message.RowIsMarked = true;
+        }
+
+        SetAnswer(_written);
+    }
+
+    public override void Fail(Exception failure)
+    {
+        message.SendStartedAt = _claimBefore;
+        message.Progress = _partsBefore;
+        base.Fail(failure);
+    }
+}

@@ -1,0 +1,77 @@
+using System.Threading.Tasks.Sources;
+
+namespace Postroom.Sqlite;
+
+/// <summary>One thing to do inside the writer's next transaction. Every member but the constructor runs on the writer's thread.</summary>
+internal abstract class StoreOperation
+{
+    /// <summary>Roughly how many bytes it writes.</summary>
+    public virtual int Bytes => 256;
+
+    /// <summary>Whether it has several statements, which are undone together.</summary>
+    public virtual bool NeedsSavepoint => true;
+
+    /// <summary>Stores names it uses, outside of its savepoint.</summary>
+    public virtual void Prepare(WriteSession session)
+    {
+    }
+
+    /// <summary>Runs the statements. An exception undoes them and fails this operation only.</summary>
+    public abstract void Run(WriteSession session);
+
+    /// <summary>Applies the operation in memory and answers its caller, after the commit.</summary>
+    public abstract void Complete();
+
+    /// <summary>Takes back what was reserved and answers the caller that nothing was stored.</summary>
+    public abstract void Fail(Exception failure);
+}
+
+/// <summary>An operation with an answer. Continuations never run on the writer's thread.</summary>
+internal abstract class StoreOperation<T> : StoreOperation, IValueTaskSource<T>, IValueTaskSource
+{
+    private ManualResetValueTaskSourceCore<T> _core = new() { RunContinuationsAsynchronously = true };
+
+    /// <summary>Completes with the answer; to be awaited once.</summary>
+    public ValueTask<T> Answer => new(this, _core.Version);
+
+    /// <summary>Completes without a value; to be awaited once, in place of <see cref="Answer"/>.</summary>
+    public ValueTask Done => new(this, _core.Version);
+
+    public override void Fail(Exception failure) => _core.SetException(failure);
+
+    T IValueTaskSource<T>.GetResult(short token) => _core.GetResult(token);
+
+    void IValueTaskSource.GetResult(short token) => _core.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<T>.GetStatus(short token) => _core.GetStatus(token);
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _core.GetStatus(token);
+
+    void IValueTaskSource<T>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _core.OnCompleted(continuation, state, token, flags);
+
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _core.OnCompleted(continuation, state, token, flags);
+
+    protected void SetAnswer(T answer) => _core.SetResult(answer);
+}
+
+/// <summary>An operation written as two functions.</summary>
+internal sealed class DelegateOperation<T>(Func<WriteSession, T> run, Action<T>? applied = null, Action? refused = null) : StoreOperation<T>
+{
+    private T _answer = default!;
+
+    public override void Run(WriteSession session) => _answer = run(session);
+
+    public override void Complete()
+    {
+        applied?.Invoke(_answer);
+        SetAnswer(_answer);
+    }
+
+    public override void Fail(Exception failure)
+    {
+        refused?.Invoke();
+        base.Fail(failure);
+    }
+}

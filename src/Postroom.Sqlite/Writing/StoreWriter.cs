@@ -1,0 +1,441 @@
+using Microsoft.Extensions.Logging;
+
+namespace Postroom.Sqlite;
+
+/// <summary>The one thread that writes: takes what waits, runs it in one transaction, commits, marks, answers.</summary>
+/// <remarks>Nothing waits for company: a batch is whoever arrived while the last commit ran.</remarks>
+internal sealed partial class StoreWriter : IDisposable
+{
+    private const int IndexEvery = 8_192; // rows that a query by conversation scans at most
+    private const int CheckpointFrames = 4_096; // 16 MiB of pages
+
+    private readonly OperationQueue _queue = new();
+    private readonly List<StoreOperation> _batch = [];
+    private readonly List<StoreOperation> _ran = [];
+    private readonly Func<WriteSession> _reopen;
+    private readonly Action _suspendReaders;
+    private readonly MarkFile _mark;
+    private readonly StoreWatch _watch;
+    private readonly LaneSet _lanes;
+    private readonly ILogger _logger;
+    private readonly Thread _thread;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<StoreUnavailableException> _fatal = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private WriteSession? _session;
+    private volatile string? _problem;
+    private long _appended;
+    private bool _vacuum;
+    private int _checkpointAt = CheckpointFrames;
+
+    public StoreWriter(
+        WriteSession session, Func<WriteSession> reopen, Action suspendReaders, MarkFile mark, StoreWatch watch, LaneSet lanes, ILogger logger)
+    {
+        _session = session;
+        _appended = session.Committed.Appended;
+        _reopen = reopen;
+        _suspendReaders = suspendReaders;
+        _mark = mark;
+        _watch = watch;
+        _lanes = lanes;
+        _logger = logger;
+        _thread = new Thread(Loop) { Name = "postroom-store-writer", IsBackground = true };
+    }
+
+    /// <summary>Why the last transaction was refused; null when it was not.</summary>
+    public string? Problem => _problem ?? _watch.Problem;
+
+    /// <summary>Completes when the store cannot be opened again after a failed commit; the process should end.</summary>
+    public Task<StoreUnavailableException> Fatal => _fatal.Task;
+
+    /// <summary>Commits of this run, for tests and statistics.</summary>
+    public long Commits { get; private set; }
+
+    /// <summary>All messages ever appended.</summary>
+    public long Appended => Volatile.Read(ref _appended);
+
+    /// <summary>Called before a commit and after it, for tests that make it fail.</summary>
+    internal Action<bool>? CommitFault { get; set; }
+
+    public void Start() => _thread.Start();
+
+    /// <summary>Hands an operation over; waits for a place when too many wait.</summary>
+    public ValueTask PlaceAsync(StoreOperation operation, CancellationToken cancellationToken)
+    {
+        return _queue.TryAdd(operation, out _) ? default : _queue.PlaceAsync(operation, cancellationToken);
+    }
+
+    /// <summary>Hands over what the store itself asks for, without waiting.</summary>
+    public void Post(StoreOperation operation)
+    {
+        try
+        {
+            _queue.TryAdd(operation, out _, always: true);
+        }
+        catch (ObjectDisposedException closed)
+        {
+            operation.Fail(closed);
+        }
+    }
+
+    public void Wake() => _queue.Wake();
+
+    /// <summary>Gives free pages back, a few at a time between batches.</summary>
+    public ValueTask VacuumAsync()
+    {
+        DelegateOperation<bool> after = new(_ => _vacuum = true);
+        Post(after);
+        return after.Done;
+    }
+
+    /// <summary>Completes once everything handed over before is answered.</summary>
+    public ValueTask FlushAsync()
+    {
+        DelegateOperation<bool> last = new(static _ => true);
+        Post(last);
+        return last.Done;
+    }
+
+    /// <summary>Finishes what was handed over and empties the WAL.</summary>
+    public Task CloseAsync()
+    {
+        _queue.Close();
+        return _ended.Task;
+    }
+
+    public void Dispose() => _session?.Dispose();
+
+    private void Loop()
+    {
+        bool more = false;
+        while (_queue.Take(_batch, wait: !more))
+        {
+            try
+            {
+                if (_batch.Count > 0)
+                {
+                    RunBatch();
+                }
+
+                more = _session is not null && _lanes.Serve(_session);
+                CheckpointIfDue();
+                Vacuum();
+            }
+            catch (Exception failure)
+            {
+                // Whatever it is, the next batch is tried: callers wait for this thread.
+                Log.LoopFailed(_logger, failure);
+                _problem = failure.Message;
+                _session?.Rollback();
+                Refuse(_batch, new StoreUnavailableException($"The store's writer failed: {failure.Message}", failure));
+                more = false;
+            }
+
+            _batch.Clear();
+        }
+
+        End();
+    }
+
+    private void End()
+    {
+        try
+        {
+            if (_session is { } session)
+            {
+                _suspendReaders();
+                session.Connection.Execute("clean end", "update store_state set clean = 1");
+                _ = session.Connection.Checkpoint(SqliteCheckpoint.Truncate);
+            }
+        }
+        catch (SqliteException failure)
+        {
+            Log.EndFailed(_logger, failure);
+        }
+        finally
+        {
+            _session?.Dispose();
+            _session = null;
+            _ended.TrySetResult();
+        }
+    }
+
+    private void RunBatch()
+    {
+        if (_session is null)
+        {
+            Refuse(_batch, _fatal.Task.Result);
+            return;
+        }
+
+        _watch.Look();
+        _session.AdmissionProblem = _watch.Problem;
+        for (int attempt = 0; ; attempt++)
+        {
+            try
+            {
+                RunTransaction(_session);
+                return;
+            }
+            catch (CommitFailedException failed)
+            {
+                if (Reopen(failed, again: attempt == 0))
+                {
+                    return;
+                }
+            }
+            catch (SqliteException failure)
+            {
+                Refuse(failure);
+                return;
+            }
+        }
+    }
+
+    private void RunTransaction(WriteSession session)
+    {
+        _ran.Clear();
+        session.Begin();
+        _lanes.MarkLongDispatches(session);
+        foreach (StoreOperation operation in _batch)
+        {
+            RunOperation(session, operation);
+        }
+
+        if (_ran.Count == 0 && !_lanes.HasMarks)
+        {
+            session.Rollback();
+            return;
+        }
+
+        if (session.Working.LastSeq - session.Working.IndexedSeq >= IndexEvery)
+        {
+            session.IndexConversations(IndexEvery);
+        }
+
+        session.WriteCounters();
+        Commit(session);
+        Committed(session);
+    }
+
+    private void RunOperation(WriteSession session, StoreOperation operation)
+    {
+        bool savepoint = operation.NeedsSavepoint;
+        try
+        {
+            operation.Prepare(session);
+            if (savepoint)
+            {
+                session.Savepoint();
+            }
+            else
+            {
+                session.NoSavepoint();
+            }
+
+            operation.Run(session);
+            session.KeepOperation(savepoint);
+            _ran.Add(operation);
+        }
+        catch (SqliteException failure) when (failure.IsUnavailable || failure.IsDamaged || !session.Connection.InTransaction)
+        {
+            // It concerns the whole file: the batch is refused as one.
+            throw;
+        }
+        catch (Exception failure)
+        {
+            session.DropOperation(savepoint);
+            if (failure is InvalidDataException damage)
+            {
+                _watch.Damaged(damage.Message);
+            }
+
+            operation.Fail(failure is SqliteException or InvalidDataException ? new StoreUnavailableException(failure.Message, failure) : failure);
+        }
+    }
+
+    private void Commit(WriteSession session)
+    {
+        try
+        {
+            CommitFault?.Invoke(false);
+            session.Commit();
+            CommitFault?.Invoke(true);
+        }
+        catch (SqliteException failure) when (failure.Fault is SqliteFault.DiskFull or SqliteFault.Busy or SqliteFault.ReadOnly)
+        {
+            // A write that found no room never wrote the frame that ends the transaction: it is certainly not committed.
+            throw;
+        }
+        catch (SqliteException failure)
+        {
+            throw new CommitFailedException(failure);
+        }
+    }
+
+    private void Committed(WriteSession session)
+    {
+        session.Committing();
+        Commits++;
+        Volatile.Write(ref _appended, session.Committed.Appended);
+        WriteMark(session);
+        _problem = null;
+        _lanes.MarksCommitted();
+        foreach (StoreOperation operation in _ran)
+        {
+            operation.Complete();
+        }
+    }
+
+    private void WriteMark(WriteSession session)
+    {
+        try
+        {
+            _mark.Write(new Mark(session.Run, session.Committed.CommitNo, session.Committed.Appended));
+        }
+        catch (IOException failure)
+        {
+            Log.MarkFailed(_logger, failure);
+        }
+    }
+
+    /// <summary>The outcome of a failed commit is unknown: the file is closed, opened and looked at. True when the batch is answered.</summary>
+    private bool Reopen(CommitFailedException failed, bool again)
+    {
+        WriteSession old = _session!;
+        long commitNo = old.Working.CommitNo;
+        Log.CommitFailed(_logger, failed.InnerException!);
+        try
+        {
+            _suspendReaders();
+            old.Forget();
+            old.Dispose();
+            _session = null;
+            WriteSession fresh = _reopen();
+            _session = fresh;
+            fresh.AdmissionProblem = old.AdmissionProblem;
+            _watch.Reopened();
+            if (fresh.Committed.CommitNo == commitNo)
+            {
+                // The transaction is there, and it holds all of its operations or none.
+                Recount(fresh);
+                Committed(fresh);
+                return true;
+            }
+        }
+        catch (Exception failure) when (failure is SqliteException or IOException or InvalidDataException)
+        {
+            _session?.Dispose();
+            _session = null;
+            var refusal = new StoreUnavailableException($"The store could not be opened again after a commit failed: {failure.Message} The process has to end.", failure);
+            _problem = refusal.Message;
+            _fatal.TrySetResult(refusal);
+            _lanes.MarksDropped();
+            Refuse(_ran, refusal);
+            return true;
+        }
+
+        // What did not run in the first place has been answered; only the others are tried again.
+        _lanes.MarksDropped();
+        _batch.Clear();
+        _batch.AddRange(_ran);
+        if (again)
+        {
+            return false;
+        }
+
+        Refuse((SqliteException)failed.InnerException!);
+        return true;
+    }
+
+    private static void Recount(WriteSession session)
+    {
+        session.Totals.Reset();
+        session.Totals.Load(session.Connection);
+    }
+
+    private void Refuse(SqliteException failure)
+    {
+        _session?.Rollback();
+        _lanes.MarksDropped();
+        if (failure.IsDamaged)
+        {
+            _watch.Damaged(failure.Message);
+        }
+
+        var refusal = new StoreUnavailableException(failure.Message, failure);
+        _problem = refusal.Message;
+        Log.Refused(_logger, failure.Message);
+        Refuse(_batch, refusal);
+    }
+
+    private static void Refuse(List<StoreOperation> operations, Exception refusal)
+    {
+        foreach (StoreOperation operation in operations)
+        {
+            try
+            {
+                operation.Fail(refusal);
+            }
+            catch (InvalidOperationException)
+            {
+                // It was answered before.
+            }
+        }
+    }
+
+    private void Vacuum()
+    {
+        if (!_vacuum || _session is not { } session)
+        {
+            return;
+        }
+
+        _vacuum = false;
+        session.Connection.Execute("vacuum", "pragma incremental_vacuum(1000)");
+    }
+
+    private void CheckpointIfDue()
+    {
+        if (_session is not { } session || session.Connection.WalFrames < _checkpointAt)
+        {
+            return;
+        }
+
+        try
+        {
+            CheckpointResult result = session.Connection.Checkpoint(SqliteCheckpoint.Passive);
+
+            // A reader that holds it back is waited for by another 16 MiB, not by trying at every commit.
+            _checkpointAt = result.Blocked ? result.WalFrames + CheckpointFrames : CheckpointFrames;
+        }
+        catch (SqliteException failure)
+        {
+            _problem = failure.Message;
+            _checkpointAt = session.Connection.WalFrames + CheckpointFrames;
+            Log.CheckpointFailed(_logger, failure);
+        }
+    }
+
+    private sealed class CommitFailedException(SqliteException cause) : Exception("The outcome of a commit is unknown.", cause);
+
+    private static partial class Log
+    {
+        [LoggerMessage(2101, LogLevel.Error, "The store's writer failed; the next batch is tried.")]
+        public static partial void LoopFailed(ILogger logger, Exception failure);
+
+        [LoggerMessage(2102, LogLevel.Warning, "The store could not be closed in order; the next start verifies it.")]
+        public static partial void EndFailed(ILogger logger, Exception failure);
+
+        [LoggerMessage(2103, LogLevel.Warning, "The mark file could not be written; a loss might not be found.")]
+        public static partial void MarkFailed(ILogger logger, Exception failure);
+
+        [LoggerMessage(2104, LogLevel.Error, "A commit failed; the store is opened again and looked at.")]
+        public static partial void CommitFailed(ILogger logger, Exception failure);
+
+        [LoggerMessage(2105, LogLevel.Warning, "The store refused a batch: {Reason}")]
+        public static partial void Refused(ILogger logger, string reason);
+
+        [LoggerMessage(2106, LogLevel.Warning, "A checkpoint failed; the WAL still holds everything.")]
+        public static partial void CheckpointFailed(ILogger logger, Exception failure);
+    }
+}

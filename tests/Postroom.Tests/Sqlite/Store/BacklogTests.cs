@@ -1,0 +1,118 @@
+using Postroom.Sqlite;
+using Xunit;
+using static Postroom.Tests.Sqlite.Store.StoreFixture;
+
+namespace Postroom.Tests.Sqlite.Store;
+
+public sealed class BacklogTests
+{
+    [Fact]
+    public async Task A_backlog_beyond_the_window_comes_in_order_and_whole()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        const int Count = 10_000;
+        List<MessageId> sent = await AppendManyAsync(fixture, Count, _ => null);
+        Assert.True(fixture.Store.Lanes.Open.Count <= LaneSet.Capacity);
+
+        List<MessageId> got = [];
+        while (got.Count < Count)
+        {
+            IReadOnlyList<MessageLease> leases = await fixture.Store.LeaseAsync("orders", 100, LeaseTime, Cancel).AsTask().WaitAsync(TimeSpan.FromSeconds(10), Cancel);
+            await Task.WhenAll(leases.Select(lease => fixture.AckAsync(lease)));
+            got.AddRange(leases.Select(lease => lease.Envelope.Id));
+        }
+
+        Assert.Equal(sent, got);
+        Assert.True(await fixture.IsEmptyAsync());
+        Assert.Empty(fixture.Store.Lanes.Open);
+        Assert.Empty(fixture.Store.Watch.Damage);
+    }
+
+    [Fact]
+    public async Task Ten_thousand_behind_one_waiting_key_leave_room_for_the_others_and_follow_in_order()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        List<MessageId> held = await AppendManyAsync(fixture, 1, _ => "held");
+        MessageLease head = await fixture.LeaseAsync();
+        await fixture.Store.SettleAsync(head, Settlement.RetryAt(TimeProvider.System.GetUtcNow().AddSeconds(3), "later"), [], Cancel);
+        held.AddRange(await AppendManyAsync(fixture, 10_000, _ => "held"));
+        List<MessageId> others = await AppendManyAsync(fixture, 50, i => $"other-{i}");
+
+        for (int i = 0; i < 50; i++)
+        {
+            MessageLease lease = await fixture.LeaseAsync();
+            Assert.Contains(lease.Envelope.Id, others);
+            await fixture.AckAsync(lease);
+        }
+
+        Assert.True(fixture.Store.Lanes.Open.Count <= LaneSet.Capacity);
+        List<MessageId> got = [];
+        while (got.Count < 6_000)
+        {
+            MessageLease lease = await fixture.LeaseAsync();
+            got.Add(lease.Envelope.Id);
+            await fixture.AckAsync(lease);
+        }
+
+        Assert.Equal(held.Take(6_000), got);
+    }
+
+    [Fact]
+    public async Task A_restart_with_a_backlog_starts_with_the_oldest()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        List<MessageId> sent = await AppendManyAsync(fixture, 6_000, i => $"key-{i % 100}");
+        await fixture.ReopenAsync();
+        Assert.Equal(6_000, fixture.Report.Pending);
+        Assert.Equal(6_000, fixture.Store.CountDue("orders"));
+
+        HashSet<MessageId> got = [];
+        while (got.Count < 6_000)
+        {
+            IReadOnlyList<MessageLease> leases = await fixture.Store.LeaseAsync("orders", 100, LeaseTime, Cancel).AsTask().WaitAsync(TimeSpan.FromSeconds(10), Cancel);
+            foreach (MessageLease lease in leases)
+            {
+                Assert.True(got.Add(lease.Envelope.Id));
+            }
+
+            await Task.WhenAll(leases.Select(lease => fixture.AckAsync(lease)));
+        }
+
+        Assert.Equal(sent.ToHashSet(), got);
+    }
+
+    [Fact]
+    public async Task Delayed_messages_that_do_not_fit_are_found_when_they_are_due()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        DateTimeOffset due = TimeProvider.System.GetUtcNow().AddSeconds(3);
+        for (int i = 0; i < 6; i++)
+        {
+            await fixture.Store.AppendAsync([.. Enumerable.Range(0, 1_000).Select(_ => Message() with { NotBefore = due })], null, Cancel);
+        }
+
+        Assert.True(fixture.Store.Lanes.Open.Count <= LaneSet.Capacity);
+        await fixture.AppendAsync(Message());
+        await fixture.AckAsync(await fixture.LeaseAsync());
+        HashSet<MessageId> got = [];
+        while (got.Count < 6_000)
+        {
+            IReadOnlyList<MessageLease> leases = await fixture.Store.LeaseAsync("orders", 200, LeaseTime, Cancel).AsTask().WaitAsync(TimeSpan.FromSeconds(10), Cancel);
+            Assert.All(leases, lease => Assert.True(got.Add(lease.Envelope.Id)));
+            await Task.WhenAll(leases.Select(lease => fixture.AckAsync(lease)));
+        }
+    }
+
+    private static async Task<List<MessageId>> AppendManyAsync(StoreFixture fixture, int count, Func<int, string?> key)
+    {
+        List<MessageId> ids = [];
+        for (int done = 0; done < count; done += 1_000)
+        {
+            Envelope[] batch = [.. Enumerable.Range(done, Math.Min(1_000, count - done)).Select(i => Message(key: key(i)))];
+            await fixture.Store.AppendAsync(batch, null, Cancel);
+            ids.AddRange(batch.Select(envelope => envelope.Id));
+        }
+
+        return ids;
+    }
+}
