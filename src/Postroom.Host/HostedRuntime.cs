@@ -103,6 +103,11 @@ internal sealed class HostedRuntime : IAsyncDisposable
             Log.Level = logging.Level;
             Log.Json = logging.Format == LogFormat.Json;
         }
+
+        if (Addresses.Count > 0)
+        {
+            await LiveAddress.WriteAsync(Runtime.Configuration.Current.Get<RuntimeOptions>("runtime").DataDirectory, Addresses[0], cancellationToken);
+        }
     }
 
     public async ValueTask DisposeAsync()

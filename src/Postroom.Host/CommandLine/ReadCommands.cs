@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization.Metadata;
 using Postroom.Configuration;
 using Postroom.ControlPlane;
+using Postroom.Explaining;
 using Postroom.Sqlite;
 
 namespace Postroom.Host;
@@ -133,7 +134,7 @@ internal static class ReadCommands
             ColdJournal journal = new(cold);
             WhyReader reader = new(journal, journal, TimeProvider.System);
             why = await reader.FindAsync(id, cancellationToken) is { } found && await reader.ReadAsync(found, null, cancellationToken) is { } report
-                ? WhyView.Of(report)
+                ? new WhyView(report.Id.ToString(), report.State, report.Reason, report.Timeline)
                 : null;
         }
 

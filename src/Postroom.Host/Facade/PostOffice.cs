@@ -121,7 +121,7 @@ public sealed class PostOffice : IAsyncDisposable
             throw new ArgumentException("A text needs a recipient: COMMUNICATOR:RECIPIENT, or a contact that has written before.", nameof(to));
         }
 
-        Address address = await Channel.ResolveAsync(Runtime, to, cancellationToken);
+        Address address = await ChannelFinder.ResolveAsync(Runtime, to, cancellationToken);
         EmitResult result = await Runtime.Dispatcher.EmitAsync(new OutgoingMessage(text) { To = address }, cancellationToken);
         return result.Ids.Count > 0 ? result.Ids[0] : MessageId.Empty;
     }

@@ -3,7 +3,7 @@ using Postroom.Intake;
 namespace Postroom.Host;
 
 /// <summary>Finds the channel of a recipient.</summary>
-internal static class Channel
+internal static class ChannelFinder
 {
     /// <summary>An address as it is written, or a bare recipient through the channel it wrote in last, the default one, or the only one.</summary>
     public static async Task<Address> ResolveAsync(MessageRuntime runtime, string to, CancellationToken cancellationToken)

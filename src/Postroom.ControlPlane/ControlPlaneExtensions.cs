@@ -1,0 +1,40 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Postroom.Configuration;
+
+namespace Postroom.ControlPlane;
+
+/// <summary>Adds HTTP to a program.</summary>
+public static class ControlPlaneExtensions
+{
+    /// <summary>Adds the HTTP listener with intake, health, journal and status, and the web chat as communicators of type <c>emulator</c>.</summary>
+    public static IApplicationBuilder AddControlPlane(this IApplicationBuilder app)
+    {
+        app.Services.AddSingleton(static services => new ControlPlaneKeys(
+            services.GetRequiredService<IRuntimeView>(),
+            Settings<ServerOptions>(services, "server"),
+            Settings<RuntimeOptions>(services, "runtime").DataDirectory,
+            services.GetRequiredService<TimeProvider>()));
+        app.Services.AddSingleton(static services => new WebChat(
+            services.GetRequiredService<IRuntimeView>(),
+            Settings<IntakeOptions>(services, "intake"),
+            services.GetRequiredService<TimeProvider>(),
+            services.GetRequiredService<ILoggerFactory>()));
+        app.Services.AddSingleton(static services => new ControlPlaneService(
+            services.GetRequiredService<IRuntimeView>(),
+            Settings<ServerOptions>(services, "server"),
+            Settings<IntakeOptions>(services, "intake"),
+            services.GetRequiredService<ControlPlaneKeys>(),
+            services.GetRequiredService<WebChat>(),
+            services.GetRequiredService<TimeProvider>(),
+            services.GetRequiredService<ILoggerFactory>()));
+        return app
+            .AddComponent(static services => services.GetRequiredService<ControlPlaneService>())
+            .AddComponent(static services => services.GetRequiredService<ControlPlaneKeys>())
+            .AddComponent(static services => services.GetRequiredService<WebChat>())
+            .RegisterBackend(EmulatorCommunicator.Kind, static (name, _, services) => services.GetRequiredService<WebChat>().Create(name));
+    }
+
+    private static T Settings<T>(IServiceProvider services, string section)
+        where T : class => services.GetRequiredService<IRuntimeConfiguration>().Current.Get<T>(section);
+}
