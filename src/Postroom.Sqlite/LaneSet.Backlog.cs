@@ -18,7 +18,7 @@ internal sealed partial class LaneSet
 
     private const string SelectDue = $"""
         select {MessageRow.WithBody} from messages m
-        where m.queue = ?1 and m.state = 0 and m.not_before is not null and m.not_before >= ?2 and m.not_before <= ?3 order by m.not_before, m.seq limit ?4
+        where m.queue = ?1 and m.state = 0 and m.not_before is not null and (m.not_before, m.seq) > (?2, ?4) and m.not_before <= ?3 order by m.not_before, m.seq limit 256
         """;
 
     private readonly ConcurrentQueue<SqliteLane> _refills = new();
@@ -115,8 +115,14 @@ internal sealed partial class LaneSet
             LoadDue(session, lane);
         }
 
-        if (!lane.Lane.Overflowed || session.Names.Find(NameTable.QueueKind, lane.Queue) is not { } queue)
+        if (!lane.Lane.Overflowed)
         {
+            return;
+        }
+
+        if (session.Names.Find(NameTable.QueueKind, lane.Queue) is not { } queue)
+        {
+            lane.Lane.CaughtUp(); // a queue that never had a message
             return;
         }
 
@@ -205,18 +211,13 @@ internal sealed partial class LaneSet
         rows.Bind(1, queue);
         rows.Bind(2, lane.DueCursor.Due);
         rows.Bind(3, now);
-        rows.Bind(4, -1L);
+        rows.Bind(4, lane.DueCursor.Seq);
         int read = 0;
         try
         {
-            while (read < Slice && rows.Step())
+            while (rows.Step())
             {
                 (long Due, long Seq) place = (rows.GetInt64(11), rows.GetInt64(0));
-                if (place.CompareTo(lane.DueCursor) <= 0)
-                {
-                    continue;
-                }
-
                 read++;
                 if (Load(session, rows) is { } message && Offer(lane, message, fromDisk: true) == Admission.Full)
                 {

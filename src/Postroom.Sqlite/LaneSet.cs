@@ -14,11 +14,13 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
 
     private readonly ConcurrentDictionary<string, SqliteLane> _lanes = new(StringComparer.Ordinal);
     private readonly LaneBudget _budget = new(64L << 20);
+    private readonly ConcurrentDictionary<string, QueueRules> _rules = new(StringComparer.Ordinal);
     private readonly List<OpenMessage> _marked = [];
     private long _markedAt;
     private string _owner = "local/1";
     private long _firstFence;
     private bool _closed;
+    private volatile bool _started;
 
     /// <summary>Every message in memory.</summary>
     public ConcurrentDictionary<MessageId, OpenMessage> Open { get; } = new();
@@ -44,7 +46,20 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
     {
         _owner = owner;
         _firstFence = run << 32;
+        _started = true;
     }
+
+    /// <summary>Sets a queue's rules; before the start they wait for its lane, whose fences need the run.</summary>
+    public void SetRules(string queue, QueueRules rules)
+    {
+        _rules[queue] = rules;
+        if (_started)
+        {
+            Lane(queue).Lane.SetRules(rules);
+        }
+    }
+
+    public QueueRules RulesOf(string queue) => _rules.GetValueOrDefault(queue) ?? new QueueRules();
 
     public SqliteLane Lane(string queue)
     {
@@ -129,6 +144,14 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
         }
     }
 
+    public void ReportAll(IEnumerable<Transition> transitions)
+    {
+        foreach (Transition transition in transitions)
+        {
+            Transitions.Add(transition);
+        }
+    }
+
     public void Report(OpenMessage message, in SettlementOutcome outcome, TimeSpan duration)
     {
         if (Transitions.IsOn)
@@ -190,6 +213,11 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
     private SqliteLane Make(string queue)
     {
         var lane = new SqliteLane(new QueueLane(queue, this, clock, _owner, _firstFence, Capacity, _budget), clock, AskForDue);
+        if (_rules.TryGetValue(queue, out QueueRules? rules))
+        {
+            lane.Lane.SetRules(rules);
+        }
+
         if (IsHeld)
         {
             lane.Lane.Overflow();

@@ -91,7 +91,7 @@ public sealed partial class SqliteStore
             _inFlight = InFlightTable.Open(_options.Path, session.Run);
             _lanes.InFlight = _inFlight;
             _lanes.Start($"{opening.Node}/{session.Run}", session.Run);
-            Recoverer recoverer = new(session, _inFlight, opened.PreviousRunClean, queue => _lanes.Lane(queue).Lane.Rules);
+            Recoverer recoverer = new(session, _inFlight, opened.PreviousRunClean, _lanes.RulesOf);
             recoverer.Run();
             _mark.Write(new Mark(session.Run, session.Committed.CommitNo, session.Committed.Appended));
             foreach (string damage in recoverer.Damage)

@@ -94,6 +94,7 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, IStoreLifecyc
     public ValueTask<IReadOnlyList<MessageLease>> LeaseAsync(string queue, int max, TimeSpan leaseTime, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_closed, this);
+        _ = Writer;
         return _lanes.Lane(queue).Lane.LeaseAsync(max, cancellationToken);
     }
 
@@ -188,7 +189,7 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, IStoreLifecyc
     }
 
     /// <inheritdoc/>
-    public void SetRules(string queue, QueueRules rules) => _lanes.Lane(queue).Lane.SetRules(rules);
+    public void SetRules(string queue, QueueRules rules) => _lanes.SetRules(queue, rules);
 
     /// <inheritdoc/>
     public long CountDue(string queue) => Stats(queue, CountsOf(queue)).Due;

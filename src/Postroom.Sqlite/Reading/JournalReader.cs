@@ -90,6 +90,11 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
         }
 
         List<AttemptRecord> attempts = Attempts(message.Seq);
+        if (attempts.Count > 0 && message.State == MessageState.Dispatched && inMemory(id) is { Begun: true })
+        {
+            attempts.Add(new AttemptRecord { Attempt = message.Attempt, StartedAt = message.DispatchedAt, Outcome = "running", Owner = message.Owner });
+        }
+
         return new JournalRecord
         {
             Entry = message.ToEntry(withBody) with { BodyLength = BodyLength(id) },

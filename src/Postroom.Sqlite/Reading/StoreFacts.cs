@@ -44,9 +44,9 @@ internal sealed class StoreFacts(Func<ReaderPool> readers, TimeProvider clock) :
                 byte[] value = rows.GetBlob(1).ToArray();
                 long? expiresAt = rows.GetOptionalInt64(2);
                 long updatedAt = rows.GetInt64(3);
-                if (RowSums.StoredFact(scope, key, value, expiresAt, updatedAt) != rows.GetInt64(4))
+                if (RowSums.Fact(scope, key, value, expiresAt, updatedAt) != rows.GetInt64(4))
                 {
-                    throw new InvalidDataException($"StoredFact '{key}' of '{scope}' is damaged.");
+                    throw new InvalidDataException($"Fact '{key}' of '{scope}' is damaged.");
                 }
 
                 DateTimeOffset? end = expiresAt is { } instant ? DateTimeOffset.FromUnixTimeMilliseconds(instant) : null;

@@ -29,7 +29,7 @@ internal sealed class Recoverer(WriteSession session, InFlightTable inFlight, bo
     public void Run()
     {
         session.Begin();
-        session.NoSavepoint();
+        session.BeginOperation();
         foreach (InFlightEntry entry in inFlight.Leftovers)
         {
             TakeBack(entry);

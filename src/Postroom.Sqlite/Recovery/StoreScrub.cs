@@ -136,7 +136,7 @@ internal sealed class StoreScrub(ReaderPool readers, StoreWatch watch, TimeProvi
         SqliteStatement facts = session.Statement("select scope, key, value, expires_at, updated_at, crc from facts");
         while (facts.Step())
         {
-            Expect(RowSums.StoredFact(facts.GetText(0), facts.GetText(1), facts.GetBlob(2), facts.GetOptionalInt64(3), facts.GetInt64(4)) == facts.GetInt64(5), "facts");
+            Expect(RowSums.Fact(facts.GetText(0), facts.GetText(1), facts.GetBlob(2), facts.GetOptionalInt64(3), facts.GetInt64(4)) == facts.GetInt64(5), "facts");
         }
 
         SqliteStatement notes = session.Statement("select kind, at, message, data, crc from notes");

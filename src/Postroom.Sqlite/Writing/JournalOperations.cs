@@ -211,8 +211,10 @@ internal sealed class ConfirmOperation(LaneSet lanes, MessageId id, string user)
 
     public override void Complete()
     {
-        lanes.Report(_message!, MessageState.Failed, MessageState.Acked, null);
-        lanes.Lane(_message!.Envelope.Queue).Lane.Resume(_message.Envelope.OrderKey ?? "");
+        _message!.State = MessageState.Acked;
+        _message.FailureKind = null;
+        lanes.ReportAll(JournalMoves.ConfirmedMoves(_message, lanes.Clock.GetUtcNow(), user));
+        lanes.Lane(_message.Envelope.Queue).Lane.Resume(_message.Envelope.OrderKey ?? "");
         SetAnswer(true);
     }
 }

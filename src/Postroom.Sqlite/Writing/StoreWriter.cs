@@ -219,17 +219,15 @@ internal sealed partial class StoreWriter : IDisposable
 
     private void RunOperation(WriteSession session, StoreOperation operation)
     {
-        bool savepoint = operation.NeedsSavepoint;
+        bool savepoint = false;
+        session.BeginOperation();
         try
         {
             operation.Prepare(session);
-            if (savepoint)
+            if (operation.NeedsSavepoint)
             {
                 session.Savepoint();
-            }
-            else
-            {
-                session.NoSavepoint();
+                savepoint = true;
             }
 
             operation.Run(session);
@@ -349,6 +347,7 @@ internal sealed partial class StoreWriter : IDisposable
 
     private static void Recount(WriteSession session)
     {
+        session.Names.Load(session.Connection);
         session.Totals.Reset();
         session.Totals.Load(session.Connection);
     }

@@ -55,7 +55,7 @@ internal sealed partial class WriteSession
         set.BindBlob(3, value.Span);
         set.Bind(4, expiresAt);
         set.Bind(5, now);
-        set.Bind(6, RowSums.StoredFact(change.Scope, change.Key, value.Span, expiresAt, now));
+        set.Bind(6, RowSums.Fact(change.Scope, change.Key, value.Span, expiresAt, now));
         _ = set.Run();
     }
 
@@ -136,7 +136,7 @@ internal static class RowSums
         return sum.Value;
     }
 
-    public static long StoredFact(string scope, string key, ReadOnlySpan<byte> value, long? expiresAt, long updatedAt)
+    public static long Fact(string scope, string key, ReadOnlySpan<byte> value, long? expiresAt, long updatedAt)
     {
         RowChecksum sum = default;
         sum.AddText(scope);

@@ -67,14 +67,11 @@ internal sealed partial class WriteSession : IDisposable
 
     public void Begin() => _ = Statement("begin", "begin immediate").Run();
 
-    public void Savepoint()
-    {
-        _beforeOperation = _working;
-        _ = Statement("savepoint", "savepoint operation").Run();
-    }
+    /// <summary>Remembers the counters that a failing operation goes back to.</summary>
+    public void BeginOperation() => _beforeOperation = _working;
 
-    /// <summary>Begins an operation of one statement, which undoes itself when it fails.</summary>
-    public void NoSavepoint() => _beforeOperation = _working;
+    /// <summary>Makes the statements that follow undoable together; a single one undoes itself when it fails.</summary>
+    public void Savepoint() => _ = Statement("savepoint", "savepoint operation").Run();
 
     public void KeepOperation(bool savepoint)
     {

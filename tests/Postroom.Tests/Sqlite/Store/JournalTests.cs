@@ -1,0 +1,205 @@
+using Postroom.Sqlite;
+using Xunit;
+using static Postroom.Tests.Sqlite.Store.StoreFixture;
+
+namespace Postroom.Tests.Sqlite.Store;
+
+public sealed class JournalTests
+{
+    [Fact]
+    public async Task A_failed_message_holds_its_key_over_a_restart_until_it_is_replayed()
+    {
+        await using StoreFixture fixture = await OpenAsync(made => made.Rules("orders", new QueueRules { HaltOnFailure = true }));
+        MessageId first = await fixture.AppendAsync(Message(key: "a"));
+        MessageId second = await fixture.AppendAsync(Message(key: "a"));
+        await fixture.Store.SettleAsync(await fixture.LeaseAsync(), Settlement.Fail(FailureKind.Rejected, "no"), [], Cancel);
+        Assert.True(await fixture.IsEmptyAsync());
+        await fixture.ReopenAsync();
+        Assert.True(await fixture.IsEmptyAsync());
+        Assert.Equal(first, await fixture.Store.ReplayAsync(first, new ReplayOptions(), Cancel));
+
+        MessageLease lease = await fixture.LeaseAsync();
+        Assert.Equal((first, 1, 0), (lease.Envelope.Id, lease.Attempt, lease.Failures));
+        await fixture.AckAsync(lease);
+        Assert.Equal(second, (await fixture.LeaseAsync()).Envelope.Id);
+        Assert.Equal(1, (await fixture.Store.GetAsync(first, false, Cancel))!.Entry.Replays);
+        await Assert.ThrowsAsync<JournalConflictException>(() => fixture.Store.ReplayAsync(first, new ReplayOptions(), Cancel).AsTask());
+        MessageId copy = await fixture.Store.ReplayAsync(first, new ReplayOptions { Force = true }, Cancel);
+        Assert.Equal(first, (await fixture.Store.GetAsync(copy, false, Cancel))!.Entry.Envelope.ReplayOf);
+        await Assert.ThrowsAsync<JournalConflictException>(() => fixture.Store.ReplayAsync(second, new ReplayOptions { Force = true }, Cancel).AsTask());
+    }
+
+    [Fact]
+    public async Task Discard_gives_up_what_waits_and_what_is_in_work_only_with_force()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        MessageId working = await fixture.AppendAsync(Message(key: "a"));
+        MessageId waiting = await fixture.AppendAsync(Message(key: "a"));
+        MessageId last = await fixture.AppendAsync(Message(key: "a"));
+        MessageLease lease = await fixture.LeaseAsync();
+        await Assert.ThrowsAsync<JournalConflictException>(() => fixture.Store.DiscardAsync(working, "no", false, Cancel).AsTask());
+        await fixture.Store.DiscardAsync(waiting, "no", false, Cancel);
+        await fixture.Store.DiscardAsync(working, "no", true, Cancel);
+        await Assert.ThrowsAsync<LeaseLostException>(() => fixture.AckAsync(lease));
+        Assert.Equal(last, (await fixture.LeaseAsync()).Envelope.Id);
+        Assert.Equal(2, (await fixture.Store.GetStatsAsync(null, Cancel)).Queues["orders"].Failed);
+    }
+
+    [Fact]
+    public async Task Queries_find_by_each_field_and_page_by_cursor()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        MessageId parent = await fixture.AppendAsync(Message(key: "chat") with { From = Address.Parse("telegram:1") });
+        MessageId group = MessageId.New();
+        for (int i = 0; i < 25; i++)
+        {
+            await fixture.AppendAsync(Message("replies", key: $"c{i % 2}") with { ParentId = parent, GroupId = group });
+        }
+
+        MessageLease lease = await fixture.LeaseAsync();
+        Assert.Equal(parent, Assert.Single((await Query(new JournalQuery { States = [MessageState.Dispatched] })).Items).Envelope.Id);
+        await fixture.Store.WriteAsync(new StoreWrite
+        {
+            Settlements = [new StoreSettlement(lease, Settlement.Fail(FailureKind.Refused, "token bearer abcdefghijkl")) { Receipt = new DeliveryReceipt { Status = DeliveryStatus.Failed, OutsideId = "out-1" } }],
+        }, Cancel);
+
+        Assert.Equal(parent, await fixture.Store.FindByOutsideIdAsync("out-1", Cancel));
+        Assert.Equal(13, (await Query(new JournalQuery { Conversation = "c0" })).Total);
+        Assert.Equal(25, (await Query(new JournalQuery { Parent = parent })).Total);
+        Assert.Equal(25, (await Query(new JournalQuery { Group = group })).Total);
+        Assert.Equal(25, (await Query(new JournalQuery { Queue = "replies", States = [MessageState.Pending] })).Total);
+        Assert.Equal(25, (await Query(new JournalQuery { States = [MessageState.Pending] })).Total);
+        Assert.Equal(parent, Assert.Single((await Query(new JournalQuery { From = "telegram:" })).Items).Envelope.Id);
+        JournalEntry failed = Assert.Single((await Query(new JournalQuery { Kind = FailureKind.Refused })).Items);
+        Assert.DoesNotContain("abcdefghijkl", failed.Error!, StringComparison.Ordinal);
+        JournalRecord record = (await fixture.Store.GetAsync(parent, true, Cancel))!;
+        Assert.Equal((25, 1, 1), (record.Children.Count, record.Receipts.Count, record.Attempts.Count));
+
+        HashSet<long> seen = [];
+        long? cursor = null;
+        do
+        {
+            JournalPage page = await Query(new JournalQuery { Limit = 10, Cursor = cursor });
+            Assert.All(page.Items, item => Assert.True(seen.Add(item.Envelope.Seq)));
+            cursor = page.Next;
+        }
+        while (cursor is not null);
+
+        Assert.Equal(26, seen.Count);
+
+        async Task<JournalPage> Query(JournalQuery query) => await fixture.Store.QueryAsync(query, Cancel);
+    }
+
+    [Fact]
+    public async Task Compaction_removes_old_finished_messages_but_no_parent_of_an_open_child()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        MessageId parent = await fixture.AppendAsync(Message(size: 100_000));
+        MessageLease lease = await fixture.LeaseAsync();
+        Envelope child = Message("replies") with { ParentId = parent };
+        await fixture.AckAsync(lease, child);
+        await fixture.AppendAsync(Message(size: 100_000));
+        await fixture.AckAsync(await fixture.LeaseAsync());
+        JournalRetention now = new(TimeSpan.Zero, TimeSpan.Zero);
+
+        Assert.Equal(1, await fixture.Store.CompactAsync(now, Cancel));
+        Assert.NotNull(await fixture.Store.GetAsync(parent, true, Cancel));
+        await fixture.AckAsync(await fixture.LeaseAsync("replies"));
+        Assert.Equal(2, await fixture.Store.CompactAsync(now, Cancel));
+        Assert.Null(await fixture.Store.GetAsync(parent, true, Cancel));
+        Assert.Equal(0, (await fixture.Store.GetStatsAsync(null, Cancel)).Queues["orders"].Acked);
+    }
+
+    [Fact]
+    public async Task Transitions_are_reported_in_order()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        await using IAsyncEnumerator<Transition> moves = fixture.Store.WatchAsync(null, null, Cancel).GetAsyncEnumerator(Cancel);
+        await fixture.AppendAsync(Message());
+        await fixture.AckAsync(await fixture.LeaseAsync());
+        List<(MessageState?, MessageState)> seen = [];
+        while (seen.Count < 3 && await moves.MoveNextAsync())
+        {
+            seen.Add((moves.Current.From, moves.Current.To));
+        }
+
+        Assert.Equal([(null, MessageState.Pending), (MessageState.Pending, MessageState.Dispatched), (MessageState.Dispatched, MessageState.Acked)], seen);
+    }
+
+    [Fact]
+    public async Task A_backup_under_load_opens_and_holds_what_was_accepted_before()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        for (int i = 0; i < 200; i++)
+        {
+            await fixture.AppendAsync(Message());
+        }
+
+        using CancellationTokenSource stop = new();
+        Task load = Task.Run(async () =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                await fixture.AppendAsync(Message());
+            }
+        }, Cancel);
+        string copy = fixture.Folder.File("copy.db");
+        await fixture.Store.BackupAsync(copy, Cancel);
+        await stop.CancelAsync();
+        await load;
+
+        using (SqliteJournalReader reader = SqliteJournalReader.Open(copy))
+        {
+            Assert.True(reader.Query(new JournalQuery()).Total >= 200);
+        }
+
+        using SqliteConnection connection = SqliteConnection.Open(copy, SqliteAccess.ReadWrite);
+        using SqliteStatement check = connection.Prepare("check", "pragma integrity_check");
+        Assert.True(check.Step());
+        Assert.Equal("ok", check.GetText(0));
+    }
+
+    [Theory]
+    [InlineData("messages_open", "select m.seq from messages m where m.queue = 1 and m.seq > 1 and m.state < 2 order by m.seq limit 256")]
+    [InlineData("messages_key", "select m.seq from messages m where m.queue = 1 and m.key_hash = 2 and m.state < 2 and m.key_hash is not null order by m.seq")]
+    [InlineData("messages_due", "select m.seq from messages m where m.queue = 1 and m.state = 0 and m.not_before is not null and (m.not_before, m.seq) > (1, 5) and m.not_before <= 2 order by m.not_before, m.seq limit 9")]
+    [InlineData("messages_dispatched", StoreQueries.Dispatched)]
+    [InlineData("messages_expiry", StoreQueries.Expired)]
+    [InlineData("messages_outside", StoreQueries.ByOutsideId)]
+    [InlineData("messages_key", StoreQueries.CountKey)]
+    [InlineData("messages_parent", "select 1 from messages m where m.parent = ?1 and m.parent is not null and m.state < 2 limit 1")]
+    [InlineData("INTEGER PRIMARY KEY", "select m.seq, m.state, m.finished_at from messages m where m.seq > ?1 order by m.seq limit 1000")]
+    [InlineData("conversation=?", "conversation")]
+    [InlineData("messages_parent", "parent")]
+    [InlineData("messages_group", "group")]
+    [InlineData("messages_failed", "failed")]
+    [InlineData("messages_open", "open")]
+    public async Task Each_query_of_the_hot_paths_goes_through_its_index(string index, string sql)
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        string text = sql switch
+        {
+            "conversation" => StoreQueries.Journal(StoreQueries.JournalPath.Conversation, false),
+            "parent" => StoreQueries.Journal(StoreQueries.JournalPath.Parent, false),
+            "group" => StoreQueries.Journal(StoreQueries.JournalPath.Group, false),
+            "failed" => StoreQueries.Journal(StoreQueries.JournalPath.Failed, false),
+            "open" => StoreQueries.Journal(StoreQueries.JournalPath.OpenOfQueue, false),
+            _ => sql,
+        };
+        var explain = new DelegateOperation<string>(session =>
+        {
+            using SqliteStatement plan = session.Connection.Prepare("plan", $"explain query plan {text}");
+            List<string> steps = [];
+            while (plan.Step())
+            {
+                steps.Add(plan.GetText(3));
+            }
+
+            return string.Join('\n', steps);
+        });
+        fixture.Store.Writer.Post(explain);
+        string found = await explain.Answer;
+        Assert.Contains(index, found, StringComparison.Ordinal);
+        Assert.DoesNotContain("SCAN m\n", found + "\n", StringComparison.Ordinal);
+    }
+}
