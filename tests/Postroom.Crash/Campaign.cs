@@ -22,6 +22,7 @@ public sealed class Campaign : IAsyncDisposable
     private readonly List<double> _starts = [];
     private readonly List<Violation> _found = [];
     private int _run;
+    private int _kills;
 
     private Campaign(CampaignOptions options)
     {
@@ -38,28 +39,29 @@ public sealed class Campaign : IAsyncDisposable
     public static async Task<CampaignReport> RunAsync(CampaignOptions options, Action<string> say, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(options.Folder);
-        IReadOnlyList<PlannedKill> plan = KillPlan.Of(options.Seed, options.Kills);
         await using Campaign campaign = new(options);
-        int done = 0;
-        foreach (PlannedKill kill in plan)
+        List<PlannedKill> plan = [];
+        foreach (PlannedKill kill in KillPlan.Of(options.Seed))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            await campaign.KillAsync(kill);
-            done++;
-            if (done % 20 == 0)
-            {
-                say(string.Create(CultureInfo.InvariantCulture, $"{done} of {options.Kills} kills, {campaign._ledger.Stored} published"));
-            }
 
-            if (campaign._found.Count > 0)
+            // A drain that ends before its kill is a run more, not a kill more.
+            if (campaign._kills == options.Kills || campaign._found.Count > 0)
             {
                 break;
+            }
+
+            plan.Add(kill);
+            await campaign.KillAsync(kill);
+            if (plan.Count % 20 == 0)
+            {
+                say(string.Create(CultureInfo.InvariantCulture, $"{campaign._kills} of {options.Kills} kills, {campaign._ledger.Stored} published"));
             }
         }
 
         CheckResult result = await campaign.JudgeAsync();
         CampaignReport report = new() { Options = options, Result = result with { Violations = [.. campaign._found, .. result.Violations] }, Starts = campaign._starts };
-        await campaign.KeepAsync(report, plan.Take(done));
+        await campaign.KeepAsync(report, plan);
         return report;
     }
 
@@ -102,6 +104,7 @@ public sealed class Campaign : IAsyncDisposable
         await app.KillAsync();
         await _ledger.ReadToEndAsync();
         bool killed = !ended && app.ExitCode == 137;
+        _kills += killed ? 1 : 0;
         _ledger.Note(killed ? $"KILL {_run} {mode}" : $"EXIT {_run} {app.ExitCode}");
         if (!killed && (app.ExitCode != 0 || mode != KillMode.Drain))
         {

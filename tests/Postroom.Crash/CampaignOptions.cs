@@ -41,9 +41,9 @@ public sealed record CampaignOptions
         get
         {
             // tests/{this project}/bin/{configuration}/net10.0/
-            DirectoryInfo output = new(AppContext.BaseDirectory.TrimEnd('/'));
-            string tests = output.Parent!.Parent!.Parent!.Parent!.FullName;
-            return Path.Combine(tests, "Postroom.CrashApp", "bin", output.Parent.Name, output.Name, "Postroom.CrashApp.dll");
+            string output = AppContext.BaseDirectory.TrimEnd('/');
+            string tests = Path.GetFullPath(Path.Combine(output, "../../../.."));
+            return Path.Combine(tests, "Postroom.CrashApp", "bin", Path.GetRelativePath(Path.Combine(output, "../.."), output), "Postroom.CrashApp.dll");
         }
     }
 

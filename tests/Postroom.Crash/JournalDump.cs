@@ -33,7 +33,7 @@ public sealed record JournalDump(IReadOnlyList<JournalRow> Rows, IReadOnlyDictio
 
     private const string Sums = """
         select json_array(q.name, x.state, sum(x.n)) from totals x join names q on q.id = x.queue join names t on t.id = x.type
-        where t.name in ('load.parcel', 'load.child') group by 1, x.queue, x.state;
+        where t.name in ('load.parcel', 'load.child') group by q.name, x.state;
         """;
 
     private const string Checkpoints = "select json_array(key, cast(value as text)) from facts where key like '%/count';";

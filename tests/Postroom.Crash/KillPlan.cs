@@ -25,17 +25,17 @@ public sealed record PlannedKill(KillMode Mode, double At, double After)
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Mode} {At:F4} {After:F4}");
 }
 
-/// <summary>The kills that a seed stands for; the same seed gives the same plan, and a shorter plan is the beginning of a longer one.</summary>
+/// <summary>The kills that a seed stands for; the same seed gives the same plan.</summary>
 public static class KillPlan
 {
-    /// <summary>Makes a plan: seven of ten kills under load, the others half in a drain and half in a recovery.</summary>
-    public static IReadOnlyList<PlannedKill> Of(int seed, int kills)
+    /// <summary>The plan, without end: seven of ten kills under load, the others half in a drain and half in a recovery.</summary>
+    public static IEnumerable<PlannedKill> Of(int seed)
     {
         Random chance = new(seed);
-        return [.. Enumerable.Range(0, kills).Select(_ =>
+        while (true)
         {
             double mode = chance.NextDouble();
-            return new PlannedKill(mode < 0.70 ? KillMode.Load : mode < 0.85 ? KillMode.Drain : KillMode.Recovery, chance.NextDouble(), chance.NextDouble());
-        })];
+            yield return new PlannedKill(mode < 0.70 ? KillMode.Load : mode < 0.85 ? KillMode.Drain : KillMode.Recovery, chance.NextDouble(), chance.NextDouble());
+        }
     }
 }
