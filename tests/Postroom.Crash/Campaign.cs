@@ -84,6 +84,7 @@ public sealed class Campaign : IAsyncDisposable
         {
             await ReadyAsync(app, ready);
             _starts.Add(Stopwatch.GetElapsedTime(begun).TotalMilliseconds);
+            _ledger.Note(string.Create(CultureInfo.InvariantCulture, $"TOOK {_run} {_starts[^1]:F0}ms"));
             await Task.Delay(_options.Window * kill.At);
         }
 

@@ -146,14 +146,12 @@ public sealed class PowerCuts
         try
         {
             JournalDump journal = await JournalDump.ReadAsync(store);
-            acknowledged.ExceptWith(journal.Rows.Select(row => row.Tag));
+            return acknowledged.Except(journal.Rows.Select(row => row.Tag)).Count();
         }
         catch (InvalidOperationException) when (_options.Synchronous != "full")
         {
-            // Not even the tables are there.
+            return acknowledged.Count; // Not even the tables are there.
         }
-
-        return acknowledged.Count;
     }
 
     private static IEnumerable<string> Acknowledged(Ledger ledger)
