@@ -25,7 +25,7 @@ internal sealed class Types(CrashOptions options, LedgerClient ledger)
         {
             foreach (string type in options.Publish)
             {
-                PublishResult stored = await runtime.Sender.PublishAsync("work", type, new Parcel(type), new PublishOptions { Conversation = "one" }, CancellationToken.None);
+                PublishResult stored = await runtime.Sender.PublishAsync("work", type, new Parcel(type), new PublishOptions { Conversation = type.Split('.')[1] }, CancellationToken.None);
                 ledger.Write($"OK {type} {stored.Id}");
             }
 
