@@ -88,7 +88,6 @@ public sealed class DeathTests
         await program.RunAsync();
         AppProcess owner = program.Process;
 
-        // The best of a few: the time of a process on a machine that is busy with other tests says little.
         TimeSpan best = TimeSpan.MaxValue;
         for (int trial = 0; trial < 5 && best > TimeSpan.FromSeconds(1); trial++)
         {
@@ -100,7 +99,7 @@ public sealed class DeathTests
             Assert.Contains($"process {owner.Id}", second.Output, StringComparison.Ordinal);
         }
 
-        Assert.InRange(best, TimeSpan.Zero, TimeSpan.FromSeconds(1));
+        Assert.InRange(best, TimeSpan.Zero, RealProgram.OnThisMachine(TimeSpan.FromSeconds(1)));
         await program.PostAsync("1006", "still here");
         await owner.KillAsync();
         await program.RunAsync();
@@ -143,8 +142,9 @@ public sealed class DeathTests
         await program.StopAsync();
 
         await program.RunAppAsync("types", "--handle", "b.one");
-        using HttpResponseMessage health = await program.Http.GetAsync(new Uri(program.Address, "health/ready"), RealProgram.Cancel);
-        Assert.Contains("degraded", await health.Content.ReadAsStringAsync(RealProgram.Cancel), StringComparison.OrdinalIgnoreCase);
+        JsonElement health = await program.ApiAsync("../../health");
+        Assert.Equal("degraded", health.GetProperty("status").GetString());
+        Assert.Contains("1 messages wait for a handler", health.ToString(), StringComparison.Ordinal);
         await program.StopAsync();
 
         await program.RunAppAsync("types", "--handle", "a.one,b.one");

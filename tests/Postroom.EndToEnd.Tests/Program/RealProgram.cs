@@ -50,7 +50,16 @@ internal sealed class RealProgram : IAsyncDisposable
     /// <summary>The process that was started last.</summary>
     public AppProcess Process => _all[^1];
 
+    private string Output => _all.Count > 0 ? Process.Output : "";
+
     public static string HostAssembly => Path.Combine(AppContext.BaseDirectory, "Postroom.Host.dll");
+
+    /// <summary>A limit for a machine with nothing else to do, made longer by what this one has to do.</summary>
+    public static TimeSpan OnThisMachine(TimeSpan limit)
+    {
+        double load = double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0], CultureInfo.InvariantCulture) / Environment.ProcessorCount;
+        return limit * Math.Max(1, load);
+    }
 
     /// <summary>Starts the shipped program and waits until it is ready.</summary>
     public Task RunAsync(params string[] settings) => ReadyAsync(StartProcess(HostAssembly, ["run"], settings));
@@ -99,7 +108,7 @@ internal sealed class RealProgram : IAsyncDisposable
     {
         using HttpResponseMessage answer = await SendAsync(new { sender, msg_type = "chat", raw_msg = text, client_type = "emulator" }, key);
         string body = await answer.Content.ReadAsStringAsync(Cancel);
-        Assert.True(answer.IsSuccessStatusCode, $"{(int)answer.StatusCode}: {body}\n{Process.Output}");
+        Assert.True(answer.IsSuccessStatusCode, $"{(int)answer.StatusCode}: {body}\n{Output}");
         return IdOf(body);
     }
 
@@ -144,7 +153,7 @@ internal sealed class RealProgram : IAsyncDisposable
         long begun = Stopwatch.GetTimestamp();
         while (!await condition())
         {
-            Assert.True(Stopwatch.GetElapsedTime(begun) < Patience, $"Waited {Patience}. {told?.Invoke()}\n{Process.Output}");
+            Assert.True(Stopwatch.GetElapsedTime(begun) < Patience, $"Waited {Patience}. {told?.Invoke()}\n{Output}");
             await Task.Delay(25, Cancel);
         }
     }

@@ -76,7 +76,7 @@ public sealed class StoreTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"ready and first dispatch after {best.TotalMilliseconds:F0} ms, {resident} kB resident");
-        Assert.InRange(best, TimeSpan.Zero, TimeSpan.FromSeconds(2));
+        Assert.InRange(best, TimeSpan.Zero, RealProgram.OnThisMachine(TimeSpan.FromSeconds(2)));
         Assert.InRange(resident, 1, 300_000);
     }
 

@@ -26,8 +26,8 @@ public sealed class WelcomeTests(ChatBrowser browser) : IClassFixture<ChatBrowse
 
         string[] answers = [.. (await program.ListenAsync("1098", 4, after: "0")).Select(message => message.Text)];
         Assert.Equal("You said: hello", answers[0]);
-        Assert.Contains("2 KiB", answers[1], StringComparison.Ordinal);
-        Assert.Contains("2 KiB", answers[2], StringComparison.Ordinal);
+        Assert.Contains("2KiB", answers[1], StringComparison.Ordinal);
+        Assert.Contains("2KiB", answers[2], StringComparison.Ordinal);
         Assert.Contains("Ada Lovelace: +44 20 7946 0000", answers[3], StringComparison.Ordinal);
     }
 
@@ -98,7 +98,7 @@ public sealed class WelcomeTests(ChatBrowser browser) : IClassFixture<ChatBrowse
 
         await Expect(page.Locator(".theirs .text")).ToHaveTextAsync(["You said: Hello from a real browser", "You said: Written while it was dead"], new() { Timeout = 60_000 });
         await SayAsync(page, "/fail");
-        await Expect(page.Locator(".note")).ToBeVisibleAsync(new() { Timeout = 30_000 });
+        await Expect(page.Locator(".mine[data-state=failed] .note")).ToBeVisibleAsync(new() { Timeout = 30_000 });
         await SayAsync(page, "And on it goes");
         await Expect(page.Locator(".theirs .text").Last).ToHaveTextAsync("You said: And on it goes", new() { Timeout = 30_000 });
         await Expect(page.Locator(".mine[data-state=acked]")).ToHaveCountAsync(3);
