@@ -162,9 +162,15 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     {
         foreach (string path in paths)
         {
-            app.MapGet(path, _gate.Needs(role, handle));
+            app.MapGet(path, _gate.Needs(role, context => IsOpening ? OpeningAsync(context) : handle(context)));
         }
     }
+
+    /// <summary>Whether the store has not opened yet, so that there is nothing to read.</summary>
+    private bool IsOpening => _runtime.State is RuntimeState.Created or RuntimeState.Starting or RuntimeState.Recovering;
+
+    private static Task OpeningAsync(HttpContext context) =>
+        new Problem { Status = 503, Code = ProblemCode.StoreUnavailable, Detail = "The runtime is starting; the store is not open yet.", RetryAfterSeconds = 1 }.WriteAsync(context);
 
     private sealed class NoLifetime : IHostLifetime
     {

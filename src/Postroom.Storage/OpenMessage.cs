@@ -68,6 +68,9 @@ internal sealed class OpenMessage(Envelope envelope)
     /// <summary>The fence whose settlement was applied last; a repeat of it succeeds.</summary>
     public long SettledFence { get; set; }
 
+    /// <summary>How that settlement ended, in the words of <see cref="AttemptRecord.Outcome"/>; null when only its fence is known.</summary>
+    public string? SettledAs { get; set; }
+
     /// <summary>Whether the current lease's attempt has begun.</summary>
     public bool Begun { get; set; }
 

@@ -35,9 +35,12 @@ internal sealed partial class QueueLane
     }
 
     /// <summary>Reserves a message for its settlement: nobody else can settle or take it while that is on its way to the medium.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="fence">The fence of the lease.</param>
+    /// <param name="settlement">How the lease is to end, to tell a repeat from another end of the same lease; null when the fence alone decides.</param>
     /// <returns>False when this very settlement was applied before; the caller then answers that it is done.</returns>
     /// <exception cref="LeaseLostException">The lease was lost.</exception>
-    public bool Reserve(OpenMessage message, long fence)
+    public bool Reserve(OpenMessage message, long fence, Settlement? settlement = null)
     {
         lock (_gate)
         {
@@ -47,12 +50,13 @@ internal sealed partial class QueueLane
                 return true;
             }
 
-            if (message.SettledFence == fence)
+            if (message.SettledFence == fence && (settlement is null || message.SettledAs is null || message.SettledAs == SettlementOutcome.WordOf(settlement)))
             {
                 return false;
             }
 
-            throw new LeaseLostException(message.Envelope.Id, fence, message.Fence != fence
+            throw new LeaseLostException(message.Envelope.Id, fence, message.SettledFence == fence ? $"it was settled before, as {message.SettledAs}."
+                : message.Fence != fence
                 ? $"it was leased again (fence {message.Fence})."
                 : $"it is {message.State} now.");
         }
@@ -237,6 +241,7 @@ internal sealed partial class QueueLane
     private static void Take(OpenMessage message, in SettlementOutcome outcome)
     {
         message.SettledFence = message.Fence;
+        message.SettledAs = outcome.Word;
         message.State = outcome.State;
         message.Attempt = outcome.Attempt;
         message.Failures = outcome.Failures;

@@ -27,6 +27,15 @@ internal readonly record struct SettlementOutcome
     /// <summary>How the attempt ended, in the words of <see cref="AttemptRecord.Outcome"/>.</summary>
     public required string Word { get; init; }
 
+    /// <summary>The word of a settlement.</summary>
+    public static string WordOf(Settlement settlement) => settlement switch
+    {
+        Settlement.Acknowledged => "acked",
+        Settlement.Failed => "failed",
+        Settlement.Retried => "retry",
+        _ => "released",
+    };
+
     /// <summary>Computes the outcome of settling a reserved message. Pure.</summary>
     public static SettlementOutcome Of(OpenMessage message, Settlement settlement, DateTimeOffset now)
     {
@@ -40,7 +49,7 @@ internal readonly record struct SettlementOutcome
                 Failures = message.Failures,
                 FinishedAt = now,
                 At = now,
-                Word = "acked",
+                Word = WordOf(settlement),
             },
             Settlement.Failed(var kind, var reason) => new SettlementOutcome
             {
@@ -52,7 +61,7 @@ internal readonly record struct SettlementOutcome
                 Error = ErrorText.Cut(reason),
                 SendStartedAt = kind == FailureKind.Uncertain ? message.SendStartedAt : null,
                 At = now,
-                Word = "failed",
+                Word = WordOf(settlement),
             },
             Settlement.Retried retry => new SettlementOutcome
             {
@@ -64,7 +73,7 @@ internal readonly record struct SettlementOutcome
                 Error = ErrorText.Cut(retry.Reason),
                 SendStartedAt = retry.KeepsClaim ? message.SendStartedAt : null,
                 At = now,
-                Word = "retry",
+                Word = WordOf(settlement),
             },
             _ => new SettlementOutcome
             {
@@ -74,7 +83,7 @@ internal readonly record struct SettlementOutcome
                 Error = message.Error,
                 SendStartedAt = message.SendStartedAt,
                 At = now,
-                Word = "released",
+                Word = WordOf(settlement),
             },
         };
     }

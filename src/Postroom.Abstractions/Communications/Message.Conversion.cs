@@ -173,18 +173,20 @@ public sealed partial record Message
     private List<Attachment> Files()
     {
         List<Attachment> files = [];
-        if (IsMedia && RawPayload.Length > 0)
-        {
-            byte[] data = FromBase64("raw_msg", RawPayload);
-            string type = MetadataText("mimetype") is { } told && MediaTypes.IsMediaType(told) ? told : MediaTypes.OfBytes(data) ?? MediaTypes.Unknown;
-            files.Add(Attachment.FromBytes(MetadataText("filename") ?? MessageType + MediaTypes.ExtensionOf(type), data, type));
-        }
-
         foreach ((string key, string base64) in Attachments)
         {
             string name = key == TranscriptKey ? TranscriptName : key;
             Attachment file = Attachment.FromBytes(name, FromBase64($"attachments.{Names.Shorten(key)}", base64), MediaTypes.OfName(name));
             files.Add(file with { Name = FreeName(file.Name, taken => files.Any(other => other.Name == taken)) });
+        }
+
+        if (IsMedia && RawPayload.Length > 0)
+        {
+            // First in the list, but named last: the names of the map are the sender's.
+            byte[] data = FromBase64("raw_msg", RawPayload);
+            string type = MetadataText("mimetype") is { } told && MediaTypes.IsMediaType(told) ? told : MediaTypes.OfBytes(data) ?? MediaTypes.Unknown;
+            Attachment file = Attachment.FromBytes(MetadataText("filename") ?? MessageType + MediaTypes.ExtensionOf(type), data, type);
+            files.Insert(0, file with { Name = FreeName(file.Name, taken => files.Any(other => other.Name == taken)) });
         }
 
         return files.Count > Attachment.MaxCount || files.Sum(file => file.Length ?? 0) > Attachment.MaxTotalLength

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
@@ -18,6 +19,8 @@ public readonly struct MessageId : IEquatable<MessageId>, IComparable<MessageId>
     private static long _last;
     private static readonly ulong ProcessPart = 0x8000_0000_0000_0000UL
         | (BinaryPrimitives.ReadUInt64LittleEndian(RandomNumberGenerator.GetBytes(8)) & 0x3FFF_FFFF_FFFF_FFFFUL);
+
+    private static readonly SearchValues<char> IdCharacters = SearchValues.Create("-0123456789abcdefABCDEF");
 
     private readonly ulong _high;
     private readonly ulong _low;
@@ -92,7 +95,8 @@ public readonly struct MessageId : IEquatable<MessageId>, IComparable<MessageId>
     /// <inheritdoc/>
     public static bool TryParse(ReadOnlySpan<char> s, IFormatProvider? provider, out MessageId result)
     {
-        if (!Guid.TryParseExact(s, "D", out Guid value))
+        // Guid's own reader also takes surrounding space, signs and 0x inside the groups.
+        if (s.Length != 36 || s.ContainsAnyExcept(IdCharacters) || !Guid.TryParseExact(s, "D", out Guid value))
         {
             result = default;
             return false;

@@ -78,7 +78,7 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, AuditTrail audit, K
         MessageId? id = await reader.FindAsync(context.Request.RouteValues["id"] as string ?? "", context.RequestAborted);
         RuntimeStatus status = await runtime.GetStatusAsync(context.RequestAborted);
         WhyReport? report = id is { } found ? await reader.ReadAsync(found, status, context.RequestAborted) : null;
-        WhyView? view = report is null ? null : new WhyView(report.Id.ToString(), report.State, report.Reason, report.Timeline);
+        WhyView? view = report is null ? null : WhyView.Of(report);
         await ApiAnswer.WriteOrNotFoundAsync(context, view, JournalJson.Default.WhyView, "such message");
     }
 

@@ -174,7 +174,10 @@ internal sealed record ReceiptView(string Status, DateTimeOffset At, string? Out
 internal sealed record JournalStatsView(CountsView Counts, RecoveryView? Recovery);
 
 /// <summary>The story of a message (CL-7).</summary>
-internal sealed record WhyView(string Id, string State, string Reason, IReadOnlyList<WhyLine> Timeline);
+internal sealed record WhyView(string Id, string State, string Reason, IReadOnlyList<WhyLine> Timeline)
+{
+    public static WhyView Of(WhyReport report) => new(report.Id.ToString(), report.State, report.Reason, report.Timeline);
+}
 
 /// <summary>A conversation as the messages still kept tell it.</summary>
 internal sealed record ConversationView

@@ -26,7 +26,7 @@ internal static class NodeIdentity
             }
 
             string made = Make();
-            Directory.CreateDirectory(options.DataDirectory);
+            DataDirectory.Create(options.DataDirectory);
             File.WriteAllText(file, made + "\n");
             return made;
         }
@@ -41,5 +41,26 @@ internal static class NodeIdentity
     {
         string machine = new([.. Environment.MachineName.ToLowerInvariant().Where(c => char.IsAsciiLetterOrDigit(c) || c == '-').Take(48)]);
         return $"{(machine.Length > 0 ? machine : "node")}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(2))}";
+    }
+}
+
+/// <summary>The directory of the runtime's files, for its owner only.</summary>
+internal static class DataDirectory
+{
+    public static void Create(string path)
+    {
+        if (Directory.Exists(path))
+        {
+            return;
+        }
+
+        if (OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(path);
+        }
+        else
+        {
+            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
     }
 }

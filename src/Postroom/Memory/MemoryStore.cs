@@ -219,7 +219,7 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, IStoreLifecyc
         {
             foreach (StoreSettlement settlement in write.Settlements)
             {
-                if (ReserveLease(settlement.Lease, out OpenMessage message, out QueueLane lane))
+                if (ReserveLease(settlement.Lease, settlement.Outcome, out OpenMessage message, out QueueLane lane))
                 {
                     reserved.Add((settlement, message, lane));
                 }
@@ -307,19 +307,19 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, IStoreLifecyc
     {
         lock (_writes)
         {
-            if (ReserveLease(lease, out OpenMessage message, out QueueLane lane))
+            if (ReserveLease(lease, settlement, out OpenMessage message, out QueueLane lane))
             {
                 Finish(lane, message, settlement, staged, null);
             }
         }
     }
 
-    private bool ReserveLease(MessageLease lease, out OpenMessage message, out QueueLane lane)
+    private bool ReserveLease(MessageLease lease, Settlement settlement, out OpenMessage message, out QueueLane lane)
     {
         message = _index.Find(lease.Envelope.Id)
             ?? throw new LeaseLostException(lease.Envelope.Id, lease.Fence, "the message is not in this store.");
         lane = Lane(message.Envelope.Queue).Lane;
-        return lane.Reserve(message, lease.Fence);
+        return lane.Reserve(message, lease.Fence, settlement);
     }
 
     private void Finish(QueueLane lane, OpenMessage message, Settlement settlement, IReadOnlyList<Envelope> staged, DeliveryReceipt? receipt)

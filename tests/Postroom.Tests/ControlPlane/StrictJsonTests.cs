@@ -9,7 +9,7 @@ namespace Postroom.Tests.ControlPlane;
 public sealed class StrictJsonTests
 {
     /// <summary>Valid JSON that is refused all the same, with the rule that refuses it.</summary>
-    private static readonly HashSet<string> RefusedOnPurpose =
+    internal static readonly HashSet<string> RefusedOnPurpose =
     [
         "y_object_duplicated_key.json", // GN-3: duplicate properties are refused
         "y_object_duplicated_key_and_value.json",
@@ -143,7 +143,7 @@ public sealed class StrictJsonTests
         return RequestBody.ParseObject(body) is RequestBody.Json;
     }
 
-    private static string? CorpusFolder()
+    internal static string? CorpusFolder()
     {
         DirectoryInfo? folder = new(AppContext.BaseDirectory);
         while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Postroom.slnx")))

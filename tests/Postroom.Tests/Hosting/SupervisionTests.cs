@@ -119,7 +119,7 @@ public sealed class SupervisionTests
         MessageId quick = await runtime.PublishAsync("quick");
         await began.Task.WaitAsync(Cancel);
         MessageId hang = await runtime.PublishAsync("hang");
-        await UntilAsync(() => runtime.Pool().Busy > 0);
+        await UntilAsync(async () => (await runtime.Journal.GetAsync(hang, false, Cancel))!.Entry.State == MessageState.Dispatched);
 
         await runtime.StopAsync(Cancel);
 

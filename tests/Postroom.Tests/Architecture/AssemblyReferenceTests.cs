@@ -1,0 +1,37 @@
+using System.Reflection;
+using Xunit;
+
+namespace Postroom.Tests.Architecture;
+
+/// <summary>The arrows between projects only point one way: an adapter never sees the runtime, an application or another adapter.</summary>
+public sealed class AssemblyReferenceTests
+{
+    [Theory]
+    [InlineData("Postroom.Abstractions")]
+    [InlineData("Postroom.Storage", "Postroom.Abstractions")]
+    [InlineData("Postroom", "Postroom.Abstractions", "Postroom.Storage")]
+    [InlineData("Postroom.Sqlite", "Postroom.Abstractions", "Postroom.Storage")]
+    [InlineData("Postroom.ControlPlane", "Postroom.Abstractions")]
+    [InlineData("Postroom.Testing", "Postroom", "Postroom.Abstractions", "Postroom.Storage")]
+    [InlineData("Postroom.Host", "Postroom", "Postroom.Abstractions", "Postroom.ControlPlane", "Postroom.Sqlite", "Postroom.Storage")]
+    public void An_assembly_references_only_the_projects_its_place_allows(string assembly, params string[] allowed)
+    {
+        string[] references = [.. Assembly.Load(assembly).GetReferencedAssemblies()
+            .Select(reference => reference.Name!)
+            .Where(name => name.StartsWith("Postroom", StringComparison.Ordinal))];
+
+        Assert.Empty(references.Except(allowed));
+    }
+
+    [Theory]
+    [InlineData("Postroom.Abstractions", "Microsoft.AspNetCore", "Microsoft.Extensions.Hosting", "YamlDotNet")]
+    [InlineData("Postroom.Storage", "Microsoft.AspNetCore", "Microsoft.Extensions", "YamlDotNet")]
+    [InlineData("Postroom", "Microsoft.AspNetCore")]
+    [InlineData("Postroom.Sqlite", "Microsoft.AspNetCore", "YamlDotNet")]
+    public void An_assembly_stays_free_of_what_belongs_elsewhere(string assembly, params string[] forbidden)
+    {
+        IEnumerable<string> references = Assembly.Load(assembly).GetReferencedAssemblies().Select(reference => reference.Name!);
+
+        Assert.DoesNotContain(references, name => forbidden.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal)));
+    }
+}

@@ -1,0 +1,108 @@
+using Postroom.Memory;
+
+namespace Postroom.Tests.ControlPlane;
+
+/// <summary>A runtime that stands where a test puts it, over a real store in memory.</summary>
+internal sealed class RuntimeDouble(TimeProvider clock) : IRuntimeView, IMessageSink
+{
+    public MemoryStore Store { get; } = new(clock);
+
+    public RuntimeState State { get; set; } = RuntimeState.Running;
+
+    public IJournal Journal => Store;
+
+    public IFacts Facts => Store.Facts;
+
+    /// <summary>What <c>client_type</c> values name, by name or kind.</summary>
+    public Dictionary<string, string> Channels { get; } = new(StringComparer.Ordinal) { ["emulator"] = "chat", ["chat"] = "chat", ["whatsapp"] = "wa" };
+
+    /// <summary>Thrown by intake when set.</summary>
+    public Exception? Refusal { get; set; }
+
+    /// <summary>Intake stores only once this has ended.</summary>
+    public Task Commit { get; set; } = Task.CompletedTask;
+
+    public HealthState Health { get; set; } = HealthState.Healthy;
+
+    public IReadOnlyList<PoolStatus> Pools { get; set; } = [];
+
+    public IReadOnlyList<CommunicatorStatus> Communicators { get; set; } = [];
+
+    /// <summary>Notes that were written, in order.</summary>
+    public List<StoreNote> Notes { get; } = [];
+
+    /// <summary>How many batches intake was handed.</summary>
+    public int Accepted { get; private set; }
+
+    public async ValueTask<RuntimeStatus> GetStatusAsync(CancellationToken cancellationToken) => new()
+    {
+        Name = "test",
+        Version = "1.0",
+        Node = "node-1",
+        Role = "all",
+        State = State,
+        StartedAt = clock.GetUtcNow(),
+        Store = Store.Features,
+        Counts = await Store.GetStatsAsync(null, cancellationToken),
+        Recovery = new RecoveryReport { Run = 1 },
+        Pools = Pools,
+        Sources = new Dictionary<string, SourceStatus> { ["webhook"] = new() { State = SourceState.Running } },
+        Communicators = Communicators,
+    };
+
+    public ValueTask<HealthReport> CheckHealthAsync(HealthViews view, CancellationToken cancellationToken) =>
+        new(new HealthReport(Health, [new HealthCheck("store", new HealthResult(Health, "a word"), TimeSpan.FromMilliseconds(3))]));
+
+    public string? FindChannel(string clientType) => Channels.GetValueOrDefault(clientType);
+
+    public IMessageSink OpenSink(string source) => this;
+
+    public async ValueTask<PublishResult> InjectAsync(Envelope envelope, CancellationToken cancellationToken)
+    {
+        AppendResult result = (await Store.AppendAsync([envelope], null, cancellationToken))[0];
+        return new PublishResult(result.Id, result.Duplicate);
+    }
+
+    public async ValueTask WriteFactsAsync(IReadOnlyList<FactChange> facts, CancellationToken cancellationToken) =>
+        await Store.WriteAsync(new StoreWrite { Facts = facts }, cancellationToken);
+
+    public async ValueTask WriteNotesAsync(IReadOnlyList<StoreNote> notes, CancellationToken cancellationToken)
+    {
+        await Store.WriteAsync(new StoreWrite { Notes = notes }, cancellationToken);
+        lock (Notes)
+        {
+            Notes.AddRange(notes);
+        }
+    }
+
+    public async ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
+    {
+        Accepted++;
+        await Commit;
+        if (Refusal is not null)
+        {
+            throw Refusal;
+        }
+
+        Envelope[] envelopes = [.. batch.Select(message => new Envelope(MessageId.New(), message.Queue, message.Type, message.Body)
+        {
+            Direction = MessageDirection.Inbound,
+            From = message.From,
+            Conversation = message.Conversation,
+            DedupKey = message.DedupKey,
+            Headers = message.Headers,
+            Attachments = message.Attachments,
+        })];
+        return [.. (await Store.AppendAsync(envelopes, null, cancellationToken)).Select(result => new AcceptResult(result.Id, result.Duplicate, result.SameBody))];
+    }
+
+    public ValueTask<ReadOnlyMemory<byte>?> GetCheckpointAsync(CancellationToken cancellationToken) => new((ReadOnlyMemory<byte>?)null);
+
+    /// <summary>Leases the next message of a queue as a worker does.</summary>
+    public async Task<MessageLease> LeaseAsync(string queue, CancellationToken cancellationToken)
+    {
+        MessageLease lease = (await Store.LeaseAsync(queue, 1, TimeSpan.FromMinutes(1), cancellationToken))[0];
+        await Store.RenewAsync(lease, new LeaseProgress.Begin("pool/0"), cancellationToken);
+        return lease;
+    }
+}

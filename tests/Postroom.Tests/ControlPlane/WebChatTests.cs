@@ -1,0 +1,165 @@
+using System.Text.Json;
+using Postroom.ControlPlane;
+using Xunit;
+
+namespace Postroom.Tests.ControlPlane;
+
+public sealed class WebChatTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task An_answer_reaches_its_contact_with_its_lines_and_nobody_else()
+    {
+        await using HttpFixture http = await HttpFixture.StartAsync();
+        await using Listener ann = await Listener.OpenAsync(http, "ann");
+        await using Listener bob = await Listener.OpenAsync(http, "bob");
+
+        await AnswerAsync(http, "ann", "one\r\ntwo\nthree");
+        await AnswerAsync(http, "bob", "other");
+
+        ReceivedEvent received = await ann.NextAsync(item => item.Name is null && item.Data is not null);
+        Assert.Equal("one\ntwo\nthree", received.Data);
+        Assert.Equal("other", (await bob.NextAsync(item => item.Name is null && item.Data is not null)).Data);
+        Assert.Equal("delivered", JsonDocument.Parse((await ann.NextAsync(item => item.Name == "receipt")).Data!).RootElement.GetProperty("status").GetString());
+        JournalRecord? record = await http.Runtime.Journal.GetAsync(http.LastAnswer(), false, Cancel);
+        Assert.Contains(record!.Receipts, receipt => receipt.Status == DeliveryStatus.Sent);
+    }
+
+    [Fact]
+    public async Task Who_comes_back_gets_what_was_missed_once_and_the_states_of_its_own_messages()
+    {
+        await using HttpFixture http = await HttpFixture.StartAsync();
+        string entry = (await http.PostAsync("""{"sender":"ann","msg_type":"chat","raw_msg":"hi","client_type":"emulator"}""")).EntryId;
+        string last;
+        await using (Listener first = await Listener.OpenAsync(http, "ann"))
+        {
+            await AnswerAsync(http, "ann", "seen");
+            last = (await first.NextAsync(item => item.Data == "seen")).Id!;
+        }
+
+        await AnswerAsync(http, "ann", "missed 1");
+        await AnswerAsync(http, "bob", "not for ann");
+        await AnswerAsync(http, "ann", "missed 2");
+        MessageLease lease = await http.Runtime.LeaseAsync("in", Cancel);
+        await http.Runtime.Store.SettleAsync(lease, Settlement.Acknowledge, [], Cancel);
+        await using Listener again = await Listener.OpenAsync(http, "ann", last);
+
+        Assert.Equal("missed 1", (await again.NextAsync(_ => true)).Data);
+        Assert.Equal("missed 2", (await again.NextAsync(_ => true)).Data);
+        ReceivedEvent state = await again.NextAsync(_ => true);
+        Assert.Equal(("state", null), (state.Name, state.Id));
+        JsonElement data = JsonDocument.Parse(state.Data!).RootElement;
+        Assert.Equal((entry, "acked"), (data.GetProperty("id").GetString(), data.GetProperty("state").GetString()));
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_shown_but_not_settled_yet_is_replayed()
+    {
+        await using HttpFixture http = await HttpFixture.StartAsync();
+        MessageLease lease = await SendAsync(http, "ann", "in between");
+
+        await using Listener ann = await Listener.OpenAsync(http, "ann", "0");
+
+        Assert.Equal("in between", (await ann.NextAsync(_ => true)).Data);
+        Assert.Equal("chat", http.Communicator.Name);
+        await http.Runtime.Store.SettleAsync(lease, Settlement.Acknowledge, [], Cancel);
+    }
+
+    [Fact]
+    public async Task The_states_of_a_message_and_signals_are_shown_as_they_move()
+    {
+        await using HttpFixture http = await HttpFixture.StartAsync();
+        await using Listener ann = await Listener.OpenAsync(http, "ann");
+
+        string entry = (await http.PostAsync("""{"sender":"ann","msg_type":"chat","raw_msg":"hi","client_type":"emulator"}""")).EntryId;
+        MessageLease lease = await http.Runtime.LeaseAsync("in", Cancel);
+        await http.Communicator.SignalAsync(new Signal.Typing(Address.Parse("chat:ann")), null!, Cancel);
+        await http.Runtime.Store.SettleAsync(lease, Settlement.Fail(FailureKind.Rejected, "no such article"), [], Cancel);
+
+        List<string> states = [];
+        while (states.Count < 3)
+        {
+            JsonElement state = JsonDocument.Parse((await ann.NextAsync(item => item.Name == "state")).Data!).RootElement;
+            Assert.Equal(entry, state.GetProperty("id").GetString());
+            states.Add(state.GetProperty("state").GetString()!);
+        }
+
+        Assert.Equal(["pending", "dispatched", "failed"], states);
+        Assert.True(JsonDocument.Parse(ann.All.First(item => item.Name == "typing").Data!).RootElement.GetProperty("on").GetBoolean());
+        Assert.All(ann.All.Where(item => item.Name is not null), item => Assert.Null(item.Id));
+    }
+
+    [Fact]
+    public void A_file_goes_along_as_one_object()
+    {
+        OutgoingMessage message = new("see file") { Attachments = [Attachment.FromBytes("a.png", new byte[] { 1 }), Attachment.FromBytes("transcript.txt", "hi"u8.ToArray())] };
+
+        JsonElement data = JsonDocument.Parse(ChatEvents.Message(7, message).Data!).RootElement;
+
+        Assert.Equal("see file", data.GetProperty("text").GetString());
+        Assert.Equal("aGk=", data.GetProperty("transcript_file").GetString());
+    }
+
+    [Fact]
+    public async Task The_page_and_the_stream_need_what_a_post_needs()
+    {
+        await using HttpFixture open = await HttpFixture.StartAsync();
+        await using HttpFixture closed = await HttpFixture.StartAsync(new WebhookIntakeOptions { Token = new Secret("t") });
+
+        Assert.Equal((200, 200, 200), ((await open.GetAsync("/chat")).Status, (await open.GetAsync("/")).Status, (await open.GetAsync("/chat/chat.js")).Status));
+        Assert.Equal(401, (await open.GetAsync("/chat", null, ("X-Forwarded-For", "1.2.3.4"))).Status);
+        Assert.Equal((401, 401, 200), ((await closed.GetAsync("/chat")).Status, (await closed.GetAsync("/events?sender=a&token=x")).Status, (await closed.GetAsync("/chat?token=t")).Status));
+        Assert.Equal(404, (await open.GetAsync("/chat/nothing.js")).Status);
+    }
+
+    [Fact]
+    public async Task The_stream_of_everybody_is_for_operators_once_there_is_a_key()
+    {
+        await using HttpFixture http = await HttpFixture.StartAsync();
+        await using (Listener all = await Listener.OpenAsync(http, contact: null))
+        {
+            await AnswerAsync(http, "ann", "to ann");
+            Assert.Equal("to ann", (await all.NextAsync(item => item.Data is not null)).Data);
+        }
+
+        string viewer = await http.KeyAsync(ApiRole.Viewer);
+
+        Assert.Equal(401, (await http.GetAsync("/events")).Status);
+        Assert.Equal(403, (await http.GetAsync("/events", viewer)).Status);
+        http.Runtime.State = RuntimeState.Starting;
+        Assert.Equal(503, (await http.GetAsync("/events?sender=ann")).Status);
+    }
+
+    [Fact]
+    public async Task A_stop_ends_the_streams()
+    {
+        HttpFixture http = await HttpFixture.StartAsync();
+        await using Listener ann = await Listener.OpenAsync(http, "ann");
+
+        await http.Service.StopAsync(TimeSpan.FromSeconds(20), Cancel).WaitAsync(TimeSpan.FromSeconds(10), Cancel);
+
+        await http.DisposeAsync();
+    }
+
+    private static async Task AnswerAsync(HttpFixture http, string contact, string text)
+    {
+        MessageLease lease = await SendAsync(http, contact, text);
+        await http.Runtime.Store.WriteAsync(new StoreWrite { Settlements = [new StoreSettlement(lease, Settlement.Acknowledge) { Receipt = http.Receipt }] }, Cancel);
+    }
+
+    private static async Task<MessageLease> SendAsync(HttpFixture http, string contact, string text)
+    {
+        OutgoingMessage message = new(text) { To = Address.ForRecipient("chat", contact) };
+        Envelope envelope = new(MessageId.New(), "out.chat", PayloadTypes.Notify, JsonSerializer.SerializeToUtf8Bytes(message, PostroomJson.Default.OutgoingMessage))
+        {
+            Direction = MessageDirection.Outbound,
+            To = message.To,
+            Conversation = $"chat/{contact}",
+        };
+        await http.Runtime.Store.AppendAsync([envelope], null, Cancel);
+        MessageLease lease = await http.Runtime.LeaseAsync("out.chat", Cancel);
+        http.Receipt = await http.Communicator.SendAsync(message, new LeasedDelivery(lease), Cancel);
+        return lease;
+    }
+}

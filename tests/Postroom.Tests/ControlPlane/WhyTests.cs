@@ -1,0 +1,92 @@
+using Postroom.Explaining;
+using Xunit;
+
+namespace Postroom.Tests.ControlPlane;
+
+public sealed class WhyTests
+{
+    private static readonly DateTimeOffset Now = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+
+    [Fact]
+    public void Each_state_has_one_sentence_that_says_what_comes_next()
+    {
+        JournalEntry pending = Entry(MessageState.Pending);
+        JournalEntry ahead = Entry(MessageState.Pending) with { DueAt = Now.AddSeconds(30), Attempt = 1 };
+
+        Expect("waits behind message " + ahead.Envelope.Id, pending, new WhyFacts { Now = Now, Ahead = ahead });
+        Expect("at 2026-03-01 12:00:30Z (in 30 s); 2 of 5 allowed failures", pending with { Attempt = 2, Failures = 2, Error = "no route.", DueAt = Now.AddSeconds(30) });
+        Expect("asked to wait until 2026-03-01 13:00:00Z (in 1 h 0 min)", pending with { DueAt = Now.AddHours(1) });
+        Expect("Queue 'in' is paused", pending, new WhyFacts { Now = Now, QueuePaused = true });
+        Expect("it is parked", pending, new WhyFacts { Now = Now, Parked = true });
+        Expect("Nobody reads queue 'in'", pending, new WhyFacts { Now = Now, Pools = [] });
+        Expect("free worker of queue 'in', where 7 messages wait", pending, new WhyFacts { Now = Now, Waiting = 7 });
+        Expect(
+            "'wa' has not started: no credentials. The message is held", Entry(MessageState.Pending, "out.wa"),
+            new WhyFacts { Now = Now, Communicator = new CommunicatorStatus { Name = "wa", Kind = "whatsapp", Problem = "no credentials.", Capabilities = new() } });
+        Expect("the answer was lost", Entry(MessageState.Pending, "out.wa") with { SendStartedAt = Now });
+        Expect("being handled by n/1/in since", Entry(MessageState.Dispatched) with { DispatchedAt = Now.AddSeconds(-5), Owner = "n/1/in", Attempt = 1 });
+        Expect("nobody can tell whether it arrived", Entry(MessageState.Failed, "out.wa") with { FailureKind = FailureKind.Uncertain, Error = "timed out" });
+        Expect("It led to no further message", Entry(MessageState.Acked) with { Attempt = 1 });
+    }
+
+    [Fact]
+    public void Every_kind_of_failure_says_how_it_goes_on()
+    {
+        foreach (FailureKind kind in Enum.GetValues<FailureKind>())
+        {
+            JournalEntry failed = Entry(MessageState.Failed) with { FailureKind = kind, Error = "the cause", FinishedAt = Now, Failures = 5, Deaths = 3, Attempt = 5 };
+            string reason = Why.Explain(new JournalRecord { Entry = failed }, new WhyFacts { Now = Now }).Reason;
+
+            Assert.Contains("the cause", reason, StringComparison.Ordinal);
+            Assert.True(reason.Contains("replay", StringComparison.Ordinal), reason);
+        }
+    }
+
+    [Fact]
+    public void The_best_receipt_is_told_and_the_timeline_is_in_order()
+    {
+        JournalEntry sent = Entry(MessageState.Acked, "out.wa") with { Attempt = 1, FinishedAt = Now, OutsideId = "w1" };
+        JournalRecord record = new()
+        {
+            Entry = sent,
+            Attempts = [new AttemptRecord { Attempt = 1, StartedAt = Now.AddSeconds(-1), EndedAt = Now, Outcome = "acked", Owner = "n/1/out.wa" }],
+            Receipts = [new() { Status = DeliveryStatus.Sent, At = Now, OutsideId = "w1" }, new() { Status = DeliveryStatus.Read, At = Now.AddMinutes(2) }],
+        };
+
+        WhyReport report = Why.Explain(record, new WhyFacts { Now = Now.AddHours(1) });
+
+        Assert.StartsWith("The recipient has read it, at 2026-03-01 12:02:00Z", report.Reason, StringComparison.Ordinal);
+        Assert.Equal(report.Timeline.OrderBy(line => line.At).Select(line => line.Text), report.Timeline.Select(line => line.Text));
+        Assert.Equal("read by the recipient", report.Timeline[^1].Text);
+        Assert.Equal(5, report.Timeline.Count);
+    }
+
+    [Fact]
+    public async Task The_message_ahead_is_found_in_the_journal_and_ids_may_be_cut()
+    {
+        RuntimeDouble runtime = new(TimeProvider.System);
+        Envelope first = new(MessageId.New(), "in", "chat.text", default) { Conversation = "wa/1", CreatedAt = Now };
+        Envelope second = new(MessageId.New(), "in", "chat.text", default) { Conversation = "wa/1", CreatedAt = Now, Headers = new Dictionary<string, string> { [HeaderNames.ChannelMessageId] = "outside-7" } };
+        CancellationToken cancel = TestContext.Current.CancellationToken;
+        await runtime.Store.AppendAsync([first, second], null, cancel);
+        WhyReader reader = new(runtime.Journal, runtime.Facts, TimeProvider.System);
+
+        WhyReport? report = await reader.ReadAsync(second.Id, await runtime.GetStatusAsync(cancel), cancel);
+
+        Assert.Contains(first.Id.ToString(), report!.Reason, StringComparison.Ordinal);
+        Assert.Equal(second.Id, await reader.FindAsync(second.Id.ToString()[..35], cancel) ?? await reader.FindAsync(second.Id.ToString(), cancel));
+        Assert.Null(await reader.FindAsync("zz", cancel));
+    }
+
+    private static void Expect(string words, JournalEntry entry, WhyFacts? facts = null)
+    {
+        string reason = Why.Explain(new JournalRecord { Entry = entry }, facts ?? new WhyFacts { Now = Now }).Reason;
+        Assert.Contains(words, reason, StringComparison.Ordinal);
+    }
+
+    private static JournalEntry Entry(MessageState state, string queue = "in") => new()
+    {
+        Envelope = new Envelope(MessageId.New(), queue, "chat.text", default) { Conversation = "wa/1", CreatedAt = Now.AddMinutes(-1) },
+        State = state,
+    };
+}
