@@ -32,7 +32,7 @@ public static class ControlPlaneExtensions
             .AddComponent(static services => services.GetRequiredService<ControlPlaneService>())
             .AddComponent(static services => services.GetRequiredService<ControlPlaneKeys>())
             .AddComponent(static services => services.GetRequiredService<WebChat>())
-            .RegisterBackend(EmulatorCommunicator.Kind, static (name, _, services) => services.GetRequiredService<WebChat>().Create(name));
+            .RegisterBackend(EmulatorCommunicator.Kind, static (name, config, services) => services.GetRequiredService<WebChat>().Create(name, config.Extra.GetText("contact")));
     }
 
     private static T Settings<T>(IServiceProvider services, string section)

@@ -68,7 +68,7 @@ internal readonly record struct SettlementOutcome
                 State = MessageState.Pending,
                 Attempt = message.Attempt - (retry.CountsAttempt ? 0 : begun),
                 Failures = message.Failures + (retry.CountsAttempt ? 1 : 0),
-                DueAt = retry.At > now ? retry.At : null,
+                DueAt = retry.At > now ? WholeMilliseconds(retry.At) : null,
                 Kind = retry.Cause,
                 Error = ErrorText.Cut(retry.Reason),
                 SendStartedAt = retry.KeepsClaim ? message.SendStartedAt : null,
@@ -86,5 +86,12 @@ internal readonly record struct SettlementOutcome
                 Word = WordOf(settlement),
             },
         };
+    }
+
+    // Instants are kept as milliseconds; a retry is never early, so it is the next one.
+    private static DateTimeOffset WholeMilliseconds(DateTimeOffset at)
+    {
+        long beyond = at.UtcTicks % TimeSpan.TicksPerMillisecond;
+        return new DateTimeOffset(beyond == 0 ? at.UtcTicks : at.UtcTicks - beyond + TimeSpan.TicksPerMillisecond, TimeSpan.Zero);
     }
 }

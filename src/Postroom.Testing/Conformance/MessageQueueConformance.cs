@@ -110,7 +110,9 @@ public abstract class MessageQueueConformance : IAsyncLifetime
         {
             Delivery delivery = await TakeAsync();
             Assert.True(await Queue.NackAsync(delivery, null, Cancel));
-            TimeSpan wait = (await StateAsync(published)).DueAt!.Value - Clock.GetUtcNow();
+            DateTimeOffset due = (await StateAsync(published)).DueAt!.Value;
+            TimeSpan wait = due - Clock.GetUtcNow();
+            Assert.Equal(0, due.Ticks % TimeSpan.TicksPerMillisecond);
             Assert.InRange(wait.TotalSeconds, seconds * 0.8, seconds * 1.2);
             Clock.Advance(wait);
         }
@@ -268,16 +270,24 @@ public abstract class MessageQueueConformance : IAsyncLifetime
     {
         PublishResult first = await PublishAsync();
         PublishResult second = await PublishAsync();
-        await using IAsyncEnumerator<Delivery> one = Queue.ConsumeAsync(1, Cancel).GetAsyncEnumerator(Cancel);
+        using CancellationTokenSource stopping = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        await using IAsyncEnumerator<Delivery> one = Queue.ConsumeAsync(1, stopping.Token).GetAsyncEnumerator(Cancel);
         Assert.True(await one.MoveNextAsync());
         Delivery held = one.Current;
         Task<bool> next = one.MoveNextAsync().AsTask();
 
-        await using IAsyncEnumerator<Delivery> two = Queue.ConsumeAsync(1, Cancel).GetAsyncEnumerator(Cancel);
-        Assert.True(await two.MoveNextAsync());
+        await using IAsyncEnumerator<Delivery> two = Queue.ConsumeAsync(1, stopping.Token).GetAsyncEnumerator(Cancel);
+        Task<bool> other = two.MoveNextAsync().AsTask();
+        if (await Task.WhenAny(next, other) == next)
+        {
+            await stopping.CancelAsync();
+            await other;
+            Assert.Fail("The first consumer took a second delivery while it held one, with a prefetch of one.");
+        }
+
+        Assert.True(await other);
 
         Assert.Equal((first.Id, second.Id), (held.Envelope.Id, two.Current.Envelope.Id));
-        Assert.False(next.IsCompleted);
         Assert.True(await Queue.AckAsync(held, null, Cancel));
         PublishResult third = await PublishAsync();
         Assert.True(await next);
@@ -320,7 +330,7 @@ public abstract class MessageQueueConformance : IAsyncLifetime
         await PublishAsync();
         await PublishAsync();
         await PublishAsync(new PublishOptions { Delay = TimeSpan.FromHours(1) });
-        await Queue.AckAsync(await TakeAsync(), null, Cancel);
+        await Queue.AckAsync(await TakeAsync(), null, Cancel); // The first consumer; its loop stays open.
         Clock.Advance(TimeSpan.FromSeconds(30));
         await using IAsyncEnumerator<Delivery> consumer = Queue.ConsumeAsync(1, Cancel).GetAsyncEnumerator(Cancel);
         Assert.True(await consumer.MoveNextAsync());
@@ -330,7 +340,7 @@ public abstract class MessageQueueConformance : IAsyncLifetime
         Assert.Equal("orders", Queue.Name);
         Assert.Equal((1, 1, 1, 1, 0), (stats.Pending, stats.Delayed, stats.Dispatched, stats.Acked, stats.Failed));
         Assert.Equal(TimeSpan.FromSeconds(30), stats.OldestPendingAge);
-        Assert.Equal(1, stats.Consumers);
+        Assert.Equal(2, stats.Consumers);
         Assert.Equal((3 / 60.0, 1 / 60.0), (stats.AcceptedPerSecond, stats.FinishedPerSecond));
         Assert.False(stats.Paused);
         Assert.False(stats.AboveHighWater);

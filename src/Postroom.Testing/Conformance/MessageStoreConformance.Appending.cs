@@ -25,9 +25,9 @@ public abstract partial class MessageStoreConformance
     public async Task A_checkpoint_is_stored_with_its_batch_also_with_an_empty_one()
     {
         await Store.AppendAsync([Message()], new FactChange(FactScopes.Checkpoint, "inbox", "7"u8.ToArray()), Cancel);
-        Fact? first = await Store.Facts.GetAsync(FactScopes.Checkpoint, "inbox", Cancel);
+        StoredFact? first = await Store.Facts.GetAsync(FactScopes.Checkpoint, "inbox", Cancel);
         IReadOnlyList<AppendResult> none = await Store.AppendAsync([], new FactChange(FactScopes.Checkpoint, "inbox", "8"u8.ToArray()), Cancel);
-        Fact? second = await Store.Facts.GetAsync(FactScopes.Checkpoint, "inbox", Cancel);
+        StoredFact? second = await Store.Facts.GetAsync(FactScopes.Checkpoint, "inbox", Cancel);
 
         Assert.Equal("7"u8.ToArray(), first!.Value.ToArray());
         Assert.Empty(none);

@@ -13,12 +13,12 @@ public abstract partial class MessageStoreConformance
     {
         DateTimeOffset first = Clock.GetUtcNow();
         await SetAsync(new FactChange("pause", "orders", "1"u8.ToArray()));
-        Fact? written = await Store.Facts.GetAsync("pause", "orders", Cancel);
+        StoredFact? written = await Store.Facts.GetAsync("pause", "orders", Cancel);
         Clock.Advance(TimeSpan.FromMinutes(1));
         await SetAsync(new FactChange("pause", "orders", "22"u8.ToArray()));
-        Fact? replaced = await Store.Facts.GetAsync("pause", "orders", Cancel);
+        StoredFact? replaced = await Store.Facts.GetAsync("pause", "orders", Cancel);
         await SetAsync(new FactChange("pause", "orders", null), new FactChange("pause", "never there", null));
-        Fact? removed = await Store.Facts.GetAsync("pause", "orders", Cancel);
+        StoredFact? removed = await Store.Facts.GetAsync("pause", "orders", Cancel);
 
         Assert.Equal(("pause", "orders", first, null), (written!.Scope, written.Key, written.UpdatedAt, written.ExpiresAt));
         Assert.Equal("1"u8.ToArray(), written.Value.ToArray());
@@ -47,7 +47,7 @@ public abstract partial class MessageStoreConformance
         string[] keys = ["b", "a", "B", "_", "a.1", "\u00e4", "10", "9"];
         await SetAsync([.. keys.Select(key => new FactChange("scope", key, new byte[] { 1 })), new FactChange("other", "x", new byte[] { 1 })]);
 
-        IReadOnlyList<Fact> listed = await Store.Facts.ListAsync("scope", Cancel);
+        IReadOnlyList<StoredFact> listed = await Store.Facts.ListAsync("scope", Cancel);
 
         Assert.Equal(keys.Order(StringComparer.Ordinal), listed.Select(fact => fact.Key));
         Assert.Empty(await Store.Facts.ListAsync("nothing", Cancel));
@@ -61,10 +61,10 @@ public abstract partial class MessageStoreConformance
             new FactChange("scope", "short", "1"u8.ToArray(), Clock.GetUtcNow().AddMinutes(1)),
             new FactChange("scope", "long", "2"u8.ToArray()));
 
-        Fact? before = await Store.Facts.GetAsync("scope", "short", Cancel);
+        StoredFact? before = await Store.Facts.GetAsync("scope", "short", Cancel);
         Clock.Advance(TimeSpan.FromMinutes(1));
-        Fact? after = await Store.Facts.GetAsync("scope", "short", Cancel);
-        IReadOnlyList<Fact> listed = await Store.Facts.ListAsync("scope", Cancel);
+        StoredFact? after = await Store.Facts.GetAsync("scope", "short", Cancel);
+        IReadOnlyList<StoredFact> listed = await Store.Facts.ListAsync("scope", Cancel);
         await SetAsync(new FactChange("scope", "short", "3"u8.ToArray()));
 
         Assert.Equal(Clock.GetUtcNow(), before!.ExpiresAt);
@@ -86,7 +86,7 @@ public abstract partial class MessageStoreConformance
     [Fact(Timeout = Limit)]
     public async Task A_fact_is_a_copy_of_any_bytes_up_to_its_limit()
     {
-        byte[] value = new byte[Fact.MaxValueBytes];
+        byte[] value = new byte[StoredFact.MaxValueBytes];
         new Random(3).NextBytes(value);
         byte[] written = [.. value];
 

@@ -24,7 +24,7 @@ public sealed class WholeWalkTests
                     return new ValueTask<HandlerResult>(HandlerResult.Completed);
                 }, "in")
                 .AddWorkers("in"),
-            "server.urls=http://127.0.0.1:0", $"runtime.dataDirectory={data}", "communications.enabled=true", "communications.backends.emulator.type=emulator");
+            "server.urls.0=http://127.0.0.1:0", $"runtime.dataDirectory={data}", "communications.enabled=true", "communications.backends.emulator.type=emulator");
         ControlPlaneService http = runtime.Services.GetRequiredService<ControlPlaneService>();
         using HttpClient client = new() { BaseAddress = new Uri(http.Addresses[0]), Timeout = TimeSpan.FromSeconds(30) };
 

@@ -1,0 +1,17 @@
+using Postroom.Memory;
+using Postroom.Testing;
+
+namespace Postroom.Tests.Conformance;
+
+public sealed class MessageQueueTests : MessageQueueConformance
+{
+    protected override async ValueTask<(IMessageQueue Queue, IMessageStore Store)> CreateAsync(ManualClock clock)
+    {
+        MemoryStore store = new(clock);
+        await store.OpenAsync(new StoreOpening { Node = "node-1" }, Cancel);
+        QueueCatalog queues = new();
+        queues.Declare("orders", new QueueOptions());
+        Random random = new(1);
+        return (new MessageQueue("orders", store, store, queues, new QueuePublisher(queues, new LimitsOptions(), clock), new QueueActivity(clock), clock, random.NextDouble), store);
+    }
+}
