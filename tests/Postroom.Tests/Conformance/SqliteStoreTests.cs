@@ -1,19 +1,23 @@
 using Postroom.Sqlite;
 using Postroom.Testing;
-using Postroom.Tests.Sqlite;
 
 namespace Postroom.Tests.Conformance;
 
+/// <summary>AC-17: the suite of the memory store passes unchanged on SQLite.</summary>
 public sealed class SqliteStoreTests : MessageStoreConformance, IDisposable
 {
-    private readonly TempFolder _folder = new();
+    private readonly string _folder = Directory.CreateTempSubdirectory("postroom-").FullName;
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose()
+    {
+        Directory.Delete(_folder, recursive: true);
+        GC.SuppressFinalize(this);
+    }
 
     protected override async ValueTask<IMessageStore> CreateAsync(ManualClock clock)
     {
-        SqliteStore store = new(new StoreOptions { Path = _folder.Store, Reserve = 0 }, new RetentionOptions(), new Redactor(), clock);
-        await store.OpenAsync(new StoreOpening { Node = "test" }, Cancel);
+        SqliteStore store = new(new StoreOptions { Path = Path.Combine(_folder, $"{Guid.NewGuid():n}.db") }, new RetentionOptions(), new Redactor(), clock);
+        await store.OpenAsync(new StoreOpening { Node = "node-1" }, Cancel);
         return store;
     }
 }
