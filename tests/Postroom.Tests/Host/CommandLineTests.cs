@@ -56,6 +56,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("journal", "list")]
     [InlineData("journal", "show")]
     [InlineData("why")]
+    [InlineData("replay")]
     [InlineData("doctor")]
     public async Task Help_of_every_command_has_an_example(params string[] command)
     {
