@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Postroom.Handling;
 using Postroom.Hosting;
 using Postroom.Workers;
