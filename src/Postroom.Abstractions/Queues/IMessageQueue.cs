@@ -84,6 +84,9 @@ public sealed class Delivery
 
     /// <summary>Whether an earlier attempt began and ended without an outcome.</summary>
     public bool Redelivered => Lease.Redelivered;
+
+    /// <summary>Told once when the delivery is settled, so that its consumer may take another.</summary>
+    internal Action<Delivery>? Settled { get; set; }
 }
 
 /// <summary>Counts of one queue, as people and back pressure read them.</summary>

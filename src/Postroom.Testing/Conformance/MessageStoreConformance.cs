@@ -139,9 +139,4 @@ public abstract partial class MessageStoreConformance : IAsyncLifetime
         Assert.Equal(sentinel.Id, lease.Envelope.Id);
         await SettleAsync(lease, Settlement.Acknowledge);
     }
-
-    private void RequireExpiringLeases()
-    {
-        Assert.SkipUnless(Store.Features.LeasesExpire, $"Leases of a {Store.Features.Kind} store do not end by time.");
-    }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 
 namespace Postroom;
@@ -21,49 +22,51 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
     public async IAsyncEnumerable<Delivery> ConsumeAsync(int prefetch, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(prefetch, 1);
-        Dictionary<long, MessageLease> held = [];
-        Queue<MessageLease> ready = new();
+        ConcurrentDictionary<long, MessageLease> held = new();
+        using SemaphoreSlim room = new(prefetch, prefetch);
         activity.ConsumerJoined(Name);
         try
         {
-            while (!cancellationToken.IsCancellationRequested)
+            while (await NextAsync(room, cancellationToken) is { } lease)
             {
-                if (ready.Count == 0)
+                if (!await store.RenewAsync(lease, Begun, CancellationToken.None))
                 {
-                    try
-                    {
-                        foreach (MessageLease lease in await store.LeaseAsync(Name, prefetch, queues.Get(Name).Lease, cancellationToken))
-                        {
-                            ready.Enqueue(lease);
-                        }
-                    }
-                    catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-                    {
-                        yield break;
-                    }
+                    room.Release(); // Withdrawn by an operator between lease and begin.
+                    continue;
                 }
 
-                MessageLease next = ready.Dequeue();
-                if (await store.RenewAsync(next, Begun, CancellationToken.None))
+                held[lease.Fence] = lease;
+                yield return new Delivery(lease)
                 {
-                    held[next.Fence] = next;
-                    yield return new Delivery(next);
-                }
+                    Settled = delivery =>
+                    {
+                        if (held.TryRemove(delivery.Lease.Fence, out _))
+                        {
+                            room.Release();
+                        }
+                    },
+                };
             }
         }
         finally
         {
             activity.ConsumerLeft(Name);
-            foreach (MessageLease lease in held.Values.Concat(ready))
+            while (!held.IsEmpty)
             {
-                await ReleaseAsync(lease);
+                foreach (long fence in held.Keys)
+                {
+                    if (held.TryRemove(fence, out MessageLease? lease))
+                    {
+                        await ReleaseAsync(lease);
+                    }
+                }
             }
         }
     }
 
     public async ValueTask<bool> AckAsync(Delivery delivery, IReadOnlyList<Envelope>? staged, CancellationToken cancellationToken)
     {
-        return await SettleAsync(delivery.Lease, Settlement.Acknowledge, staged ?? [], cancellationToken);
+        return await SettleAsync(delivery, Settlement.Acknowledge, staged ?? [], cancellationToken);
     }
 
     public async ValueTask<bool> NackAsync(Delivery delivery, TimeSpan? retryDelay, CancellationToken cancellationToken)
@@ -81,7 +84,7 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
             : retryDelay is { } delay
                 ? Settlement.RetryAt(now + delay, reason)
                 : RetryPolicy.Again(lease, queues.Get(Name).Backoff.ToBackoff(), reason, FailureKind.Exception, random(), now);
-        return await SettleAsync(lease, settlement, [], cancellationToken);
+        return await SettleAsync(delivery, settlement, [], cancellationToken);
     }
 
     public async ValueTask<QueueStats> GetStatsAsync(CancellationToken cancellationToken)
@@ -105,18 +108,35 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
         };
     }
 
-    private async ValueTask<bool> SettleAsync(MessageLease lease, Settlement settlement, IReadOnlyList<Envelope> staged, CancellationToken cancellationToken)
+    /// <summary>Waits until the consumer may hold one more, then for a message; null at the end of the loop.</summary>
+    private async ValueTask<MessageLease?> NextAsync(SemaphoreSlim room, CancellationToken cancellationToken)
     {
         try
         {
-            await store.SettleAsync(lease, settlement, staged, cancellationToken);
+            await room.WaitAsync(cancellationToken);
+            return (await store.LeaseAsync(Name, 1, queues.Get(Name).Lease, cancellationToken))[0];
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    private async ValueTask<bool> SettleAsync(Delivery delivery, Settlement settlement, IReadOnlyList<Envelope> staged, CancellationToken cancellationToken)
+    {
+        bool kept = true;
+        try
+        {
+            await store.SettleAsync(delivery.Lease, settlement, staged, cancellationToken);
             activity.Finished(Name);
-            return true;
         }
         catch (LeaseLostException)
         {
-            return false;
+            kept = false;
         }
+
+        delivery.Settled?.Invoke(delivery);
+        return kept;
     }
 
     private async ValueTask ReleaseAsync(MessageLease lease)

@@ -72,6 +72,15 @@ internal sealed partial class Settler(
         {
             done = await UntilStoredAsync(stored, attempt, settlement);
         }
+        catch (Exception e)
+        {
+            // The store refuses this outcome itself, so trying the same again is no use: the attempt counts as failed, and what it staged is dropped.
+            LogRefused(e, attempt.Envelope.Id);
+            attempt.Drop();
+            settlement = Clean(RetryPolicy.Again(
+                attempt.Lease, Backoff.Default, $"The outcome could not be stored: {e.Message}", FailureKind.Exception, random(), clock.GetUtcNow()));
+            done = await UntilStoredAsync(StoreAsync(attempt, settlement), attempt, settlement);
+        }
         finally
         {
             Finish(settlement, counters);
@@ -180,6 +189,9 @@ internal sealed partial class Settler(
 
     [LoggerMessage(300, LogLevel.Warning, "The outcome of message {MessageId} cannot be stored now and is kept: {Why}")]
     private partial void LogWaiting(MessageId messageId, string why);
+
+    [LoggerMessage(302, LogLevel.Error, "The outcome of message {MessageId} was refused by the store; its attempt counts as failed.")]
+    private partial void LogRefused(Exception exception, MessageId messageId);
 
     [LoggerMessage(301, LogLevel.Error, "An outcome could not be handed over; its message is decided by the next attempt.")]
     private partial void LogBroken(Exception exception);

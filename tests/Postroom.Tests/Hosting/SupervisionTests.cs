@@ -109,17 +109,18 @@ public sealed class SupervisionTests
     public async Task Ac72_a_stop_waits_for_what_runs_and_leaves_what_hangs_for_recovery()
     {
         TaskCompletionSource began = new();
+        TaskCompletionSource hanging = new();
         MessageRuntime runtime = await StartAsync(app => app.AddWork(
             async (order, _, cancellationToken) =>
             {
-                began.TrySetResult();
+                (order.Number == "hang" ? hanging : began).TrySetResult();
                 await Task.Delay(order.Number == "hang" ? Timeout.Infinite : 50, order.Number == "hang" ? CancellationToken.None : cancellationToken);
                 return HandlerResult.Completed;
             }), "runtime.drainTimeout=300ms", "runtime.cancelGrace=100ms");
         MessageId quick = await runtime.PublishAsync("quick");
         await began.Task.WaitAsync(Cancel);
         MessageId hang = await runtime.PublishAsync("hang");
-        await UntilAsync(async () => (await runtime.Journal.GetAsync(hang, false, Cancel))!.Entry.State == MessageState.Dispatched);
+        await hanging.Task.WaitAsync(Cancel);
 
         await runtime.StopAsync(Cancel);
 
