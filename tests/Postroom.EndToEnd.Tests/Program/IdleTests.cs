@@ -17,9 +17,9 @@ public sealed class IdleTests(ITestOutputHelper output)
 
         // What a start leaves behind (compilation in the background, the probe of readiness, a connection kept alive) ends first.
         await Task.Delay(TimeSpan.FromSeconds(5), RealProgram.Cancel);
-        IReadOnlyDictionary<string, (string Name, long Wakes)> before = Threads(program.Process.Id);
+        Dictionary<string, (string Name, long Wakes)> before = Threads(program.Process.Id);
         await Task.Delay(TimeSpan.FromSeconds(10), RealProgram.Cancel);
-        IReadOnlyDictionary<string, (string Name, long Wakes)> after = Threads(program.Process.Id);
+        Dictionary<string, (string Name, long Wakes)> after = Threads(program.Process.Id);
 
         (string Name, long Wakes)[] woken =
         [
