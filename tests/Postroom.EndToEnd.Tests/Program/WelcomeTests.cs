@@ -37,7 +37,7 @@ public sealed class WelcomeTests(ChatBrowser browser) : IClassFixture<ChatBrowse
         await using RealProgram program = new();
         await program.RunAsync();
         JsonElement failed = await program.UntilAsync(await program.PostAsync("1097", "/fail"), "failed");
-        Assert.Contains("/fail", failed.GetProperty("error").GetString(), StringComparison.Ordinal);
+        Assert.StartsWith("You asked for a failure with /fail.", failed.GetProperty("error").GetString(), StringComparison.Ordinal);
         (int code, string why) = await program.CommandAsync("why", failed.GetProperty("id").GetString()!);
         Assert.Equal(0, code);
         Assert.Contains("/fail", why, StringComparison.Ordinal);
