@@ -9,7 +9,7 @@ namespace Postroom.EndToEnd.Tests.Program;
 public sealed class DeathTests
 {
     [Fact]
-    public async Task AC1_A_message_that_was_answered_200_and_not_yet_handled_is_handled_once_after_a_kill()
+    public async Task Ac1_A_message_that_was_answered_200_and_not_yet_handled_is_handled_once_after_a_kill()
     {
         await using RealProgram program = new();
         await program.RunAppAsync("talk");
@@ -28,7 +28,7 @@ public sealed class DeathTests
     }
 
     [Fact]
-    public async Task AC2_A_handler_killed_after_it_staged_three_replies_runs_as_attempt_2_and_each_reply_exists_once()
+    public async Task Ac2_A_handler_killed_after_it_staged_three_replies_runs_as_attempt_2_and_each_reply_exists_once()
     {
         await using RealProgram program = new();
         await program.RunAppAsync("talk");
@@ -45,7 +45,7 @@ public sealed class DeathTests
     }
 
     [Fact]
-    public async Task AC4_A_message_that_overflows_the_stack_is_poison_after_three_deaths_and_its_neighbours_are_handled()
+    public async Task Ac4_A_message_that_overflows_the_stack_is_poison_after_three_deaths_and_its_neighbours_are_handled()
     {
         const int StackOverflow = 134;
         await using RealProgram program = new();
@@ -82,7 +82,7 @@ public sealed class DeathTests
     }
 
     [Fact]
-    public async Task AC6_A_second_process_on_the_same_file_exits_4_within_a_second_and_names_the_owner()
+    public async Task Ac6_A_second_process_on_the_same_file_exits_4_within_a_second_and_names_the_owner()
     {
         await using RealProgram program = new();
         await program.RunAsync();
@@ -107,7 +107,7 @@ public sealed class DeathTests
     }
 
     [Fact]
-    public async Task AC11_Fifty_parallel_posts_with_one_idempotency_key_are_one_message_handled_once()
+    public async Task Ac11_Fifty_parallel_posts_with_one_idempotency_key_are_one_message_handled_once()
     {
         await using RealProgram program = new();
         await program.RunAsync();
@@ -121,7 +121,7 @@ public sealed class DeathTests
     }
 
     [Fact]
-    public async Task AC28_A_type_that_an_earlier_build_handled_waits_for_its_handler_and_an_unknown_one_fails()
+    public async Task Ac28_A_type_that_an_earlier_build_handled_waits_for_its_handler_and_an_unknown_one_fails()
     {
         await using RealProgram program = new();
         Task<string> handled = program.Ledger.NextAsync("DONE a.one");

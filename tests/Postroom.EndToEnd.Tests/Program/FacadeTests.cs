@@ -9,7 +9,7 @@ namespace Postroom.EndToEnd.Tests.Program;
 public sealed class FacadeTests
 {
     [Fact]
-    public async Task AC36_A_receiving_program_killed_before_its_reply_gets_the_message_again_and_the_reply_exists_once()
+    public async Task Ac36_A_receiving_program_killed_before_its_reply_gets_the_message_again_and_the_reply_exists_once()
     {
         await using RealProgram program = new();
         string gate = Path.Combine(program.Folder, "gate");
@@ -31,7 +31,7 @@ public sealed class FacadeTests
     }
 
     [Fact]
-    public async Task AC37_A_receive_that_does_not_block_or_runs_out_of_time_throws_and_the_trying_one_returns_null()
+    public async Task Ac37_A_receive_that_does_not_block_or_runs_out_of_time_throws_and_the_trying_one_returns_null()
     {
         await using RealProgram program = new();
         await using PostOffice office = await PostOffice.StartAsync(Settings(program), cancellationToken: RealProgram.Cancel);
@@ -47,7 +47,7 @@ public sealed class FacadeTests
     }
 
     [Fact]
-    public async Task AC38_A_send_needs_a_recipient_and_finds_the_channel_a_contact_wrote_in_last()
+    public async Task Ac38_A_send_needs_a_recipient_and_finds_the_channel_a_contact_wrote_in_last()
     {
         await using RealProgram program = new();
         await using PostOffice office = await PostOffice.StartAsync(Settings(program), cancellationToken: RealProgram.Cancel);
@@ -62,7 +62,7 @@ public sealed class FacadeTests
     }
 
     [Fact]
-    public async Task AC38_Ten_sends_in_a_row_return_before_the_first_is_delivered_and_arrive_in_order()
+    public async Task Ac38_Ten_sends_in_a_row_return_before_the_first_is_delivered_and_arrive_in_order()
     {
         await using RealProgram program = new();
         RecordingCommunicator slow = new("slow");

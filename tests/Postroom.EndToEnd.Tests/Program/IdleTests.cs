@@ -8,7 +8,7 @@ namespace Postroom.EndToEnd.Tests.Program;
 public sealed class IdleTests(ITestOutputHelper output)
 {
     [Fact]
-    public async Task AC31_An_idle_runtime_fires_no_timer_of_its_own_in_ten_seconds()
+    public async Task Ac31_An_idle_runtime_fires_no_timer_of_its_own_in_ten_seconds()
     {
         await using RealProgram program = new();
         await program.RunAsync();

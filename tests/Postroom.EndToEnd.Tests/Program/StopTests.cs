@@ -9,7 +9,7 @@ namespace Postroom.EndToEnd.Tests.Program;
 public sealed class StopTests
 {
     [Fact]
-    public async Task AC72_A_stop_under_load_loses_nothing_repeats_nothing_and_exits_0()
+    public async Task Ac72_A_stop_under_load_loses_nothing_repeats_nothing_and_exits_0()
     {
         await using RealProgram program = new();
         program.Ledger.Note("START 1");
@@ -35,7 +35,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task AC72_A_stop_with_a_handler_that_hangs_exits_5_and_its_message_is_pending_again()
+    public async Task Ac72_A_stop_with_a_handler_that_hangs_exits_5_and_its_message_is_pending_again()
     {
         await using RealProgram program = new();
         await program.RunAppAsync("talk", "--set", "runtime.drainTimeout=2s", "--set", "runtime.cancelGrace=1s");

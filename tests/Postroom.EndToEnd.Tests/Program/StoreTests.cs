@@ -10,7 +10,7 @@ namespace Postroom.EndToEnd.Tests.Program;
 public sealed class StoreTests(ITestOutputHelper output)
 {
     [Fact]
-    public async Task AC19_A_file_of_a_newer_schema_is_refused_with_exit_code_4()
+    public async Task Ac19_A_file_of_a_newer_schema_is_refused_with_exit_code_4()
     {
         await using RealProgram program = new();
         await program.RunAsync();
@@ -25,7 +25,7 @@ public sealed class StoreTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task AC20_A_backup_taken_under_load_is_sound_and_holds_every_message_acknowledged_before_it()
+    public async Task Ac20_A_backup_taken_under_load_is_sound_and_holds_every_message_acknowledged_before_it()
     {
         await using RealProgram program = new();
         await program.RunAppAsync("load", "--rate", "800");
@@ -50,7 +50,7 @@ public sealed class StoreTests(ITestOutputHelper output)
 
     [Fact]
     [Trait("Duration", "long")]
-    public async Task AC10_A_million_open_messages_are_ready_and_the_first_is_dispatched_within_two_seconds_in_300_MB()
+    public async Task Ac10_A_million_open_messages_are_ready_and_the_first_is_dispatched_within_two_seconds_in_300_MB()
     {
         await using RealProgram program = new();
         Task<string> filled = program.Ledger.NextAsync("READY");

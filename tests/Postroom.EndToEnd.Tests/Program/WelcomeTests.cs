@@ -11,7 +11,7 @@ namespace Postroom.EndToEnd.Tests.Program;
 public sealed class WelcomeTests(ChatBrowser browser) : IClassFixture<ChatBrowser>
 {
     [Fact]
-    public async Task AC98_Text_audio_voice_notes_and_contact_cards_reach_the_welcome_module_and_each_is_answered()
+    public async Task Ac98_Text_audio_voice_notes_and_contact_cards_reach_the_welcome_module_and_each_is_answered()
     {
         await using RealProgram program = new();
         await program.RunAsync();
@@ -59,7 +59,7 @@ public sealed class WelcomeTests(ChatBrowser browser) : IClassFixture<ChatBrowse
     }
 
     [Fact]
-    public async Task AC63_The_web_chat_resumes_over_a_restart_and_keeps_lines_and_contacts_apart()
+    public async Task Ac63_The_web_chat_resumes_over_a_restart_and_keeps_lines_and_contacts_apart()
     {
         await using RealProgram program = new();
         await program.RunAsync();
