@@ -33,7 +33,8 @@ static async Task<int> MeasureAsync(string[] args)
     }
 
     Workspace workspace = new(options.Data);
-    Measure[] measures = [.. new Catalog(workspace).All.Where(measure => options.Wants(measure.Id))];
+    Measure[] measures = [.. new Catalog(workspace).All.Where(measure => options.Wants(measure.Id))
+        .Select(measure => options.PostroomOnly ? measure with { Lines = [measure.Lines[0]] } : measure)];
     if (options.List || measures.Length == 0)
     {
         return Say(string.Join('\n', new Catalog(workspace).All.Select(measure => $"{measure.Id,-10} {measure.Question}")));
@@ -55,8 +56,13 @@ static async Task<int> MeasureAsync(string[] args)
     List<MeasureResult> results = [];
     foreach (Measure measure in measures)
     {
+        using AllocationSampler? sampler = options.Allocations ? new AllocationSampler() : null;
         results.Add(await Runner.RunAsync(measure, options));
         Console.WriteLine(Report.Table(results[^1]));
+        if (sampler is not null)
+        {
+            Console.WriteLine($"{sampler.Table()}\n");
+        }
     }
 
     machine.LoadAtEnd = Machine.Load();

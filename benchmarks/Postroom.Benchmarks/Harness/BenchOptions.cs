@@ -14,6 +14,8 @@ internal sealed record BenchOptions
         ./bench --data DIR          where stores are made (a real disk; artifacts/bench unless given)
         ./bench --no-files          prints only
         ./bench --list              names the measures
+        ./bench --postroom-only     without the lines beside it, for profiling
+        ./bench --allocations       names the types that are allocated most; slows everything down
         """;
 
     public int Runs { get; init; } = 5;
@@ -29,6 +31,11 @@ internal sealed record BenchOptions
     public bool Files { get; init; } = true;
 
     public bool List { get; init; }
+
+    /// <summary>Runs the first line of each measure only; without ratios.</summary>
+    public bool PostroomOnly { get; init; }
+
+    public bool Allocations { get; init; }
 
     public string Form { get; init; } = "quick";
 
@@ -46,6 +53,8 @@ internal sealed record BenchOptions
             {
                 "--full" => options,
                 "--no-files" => options with { Files = false },
+                "--postroom-only" => options with { PostroomOnly = true, Files = false },
+                "--allocations" => options with { Allocations = true, Files = false },
                 "--list" => options with { List = true },
                 "--only" => options with { Only = Value().Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) },
                 "--runs" => options with { Runs = Math.Max(1, int.Parse(Value(), CultureInfo.InvariantCulture)) },
