@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Postroom.Diagnostics;
 using Postroom.Workers;
@@ -16,8 +15,10 @@ internal sealed partial class Settler(
     private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(50), 2, TimeSpan.FromSeconds(5), 0.2);
 
     private readonly SemaphoreSlim _room = new(window, window);
-    private readonly ConcurrentDictionary<Task, bool> _unfinished = new();
     private readonly CancellationTokenSource _closing = new();
+    private readonly Lock _gate = new();
+    private TaskCompletionSource? _idle;
+    private int _unfinished;
 
     /// <summary>Hands one outcome over; waits only while the window is full.</summary>
     public ValueTask SettleAsync(Attempt attempt, Settlement settlement, PoolCounters counters)
@@ -26,14 +27,18 @@ internal sealed partial class Settler(
     }
 
     /// <summary>Hands one outcome over without waiting, for an attempt that was given up.</summary>
-    public void HandOver(Attempt attempt, Settlement settlement, PoolCounters counters) => Track(WaitAsync(attempt, settlement, counters).AsTask());
+    public void HandOver(Attempt attempt, Settlement settlement, PoolCounters counters)
+    {
+        Interlocked.Increment(ref _unfinished);
+        _ = HandOverAsync(attempt, settlement, counters);
+    }
 
     /// <summary>Waits until everything handed over is stored or lost.</summary>
     public async Task FlushAsync(CancellationToken cancellationToken)
     {
-        while (!_unfinished.IsEmpty)
+        while (NextIdle() is { } idle)
         {
-            await Task.WhenAll(_unfinished.Keys).WaitAsync(cancellationToken);
+            await idle.WaitAsync(cancellationToken);
         }
     }
 
@@ -50,63 +55,88 @@ internal sealed partial class Settler(
         await Continue(attempt, settlement, counters);
     }
 
+    private async Task HandOverAsync(Attempt attempt, Settlement settlement, PoolCounters counters)
+    {
+        try
+        {
+            await WaitAsync(attempt, settlement, counters);
+        }
+        catch (Exception e)
+        {
+            Broken(e);
+        }
+        finally
+        {
+            Ended();
+        }
+    }
+
     private ValueTask Continue(Attempt attempt, Settlement settlement, PoolCounters counters)
     {
         counters.BeginSettle();
         Settlement clean = Clean(settlement);
-        ValueTask stored = StoreAsync(attempt, clean);
+        ValueTask stored = BeginStore(attempt, clean);
         if (stored.IsCompletedSuccessfully)
         {
             Finish(clean, counters);
             return reporter.ReportAsync(attempt, clean);
         }
 
-        Track(FinishAsync(stored, attempt, clean, counters));
+        Interlocked.Increment(ref _unfinished);
+        _ = FinishAsync(stored, attempt, clean, counters);
         return default;
     }
 
     private async Task FinishAsync(ValueTask stored, Attempt attempt, Settlement settlement, PoolCounters counters)
     {
-        bool done = false;
         try
         {
-            done = await UntilStoredAsync(stored, attempt, settlement);
-        }
-        finally
-        {
-            Finish(settlement, counters);
-        }
-
-        if (done)
-        {
-            await reporter.ReportAsync(attempt, settlement);
-        }
-    }
-
-    private async ValueTask<bool> UntilStoredAsync(ValueTask stored, Attempt attempt, Settlement settlement)
-    {
-        for (int failures = 1; ; failures++)
-        {
+            bool done;
             try
             {
                 await stored;
-                return true;
+                done = true;
             }
-            catch (LeaseLostException e)
+            catch (Exception e) when (IsExpected(e))
             {
-                reporter.Lost(attempt, e);
-                return false;
+                done = await StoreAgainAsync(e, attempt, settlement);
             }
-            catch (StoreUnavailableException e)
+            finally
             {
-                if (failures == 1)
-                {
-                    LogWaiting(attempt.Envelope.Id, e.Message);
-                }
+                Finish(settlement, counters);
             }
-            catch (ObjectDisposedException) when (_closing.IsCancellationRequested)
+
+            if (done)
             {
-                return false; // Recovery finds the message as it was before this attempt.
+                await reporter.ReportAsync(attempt, settlement);
+            }
+        }
+        catch (Exception e)
+        {
+            Broken(e);
+        }
+        finally
+        {
+            Ended();
+        }
+    }
+
+    private async ValueTask<bool> StoreAgainAsync(Exception failure, Attempt attempt, Settlement settlement)
+    {
+        for (int failures = 1; ; failures++)
+        {
+            switch (failure)
+            {
+                case LeaseLostException lost:
+                    reporter.Lost(attempt, lost);
+                    return false;
+                case ObjectDisposedException:
+                    return false; // Recovery finds the message as it was before this attempt.
+            }
+
+            if (failures == 1)
+            {
+                LogWaiting(attempt.Envelope.Id, failure.Message);
             }
 
             try
@@ -118,7 +148,33 @@ internal sealed partial class Settler(
                 return false;
             }
 
-            stored = StoreAsync(attempt, settlement);
+            try
+            {
+                await BeginStore(attempt, settlement);
+                return true;
+            }
+            catch (Exception e) when (IsExpected(e))
+            {
+                failure = e;
+            }
+        }
+    }
+
+    private bool IsExpected(Exception e)
+    {
+        return e is LeaseLostException or StoreUnavailableException || (e is ObjectDisposedException && _closing.IsCancellationRequested);
+    }
+
+    /// <summary>Starts to store; a store that refuses at once is no different from one that refuses later.</summary>
+    private ValueTask BeginStore(Attempt attempt, Settlement settlement)
+    {
+        try
+        {
+            return StoreAsync(attempt, settlement);
+        }
+        catch (Exception e)
+        {
+            return ValueTask.FromException(e);
         }
     }
 
@@ -157,24 +213,40 @@ internal sealed partial class Settler(
         _room.Release();
     }
 
-    private void Track(Task task)
+    private void Ended()
     {
-        if (task.IsCompletedSuccessfully)
+        if (Interlocked.Decrement(ref _unfinished) > 0)
         {
             return;
         }
 
-        _unfinished.TryAdd(task, true);
-        task.ContinueWith(
-            static (ended, state) => ((Settler)state!).Ended(ended), this, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        lock (_gate)
+        {
+            _idle?.TrySetResult();
+            _idle = null;
+        }
     }
 
-    private void Ended(Task task)
+    /// <summary>Completes when nothing is on its way; null when nothing is.</summary>
+    private Task? NextIdle()
     {
-        _unfinished.TryRemove(task, out _);
-        if (task.Exception is { } e && !_closing.IsCancellationRequested)
+        lock (_gate)
         {
-            LogBroken(e.GetBaseException());
+            if (Volatile.Read(ref _unfinished) == 0)
+            {
+                return null;
+            }
+
+            _idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _idle.Task;
+        }
+    }
+
+    private void Broken(Exception e)
+    {
+        if (!_closing.IsCancellationRequested)
+        {
+            LogBroken(e);
         }
     }
 
