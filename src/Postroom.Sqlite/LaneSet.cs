@@ -154,9 +154,10 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
 
     public void Report(OpenMessage message, in SettlementOutcome outcome, TimeSpan duration)
     {
-        if (Transitions.IsOn)
+        // A lease that never began was never seen to be dispatched; it may still end.
+        if (Transitions.IsOn && (message.Begun || outcome.State != MessageState.Pending))
         {
-            Transitions.Add(JournalMoves.Transition(message, MessageState.Dispatched, duration, outcome.At) with
+            Transitions.Add(JournalMoves.Transition(message, message.Begun ? MessageState.Dispatched : MessageState.Pending, duration, outcome.At) with
             {
                 To = outcome.State,
                 Attempt = outcome.Attempt,

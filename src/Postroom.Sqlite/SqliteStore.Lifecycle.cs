@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text;
-using Microsoft.Extensions.Logging;
 
 namespace Postroom.Sqlite;
 
@@ -225,11 +224,5 @@ public sealed partial class SqliteStore
             const int FileSizeExceeded = 25;
             _ = NativeMethods.Signal(FileSizeExceeded, NativeMethods.IgnoreSignal);
         }
-    }
-
-    private static partial class Log
-    {
-        [LoggerMessage(2100, LogLevel.Information, "Store {Path} is open as run {Run}: SQLite {Version}, synchronous {Synchronous}.")]
-        public static partial void Opened(ILogger logger, string path, long run, string version, StoreSynchronous synchronous);
     }
 }

@@ -219,11 +219,15 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, IStoreLifecyc
 
     private bool Begin(QueueLane lane, OpenMessage message, long fence, string owner)
     {
-        if (!lane.Begin(message, fence, owner))
+        // One step with its report: an operator may take the message away at the same moment.
+        lock (message)
         {
-            return false;
+            return lane.Begin(message, fence, owner) && Note(message);
         }
+    }
 
+    private bool Note(OpenMessage message)
+    {
         if (message.Slot < 0)
         {
             message.DispatchedAt = _clock.GetUtcNow();
@@ -251,13 +255,13 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, IStoreLifecyc
         if (!_lanes.Open.TryGetValue(lease.Envelope.Id, out OpenMessage? message))
         {
             // The settle that ended it may have been this one.
-            return await Readers.ReadAsync(session => new JournalReader(session, InMemory).WasSettledBy(lease.Envelope.Id, lease.Fence), cancellationToken)
+            return await Readers.ReadAsync(session => new JournalReader(session, InMemory).WasSettledBy(lease.Envelope.Id, lease.Fence, settlement.Outcome), cancellationToken)
                 ? null
                 : throw new LeaseLostException(lease.Envelope.Id, lease.Fence, "it is not open any more.");
         }
 
         SqliteLane lane = _lanes.Lane(message.Envelope.Queue);
-        if (!lane.Lane.Reserve(message, lease.Fence))
+        if (!lane.Lane.Reserve(message, lease.Fence, settlement.Outcome))
         {
             return null;
         }

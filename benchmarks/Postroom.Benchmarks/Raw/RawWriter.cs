@@ -82,6 +82,8 @@ internal sealed class RawWriter : IDisposable
         }
 
         _thread.Join();
+        _begin.Dispose();
+        _commit.Dispose();
         _connection.Dispose();
     }
 

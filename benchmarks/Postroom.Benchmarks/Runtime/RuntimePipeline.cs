@@ -33,7 +33,7 @@ internal sealed class RuntimePipeline : IPipeline
     private readonly IMessageQueue _queue;
     private readonly RuntimeShape _shape;
     private readonly PublishOptions[] _keys;
-    private readonly WorkerPool _pool;
+    private readonly PoolCounters _counters;
     private readonly long _commitsBefore;
 
     private RuntimePipeline(MessageRuntime runtime, MetricsReader metrics, RuntimeShape shape)
@@ -42,12 +42,12 @@ internal sealed class RuntimePipeline : IPipeline
         _metrics = metrics;
         _shape = shape;
         _queue = runtime.OpenQueue(Queue);
-        _pool = runtime.Workers.Pools.Single(pool => pool.Name == Queue);
+        _counters = runtime.Workers.Pools.Single(pool => pool.Name == Queue).Counters;
         _keys = [.. Enumerable.Range(0, shape.Keys).Select(key => new PublishOptions { OrderKey = $"customer-{key}" })];
         _commitsBefore = AllCommits;
     }
 
-    public long Done => _pool.Counters.Processed;
+    public long Done => _counters.Processed;
 
     public long Commits => AllCommits - _commitsBefore;
 

@@ -95,6 +95,11 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
             attempts.Add(new AttemptRecord { Attempt = message.Attempt, StartedAt = message.DispatchedAt, Outcome = "running", Owner = message.Owner });
         }
 
+        if (attempts.Count > 0 && message.State == MessageState.Acked && attempts[^1].Outcome != "acked")
+        {
+            attempts.AddRange(JournalMoves.OnlyAttempt(message)); // a first attempt that succeeded has no row of its own
+        }
+
         return new JournalRecord
         {
             Entry = message.ToEntry(withBody) with { BodyLength = BodyLength(id) },
@@ -131,12 +136,18 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
         return found;
     }
 
-    /// <summary>Whether the row says that this fence's settlement was stored.</summary>
-    public bool WasSettledBy(MessageId id, long fence)
+    /// <summary>Whether the row says that this settlement of this fence was stored.</summary>
+    public bool WasSettledBy(MessageId id, long fence, Settlement settlement)
     {
+        MessageState state = settlement switch
+        {
+            Settlement.Acknowledged => MessageState.Acked,
+            Settlement.Failed => MessageState.Failed,
+            _ => MessageState.Pending,
+        };
         SqliteStatement find = session.Statement("select m.fence, m.state from messages m where m.id = ?1");
         BindId(find, 1, id);
-        bool settled = find.Step() && find.GetInt64(0) == fence && find.GetInt64(1) != (long)MessageState.Dispatched;
+        bool settled = find.Step() && find.GetInt64(0) == fence && find.GetInt64(1) == (long)state;
         find.Reset();
         return settled;
     }

@@ -18,7 +18,7 @@ internal abstract class GiveUpOperation(LaneSet lanes) : StoreOperation<bool>
     {
         _inMemory = inMemory ? message : null;
         _withdrawn = message;
-        _from = message.State;
+        _from = message is { State: MessageState.Dispatched, Begun: true } ? MessageState.Dispatched : MessageState.Pending;
         DateTimeOffset now = session.Clock.GetUtcNow();
         RowMove row = RowMove.Of(message, MessageState.Failed) with
         {
@@ -99,15 +99,13 @@ internal sealed class ExpireOperation(LaneSet lanes, OpenMessage message) : Give
 internal sealed class DiscardOperation(LaneSet lanes, MessageId id, string reason, bool force) : GiveUpOperation(lanes)
 {
     private OpenMessage? _failed;
+    private bool _taken;
 
     public override void Run(WriteSession session)
     {
         if (Lanes.Open.TryGetValue(id, out OpenMessage? open))
         {
-            if (!Lanes.Lane(open.Envelope.Queue).Lane.Withdraw(open, force))
-            {
-                throw JournalMoves.CannotDiscard(id, open.State);
-            }
+            Take(open);
 
             GiveUp(session, open, FailureKind.Discarded, reason, inMemory: true);
             return;
@@ -126,6 +124,20 @@ internal sealed class DiscardOperation(LaneSet lanes, MessageId id, string reaso
             default:
                 GiveUp(session, message, FailureKind.Discarded, reason, inMemory: false);
                 break;
+        }
+    }
+
+    /// <summary>Takes the message out of its lane, once also when the transaction is run again.</summary>
+    private void Take(OpenMessage open)
+    {
+        lock (open)
+        {
+            _taken = _taken || Lanes.Lane(open.Envelope.Queue).Lane.Withdraw(open, force);
+        }
+
+        if (!_taken)
+        {
+            throw JournalMoves.CannotDiscard(id, open.State);
         }
     }
 
@@ -181,8 +193,10 @@ internal sealed class ReplayOperation(LaneSet lanes, MessageId id, ReplayOptions
         if (_reopened is { } message)
         {
             lanes.Report(message, MessageState.Failed, MessageState.Pending, null);
-            lanes.Lane(message.Envelope.Queue).Lane.Resume(message.Envelope.OrderKey ?? "");
+
+            // First back into its key, then the key goes on: otherwise a waiting worker gets the follower.
             lanes.Readmit(message);
+            lanes.Lane(message.Envelope.Queue).Lane.Resume(message.Envelope.OrderKey ?? "");
         }
 
         lanes.Admit(_appended);

@@ -47,7 +47,7 @@ internal sealed partial class OutboundRoom(
 
         if (_communicatorsRun)
         {
-            Connect(registration);
+            Connect(registration, failures: 0);
         }
     }
 
@@ -128,24 +128,29 @@ internal sealed partial class OutboundRoom(
         {
             gate.Close(e.Message);
             LogConnect(registration.Name, e.Message);
-            Connect(registration);
+            Connect(registration, failures: 1);
         }
     }
 
-    /// <summary>Keeps trying to start a communicator, after 1 s, doubling to 60 s.</summary>
-    private void Connect(Registration registration)
+    /// <summary>Keeps trying to start a communicator: at once when it has not failed yet, else after 1 s, doubling to 60 s.</summary>
+    private void Connect(Registration registration, int failures)
     {
         CancellationTokenSource stop = new();
-        _connecting[registration.Name] = (Task.Run(() => ConnectAsync(registration, stop.Token), CancellationToken.None), stop);
+        _connecting[registration.Name] = (Task.Run(() => ConnectAsync(registration, failures, stop.Token), CancellationToken.None), stop);
     }
 
-    private async Task ConnectAsync(Registration registration, CancellationToken cancellationToken)
+    private async Task ConnectAsync(Registration registration, int failures, CancellationToken cancellationToken)
     {
         Backoff backoff = new(TimeSpan.FromSeconds(1), 2, TimeSpan.FromSeconds(60), 0.2);
-        for (int failures = registration.Communicator.IsStarted ? 0 : 1; !cancellationToken.IsCancellationRequested; failures++)
+        for (; !cancellationToken.IsCancellationRequested; failures++)
         {
             try
             {
+                if (failures > 0)
+                {
+                    await Task.Delay(backoff.After(failures, random()), clock, cancellationToken);
+                }
+
                 await registration.Communicator.StartAsync(cancellationToken);
                 if (registration.Communicator is not NoOpCommunicator)
                 {
@@ -158,7 +163,6 @@ internal sealed partial class OutboundRoom(
             {
                 _lanes[registration.Name].Gate.Close(e.Message);
                 LogConnect(registration.Name, e.Message);
-                await Task.Delay(backoff.After(failures + 1, random()), clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }

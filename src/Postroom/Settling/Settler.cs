@@ -91,15 +91,14 @@ internal sealed partial class Settler(
     {
         try
         {
-            bool done;
+            bool done = true;
             try
             {
                 await stored;
-                done = true;
             }
-            catch (Exception e) when (IsExpected(e))
+            catch (Exception e)
             {
-                done = await StoreAgainAsync(e, attempt, settlement);
+                (done, settlement) = await StoreAgainAsync(e, attempt, settlement);
             }
             finally
             {
@@ -121,48 +120,66 @@ internal sealed partial class Settler(
         }
     }
 
-    private async ValueTask<bool> StoreAgainAsync(Exception failure, Attempt attempt, Settlement settlement)
+    /// <summary>Goes on after a failure until the outcome is stored or given up; says which outcome it was in the end.</summary>
+    private async ValueTask<(bool Stored, Settlement Settlement)> StoreAgainAsync(Exception failure, Attempt attempt, Settlement settlement)
     {
+        bool refused = false;
         for (int failures = 1; ; failures++)
         {
             switch (failure)
             {
                 case LeaseLostException lost:
                     reporter.Lost(attempt, lost);
-                    return false;
-                case ObjectDisposedException:
-                    return false; // Recovery finds the message as it was before this attempt.
+                    return (false, settlement);
+                case ObjectDisposedException when _closing.IsCancellationRequested:
+                    return (false, settlement); // Recovery finds the message as it was before this attempt.
+                case StoreUnavailableException when failures == 1:
+                    LogWaiting(attempt.Envelope.Id, failure.Message);
+                    break;
+                case StoreUnavailableException:
+                    break;
+                case var _ when refused:
+                    Broken(failure);
+                    return (false, settlement);
+                default:
+                    // The store refuses this outcome itself, so trying the same again is no use: the attempt counts as failed, and what it staged is dropped.
+                    refused = true;
+                    LogRefused(failure, attempt.Envelope.Id);
+                    attempt.Drop();
+                    settlement = Clean(RetryPolicy.Again(
+                        attempt.Lease, Backoff.Default, $"The outcome could not be stored: {failure.Message}", FailureKind.Exception, random(), clock.GetUtcNow()));
+                    break;
             }
 
-            if (failures == 1)
+            if (failure is StoreUnavailableException && !await WaitAsync(failures))
             {
-                LogWaiting(attempt.Envelope.Id, failure.Message);
-            }
-
-            try
-            {
-                await Task.Delay(Retry.After(Math.Min(failures, 10), random()), clock, _closing.Token);
-            }
-            catch (OperationCanceledException)
-            {
-                return false;
+                return (false, settlement);
             }
 
             try
             {
                 await BeginStore(attempt, settlement);
-                return true;
+                return (true, settlement);
             }
-            catch (Exception e) when (IsExpected(e))
+            catch (Exception e)
             {
                 failure = e;
             }
         }
     }
 
-    private bool IsExpected(Exception e)
+    /// <summary>Waits before the next try; false when the runtime closes.</summary>
+    private async ValueTask<bool> WaitAsync(int failures)
     {
-        return e is LeaseLostException or StoreUnavailableException || (e is ObjectDisposedException && _closing.IsCancellationRequested);
+        try
+        {
+            await Task.Delay(Retry.After(Math.Min(failures, 10), random()), clock, _closing.Token);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Starts to store; a store that refuses at once is no different from one that refuses later.</summary>
@@ -252,6 +269,9 @@ internal sealed partial class Settler(
 
     [LoggerMessage(300, LogLevel.Warning, "The outcome of message {MessageId} cannot be stored now and is kept: {Why}")]
     private partial void LogWaiting(MessageId messageId, string why);
+
+    [LoggerMessage(302, LogLevel.Error, "The outcome of message {MessageId} was refused by the store; its attempt counts as failed.")]
+    private partial void LogRefused(Exception exception, MessageId messageId);
 
     [LoggerMessage(301, LogLevel.Error, "An outcome could not be handed over; its message is decided by the next attempt.")]
     private partial void LogBroken(Exception exception);

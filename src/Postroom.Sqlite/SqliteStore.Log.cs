@@ -1,0 +1,13 @@
+using Microsoft.Extensions.Logging;
+
+namespace Postroom.Sqlite;
+
+/// <content>What it logs.</content>
+public sealed partial class SqliteStore
+{
+    private static partial class Log
+    {
+        [LoggerMessage(2100, LogLevel.Information, "Store {Path} is open as run {Run}: SQLite {Version}, synchronous {Synchronous}.")]
+        public static partial void Opened(ILogger logger, string path, long run, string version, StoreSynchronous synchronous);
+    }
+}

@@ -1,0 +1,104 @@
+using Postroom.Handling;
+using Postroom.Hosting;
+using Postroom.Workers;
+
+namespace Postroom;
+
+/// <content>What operators may do to queues, messages and conversations while messages flow.</content>
+public sealed partial class MessageRuntime
+{
+    /// <summary>Leases nothing more from a queue and goes on accepting. It stays paused through a restart.</summary>
+    /// <exception cref="AddressException">The queue is not declared.</exception>
+    public Task PauseQueueAsync(string queue, CancellationToken cancellationToken = default) => SetPausedAsync(queue, paused: true, cancellationToken);
+
+    /// <summary>Lets a paused queue lease again.</summary>
+    /// <exception cref="AddressException">The queue is not declared.</exception>
+    public Task ResumeQueueAsync(string queue, CancellationToken cancellationToken = default) => SetPausedAsync(queue, paused: false, cancellationToken);
+
+    /// <summary>Gives up every waiting message of a queue: it moves them to failed (discarded) and deletes nothing.</summary>
+    /// <returns>How many were given up.</returns>
+    /// <exception cref="AddressException">The queue is not declared.</exception>
+    public async Task<long> PurgeQueueAsync(string queue, string reason, CancellationToken cancellationToken = default)
+    {
+        Rooms.Queues.Require(queue);
+        return await DiscardAllAsync(new JournalQuery { Queue = queue, States = [MessageState.Pending], Ascending = true, Limit = 100 }, reason, force: false, cancellationToken);
+    }
+
+    /// <summary>Gives up one message; one that is with a worker only with force, which first cancels its handler.</summary>
+    /// <exception cref="JournalConflictException">The message has ended, or is with a worker and not forced.</exception>
+    public async Task DiscardAsync(MessageId id, string reason, bool force = false, CancellationToken cancellationToken = default)
+    {
+        if (force)
+        {
+            Rooms.Workers.Cancel(id);
+        }
+
+        await Journal.DiscardAsync(id, reason, force, cancellationToken);
+    }
+
+    /// <summary>Gives up all open messages of a conversation, those with a worker included, and reports it as complete.</summary>
+    /// <returns>How many were given up.</returns>
+    public async Task<long> KillConversationAsync(string conversation, string reason, CancellationToken cancellationToken = default)
+    {
+        JournalQuery open = new() { Conversation = conversation, States = [MessageState.Pending, MessageState.Dispatched], Ascending = true, Limit = 100 };
+        long discarded = await DiscardAllAsync(open, reason, force: true, cancellationToken);
+        FactChange killed = new(FactScopes.Conversation, conversation, System.Text.Encoding.UTF8.GetBytes("killed"));
+        await Store.WriteAsync(new StoreWrite { Facts = [killed] }, cancellationToken);
+        await Rooms.Conversations.CompleteAsync(conversation);
+        return discarded;
+    }
+
+    /// <summary>Starts the pool <c>router</c> on queue <c>in</c> with one function as its handler.</summary>
+    internal void StartRouter(MessageHandler handler)
+    {
+        WorkerOptions options = _composition!.Pools.TryGetValue("router", out WorkerOptions? configured) ? configured : new WorkerOptions { Queue = "in" };
+        FunctionRunner runner = new(handler, Rooms.Queues, options, _setup.Clock, _setup.Random ?? Chance.Next);
+        WorkerDefinition definition = new("router", options, runner, Rooms.Queues.Get("in").Lease);
+        WorkerPool pool = new(definition, Store, Rooms.Settler, $"{Node}/{Environment.ProcessId}", _setup.Clock, _setup.Loggers.CreateLogger("Postroom.Workers"));
+        Rooms.Workers.Register(pool);
+        pool.Start();
+    }
+
+    private async Task SetPausedAsync(string queue, bool paused, CancellationToken cancellationToken)
+    {
+        Rooms.Queues.Require(queue);
+        FactChange change = new(FactScopes.Pause, queue, paused ? "paused"u8.ToArray() : (ReadOnlyMemory<byte>?)null);
+        await Store.WriteAsync(new StoreWrite { Facts = [change] }, cancellationToken);
+        await new QueueRulesBook(Rooms, _composition!).SetAfterRecoveryAsync(cancellationToken);
+    }
+
+    /// <summary>Discards page by page. Bounded by what matched when it began, so that messages that keep coming do not keep it going.</summary>
+    private async Task<long> DiscardAllAsync(JournalQuery query, string reason, bool force, CancellationToken cancellationToken)
+    {
+        long discarded = 0;
+        long? cursor = null;
+        long newest = (await Journal.QueryAsync(query with { Ascending = false, Limit = 1 }, cancellationToken)).Items is [var last, ..] ? last.Envelope.Seq : 0;
+        while (true)
+        {
+            JournalPage page = await Journal.QueryAsync(query with { Cursor = cursor }, cancellationToken);
+            foreach (JournalEntry entry in page.Items)
+            {
+                if (entry.Envelope.Seq > newest)
+                {
+                    return discarded;
+                }
+
+                cursor = entry.Envelope.Seq;
+                try
+                {
+                    await DiscardAsync(entry.Envelope.Id, reason, force, cancellationToken);
+                    discarded++;
+                }
+                catch (JournalConflictException)
+                {
+                    // It ended or was taken by a worker since the page was read; it is no longer what was asked for.
+                }
+            }
+
+            if (page.Items.Count == 0)
+            {
+                return discarded;
+            }
+        }
+    }
+}
