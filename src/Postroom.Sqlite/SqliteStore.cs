@@ -301,7 +301,7 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, IStoreLifecyc
         }
         catch (ObjectDisposedException closed)
         {
-            operation.Fail(closed);
+            operation.Refuse(closed);
             return default;
         }
     }

@@ -24,6 +24,7 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
     private readonly bool _admission;
     private readonly List<(Envelope Envelope, long Seq)> _appended = [];
     private AppendResult[] _results = [];
+    private bool _erases;
 
     public WriteOperation(
         LaneSet lanes, IReadOnlyList<Envelope> appends, IReadOnlyList<SettleItem> settlements, IReadOnlyList<FactChange> facts, IReadOnlyList<StoreNote> notes, bool admission)
@@ -39,12 +40,14 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
 
     public override int Bytes { get; }
 
-    public override bool NeedsSavepoint => !(_facts.Count == 0 && _notes.Count == 0
+    // Erasing a body is a second statement.
+    public override bool NeedsSavepoint => _erases || !(_facts.Count == 0 && _notes.Count == 0
         && ((_appends.Count == 1 && _settlements.Count == 0 && IsPlain(_appends[0]))
             || (_appends.Count == 0 && _settlements.Count == 1 && IsPlain(_settlements[0]))));
 
     public override void Prepare(WriteSession session)
     {
+        _erases = _settlements.Count > 0 && !session.Retention.KeepBody;
         if (_admission && session.AdmissionProblem is { } problem)
         {
             throw new StoreUnavailableException(problem);
