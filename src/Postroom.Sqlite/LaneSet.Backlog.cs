@@ -25,6 +25,7 @@ internal sealed partial class LaneSet
     private readonly ConcurrentQueue<SqliteLane> _due = new();
     private readonly ConcurrentQueue<(SqliteLane Lane, KeyChain Chain)> _starving = new();
     private readonly ConcurrentQueue<(SqliteLane Lane, OpenMessage Message)> _slim = new();
+    private readonly ConcurrentQueue<(SqliteLane Lane, KeyChain Chain)> _uncounted = new();
     private readonly ConcurrentQueue<OpenMessage> _unexpired = new();
 
     private volatile bool _held;
@@ -62,6 +63,12 @@ internal sealed partial class LaneSet
     void ILaneOwner.OnNeedFollowers(QueueLane lane, KeyChain chain)
     {
         _starving.Enqueue((Lane(lane.Queue), chain));
+        Writer?.Wake();
+    }
+
+    void ILaneOwner.OnNeedCount(QueueLane lane, KeyChain chain)
+    {
+        _uncounted.Enqueue((Lane(lane.Queue), chain));
         Writer?.Wake();
     }
 
@@ -107,13 +114,15 @@ internal sealed partial class LaneSet
             lane.RefillTaken();
             set.Refill(session, lane);
         });
-        return !_refills.IsEmpty || !_due.IsEmpty || !_starving.IsEmpty || !_slim.IsEmpty;
+        Each(_uncounted, session, static (set, session, uncounted) => set.CountFollowers(session, uncounted.Lane, uncounted.Chain));
+        CountDelayed(session);
+        return !_refills.IsEmpty || !_due.IsEmpty || !_starving.IsEmpty || !_slim.IsEmpty || !_uncounted.IsEmpty;
     }
 
     /// <summary>Does what was asked for until now. What a failed read interrupts is asked for again: nobody else would.</summary>
     private void Each<T>(ConcurrentQueue<T> asked, WriteSession session, Action<LaneSet, WriteSession, T> serve)
     {
-        for (int count = asked.Count; count > 0 && asked.TryDequeue(out T? one); count--)
+        for (int count = Math.Min(asked.Count, Slice); count > 0 && asked.TryDequeue(out T? one); count--)
         {
             try
             {
@@ -162,9 +171,19 @@ internal sealed partial class LaneSet
             {
                 read++;
                 long seq = rows.GetInt64(0);
-                if (Load(session, rows) is { } message && Offer(lane, message, fromDisk: true) == Admission.Full)
+                if (Load(session, rows) is { } message)
                 {
-                    return;
+                    bool delayed = IsDelayed(message);
+                    Admission admission = Offer(lane, message, fromDisk: true);
+                    if (admission == Admission.Full)
+                    {
+                        return;
+                    }
+
+                    if (delayed && admission == Admission.Taken)
+                    {
+                        lane.AddDelayedOnDisk(-1);
+                    }
                 }
 
                 lane.Cursor = seq;
@@ -239,6 +258,7 @@ internal sealed partial class LaneSet
         rows.Bind(3, now);
         rows.Bind(4, lane.DueCursor.Seq);
         int read = 0;
+        MarkStale(lane);
         try
         {
             while (rows.Step())
@@ -248,6 +268,7 @@ internal sealed partial class LaneSet
                 if (Load(session, rows) is { } message && Offer(lane, message, fromDisk: true) == Admission.Full)
                 {
                     lane.DueWaits = true;
+                    lane.NoteDue(now + 1_000); // others come due meanwhile, and are counted
                     return;
                 }
 

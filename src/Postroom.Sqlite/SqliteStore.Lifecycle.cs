@@ -164,7 +164,9 @@ public sealed partial class SqliteStore
         {
             if (counts[0] > 0)
             {
-                _lanes.Lane(_names.Queue(queue)).Lane.Overflow();
+                SqliteLane lane = _lanes.Lane(_names.Queue(queue));
+                lane.Lane.Overflow();
+                _lanes.CountDelayed(session, lane);
             }
         }
     }

@@ -308,12 +308,13 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, IStoreLifecyc
 
     private StoreQueueStats Stats(string queue, long[] counts)
     {
-        QueueLane lane = _lanes.Lane(queue).Lane;
+        SqliteLane onDisk = _lanes.Lane(queue);
+        QueueLane lane = onDisk.Lane;
         int dispatched = lane.Dispatched;
         return new StoreQueueStats
         {
             Pending = Math.Max(0, Interlocked.Read(ref counts[0]) - dispatched),
-            Delayed = lane.Delayed,
+            Delayed = lane.Delayed + onDisk.DelayedOnDisk,
             Parked = lane.Parked,
             Blocked = lane.Blocked,
             Dispatched = dispatched,

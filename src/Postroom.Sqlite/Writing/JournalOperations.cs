@@ -112,6 +112,7 @@ internal sealed class ExpireOperation(LaneSet lanes, OpenMessage message) : Give
 internal sealed class DiscardOperation(LaneSet lanes, MessageId id, string reason, bool force) : GiveUpOperation(lanes)
 {
     private OpenMessage? _failed;
+    private OpenMessage? _onDisk;
     private bool _taken;
 
     public override void Run(WriteSession session)
@@ -135,6 +136,7 @@ internal sealed class DiscardOperation(LaneSet lanes, MessageId id, string reaso
                 session.SetFact(WriteOperation.Halt(message.Envelope, halted: false));
                 break;
             default:
+                _onDisk = message;
                 GiveUp(session, message, FailureKind.Discarded, reason, inMemory: false);
                 break;
         }
@@ -157,6 +159,11 @@ internal sealed class DiscardOperation(LaneSet lanes, MessageId id, string reaso
     public override void Complete()
     {
         base.Complete();
+        if (_onDisk is { RowDue: { } due } delayed && due > Lanes.Clock.GetUtcNow().ToUnixTimeMilliseconds())
+        {
+            Lanes.Lane(delayed.Envelope.Queue).AddDelayedOnDisk(-1);
+        }
+
         if (_failed is { } failed)
         {
             Lanes.Lane(failed.Envelope.Queue).Lane.Resume(failed.Envelope.OrderKey ?? "");

@@ -145,7 +145,7 @@ internal sealed partial class StoreWriter : IDisposable
 
     /// <summary>How long the thread may sleep when nothing comes: while something is wrong, or frames wait to be copied, it looks again.</summary>
     private TimeSpan Patience() =>
-        _session is not null && (Problem is not null || _session.Connection.WalFrames - _copiedFrames >= IdleCheckpointFrames) ? LookInterval : Timeout.InfiniteTimeSpan;
+        _session is not null && (Problem is not null || _lanes.HasStaleCounts || _session.Connection.WalFrames - _copiedFrames >= IdleCheckpointFrames) ? LookInterval : Timeout.InfiniteTimeSpan;
 
     /// <summary>Finds out whether what was wrong is over: with admission refused, no caller would.</summary>
     private void LookAround()

@@ -246,6 +246,7 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
 
         if (!kept)
         {
+            settlement.Lane.AddDelayedOnDisk(1);
             settlement.Lane.NoteDue(settlement.Outcome.DueAt!.Value.ToUnixTimeMilliseconds());
         }
 
