@@ -25,16 +25,23 @@ internal sealed partial class LaneSet
     private readonly ConcurrentQueue<SqliteLane> _due = new();
     private readonly ConcurrentQueue<(SqliteLane Lane, KeyChain Chain)> _starving = new();
     private readonly ConcurrentQueue<(SqliteLane Lane, OpenMessage Message)> _slim = new();
+    private readonly ConcurrentQueue<(SqliteLane Lane, KeyChain Chain)> _uncounted = new();
+    private readonly ConcurrentQueue<OpenMessage> _unexpired = new();
+
+    private volatile bool _held;
 
     /// <summary>Nothing is read from the backlog: suspects run alone.</summary>
-    public bool IsHeld { get; private set; }
+    public bool IsHeld => _held;
+
+    /// <summary>Called before the backlog is read, for tests that make it fail.</summary>
+    internal Action? ReadFault { get; set; }
 
     /// <summary>Leaves every backlog on disk until <see cref="Release"/>.</summary>
-    public void Hold() => IsHeld = true;
+    public void Hold() => _held = true;
 
     public void Release()
     {
-        IsHeld = false;
+        _held = false;
         foreach (SqliteLane lane in _lanes.Values)
         {
             AskForRefill(lane);
@@ -59,6 +66,12 @@ internal sealed partial class LaneSet
         Writer?.Wake();
     }
 
+    void ILaneOwner.OnNeedCount(QueueLane lane, KeyChain chain)
+    {
+        _uncounted.Enqueue((Lane(lane.Queue), chain));
+        Writer?.Wake();
+    }
+
     void ILaneOwner.OnNeedBody(QueueLane lane, OpenMessage message)
     {
         _slim.Enqueue((Lane(lane.Queue), message));
@@ -66,6 +79,18 @@ internal sealed partial class LaneSet
     }
 
     void ILaneOwner.OnExpired(QueueLane lane, OpenMessage message) => Writer?.Post(new ExpireOperation(this, message));
+
+    /// <summary>Keeps a message whose expiry was refused until the store can write.</summary>
+    public void ExpireLater(OpenMessage message) => _unexpired.Enqueue(message);
+
+    /// <summary>Gives up what could not be given up before; called when a commit succeeded.</summary>
+    public void ExpireAgain()
+    {
+        for (int count = _unexpired.Count; count > 0 && _unexpired.TryDequeue(out OpenMessage? message); count--)
+        {
+            Writer?.Post(new ExpireOperation(this, message));
+        }
+    }
 
     /// <summary>Reads what the lanes asked for; true when some of it has to wait for the next round.</summary>
     public bool Serve(WriteSession session)
@@ -75,31 +100,40 @@ internal sealed partial class LaneSet
             return false;
         }
 
-        for (int count = _starving.Count; count > 0 && _starving.TryDequeue(out (SqliteLane Lane, KeyChain Chain) starving); count--)
-        {
-            LoadFollowers(session, starving.Lane, starving.Chain);
-        }
-
-        for (int count = _slim.Count; count > 0 && _slim.TryDequeue(out (SqliteLane Lane, OpenMessage Message) slim); count--)
+        Each(_starving, session, static (set, session, starving) => set.LoadFollowers(session, starving.Lane, starving.Chain));
+        Each(_slim, session, static (_, session, slim) =>
         {
             if (session.Find(slim.Message.Envelope.Id, withBody: true) is { } whole)
             {
                 slim.Lane.Lane.Loaded(slim.Message, whole.Envelope);
             }
-        }
-
-        for (int count = _due.Count; count > 0 && _due.TryDequeue(out SqliteLane? lane); count--)
-        {
-            LoadDue(session, lane);
-        }
-
-        for (int count = _refills.Count; count > 0 && _refills.TryDequeue(out SqliteLane? lane); count--)
+        });
+        Each(_due, session, static (set, session, lane) => set.LoadDue(session, lane));
+        Each(_refills, session, static (set, session, lane) =>
         {
             lane.RefillTaken();
-            Refill(session, lane);
-        }
+            set.Refill(session, lane);
+        });
+        Each(_uncounted, session, static (set, session, uncounted) => set.CountFollowers(session, uncounted.Lane, uncounted.Chain));
+        CountDelayed(session);
+        return !_refills.IsEmpty || !_due.IsEmpty || !_starving.IsEmpty || !_slim.IsEmpty || !_uncounted.IsEmpty;
+    }
 
-        return !_refills.IsEmpty || !_due.IsEmpty || !_starving.IsEmpty || !_slim.IsEmpty;
+    /// <summary>Does what was asked for until now. What a failed read interrupts is asked for again: nobody else would.</summary>
+    private void Each<T>(ConcurrentQueue<T> asked, WriteSession session, Action<LaneSet, WriteSession, T> serve)
+    {
+        for (int count = Math.Min(asked.Count, Slice); count > 0 && asked.TryDequeue(out T? one); count--)
+        {
+            try
+            {
+                serve(this, session, one);
+            }
+            catch
+            {
+                asked.Enqueue(one);
+                throw;
+            }
+        }
     }
 
     private void AskForDue(SqliteLane lane)
@@ -126,6 +160,7 @@ internal sealed partial class LaneSet
             return;
         }
 
+        ReadFault?.Invoke();
         SqliteStatement rows = session.Statement("backlog", SelectBacklog);
         rows.Bind(1, queue);
         rows.Bind(2, lane.Cursor);
@@ -136,9 +171,19 @@ internal sealed partial class LaneSet
             {
                 read++;
                 long seq = rows.GetInt64(0);
-                if (Load(session, rows) is { } message && Offer(lane, message, fromDisk: true) == Admission.Full)
+                if (Load(session, rows) is { } message)
                 {
-                    return;
+                    bool delayed = IsDelayed(message);
+                    Admission admission = Offer(lane, message, fromDisk: true);
+                    if (admission == Admission.Full)
+                    {
+                        return;
+                    }
+
+                    if (delayed && admission == Admission.Taken)
+                    {
+                        lane.AddDelayedOnDisk(-1);
+                    }
                 }
 
                 lane.Cursor = seq;
@@ -213,6 +258,7 @@ internal sealed partial class LaneSet
         rows.Bind(3, now);
         rows.Bind(4, lane.DueCursor.Seq);
         int read = 0;
+        MarkStale(lane);
         try
         {
             while (rows.Step())
@@ -222,6 +268,7 @@ internal sealed partial class LaneSet
                 if (Load(session, rows) is { } message && Offer(lane, message, fromDisk: true) == Admission.Full)
                 {
                     lane.DueWaits = true;
+                    lane.NoteDue(now + 1_000); // others come due meanwhile, and are counted
                     return;
                 }
 

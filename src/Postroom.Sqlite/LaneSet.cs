@@ -74,9 +74,15 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
             SqliteLane lane = Lane(envelope.Queue);
             var message = new OpenMessage(envelope.Stamp(seq)) { RowDue = envelope.NotBefore?.ToUnixTimeMilliseconds() };
             Report(message, null, MessageState.Pending, null);
-            if (!lane.Lane.Overflowed)
+            bool offered = !lane.Lane.Overflowed;
+            bool taken = offered && Offer(lane, message, fromDisk: false) == Admission.Taken;
+            if (!taken && IsDelayed(message))
             {
-                _ = Offer(lane, message, fromDisk: false);
+                lane.AddDelayedOnDisk(1);
+            }
+            else if (!offered)
+            {
+                lane.Lane.LeftOnDisk(message);
             }
         }
     }
@@ -210,6 +216,8 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
 
         return admission;
     }
+
+    private bool IsDelayed(OpenMessage message) => (message.DueAt ?? message.Envelope.NotBefore) > clock.GetUtcNow();
 
     private SqliteLane Make(string queue)
     {

@@ -9,6 +9,7 @@ internal sealed class SqliteLane(QueueLane lane, TimeProvider clock, Action<Sqli
     private ITimer? _timer;
     private long? _nextDue;
     private int _refillWanted;
+    private long _delayedOnDisk;
 
     public QueueLane Lane { get; } = lane;
 
@@ -22,6 +23,17 @@ internal sealed class SqliteLane(QueueLane lane, TimeProvider clock, Action<Sqli
 
     /// <summary>Due messages were left on disk for lack of room.</summary>
     public bool DueWaits { get; set; }
+
+    /// <summary>Messages on disk only whose instant has not come. Set by the writer, read by everyone.</summary>
+    public long DelayedOnDisk => Volatile.Read(ref _delayedOnDisk);
+
+    /// <summary>Whether the number is to be counted again, because messages came due.</summary>
+    public bool IsCountStale { get; set; }
+
+    /// <summary>When that may be, on the monotonic clock: a count of a million takes 50 ms.</summary>
+    public long NextCountAt { get; set; }
+
+    public void AddDelayedOnDisk(long change) => Volatile.Write(ref _delayedOnDisk, Math.Max(0, _delayedOnDisk + change));
 
     /// <summary>Whether a message has expired on disk or in memory is looked at when it comes up; this says that nobody asked yet.</summary>
     public bool AskForRefill() => Interlocked.Exchange(ref _refillWanted, 1) == 0;

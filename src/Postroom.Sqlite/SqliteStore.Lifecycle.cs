@@ -98,6 +98,7 @@ public sealed partial class SqliteStore
                 _watch.Damaged(damage);
             }
 
+            string[] completed = [.. recoverer.Ended.Distinct().Where(recoverer.IsComplete)];
             StartLanes(session, recoverer);
             StartThreads(session);
             bool scrubs = _options.Check == StoreCheck.Always || (_options.Check == StoreCheck.AfterCrash && !opened.PreviousRunClean);
@@ -113,7 +114,7 @@ public sealed partial class SqliteStore
                 Uncertain = recoverer.Uncertain,
                 Expired = recoverer.Expired,
                 OldestPendingAt = OldestPending(),
-                CompletedConversations = [.. recoverer.Ended.Distinct().Where(IsComplete)],
+                CompletedConversations = completed,
                 Notices = [.. opened.Notices, .. _watch.Damage],
                 Duration = Stopwatch.GetElapsedTime(begun),
             };
@@ -163,15 +164,17 @@ public sealed partial class SqliteStore
         {
             if (counts[0] > 0)
             {
-                _lanes.Lane(_names.Queue(queue)).Lane.Overflow();
+                SqliteLane lane = _lanes.Lane(_names.Queue(queue));
+                lane.Lane.Overflow();
+                _lanes.CountDelayed(session, lane);
             }
         }
     }
 
     private void StartThreads(WriteSession session)
     {
-        _readers = new ReaderPool(OpenReader);
-        _writer = new StoreWriter(session, ReopenSession, _readers.Suspend, _mark!, _watch, _lanes, _logger);
+        _readers = new ReaderPool(OpenReader, _watch.Damaged);
+        _writer = new StoreWriter(session, ReopenSession, _readers, _mark!, _watch, _lanes, _logger);
         _ = _writer.Fatal.ContinueWith(fatal => _fatal.TrySetResult(fatal.Result), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         _lanes.Writer = _writer;
         foreach (SqliteLane lane in _lanes.All)
@@ -208,12 +211,6 @@ public sealed partial class SqliteStore
     private DateTimeOffset? OldestPending()
     {
         return _lanes.All.Select(lane => lane.Lane.OldestPendingAt()).Where(at => at is not null).Order().FirstOrDefault();
-    }
-
-    private bool IsComplete(string conversation)
-    {
-        JournalQuery query = new() { Conversation = conversation, States = [MessageState.Pending, MessageState.Dispatched], Limit = 1 };
-        return Readers.ReadAsync(session => new JournalReader(session, InMemory).Query(query).Items.Count == 0, CancellationToken.None).AsTask().GetAwaiter().GetResult();
     }
 
     /// <summary>A file-size quota then looks like a full disk instead of ending the process.</summary>

@@ -121,13 +121,25 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, IStoreLifecyc
     }
 
     /// <inheritdoc/>
-    public async ValueTask SettleAsync(MessageLease lease, Settlement settlement, IReadOnlyList<Envelope> staged, CancellationToken cancellationToken)
+    public ValueTask SettleAsync(MessageLease lease, Settlement settlement, IReadOnlyList<Envelope> staged, CancellationToken cancellationToken)
     {
-        if (await ReserveAsync(new StoreSettlement(lease, settlement) { Staged = staged }, cancellationToken) is { } item)
+        if (!_lanes.Open.TryGetValue(lease.Envelope.Id, out OpenMessage? message))
         {
-            // Once reserved it goes to its end: a settle that was handed over is not taken back.
-            _ = await WriteAsync(new WriteOperation(_lanes, [], [item], [], [], admission: false), CancellationToken.None);
+            return RepeatAsync(lease, settlement, cancellationToken);
         }
+
+        SettleItem? item;
+        try
+        {
+            item = Reserve(message, lease, settlement, staged, receipt: null);
+        }
+        catch (LeaseLostException lost)
+        {
+            return ValueTask.FromException(lost);
+        }
+
+        // Once reserved it goes to its end: a settle that was handed over is not taken back.
+        return item is null ? default : SettledAsync(new WriteOperation(_lanes, [], [item], [], [], admission: false));
     }
 
     /// <inheritdoc/>
@@ -254,23 +266,47 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, IStoreLifecyc
         MessageLease lease = settlement.Lease;
         if (!_lanes.Open.TryGetValue(lease.Envelope.Id, out OpenMessage? message))
         {
-            // The settle that ended it may have been this one.
-            return await Readers.ReadAsync(session => new JournalReader(session, InMemory).WasSettledBy(lease.Envelope.Id, lease.Fence, settlement.Outcome), cancellationToken)
-                ? null
-                : throw new LeaseLostException(lease.Envelope.Id, lease.Fence, "it is not open any more.");
+            await RepeatAsync(lease, settlement.Outcome, cancellationToken);
+            return null;
         }
 
+        return Reserve(message, lease, settlement.Outcome, settlement.Staged, settlement.Receipt);
+    }
+
+    /// <summary>Succeeds when a message that is not open was ended by this very settle, else says that the lease is lost.</summary>
+    private async ValueTask RepeatAsync(MessageLease lease, Settlement settlement, CancellationToken cancellationToken)
+    {
+        if (!await Readers.ReadAsync(session => new JournalReader(session, InMemory).WasSettledBy(lease.Envelope.Id, lease.Fence, settlement), cancellationToken))
+        {
+            throw new LeaseLostException(lease.Envelope.Id, lease.Fence, "it is not open any more.");
+        }
+    }
+
+    private SettleItem? Reserve(OpenMessage message, MessageLease lease, Settlement settlement, IReadOnlyList<Envelope> staged, DeliveryReceipt? receipt)
+    {
         SqliteLane lane = _lanes.Lane(message.Envelope.Queue);
-        if (!lane.Lane.Reserve(message, lease.Fence, settlement.Outcome))
+        if (!lane.Lane.Reserve(message, lease.Fence, settlement))
         {
             return null;
         }
 
-        SettlementOutcome outcome = SettlementOutcome.Of(message, settlement.Outcome, _clock.GetUtcNow());
-        return new SettleItem(message, lane, outcome.Error is null ? outcome : outcome with { Error = _redactor.ErrorText(outcome.Error) }, settlement.Staged, settlement.Receipt)
+        SettlementOutcome outcome = SettlementOutcome.Of(message, settlement, _clock.GetUtcNow());
+        return new SettleItem(message, lane, outcome.Error is null ? outcome : outcome with { Error = _redactor.ErrorText(outcome.Error) }, staged, receipt)
         {
             Duration = message.Begun ? _clock.GetElapsedTime(message.BegunAt) : TimeSpan.Zero,
         };
+    }
+
+    private ValueTask SettledAsync(WriteOperation operation)
+    {
+        ValueTask placed = PlaceAsync(operation, CancellationToken.None);
+        return placed.IsCompletedSuccessfully ? operation.Done : WaitAsync(placed, operation);
+
+        static async ValueTask WaitAsync(ValueTask placed, WriteOperation operation)
+        {
+            await placed;
+            await operation.Done;
+        }
     }
 
     private ValueTask<IReadOnlyList<AppendResult>> WriteAsync(WriteOperation operation, CancellationToken cancellationToken)
@@ -301,19 +337,20 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, IStoreLifecyc
         }
         catch (ObjectDisposedException closed)
         {
-            operation.Fail(closed);
+            operation.Refuse(closed);
             return default;
         }
     }
 
     private StoreQueueStats Stats(string queue, long[] counts)
     {
-        QueueLane lane = _lanes.Lane(queue).Lane;
+        SqliteLane onDisk = _lanes.Lane(queue);
+        QueueLane lane = onDisk.Lane;
         int dispatched = lane.Dispatched;
         return new StoreQueueStats
         {
             Pending = Math.Max(0, Interlocked.Read(ref counts[0]) - dispatched),
-            Delayed = lane.Delayed,
+            Delayed = lane.Delayed + onDisk.DelayedOnDisk,
             Parked = lane.Parked,
             Blocked = lane.Blocked,
             Dispatched = dispatched,

@@ -24,6 +24,15 @@ internal sealed class KeyChain(string key)
     /// <summary>Followers that were left on disk; the store finds them when those in memory have ended. Negative when their number is not known.</summary>
     public long OnDisk { get; set; }
 
+    /// <summary>Followers up to this number are in <see cref="OnDisk"/>, or were never on disk only.</summary>
+    public long CountedTo { get; set; }
+
+    /// <summary>Whether the store has counted its followers on disk, so that later ones can be added.</summary>
+    public bool IsCounted { get; set; }
+
+    /// <summary>Whether the store was asked to.</summary>
+    public bool IsCountWanted { get; set; }
+
     /// <summary>The followers that the lane counts as blocked now, so that the count is taken back exactly.</summary>
     public int CountedAsBlocked { get; set; }
 

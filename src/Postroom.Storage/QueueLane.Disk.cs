@@ -12,10 +12,50 @@ internal sealed partial class QueueLane
         lock (_gate)
         {
             chain.OnDisk = !more ? 0 : chain.OnDisk > loaded ? chain.OnDisk - loaded : -1;
+            chain.IsCounted &= chain.OnDisk >= 0;
+            chain.IsCountWanted &= chain.OnDisk >= 0;
             CountBlocked(chain);
             if (chain.IsEmpty && _chains.TryGetValue(chain.Key, out KeyChain? current) && ReferenceEquals(current, chain))
             {
                 _chains.Remove(chain.Key);
+            }
+        }
+    }
+
+    /// <summary>Says how many open messages a key has, those in memory included, that do not wait for an instant of their own.</summary>
+    /// <param name="chain">The chain of <see cref="ILaneOwner.OnNeedCount"/>.</param>
+    /// <param name="open">How many.</param>
+    /// <param name="upTo">The newest message when they were counted.</param>
+    public void Counted(KeyChain chain, long open, long upTo)
+    {
+        lock (_gate)
+        {
+            if (_chains.TryGetValue(chain.Key, out KeyChain? current) && ReferenceEquals(current, chain))
+            {
+                chain.OnDisk = Math.Max(0, open - chain.Count);
+                chain.CountedTo = upTo;
+                chain.IsCounted = true;
+                chain.IsCountWanted = false;
+                CountBlocked(chain);
+            }
+        }
+    }
+
+    /// <summary>A message was stored and not offered because the lane has not caught up; the followers of a counted key stay counted.</summary>
+    public void LeftOnDisk(OpenMessage message)
+    {
+        if (message.Envelope.OrderKey is not { Length: > 0 } key)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            if (_chains.TryGetValue(key, out KeyChain? chain) && chain.IsCounted && message.Seq > chain.CountedTo)
+            {
+                chain.OnDisk++;
+                chain.CountedTo = message.Seq;
+                CountBlocked(chain);
             }
         }
     }

@@ -159,6 +159,12 @@ internal sealed partial class QueueLane
     private void CountBlocked(KeyChain chain)
     {
         bool blocked = chain.Halted || (chain.Leased is null && chain.First is { Place: Place.Waiting });
+        if (blocked && !chain.IsCountWanted && !chain.IsCounted && (chain.OnDisk < 0 || Overflowed))
+        {
+            chain.IsCountWanted = true;
+            ThreadPool.UnsafeQueueUserWorkItem(static work => work.Lane._owner.OnNeedCount(work.Lane, work.Chain), (Lane: this, Chain: chain), preferLocal: false);
+        }
+
         int now = !blocked ? 0 : Math.Max(0, chain.Count - (chain.Halted ? 0 : 1)) + (int)Math.Clamp(chain.OnDisk, 0, int.MaxValue);
         Blocked += now - chain.CountedAsBlocked;
         chain.CountedAsBlocked = now;

@@ -3,7 +3,7 @@ namespace Postroom.Storage;
 /// <content>Instants: retries on the monotonic clock, delays and expiry on the wall clock.</content>
 internal sealed partial class QueueLane
 {
-    // Entries are not taken out when a message moves on by other means; they are passed over when their time comes.
+    // Entries are not taken out when a message moves on by other means; they are passed over when their time comes, or dropped when they are many.
     private readonly PriorityQueue<OpenMessage, long> _retries = new();
     private readonly PriorityQueue<OpenMessage, long> _calendar = new();
     private ITimer? _timer;
@@ -15,14 +15,42 @@ internal sealed partial class QueueLane
     {
         long due = _clock.GetTimestamp() + (long)(delay.TotalSeconds * _clock.TimestampFrequency);
         message.RetriesAt = due;
+        Tidy(_retries);
         _retries.Enqueue(message, due);
         Arm();
     }
 
     private void WatchCalendar(OpenMessage message, DateTimeOffset at)
     {
+        Tidy(_calendar);
         _calendar.Enqueue(message, at.ToUnixTimeMilliseconds());
         Arm();
+    }
+
+    /// <summary>Drops the messages that have left the lane once they are the larger part: a time to live of a day would else keep a day's messages in memory.</summary>
+    private void Tidy(PriorityQueue<OpenMessage, long> instants)
+    {
+        if (instants.Count <= (4L * Count) + 1_024)
+        {
+            return;
+        }
+
+        (OpenMessage Message, long Due)[] kept =
+            [.. instants.UnorderedItems.Where(entry => entry.Element.Place is not (Place.None or Place.Withdrawn)).Select(entry => (entry.Element, entry.Priority))];
+        instants.Clear();
+        instants.EnqueueRange(kept);
+    }
+
+    /// <summary>Instants kept, those of messages that have left included; for tests.</summary>
+    internal int Instants
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _calendar.Count + _retries.Count;
+            }
+        }
     }
 
     private void WatchExpiry(OpenMessage message)

@@ -16,6 +16,11 @@ internal interface ILaneOwner
     void OnNeedBody(QueueLane lane, OpenMessage message)
     {
     }
+
+    /// <summary>A key is blocked and nobody knows how many followers it has on disk; the store hands their number to <see cref="QueueLane.Counted"/>.</summary>
+    void OnNeedCount(QueueLane lane, KeyChain chain)
+    {
+    }
 }
 
 /// <summary>What became of a message that was offered to a lane.</summary>
@@ -266,10 +271,10 @@ internal sealed partial class QueueLane : IDisposable
             return Admission.Full;
         }
 
-        return !holdsKey && key is { Length: > 0 } && MustFollowOnDisk(key) ? Admission.Follows : null;
+        return !holdsKey && key is { Length: > 0 } && MustFollowOnDisk(key, message.Seq) ? Admission.Follows : null;
     }
 
-    private bool MustFollowOnDisk(string key)
+    private bool MustFollowOnDisk(string key, long seq)
     {
         if (!_chains.TryGetValue(key, out KeyChain? chain))
         {
@@ -282,9 +287,10 @@ internal sealed partial class QueueLane : IDisposable
             return false;
         }
 
-        if (chain.OnDisk >= 0)
+        if (chain.OnDisk >= 0 && seq > chain.CountedTo)
         {
             chain.OnDisk++;
+            chain.CountedTo = seq;
         }
 
         CountBlocked(chain);

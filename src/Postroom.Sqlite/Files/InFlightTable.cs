@@ -97,22 +97,33 @@ internal sealed unsafe class InFlightTable : IDisposable
     public int Begin(long seq, Guid id, int attempt)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(seq, 1);
-        int index = TakeFree();
-        Slot* slot = SlotAt(index);
-        slot->Attempt = attempt;
-        slot->Id = id;
-        slot->Run = _run;
-        slot->Checksum = Slot.ChecksumOf(seq, id, attempt, _run);
-        Volatile.Write(ref slot->Seq, seq); // last: a slot without it is free
-        return index;
+        uint checksum = Slot.ChecksumOf(seq, id, attempt, _run);
+
+        // Under the lock up to the end: a slot written while the file is unmapped would end the process.
+        lock (_lock)
+        {
+            int index = TakeFree();
+            Slot* slot = SlotAt(index);
+            slot->Attempt = attempt;
+            slot->Id = id;
+            slot->Run = _run;
+            slot->Checksum = checksum;
+            Volatile.Write(ref slot->Seq, seq); // last: a slot without it is free
+            return index;
+        }
     }
 
     /// <summary>Notes that the attempt of a slot ended, however it did.</summary>
     public void End(int slot)
     {
-        Volatile.Write(ref SlotAt(slot)->Seq, 0);
         lock (_lock)
         {
+            if (_disposed)
+            {
+                return;
+            }
+
+            Volatile.Write(ref SlotAt(slot)->Seq, 0);
             _free[_freeCount++] = slot;
         }
     }
@@ -133,15 +144,25 @@ internal sealed unsafe class InFlightTable : IDisposable
         }
     }
 
-    /// <summary>Unmaps and closes the file; what is in use stays in it. No attempt may begin or end any more.</summary>
+    /// <summary>Unmaps and closes the file; what is in use stays in it. No attempt may begin any more; the end of one is left in the file.</summary>
     public void Dispose()
     {
-        if (_disposed)
+        lock (_lock)
         {
-            return;
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+            Unmap();
         }
 
-        _disposed = true;
+        _file.Dispose();
+    }
+
+    private void Unmap()
+    {
         Array.Clear(_segments);
         foreach ((MemoryMappedFile map, MemoryMappedViewAccessor view) in _maps)
         {
@@ -149,22 +170,17 @@ internal sealed unsafe class InFlightTable : IDisposable
             view.Dispose();
             map.Dispose();
         }
-
-        _file.Dispose();
     }
 
     private int TakeFree()
     {
-        lock (_lock)
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_freeCount == 0)
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            if (_freeCount == 0)
-            {
-                AddSegment();
-            }
-
-            return _free[--_freeCount];
+            AddSegment();
         }
+
+        return _free[--_freeCount];
     }
 
     private Slot* SlotAt(int index) => _segments[index / SlotsPerSegment] + (index % SlotsPerSegment);

@@ -30,6 +30,20 @@ internal sealed class ReadSession(SqliteConnection connection, NameTable names) 
         return statement;
     }
 
+    /// <summary>Ends what a failed read left running: it would hold its snapshot, and the WAL could not begin again.</summary>
+    public void Reset()
+    {
+        foreach (SqliteStatement statement in _statements.Values)
+        {
+            statement.Reset();
+        }
+
+        if (Connection.InTransaction)
+        {
+            Connection.Execute("end of a read", "rollback");
+        }
+    }
+
     public byte[] ReadApart(byte[] hash) => ApartBytes.Read(Statement(ApartBytes.Select), hash);
 
     public void Dispose() => Connection.Dispose();
@@ -42,16 +56,19 @@ internal sealed class ReaderPool : IDisposable
     private const int MaxWaiting = 64;
 
     private readonly Func<ReadSession> _open;
+    private readonly Action<string> _onDamage;
     private readonly object _gate = new();
     private readonly Queue<Action<ReadSession?>> _waiting = new();
     private readonly Thread[] _threads;
     private bool _closed;
+    private bool _suspended;
     private int _generation;
     private int _openSessions;
 
-    public ReaderPool(Func<ReadSession> open)
+    public ReaderPool(Func<ReadSession> open, Action<string> onDamage)
     {
         _open = open;
+        _onDamage = onDamage;
         _threads = [.. Enumerable.Range(1, Threads).Select(number => new Thread(Loop) { Name = $"postroom-store-reader-{number}", IsBackground = true })];
         foreach (Thread thread in _threads)
         {
@@ -72,24 +89,34 @@ internal sealed class ReaderPool : IDisposable
                 throw new StoreUnavailableException($"{MaxWaiting} reads of the store wait already. Ask again in a moment, for fewer messages at once.");
             }
 
-            _waiting.Enqueue(session => Answer(answer, read, session));
+            _waiting.Enqueue(session => Answer(answer, read, session, _onDamage));
             Monitor.Pulse(_gate);
         }
 
         return await answer.Task.WaitAsync(cancellationToken);
     }
 
-    /// <summary>Closes the connections; the next read opens one again. Waits for reads under way.</summary>
+    /// <summary>Closes the connections and opens none until <see cref="Resume"/>. Waits for reads under way; those that come wait.</summary>
     public void Suspend()
     {
         lock (_gate)
         {
+            _suspended = true;
             _generation++;
             Monitor.PulseAll(_gate);
             while (_openSessions > 0)
             {
                 Monitor.Wait(_gate, TimeSpan.FromMilliseconds(50));
             }
+        }
+    }
+
+    public void Resume()
+    {
+        lock (_gate)
+        {
+            _suspended = false;
+            Monitor.PulseAll(_gate);
         }
     }
 
@@ -107,7 +134,7 @@ internal sealed class ReaderPool : IDisposable
         }
     }
 
-    private static void Answer<T>(TaskCompletionSource<T> answer, Func<ReadSession, T> read, ReadSession? session)
+    private static void Answer<T>(TaskCompletionSource<T> answer, Func<ReadSession, T> read, ReadSession? session, Action<string> onDamage)
     {
         try
         {
@@ -115,10 +142,17 @@ internal sealed class ReaderPool : IDisposable
         }
         catch (Exception failure) when (failure is SqliteException or InvalidDataException)
         {
+            session?.Reset();
+            if (failure is SqliteException { IsDamaged: true } or InvalidDataException)
+            {
+                onDamage(failure.Message);
+            }
+
             answer.TrySetException(new StoreUnavailableException(failure.Message, failure));
         }
         catch (Exception failure)
         {
+            session?.Reset();
             answer.TrySetException(failure);
         }
     }
@@ -133,7 +167,7 @@ internal sealed class ReaderPool : IDisposable
             bool closed;
             lock (_gate)
             {
-                while (_waiting.Count == 0 && !_closed && (session is null || generation == _generation))
+                while ((_waiting.Count == 0 || _suspended) && !_closed && (session is null || generation == _generation))
                 {
                     Monitor.Wait(_gate);
                 }
@@ -148,7 +182,7 @@ internal sealed class ReaderPool : IDisposable
                     Monitor.PulseAll(_gate);
                 }
 
-                if (!_waiting.TryDequeue(out read))
+                if ((_suspended && !closed) || !_waiting.TryDequeue(out read))
                 {
                     if (closed)
                     {

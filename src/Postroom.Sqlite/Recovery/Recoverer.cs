@@ -41,11 +41,27 @@ internal sealed class Recoverer(WriteSession session, InFlightTable inFlight, bo
         }
 
         Expire();
+        if (Ended.Count > 0)
+        {
+            session.IndexConversations(int.MaxValue); // few rows, and each look at a conversation then goes through the index alone
+        }
+
         session.KeepOperation(savepoint: false);
         session.WriteCounters();
         session.Commit();
         session.Committing();
         inFlight.Clear();
+    }
+
+    /// <summary>Whether no message of a conversation is open.</summary>
+    public bool IsComplete(string conversation)
+    {
+        SqliteStatement open = session.Statement(
+            "open of conversation", "select 1 from conversations c where c.conversation = ?1 and exists (select 1 from messages m where m.seq = c.seq and m.state < 2) limit 1");
+        open.BindText(1, conversation);
+        bool found = open.Step();
+        open.Reset();
+        return !found;
     }
 
     private void TakeBack(InFlightEntry entry)

@@ -13,14 +13,11 @@ internal sealed class StoreScrub(ReaderPool readers, StoreWatch watch, TimeProvi
         try
         {
             await readers.ReadAsync(CompareCounts, cancellationToken);
-            long? place = 0;
-            while (place is { } from)
-            {
-                place = await readers.ReadAsync(session => Rows(session, from), cancellationToken);
-                await Task.Delay(TimeSpan.FromMilliseconds(1), clock, cancellationToken);
-            }
-
-            await readers.ReadAsync(SmallRows, cancellationToken);
+            await WalkAsync(0L, Rows, cancellationToken);
+            await WalkAsync((0L, 0L, -1L), Attempts, cancellationToken);
+            await WalkAsync(("", ""), Facts, cancellationToken);
+            await WalkAsync(0L, Notes, cancellationToken);
+            await WalkAsync((0L, Array.Empty<byte>()), Repeats, cancellationToken);
         }
         catch (StoreUnavailableException failure) when (failure.InnerException is SqliteException { IsDamaged: true } or InvalidDataException)
         {
@@ -115,43 +112,101 @@ internal sealed class StoreScrub(ReaderPool readers, StoreWatch watch, TimeProvi
         return null;
     }
 
-    private bool SmallRows(ReadSession session)
+    /// <summary>Attempts, from behind a place; where to go on, or null at the end.</summary>
+    private (long Message, long Attempt, long Fence)? Attempts(ReadSession session, (long Message, long Attempt, long Fence) from)
     {
-        SqliteStatement attempts = session.Statement("select message, fence, attempt, started_at, ended_at, outcome, kind, error, owner, crc from attempts");
-        while (attempts.Step())
+        SqliteStatement rows = session.Statement(
+            "select message, fence, attempt, started_at, ended_at, outcome, kind, error, owner, crc from attempts where (message, attempt, fence) > (?1, ?2, ?3) order by message, attempt, fence");
+        rows.Bind(1, from.Message);
+        rows.Bind(2, from.Attempt);
+        rows.Bind(3, from.Fence);
+        return Sliced(rows, () =>
         {
             AttemptRecord attempt = new()
             {
-                Attempt = (int)attempts.GetInt64(2),
-                StartedAt = Instant(attempts.GetOptionalInt64(3)),
-                EndedAt = Instant(attempts.GetOptionalInt64(4)),
-                Outcome = attempts.GetText(5),
-                Kind = (FailureKind?)(int?)attempts.GetOptionalInt64(6),
-                Error = attempts.GetOptionalText(7),
-                Owner = attempts.GetOptionalText(8),
+                Attempt = (int)rows.GetInt64(2),
+                StartedAt = Instant(rows.GetOptionalInt64(3)),
+                EndedAt = Instant(rows.GetOptionalInt64(4)),
+                Outcome = rows.GetText(5),
+                Kind = (FailureKind?)(int?)rows.GetOptionalInt64(6),
+                Error = rows.GetOptionalText(7),
+                Owner = rows.GetOptionalText(8),
             };
-            Expect(RowSums.Attempt(attempts.GetInt64(0), attempts.GetInt64(1), attempt) == attempts.GetInt64(9), "attempts");
-        }
+            Expect(RowSums.Attempt(rows.GetInt64(0), rows.GetInt64(1), attempt) == rows.GetInt64(9), "attempts");
+            return (rows.GetInt64(0), rows.GetInt64(2), rows.GetInt64(1));
+        });
+    }
 
-        SqliteStatement facts = session.Statement("select scope, key, value, expires_at, updated_at, crc from facts");
-        while (facts.Step())
+    private (string Scope, string Key)? Facts(ReadSession session, (string Scope, string Key) from)
+    {
+        SqliteStatement rows = session.Statement("select scope, key, value, expires_at, updated_at, crc from facts where (scope, key) > (?1, ?2) order by scope, key");
+        rows.BindText(1, from.Scope);
+        rows.BindText(2, from.Key);
+        return Sliced(rows, () =>
         {
-            Expect(RowSums.Fact(facts.GetText(0), facts.GetText(1), facts.GetBlob(2), facts.GetOptionalInt64(3), facts.GetInt64(4)) == facts.GetInt64(5), "facts");
-        }
+            Expect(RowSums.Fact(rows.GetText(0), rows.GetText(1), rows.GetBlob(2), rows.GetOptionalInt64(3), rows.GetInt64(4)) == rows.GetInt64(5), "facts");
+            return (rows.GetText(0), rows.GetText(1));
+        });
+    }
 
-        SqliteStatement notes = session.Statement("select kind, at, message, data, crc from notes");
-        while (notes.Step())
+    private long? Notes(ReadSession session, long from)
+    {
+        SqliteStatement rows = session.Statement("select kind, at, message, data, crc, no from notes where no > ?1 order by no");
+        rows.Bind(1, from);
+        return Sliced(rows, () =>
         {
-            Expect(RowSums.Note(notes.GetInt64(0), notes.GetInt64(1), notes.GetBlob(2), notes.GetBlob(3)) == notes.GetInt64(4), "notes");
-        }
+            Expect(RowSums.Note(rows.GetInt64(0), rows.GetInt64(1), rows.GetBlob(2), rows.GetBlob(3)) == rows.GetInt64(4), "notes");
+            return rows.GetInt64(5);
+        });
+    }
 
-        SqliteStatement dedup = session.Statement("select queue, key_hash, message, body_hash, crc from dedup");
-        while (dedup.Step())
+    private (long Queue, byte[] Key)? Repeats(ReadSession session, (long Queue, byte[] Key) from)
+    {
+        SqliteStatement rows = session.Statement(
+            "select queue, key_hash, message, body_hash, crc from dedup where (queue, key_hash) > (?1, ?2) order by queue, key_hash");
+        rows.Bind(1, from.Queue);
+        rows.BindBlob(2, from.Key);
+        return Sliced(rows, () =>
         {
-            Expect(RowSums.Dedup(dedup.GetInt64(0), dedup.GetBlob(1), dedup.GetBlob(2), dedup.GetBlob(3)) == dedup.GetInt64(4), "dedup keys");
+            Expect(RowSums.Dedup(rows.GetInt64(0), rows.GetBlob(1), rows.GetBlob(2), rows.GetBlob(3)) == rows.GetInt64(4), "dedup keys");
+            return (rows.GetInt64(0), rows.GetBlob(1).ToArray());
+        });
+    }
+
+    /// <summary>Looks at rows for the time of one slice; the place of the last one, or null when there are no more.</summary>
+    private static T? Sliced<T>(SqliteStatement rows, Func<T> look)
+        where T : struct
+    {
+        long begun = Stopwatch.GetTimestamp();
+        try
+        {
+            while (rows.Step())
+            {
+                T place = look();
+                if (Stopwatch.GetElapsedTime(begun) > Slice)
+                {
+                    return place;
+                }
+            }
+        }
+        finally
+        {
+            rows.Reset();
         }
 
-        return true;
+        return null;
+    }
+
+    /// <summary>Walks one table from its start, a slice at a time.</summary>
+    private async Task WalkAsync<T>(T start, Func<ReadSession, T, T?> slice, CancellationToken cancellationToken)
+        where T : struct
+    {
+        T? place = start;
+        while (place is { } from)
+        {
+            place = await readers.ReadAsync(session => slice(session, from), cancellationToken);
+            await Task.Delay(TimeSpan.FromMilliseconds(1), clock, cancellationToken);
+        }
     }
 
     private void Expect(bool sound, string what)

@@ -3,7 +3,7 @@ using Postroom.Storage;
 namespace Postroom.Sqlite;
 
 /// <summary>Lets messages that were in work when the process died twice run alone, one after the other, so that an innocent neighbour is not charged.</summary>
-/// <remarks>A suspect that lives for five seconds is cleared; one that nobody takes holds the others back for thirty at most.</remarks>
+/// <remarks>A suspect that lives for five seconds is cleared; a queue that takes none holds the others back for thirty at most.</remarks>
 internal sealed class SuspectGate : IDisposable
 {
     private static readonly TimeSpan Alone = TimeSpan.FromSeconds(5);
@@ -13,8 +13,10 @@ internal sealed class SuspectGate : IDisposable
     private readonly Lock _gate = new();
     private readonly Queue<OpenMessage> _suspects;
     private readonly ITimer _timer;
+    private readonly HashSet<string> _untaken = new(StringComparer.Ordinal);
     private OpenMessage? _current;
-    private bool _released;
+    private bool _began;
+    private volatile bool _released;
 
     public SuspectGate(LaneSet lanes, IEnumerable<OpenMessage> suspects)
     {
@@ -32,6 +34,7 @@ internal sealed class SuspectGate : IDisposable
         {
             if (!_released && _current?.Envelope.Id == id)
             {
+                _began = true;
                 _timer.Change(Alone, Timeout.InfiniteTimeSpan);
             }
         }
@@ -51,6 +54,7 @@ internal sealed class SuspectGate : IDisposable
     private void Next(MessageId? ended)
     {
         OpenMessage? suspect;
+        List<OpenMessage> waiting = [];
         lock (_gate)
         {
             if (_released || (ended is not null && _current?.Envelope.Id != ended))
@@ -58,12 +62,29 @@ internal sealed class SuspectGate : IDisposable
                 return;
             }
 
-            _released = !_suspects.TryDequeue(out suspect);
+            // A queue whose suspect nobody took, paused or without a handler, holds the others back once and not once per suspect.
+            if (ended is null && !_began && _current is { } untaken)
+            {
+                _untaken.Add(untaken.Envelope.Queue);
+            }
+
+            while (_suspects.TryDequeue(out suspect) && _untaken.Contains(suspect.Envelope.Queue))
+            {
+                waiting.Add(suspect);
+            }
+
+            _released = suspect is null;
             _current = suspect;
+            _began = false;
             if (suspect is not null)
             {
                 _timer.Change(Untaken, Timeout.InfiniteTimeSpan);
             }
+        }
+
+        foreach (OpenMessage message in waiting)
+        {
+            _lanes.Readmit(message);
         }
 
         if (suspect is null)

@@ -87,8 +87,7 @@ internal static class MessageRow
             return false;
         }
 
-        OpenMessage probe = new(new Envelope(id, "", "", default));
-        if (!TrackColumn.Read(row.GetBlob(22), probe))
+        if (!TrackColumn.IsSound(row.GetBlob(22)))
         {
             return false;
         }

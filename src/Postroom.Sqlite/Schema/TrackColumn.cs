@@ -70,6 +70,10 @@ internal static class TrackColumn
         return true;
     }
 
+    /// <summary>Whether the column's checksum holds and this build reads its format; nothing is sound.</summary>
+    public static bool IsSound(ReadOnlySpan<byte> track) =>
+        track.IsEmpty || (track.Length >= 6 && track[0] == Format && Crc32C.Of(track[..^4]) == System.Buffers.Binary.BinaryPrimitives.ReadUInt32LittleEndian(track[^4..]));
+
     /// <summary>Puts the packed parts into a message; false when the column is damaged.</summary>
     public static bool Read(ReadOnlySpan<byte> track, OpenMessage message)
     {
@@ -78,16 +82,12 @@ internal static class TrackColumn
             return true;
         }
 
-        if (track.Length < 6 || Crc32C.Of(track[..^4]) != System.Buffers.Binary.BinaryPrimitives.ReadUInt32LittleEndian(track[^4..]))
+        if (!IsSound(track))
         {
             return false;
         }
 
-        PackReader reader = new(track[..^4]);
-        if (reader.Byte() != Format)
-        {
-            return false;
-        }
+        PackReader reader = new(track[1..^4]);
 
         var parts = (Part)reader.Number();
         message.RowHasTrack = true;

@@ -14,6 +14,9 @@ internal abstract class GiveUpOperation(LaneSet lanes) : StoreOperation<bool>
     /// <summary>The message of an undo is offered to its lane again unless its instant brought it here.</summary>
     protected virtual bool Returns => true;
 
+    /// <summary>Says which message has left its lane, for a failure before the operation ran.</summary>
+    protected void Taken(OpenMessage message) => _inMemory = message;
+
     protected void GiveUp(WriteSession session, OpenMessage message, FailureKind kind, string reason, bool inMemory)
     {
         _inMemory = inMemory ? message : null;
@@ -65,7 +68,7 @@ internal abstract class GiveUpOperation(LaneSet lanes) : StoreOperation<bool>
 
     public override void Fail(Exception failure)
     {
-        if (_inMemory is { } message && failure is StoreUnavailableException)
+        if (_inMemory is { } message)
         {
             Lanes.Lane(message.Envelope.Queue).Lane.Withdrawn(message);
             if (Returns)
@@ -73,6 +76,10 @@ internal abstract class GiveUpOperation(LaneSet lanes) : StoreOperation<bool>
                 message.State = MessageState.Pending;
                 Lanes.EndAttempt(message);
                 Lanes.Readmit(message);
+            }
+            else if (failure is StoreUnavailableException)
+            {
+                Lanes.ExpireLater(message);
             }
             else
             {
@@ -87,8 +94,14 @@ internal abstract class GiveUpOperation(LaneSet lanes) : StoreOperation<bool>
 /// <summary>The time to live of a message in memory is over; its lane has let it go.</summary>
 internal sealed class ExpireOperation(LaneSet lanes, OpenMessage message) : GiveUpOperation(lanes)
 {
-    // It stays expired on disk and is given up when it is read again, at the latest by compaction or the next start.
+    // It has left its lane for good; a refusal is tried again when the store can write.
     protected override bool Returns => false;
+
+    public override void Fail(Exception failure)
+    {
+        Taken(message);
+        base.Fail(failure);
+    }
 
     public override void Run(WriteSession session) => GiveUp(session, message, FailureKind.Expired, Text(message.Envelope), inMemory: true);
 
@@ -99,6 +112,7 @@ internal sealed class ExpireOperation(LaneSet lanes, OpenMessage message) : Give
 internal sealed class DiscardOperation(LaneSet lanes, MessageId id, string reason, bool force) : GiveUpOperation(lanes)
 {
     private OpenMessage? _failed;
+    private OpenMessage? _onDisk;
     private bool _taken;
 
     public override void Run(WriteSession session)
@@ -122,6 +136,7 @@ internal sealed class DiscardOperation(LaneSet lanes, MessageId id, string reaso
                 session.SetFact(WriteOperation.Halt(message.Envelope, halted: false));
                 break;
             default:
+                _onDisk = message;
                 GiveUp(session, message, FailureKind.Discarded, reason, inMemory: false);
                 break;
         }
@@ -144,6 +159,11 @@ internal sealed class DiscardOperation(LaneSet lanes, MessageId id, string reaso
     public override void Complete()
     {
         base.Complete();
+        if (_onDisk is { RowDue: { } due } delayed && due > Lanes.Clock.GetUtcNow().ToUnixTimeMilliseconds())
+        {
+            Lanes.Lane(delayed.Envelope.Queue).AddDelayedOnDisk(-1);
+        }
+
         if (_failed is { } failed)
         {
             Lanes.Lane(failed.Envelope.Queue).Lane.Resume(failed.Envelope.OrderKey ?? "");

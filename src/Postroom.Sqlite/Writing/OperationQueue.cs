@@ -20,23 +20,27 @@ internal sealed class OperationQueue
     /// <exception cref="ObjectDisposedException">The store is closed.</exception>
     public async ValueTask PlaceAsync(StoreOperation operation, CancellationToken cancellationToken)
     {
-        while (!TryAdd(operation, out Task? place))
+        while (!TryAdd(operation, out Task? place, waits: true))
         {
             await place!.WaitAsync(cancellationToken);
         }
     }
 
     /// <summary>Hands an operation over if there is room, or whatever the bounds say.</summary>
-    public bool TryAdd(StoreOperation operation, out Task? place, bool always = false)
+    public bool TryAdd(StoreOperation operation, out Task? place, bool always = false, bool waits = false)
     {
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_closed, this);
             if (!always && (_operations.Count >= MaxOperations || (_bytes + operation.Bytes > MaxBytes && _operations.Count > 0)))
             {
-                TaskCompletionSource waiter = new(TaskCreationOptions.RunContinuationsAsynchronously);
-                _waiting.Enqueue(waiter);
-                place = waiter.Task;
+                TaskCompletionSource? waiter = waits ? new(TaskCreationOptions.RunContinuationsAsynchronously) : null;
+                if (waiter is not null)
+                {
+                    _waiting.Enqueue(waiter);
+                }
+
+                place = waiter?.Task;
                 return false;
             }
 
@@ -67,16 +71,17 @@ internal sealed class OperationQueue
 
     /// <summary>Takes what waits, up to one batch; blocks the writer until something does. False once the queue is closed and empty.</summary>
     /// <param name="batch">Filled.</param>
-    /// <param name="wait">Whether to wait when nothing is there.</param>
-    public bool Take(List<StoreOperation> batch, bool wait)
+    /// <param name="patience">How long to wait when nothing is there; zero for not at all.</param>
+    public bool Take(List<StoreOperation> batch, TimeSpan patience)
     {
         List<TaskCompletionSource>? freed = null;
         lock (_gate)
         {
-            while (wait && _operations.Count == 0 && !_woken && !_closed)
+            bool patient = patience != TimeSpan.Zero;
+            while (patient && _operations.Count == 0 && !_woken && !_closed)
             {
                 _idle = true;
-                Monitor.Wait(_gate);
+                patient = Monitor.Wait(_gate, patience);
             }
 
             _idle = false;

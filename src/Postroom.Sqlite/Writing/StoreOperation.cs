@@ -19,10 +19,33 @@ internal abstract class StoreOperation
     /// <summary>Runs the statements. An exception undoes them and fails this operation only.</summary>
     public abstract void Run(WriteSession session);
 
-    /// <summary>Applies the operation in memory and answers its caller, after the commit.</summary>
+    /// <summary>Whether its caller has been answered; a second answer would give up what may be reserved by another by now.</summary>
+    public bool IsAnswered { get; private set; }
+
+    /// <summary>Completes it, once.</summary>
+    public void Finish()
+    {
+        IsAnswered = true;
+        Complete();
+    }
+
+    /// <summary>Fails it, unless it is answered.</summary>
+    public void Refuse(Exception failure)
+    {
+        if (!IsAnswered)
+        {
+            IsAnswered = true;
+            Fail(failure);
+        }
+    }
+
+    /// <summary>Tells a caller that still waits that its operation is stored but could not be applied in memory.</summary>
+    public abstract void Break(Exception failure);
+
+    /// <summary>Applies the operation in memory and answers its caller, after the commit. Called by <see cref="Finish"/>.</summary>
     public abstract void Complete();
 
-    /// <summary>Takes back what was reserved and answers the caller that nothing was stored.</summary>
+    /// <summary>Takes back what was reserved and answers the caller that nothing was stored. Called by <see cref="Refuse"/>.</summary>
     public abstract void Fail(Exception failure);
 }
 
@@ -38,6 +61,14 @@ internal abstract class StoreOperation<T> : StoreOperation, IValueTaskSource<T>,
     public ValueTask Done => new(this, _core.Version);
 
     public override void Fail(Exception failure) => _core.SetException(failure);
+
+    public override void Break(Exception failure)
+    {
+        if (_core.GetStatus(_core.Version) == ValueTaskSourceStatus.Pending)
+        {
+            _core.SetException(failure);
+        }
+    }
 
     T IValueTaskSource<T>.GetResult(short token) => _core.GetResult(token);
 

@@ -24,5 +24,8 @@ internal sealed partial class StoreWriter
 
         [LoggerMessage(2106, LogLevel.Warning, "A checkpoint failed; the WAL still holds everything.")]
         public static partial void CheckpointFailed(ILogger logger, Exception failure);
+
+        [LoggerMessage(2107, LogLevel.Error, "A committed operation could not be applied in memory; its messages come back with the next start.")]
+        public static partial void ApplyFailed(ILogger logger, Exception failure);
     }
 }

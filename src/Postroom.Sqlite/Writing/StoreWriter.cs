@@ -8,12 +8,15 @@ internal sealed partial class StoreWriter : IDisposable
 {
     private const int IndexEvery = 8_192; // rows that a query by conversation scans at most
     private const int CheckpointFrames = 4_096; // 16 MiB of pages
+    private const int IdleCheckpointFrames = 256;
+
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
 
     private readonly OperationQueue _queue = new();
     private readonly List<StoreOperation> _batch = [];
     private readonly List<StoreOperation> _ran = [];
     private readonly Func<WriteSession> _reopen;
-    private readonly Action _suspendReaders;
+    private readonly ReaderPool _readers;
     private readonly MarkFile _mark;
     private readonly StoreWatch _watch;
     private readonly LaneSet _lanes;
@@ -26,14 +29,15 @@ internal sealed partial class StoreWriter : IDisposable
     private long _appended;
     private bool _vacuum;
     private int _checkpointAt = CheckpointFrames;
+    private int _copiedFrames;
 
     public StoreWriter(
-        WriteSession session, Func<WriteSession> reopen, Action suspendReaders, MarkFile mark, StoreWatch watch, LaneSet lanes, ILogger logger)
+        WriteSession session, Func<WriteSession> reopen, ReaderPool readers, MarkFile mark, StoreWatch watch, LaneSet lanes, ILogger logger)
     {
         _session = session;
         _appended = session.Committed.Appended;
         _reopen = reopen;
-        _suspendReaders = suspendReaders;
+        _readers = readers;
         _mark = mark;
         _watch = watch;
         _lanes = lanes;
@@ -73,7 +77,7 @@ internal sealed partial class StoreWriter : IDisposable
         }
         catch (ObjectDisposedException closed)
         {
-            operation.Fail(closed);
+            operation.Refuse(closed);
         }
     }
 
@@ -107,33 +111,71 @@ internal sealed partial class StoreWriter : IDisposable
     private void Loop()
     {
         bool more = false;
-        while (_queue.Take(_batch, wait: !more))
+        while (_queue.Take(_batch, more ? TimeSpan.Zero : Patience()))
         {
+            bool idle = _batch.Count == 0;
             try
             {
-                if (_batch.Count > 0)
+                if (!idle)
                 {
                     RunBatch();
                 }
+                else if (!more)
+                {
+                    LookAround();
+                }
 
                 more = _session is not null && _lanes.Serve(_session);
-                CheckpointIfDue();
+                CheckpointIfDue(idle && !more);
                 Vacuum();
             }
             catch (Exception failure)
             {
                 // Whatever it is, the next batch is tried: callers wait for this thread.
-                Log.LoopFailed(_logger, failure);
-                _problem = failure.Message;
-                _session?.Rollback();
-                Refuse(_batch, new StoreUnavailableException($"The store's writer failed: {failure.Message}", failure));
+                Failed(failure);
                 more = false;
             }
 
             _batch.Clear();
+            _ran.Clear();
         }
 
         End();
+    }
+
+    /// <summary>How long the thread may sleep when nothing comes: while something is wrong, or frames wait to be copied, it looks again.</summary>
+    private TimeSpan Patience() =>
+        _session is not null && (Problem is not null || _lanes.HasStaleCounts || _session.Connection.WalFrames - _copiedFrames >= IdleCheckpointFrames) ? LookInterval : Timeout.InfiniteTimeSpan;
+
+    /// <summary>Finds out whether what was wrong is over: with admission refused, no caller would.</summary>
+    private void LookAround()
+    {
+        if (_session is not { } session || Problem is null)
+        {
+            return;
+        }
+
+        _watch.Look();
+        if (_problem is null)
+        {
+            return;
+        }
+
+        try
+        {
+            session.Begin();
+            session.WriteCounters();
+            Commit(session);
+            Committed(session);
+        }
+        catch (CommitFailedException failed)
+        {
+            _ = Reopen(failed, again: false);
+        }
+        catch (SqliteException failure)
+        {
+            Refuse(failure);
+        }
     }
 
     private void End()
@@ -142,7 +184,7 @@ internal sealed partial class StoreWriter : IDisposable
         {
             if (_session is { } session)
             {
-                _suspendReaders();
+                _readers.Suspend();
                 session.Connection.Execute("clean end", "update store_state set clean = 1");
                 _ = session.Connection.Checkpoint(SqliteCheckpoint.Truncate);
             }
@@ -247,7 +289,7 @@ internal sealed partial class StoreWriter : IDisposable
                 _watch.Damaged(damage.Message);
             }
 
-            operation.Fail(failure is SqliteException or InvalidDataException ? new StoreUnavailableException(failure.Message, failure) : failure);
+            operation.Refuse(failure is SqliteException or InvalidDataException ? new StoreUnavailableException(failure.Message, failure) : failure);
         }
     }
 
@@ -280,8 +322,19 @@ internal sealed partial class StoreWriter : IDisposable
         _lanes.MarksCommitted();
         foreach (StoreOperation operation in _ran)
         {
-            operation.Complete();
+            try
+            {
+                operation.Finish();
+            }
+            catch (Exception failure)
+            {
+                // It is stored, and so are its neighbours: each of them is still applied and answered.
+                Log.ApplyFailed(_logger, failure);
+                operation.Break(failure);
+            }
         }
+
+        _lanes.ExpireAgain();
     }
 
     private void WriteMark(WriteSession session)
@@ -296,92 +349,6 @@ internal sealed partial class StoreWriter : IDisposable
         }
     }
 
-    /// <summary>The outcome of a failed commit is unknown: the file is closed, opened and looked at. True when the batch is answered.</summary>
-    private bool Reopen(CommitFailedException failed, bool again)
-    {
-        WriteSession old = _session!;
-        long commitNo = old.Working.CommitNo;
-        Log.CommitFailed(_logger, failed.InnerException!);
-        try
-        {
-            _suspendReaders();
-            old.Forget();
-            old.Dispose();
-            _session = null;
-            WriteSession fresh = _reopen();
-            _session = fresh;
-            fresh.AdmissionProblem = old.AdmissionProblem;
-            _watch.Reopened();
-            if (fresh.Committed.CommitNo == commitNo)
-            {
-                // The transaction is there, and it holds all of its operations or none.
-                Recount(fresh);
-                Committed(fresh);
-                return true;
-            }
-        }
-        catch (Exception failure) when (failure is SqliteException or IOException or InvalidDataException)
-        {
-            _session?.Dispose();
-            _session = null;
-            var refusal = new StoreUnavailableException($"The store could not be opened again after a commit failed: {failure.Message} The process has to end.", failure);
-            _problem = refusal.Message;
-            _fatal.TrySetResult(refusal);
-            _lanes.MarksDropped();
-            Refuse(_ran, refusal);
-            return true;
-        }
-
-        // What did not run in the first place has been answered; only the others are tried again.
-        _lanes.MarksDropped();
-        _batch.Clear();
-        _batch.AddRange(_ran);
-        if (again)
-        {
-            return false;
-        }
-
-        Refuse((SqliteException)failed.InnerException!);
-        return true;
-    }
-
-    private static void Recount(WriteSession session)
-    {
-        session.Names.Load(session.Connection);
-        session.Totals.Reset();
-        session.Totals.Load(session.Connection);
-    }
-
-    private void Refuse(SqliteException failure)
-    {
-        _session?.Rollback();
-        _lanes.MarksDropped();
-        if (failure.IsDamaged)
-        {
-            _watch.Damaged(failure.Message);
-        }
-
-        var refusal = new StoreUnavailableException(failure.Message, failure);
-        _problem = refusal.Message;
-        Log.Refused(_logger, failure.Message);
-        Refuse(_batch, refusal);
-    }
-
-    private static void Refuse(List<StoreOperation> operations, Exception refusal)
-    {
-        foreach (StoreOperation operation in operations)
-        {
-            try
-            {
-                operation.Fail(refusal);
-            }
-            catch (InvalidOperationException)
-            {
-                // It was answered before.
-            }
-        }
-    }
-
     private void Vacuum()
     {
         if (!_vacuum || _session is not { } session)
@@ -393,9 +360,16 @@ internal sealed partial class StoreWriter : IDisposable
         session.Connection.Execute("vacuum", "pragma incremental_vacuum(1000)");
     }
 
-    private void CheckpointIfDue()
+    private void CheckpointIfDue(bool idle)
     {
-        if (_session is not { } session || session.Connection.WalFrames < _checkpointAt)
+        if (_session is not { } session)
+        {
+            return;
+        }
+
+        int frames = session.Connection.WalFrames;
+        _copiedFrames = Math.Min(_copiedFrames, frames); // fewer frames: the WAL began again
+        if (frames < _checkpointAt && !(idle && frames - _copiedFrames >= IdleCheckpointFrames))
         {
             return;
         }
@@ -406,6 +380,7 @@ internal sealed partial class StoreWriter : IDisposable
 
             // A reader that holds it back is waited for by another 16 MiB, not by trying at every commit.
             _checkpointAt = result.Blocked ? result.WalFrames + CheckpointFrames : CheckpointFrames;
+            _copiedFrames = result.WalFrames;
         }
         catch (SqliteException failure)
         {
@@ -414,6 +389,4 @@ internal sealed partial class StoreWriter : IDisposable
             Log.CheckpointFailed(_logger, failure);
         }
     }
-
-    private sealed class CommitFailedException(SqliteException cause) : Exception("The outcome of a commit is unknown.", cause);
 }

@@ -9,8 +9,8 @@ internal sealed record SettleItem(OpenMessage Message, SqliteLane Lane, Settleme
     /// <summary>When the attempt took; zero when none had begun.</summary>
     public TimeSpan Duration { get; init; }
 
-    /// <summary>The row that is being written; set by the writer.</summary>
-    public RowMove Row { get; set; }
+    /// <summary>What of the row that is being written the message takes over; set by the writer.</summary>
+    public (string? OutsideId, long? Due, bool Holds) Row { get; set; }
 }
 
 /// <summary>Appends, settlements, facts and notes in one transaction.</summary>
@@ -22,8 +22,9 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
     private readonly IReadOnlyList<FactChange> _facts;
     private readonly IReadOnlyList<StoreNote> _notes;
     private readonly bool _admission;
-    private readonly List<(Envelope Envelope, long Seq)> _appended = [];
+    private List<(Envelope Envelope, long Seq)>? _appended;
     private AppendResult[] _results = [];
+    private bool _erases;
 
     public WriteOperation(
         LaneSet lanes, IReadOnlyList<Envelope> appends, IReadOnlyList<SettleItem> settlements, IReadOnlyList<FactChange> facts, IReadOnlyList<StoreNote> notes, bool admission)
@@ -34,17 +35,23 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
         _facts = facts;
         _notes = notes;
         _admission = admission;
-        Bytes = 256 + appends.Sum(SizeOf) + settlements.Sum(settlement => settlement.Staged.Sum(SizeOf));
+        Bytes = 256 + SizeOf(appends);
+        for (int i = 0; i < settlements.Count; i++)
+        {
+            Bytes += SizeOf(settlements[i].Staged);
+        }
     }
 
     public override int Bytes { get; }
 
-    public override bool NeedsSavepoint => !(_facts.Count == 0 && _notes.Count == 0
+    // Erasing a body is a second statement.
+    public override bool NeedsSavepoint => _erases || !(_facts.Count == 0 && _notes.Count == 0
         && ((_appends.Count == 1 && _settlements.Count == 0 && IsPlain(_appends[0]))
             || (_appends.Count == 0 && _settlements.Count == 1 && IsPlain(_settlements[0]))));
 
     public override void Prepare(WriteSession session)
     {
+        _erases = _settlements.Count > 0 && !session.Retention.KeepBody;
         if (_admission && session.AdmissionProblem is { } problem)
         {
             throw new StoreUnavailableException(problem);
@@ -66,7 +73,7 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
 
     public override void Run(WriteSession session)
     {
-        _appended.Clear();
+        _appended?.Clear();
         foreach (SettleItem settlement in _settlements)
         {
             Settle(session, settlement);
@@ -76,7 +83,7 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
             }
         }
 
-        _results = new AppendResult[_appends.Count];
+        _results = _appends.Count == 0 ? [] : new AppendResult[_appends.Count];
         for (int i = 0; i < _results.Length; i++)
         {
             _results[i] = Append(session, _appends[i]);
@@ -100,7 +107,11 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
             Apply(settlement);
         }
 
-        _lanes.Admit(_appended);
+        if (_appended is { } appended)
+        {
+            _lanes.Admit(appended);
+        }
+
         SetAnswer(_results);
     }
 
@@ -125,6 +136,17 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
         settlement.Staged.Count == 0 && settlement.Receipt is null && settlement.Outcome is { State: MessageState.Acked, Attempt: <= 1 }
         && settlement.Message.Envelope.DedupKey is null;
 
+    private static int SizeOf(IReadOnlyList<Envelope> envelopes)
+    {
+        int size = 0;
+        for (int i = 0; i < envelopes.Count; i++)
+        {
+            size += SizeOf(envelopes[i]);
+        }
+
+        return size;
+    }
+
     private static int SizeOf(Envelope envelope)
     {
         int size = 256 + envelope.Body.Length;
@@ -147,7 +169,7 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
         AppendResult result = session.Append(envelope, out long seq);
         if (seq > 0)
         {
-            _appended.Add((envelope, seq));
+            (_appended ??= new(_appends.Count)).Add((envelope, seq));
         }
 
         return result;
@@ -174,7 +196,7 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
             OutsideId = settlement.Receipt?.OutsideId ?? message.OutsideId,
             Error = outcome.Error,
         };
-        settlement.Row = row;
+        settlement.Row = (row.OutsideId, row.Due, row.Holds);
         bool plain = outcome.State == MessageState.Acked && !message.RowHasTrack && message.Error is null && row.OutsideId is null;
         if (!(plain ? session.Acknowledge(row) : session.Move(message, row, outcome.SendStartedAt, owner: null)))
         {
@@ -243,6 +265,7 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
 
         if (!kept)
         {
+            settlement.Lane.AddDelayedOnDisk(1);
             settlement.Lane.NoteDue(settlement.Outcome.DueAt!.Value.ToUnixTimeMilliseconds());
         }
 

@@ -126,7 +126,7 @@ internal sealed partial class WriteSession
     /// <summary>Fills the index of conversations up to the newest row, in sorted order.</summary>
     public void IndexConversations(int atMost)
     {
-        long last = Math.Min(_working.LastSeq, _working.IndexedSeq + atMost);
+        long last = Math.Min(_working.LastSeq, _working.IndexedSeq + (long)atMost);
         SqliteStatement fill = Statement(
             "fill conversations",
             "insert or ignore into conversations select conversation, seq from messages where seq > ?1 and seq <= ?2 and conversation is not null order by conversation, seq");

@@ -1,5 +1,6 @@
 using Postroom.Sqlite;
 using Xunit;
+using static Postroom.Tests.Sqlite.Store.RoundTripTests;
 using static Postroom.Tests.Sqlite.Store.StoreFixture;
 
 namespace Postroom.Tests.Sqlite.Store;
@@ -101,6 +102,82 @@ public sealed class BacklogTests
             Assert.All(leases, lease => Assert.True(got.Add(lease.Envelope.Id)));
             await Task.WhenAll(leases.Select(lease => fixture.AckAsync(lease)));
         }
+    }
+
+    [Fact]
+    public async Task Delayed_messages_on_disk_are_not_counted_as_due_before_and_after_a_restart()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        DateTimeOffset later = TimeProvider.System.GetUtcNow().AddHours(1);
+        DateTimeOffset soon = TimeProvider.System.GetUtcNow().AddSeconds(6);
+        for (int i = 0; i < 20; i++)
+        {
+            await fixture.Store.AppendAsync([.. Enumerable.Range(0, 1_000).Select(n => Message() with { NotBefore = n < 900 ? later : soon })], null, Cancel);
+        }
+
+        await fixture.AppendAsync(Message());
+        Assert.Equal((1L, 20_000L), (fixture.Store.CountDue("orders"), await DelayedAsync()));
+        await fixture.ReopenAsync();
+        Assert.Equal((1L, 20_000L), (fixture.Store.CountDue("orders"), await DelayedAsync()));
+        await Eventually(() => Task.FromResult(fixture.Store.CountDue("orders") == 2_001), seconds: 20);
+        Assert.Equal(18_000, await DelayedAsync());
+        await fixture.KillAsync();
+        await Eventually(async () => (fixture.Store.CountDue("orders"), await DelayedAsync()) == (2_001, 18_000));
+
+        async Task<long> DelayedAsync() => (await fixture.Store.GetStatsAsync("orders", Cancel)).Queues["orders"].Delayed;
+    }
+
+    [Fact]
+    public async Task Delayed_messages_that_came_due_without_room_count_as_due()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        DateTimeOffset soon = TimeProvider.System.GetUtcNow().AddSeconds(3);
+        for (int i = 0; i < 12; i++)
+        {
+            await fixture.Store.AppendAsync([.. Enumerable.Range(0, 1_000).Select(_ => Message() with { NotBefore = soon })], null, Cancel);
+        }
+
+        Assert.Equal(0, fixture.Store.CountDue("orders"));
+        await Eventually(() => Task.FromResult(fixture.Store.CountDue("orders") == 12_000), seconds: 15);
+    }
+
+    [Fact]
+    public async Task Followers_on_disk_of_a_waiting_or_halted_key_count_as_blocked_before_and_after_a_restart()
+    {
+        await using StoreFixture fixture = await OpenAsync(made => made.Rules("halting", new QueueRules { HaltOnFailure = true }));
+        await AppendManyAsync(fixture, 1, _ => "held");
+        await fixture.Store.SettleAsync(await fixture.LeaseAsync(), Settlement.RetryAt(TimeProvider.System.GetUtcNow().AddHours(1), "later"), [], Cancel);
+        await AppendManyAsync(fixture, 6_000, i => i % 1_000 == 0 ? null : "held");
+        await fixture.AppendAsync(Message("halting", key: "stopped"));
+        await fixture.Store.SettleAsync(await fixture.LeaseAsync("halting"), Settlement.Fail(FailureKind.Rejected, "no"), [], Cancel);
+        for (int i = 0; i < 5; i++)
+        {
+            await fixture.Store.AppendAsync([.. Enumerable.Range(0, 1_000).Select(_ => Message("halting", key: "stopped"))], null, Cancel);
+        }
+
+        await CountsAsync();
+        await fixture.ReopenAsync();
+        await CountsAsync();
+        await fixture.Store.AppendAsync([Message(key: "held"), Message("halting", key: "stopped")], null, Cancel);
+        await Eventually(() => Task.FromResult((fixture.Store.CountDue("orders"), fixture.Store.CountDue("halting")) == (6, 0)));
+
+        Task CountsAsync() => Eventually(() => Task.FromResult((fixture.Store.CountDue("orders"), fixture.Store.CountDue("halting")) == (6, 0)));
+    }
+
+    [Fact]
+    public async Task A_blocked_key_behind_a_full_window_is_counted_although_its_followers_were_not_reached()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        await AppendManyAsync(fixture, 1, _ => "held");
+        MessageLease head = await fixture.LeaseAsync();
+        await AppendManyAsync(fixture, 6_000, _ => null);
+        await AppendManyAsync(fixture, 3_000, _ => "held");
+        Assert.Equal(9_000, fixture.Store.CountDue("orders"));
+        await fixture.Store.SettleAsync(head, Settlement.RetryAt(TimeProvider.System.GetUtcNow().AddHours(1), "later"), [], Cancel);
+
+        await Eventually(() => Task.FromResult(fixture.Store.CountDue("orders") == 6_000));
+        await AppendManyAsync(fixture, 100, _ => "held");
+        await Eventually(() => Task.FromResult(fixture.Store.CountDue("orders") == 6_000));
     }
 
     private static async Task<List<MessageId>> AppendManyAsync(StoreFixture fixture, int count, Func<int, string?> key)

@@ -177,9 +177,9 @@ public sealed class RoundTripTests
         Assert.InRange(fixture.Store.Writer.Commits - before, 1, 1_600);
     }
 
-    internal static async Task Eventually(Func<Task<bool>> condition)
+    internal static async Task Eventually(Func<Task<bool>> condition, int seconds = 10)
     {
-        for (int i = 0; i < 200; i++)
+        for (int i = 0; i < seconds * 40; i++)
         {
             if (await condition())
             {
@@ -189,6 +189,6 @@ public sealed class RoundTripTests
             await Task.Delay(25, Cancel);
         }
 
-        Assert.Fail("The condition did not come true within 5 s.");
+        Assert.Fail("The condition did not come true in time.");
     }
 }

@@ -1,0 +1,87 @@
+using Postroom.Storage;
+
+namespace Postroom.Sqlite;
+
+/// <content>How many messages on disk are delayed or blocked: counted through an index when the store opens and after some came due, and kept by adding in between.</content>
+internal sealed partial class LaneSet
+{
+    public const string SelectDelayed = """
+        select count(*) from (select 1 from messages m where m.queue = ?1 and m.state = 0 and m.not_before is not null and m.not_before > ?2 limit 5000000)
+        """;
+
+    private const string SelectFollowers = """
+        select count(*) from (select 1 from messages m where m.queue = ?1 and m.key_hash = ?2 and m.state < 2 and m.key_hash is not null
+          and (m.not_before is null or m.hold = 1 or m.not_before <= ?3) limit 100000)
+        """;
+
+    private bool _countStale;
+
+    /// <summary>Whether a count waits for its time.</summary>
+    public bool HasStaleCounts => _countStale;
+
+    /// <summary>Counts what is delayed on disk in one queue: the rows that wait, but for those whose messages are in memory.</summary>
+    public void CountDelayed(WriteSession session, SqliteLane lane)
+    {
+        if (session.Names.Find(NameTable.QueueKind, lane.Queue) is not { } queue)
+        {
+            return;
+        }
+
+        long begun = clock.GetTimestamp();
+        SqliteStatement count = session.Statement("count delayed", SelectDelayed);
+        count.Bind(1, queue);
+        count.Bind(2, clock.GetUtcNow().ToUnixTimeMilliseconds());
+        long waiting = count.Step() ? count.GetInt64(0) : 0;
+        count.Reset();
+        lane.AddDelayedOnDisk(waiting - lane.Lane.Delayed - lane.DelayedOnDisk);
+        lane.IsCountStale = false;
+
+        // At most a twentieth of the writer's time.
+        long end = clock.GetTimestamp();
+        lane.NextCountAt = end + Math.Max((long)(CountInterval.TotalSeconds * clock.TimestampFrequency), 20 * (end - begun));
+    }
+
+    private static readonly TimeSpan CountInterval = TimeSpan.FromSeconds(1);
+
+    private void MarkStale(SqliteLane lane)
+    {
+        lane.IsCountStale = true;
+        _countStale = true;
+    }
+
+    private void CountDelayed(WriteSession session)
+    {
+        if (!_countStale)
+        {
+            return;
+        }
+
+        long now = clock.GetTimestamp();
+        _countStale = false;
+        foreach (SqliteLane lane in _lanes.Values)
+        {
+            if (lane.IsCountStale && now >= lane.NextCountAt)
+            {
+                CountDelayed(session, lane);
+            }
+
+            _countStale |= lane.IsCountStale;
+        }
+    }
+
+    private void CountFollowers(WriteSession session, SqliteLane lane, KeyChain chain)
+    {
+        if (session.Names.Find(NameTable.QueueKind, lane.Queue) is not { } queue)
+        {
+            return;
+        }
+
+        SqliteStatement count = session.Statement("count followers", SelectFollowers);
+        count.Bind(1, queue);
+        count.Bind(2, RowChecksum.KeyHash(chain.Key));
+        count.Bind(3, clock.GetUtcNow().ToUnixTimeMilliseconds());
+        long open = count.Step() ? count.GetInt64(0) : 0;
+        count.Reset();
+        lane.Lane.Counted(chain, open, session.Committed.LastSeq);
+    }
+}
