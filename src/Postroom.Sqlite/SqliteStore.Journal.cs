@@ -50,5 +50,8 @@ public sealed partial class SqliteStore
     /// <summary>Makes an online, consistent copy while messages flow.</summary>
     /// <param name="target">A file that does not exist.</param>
     /// <param name="cancellationToken">Ends it; the incomplete copy is deleted.</param>
-    public ValueTask BackupAsync(string target, CancellationToken cancellationToken) => SqliteMaintenance.CopyAsync(_options.Path, target, cancellationToken);
+    public ValueTask BackupAsync(string target, CancellationToken cancellationToken) => CopyAsync(target, new SqliteMaintenance.CopyLimits(), cancellationToken);
+
+    internal ValueTask CopyAsync(string target, SqliteMaintenance.CopyLimits limits, CancellationToken cancellationToken) =>
+        SqliteMaintenance.CopyAsync(_options.Path, target, static path => SqliteConnection.Open(path, SqliteAccess.ReadOnly), limits, cancellationToken);
 }
