@@ -153,6 +153,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         Map(app, ApiRole.Viewer, journal.StatsAsync, $"{Api}/journal/stats");
         Map(app, ApiRole.Viewer, journal.OneAsync, $"{Api}/journal/{{id}}");
         Map(app, ApiRole.Viewer, journal.WhyAsync, $"{Api}/journal/{{id}}/why");
+        app.MapPost($"{Api}/journal/{{id}}/replay", _gate.Needs(ApiRole.Operator, journal.ReplayAsync));
         Map(app, ApiRole.Operator, journal.BodyAsync, $"{Api}/journal/{{id}}/body");
         Map(app, ApiRole.Operator, journal.AttachmentAsync, $"{Api}/journal/{{id}}/attachments/{{number}}");
         Map(app, ApiRole.Viewer, conversations.OneAsync, $"{Api}/conversations/{{**path}}", $"{Api}/threads/{{**path}}");

@@ -40,6 +40,8 @@ public sealed record QueueMessage(string Type, ReadOnlyMemory<byte> Body, string
 /// <summary>How a message is published.</summary>
 public sealed record PublishOptions
 {
+    private static readonly IReadOnlyDictionary<string, string> NoHeaders = new Dictionary<string, string>();
+
     /// <summary>Reveals a repeat; at most 512 characters; null for none.</summary>
     public string? DedupKey { get; init; }
 
@@ -59,7 +61,7 @@ public sealed record PublishOptions
     public int? MaxAttempts { get; init; }
 
     /// <summary>Headers; empty unless set. Reserved ones are refused.</summary>
-    public IReadOnlyDictionary<string, string> Headers { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyDictionary<string, string> Headers { get; init; } = NoHeaders;
 }
 
 /// <summary>What became of a published message.</summary>

@@ -49,6 +49,7 @@ internal sealed record Problem
     public string Id { get; init; } = NewId();
 
     /// <summary>Per field what is wrong with it; null when the problem is not one of fields.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyDictionary<string, string[]>? Errors { get; init; }
 
     /// <summary>Seconds after which a repetition makes sense; null to say nothing.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 using Postroom.Explaining;
@@ -110,6 +111,44 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, AuditTrail audit, K
         }
 
         await WriteFileAsync(context, record!.Entry.Envelope.Id, "journal.attachment", files[number].Data, files[number].Name, files[number].ContentType);
+    }
+
+    /// <summary>Makes a finished message due again (JN-3).</summary>
+    public async Task ReplayAsync(HttpContext context)
+    {
+        ReplayRequest? request = new(false, false);
+        if (context.Request.ContentLength is not (null or 0))
+        {
+            request = await RequestBody.ReadJsonAsync(context.Request, 4_096, context.RequestAborted) is RequestBody.Json json
+                ? json.Document.RootElement.Deserialize(JournalJson.Default.ReplayRequest)
+                : null;
+        }
+
+        if (request is null)
+        {
+            await new Problem { Status = 400, Code = ProblemCode.BadRequest, Detail = "The body is no replay request; expected an object with force and keepAttempts, or no body." }.WriteAsync(context);
+            return;
+        }
+
+        if (!MessageId.TryParse(context.Request.RouteValues["id"] as string, out MessageId id) || await runtime.Journal.GetAsync(id, withBody: false, context.RequestAborted) is null)
+        {
+            await ApiAnswer.NotFoundAsync(context, "such message");
+            return;
+        }
+
+        try
+        {
+            ReplayOptions options = new() { Force = request.Force, KeepAttempts = request.KeepAttempts, User = context.Features.Get<ApiKey>()?.Name };
+            MessageId replayed = await runtime.Journal.ReplayAsync(id, options, context.RequestAborted);
+            await audit.WriteAsync(context, "journal.replay", id.ToString(), id);
+            context.Response.StatusCode = StatusCodes.Status202Accepted;
+            await ApiAnswer.WriteAsync(context, new ReplayView(replayed.ToString()), JournalJson.Default.ReplayView);
+        }
+        catch (JournalConflictException e)
+        {
+            await audit.WriteAsync(context, "journal.replay", id.ToString(), id, "conflict");
+            await new Problem { Status = 409, Code = ProblemCode.Conflict, Detail = e.Message }.WriteAsync(context);
+        }
     }
 
     /// <summary>Writes one page of a query.</summary>

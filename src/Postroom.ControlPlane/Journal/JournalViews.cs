@@ -173,6 +173,12 @@ internal sealed record ReceiptView(string Status, DateTimeOffset At, string? Out
 /// <summary>The store's counts with what its last recovery found.</summary>
 internal sealed record JournalStatsView(CountsView Counts, RecoveryView? Recovery);
 
+/// <summary>How a message is replayed.</summary>
+internal sealed record ReplayRequest(bool Force = false, bool KeepAttempts = false);
+
+/// <summary>The message that is due again.</summary>
+internal sealed record ReplayView(string Id);
+
 /// <summary>The story of a message (CL-7).</summary>
 internal sealed record WhyView(string Id, string State, string Reason, IReadOnlyList<WhyLine> Timeline)
 {
@@ -205,5 +211,7 @@ internal sealed record ConversationView
 [JsonSerializable(typeof(MessageDetailView))]
 [JsonSerializable(typeof(JournalStatsView))]
 [JsonSerializable(typeof(WhyView))]
+[JsonSerializable(typeof(ReplayRequest))]
+[JsonSerializable(typeof(ReplayView))]
 [JsonSerializable(typeof(ConversationView))]
 internal sealed partial class JournalJson : JsonSerializerContext;

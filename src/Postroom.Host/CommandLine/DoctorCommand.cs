@@ -21,7 +21,7 @@ internal static class DoctorCommand
         if (backup is not null)
         {
             await SqliteMaintenance.BackupAsync(path, backup, cancellationToken);
-            Console.WriteLine($"Copied '{path}' to '{backup}' ({ByteSize.Format(new FileInfo(backup).Length)}).");
+            Console.WriteLine($"Copied '{path}' to '{backup}' ({Output.Size(new FileInfo(backup).Length)}).");
             return ExitCodes.Done;
         }
 
@@ -43,7 +43,7 @@ internal static class DoctorCommand
             yield break;
         }
 
-        yield return (true, $"Store '{path}' has {ByteSize.Format(new FileInfo(path).Length)}.");
+        yield return (true, $"Store '{path}' has {Output.Size(new FileInfo(path).Length)}.");
         if (!OperatingSystem.IsWindows())
         {
             UnixFileMode open = File.GetUnixFileMode(path) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite);
@@ -55,7 +55,7 @@ internal static class DoctorCommand
         DriveInfo drive = new(Path.GetFullPath(path));
         long reserve = settings.Get<StoreOptions>("store").Reserve;
         yield return drive.AvailableFreeSpace > reserve
-            ? (true, string.Create(CultureInfo.InvariantCulture, $"{ByteSize.Format(drive.AvailableFreeSpace)} are free; the reserve is {ByteSize.Format(reserve)}."))
-            : (false, $"Only {ByteSize.Format(drive.AvailableFreeSpace)} are free, less than store.reserve ({ByteSize.Format(reserve)}): nothing new is accepted. Free some space.");
+            ? (true, string.Create(CultureInfo.InvariantCulture, $"{Output.Size(drive.AvailableFreeSpace)} are free; the reserve is {Output.Size(reserve)}."))
+            : (false, $"Only {Output.Size(drive.AvailableFreeSpace)} are free, less than store.reserve ({Output.Size(reserve)}): nothing new is accepted. Free some space.");
     }
 }

@@ -25,6 +25,7 @@ internal static class PostroomCommand
         root.Subcommands.Add(Status());
         root.Subcommands.Add(Journal());
         root.Subcommands.Add(Why());
+        root.Subcommands.Add(Replay());
         root.Subcommands.Add(Doctor());
 
         ParseResult parsed = root.Parse(args);
@@ -130,6 +131,15 @@ internal static class PostroomCommand
         Argument<string> id = new("ID") { Description = "A message id, an outside id or a unique prefix." };
         Command command = new("why", "Explains where a message stands, why, and what happens next. Example: postroom why 0198f2c4") { id };
         command.SetAction((result, token) => ReadCommands.WhyAsync(Arguments(result), result.GetValue(id)!, token));
+        return command;
+    }
+
+    private static Command Replay()
+    {
+        Argument<string[]> ids = new("ID") { Description = "Message ids, outside ids or unique prefixes.", Arity = ArgumentArity.OneOrMore };
+        Option<bool> force = new("--force") { Description = "Replay acknowledged messages as well, as new ones." };
+        Command command = new("replay", "Makes finished messages due again. Example: postroom replay 0198f2c4") { ids, force };
+        command.SetAction((result, token) => ReplayCommand.RunAsync(Arguments(result), result.GetValue(ids)!, result.GetValue(force), token));
         return command;
     }
 

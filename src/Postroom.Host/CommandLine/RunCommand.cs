@@ -5,7 +5,7 @@ namespace Postroom.Host;
 /// <summary>Runs the program in the foreground until a signal ends it.</summary>
 internal static class RunCommand
 {
-    public static async Task<int> RunAsync(HostArguments arguments, CancellationToken cancellationToken)
+    public static async Task<int> RunAsync(HostArguments arguments, CancellationToken cancellationToken, Action<IApplicationBuilder>? configure = null)
     {
         TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
         int interrupts = 0;
@@ -27,7 +27,7 @@ internal static class RunCommand
             stop.TrySetResult();
         });
 
-        await using HostedRuntime host = HostedRuntime.Create(arguments, configure: null, welcome: true, Console.Out);
+        await using HostedRuntime host = HostedRuntime.Create(arguments, configure, welcome: true, Console.Out);
         await host.StartAsync(cancellationToken);
         if (!arguments.Quiet)
         {

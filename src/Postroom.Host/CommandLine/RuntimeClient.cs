@@ -48,11 +48,28 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
         return new RuntimeClient(http);
     }
 
+    /// <summary>Changes one resource; null when it does not exist.</summary>
+    public async Task<T?> PostAsync<T>(string path, string json, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        where T : class
+    {
+        using StringContent content = new(json, System.Text.Encoding.UTF8, "application/json");
+        using HttpResponseMessage answer = await http.PostAsync(new Uri($"api/v1/{path}", UriKind.Relative), content, cancellationToken);
+        return await ReadAsync(answer, type, cancellationToken);
+    }
+
     /// <summary>Reads one resource; null when it does not exist.</summary>
     public async Task<T?> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
         where T : class
     {
         using HttpResponseMessage answer = await http.GetAsync(new Uri($"api/v1/{path}", UriKind.Relative), cancellationToken);
+        return await ReadAsync(answer, type, cancellationToken);
+    }
+
+    public void Dispose() => http.Dispose();
+
+    private async Task<T?> ReadAsync<T>(HttpResponseMessage answer, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        where T : class
+    {
         if (answer.StatusCode == HttpStatusCode.NotFound)
         {
             return null;
@@ -68,8 +85,6 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
             ? JsonSerializer.Deserialize(text, type)
             : throw new InvalidOperationException($"The runtime at {http.BaseAddress} answered {(int)answer.StatusCode}: {Detail(text)}");
     }
-
-    public void Dispose() => http.Dispose();
 
     private static string Detail(string text)
     {

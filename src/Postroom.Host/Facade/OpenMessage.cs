@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace Postroom.Host;
 
 /// <summary>The one message a <see cref="PostOffice"/> has open: received and not yet acknowledged.</summary>
@@ -11,7 +9,6 @@ internal sealed class OpenMessage(IMessageQueue queue)
     private Task<bool>? _next;
     private Delivery? _open;
     private MessageHandler? _router;
-    private Task _loop = Task.CompletedTask;
 
     /// <summary>Acknowledges the open message and waits for the next; null when the time is over.</summary>
     public async Task<Message?> NextAsync(TimeSpan? timeout, CancellationToken cancellationToken)
@@ -101,7 +98,7 @@ internal sealed class OpenMessage(IMessageQueue queue)
         }
     }
 
-    public Task StartRouterAsync(MessageHandler handler, Action check)
+    public Task StartRouterAsync(MessageHandler handler, MessageRuntime runtime, Action check)
     {
         if (_router is { } running)
         {
@@ -116,8 +113,8 @@ internal sealed class OpenMessage(IMessageQueue queue)
             throw new InvalidOperationException("ReceiveAsync was used, so a router would compete for the same messages. Use one of the two.");
         }
 
+        runtime.StartRouter(handler);
         _router = handler;
-        _loop = Task.Run(RouteAsync);
         return Task.CompletedTask;
     }
 
@@ -145,26 +142,8 @@ internal sealed class OpenMessage(IMessageQueue queue)
             await _deliveries.DisposeAsync();
         }
 
-        await _loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _closing.Dispose();
         _turn.Dispose();
-    }
-
-    private async Task RouteAsync()
-    {
-        await foreach (Delivery delivery in queue.ConsumeAsync(1, _closing.Token))
-        {
-            try
-            {
-                IncomingMessage message = JsonSerializer.Deserialize(delivery.Envelope.Body.Span, PostroomJson.Default.IncomingMessage)!;
-                await _router!(message with { Attachments = delivery.Envelope.Attachments }, _closing.Token);
-                await queue.AckAsync(delivery, null, CancellationToken.None);
-            }
-            catch (Exception) when (!_closing.IsCancellationRequested)
-            {
-                await queue.NackAsync(delivery, null, CancellationToken.None);
-            }
-        }
     }
 
     private async Task EnterAsync()

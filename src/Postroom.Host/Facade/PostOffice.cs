@@ -132,7 +132,7 @@ public sealed class PostOffice : IAsyncDisposable
 
     /// <summary>Starts the pool <c>router</c>, which hands every incoming message to a function; the message is acknowledged when it returns.</summary>
     /// <exception cref="InvalidOperationException">Another function is already running, or a receiver is open.</exception>
-    public Task StartRouterAsync(MessageHandler handler) => _open.StartRouterAsync(handler, () => ThrowIfServed("in", competing: false));
+    public Task StartRouterAsync(MessageHandler handler) => _open.StartRouterAsync(handler, Runtime, () => ThrowIfServed("in", competing: false));
 
     /// <summary>Acknowledges the open message and stops in order.</summary>
     public async ValueTask DisposeAsync()

@@ -20,6 +20,11 @@ internal sealed class HandlerRunner(
 
     public Settlement Decide(Attempt attempt, AttemptEnd end)
     {
+        if (ReferenceEquals(end, AttemptEnd.Success))
+        {
+            return Settlement.Acknowledge;
+        }
+
         Backoff backoff = queues.Get(attempt.Envelope.Queue).Backoff.ToBackoff();
         return RetryPolicy.Decide(end, attempt.Lease, backoff, options.RetryTimeouts, random(), clock.GetUtcNow());
     }
@@ -58,9 +63,12 @@ internal sealed class HandlerRunner(
 
             HandlerResult result = await CallAsync(entry, payload, context, 0, attempt.CancellationToken);
             context.Close();
-            return result is null
-                ? new AttemptEnd.Threw(new InvalidOperationException($"Handler {entry.Name} returned null. Return HandlerResult.Completed, RetryAfter or Fail."))
-                : new AttemptEnd.Returned(result);
+            return result switch
+            {
+                HandlerResult.Done => AttemptEnd.Success,
+                null => new AttemptEnd.Threw(new InvalidOperationException($"Handler {entry.Name} returned null. Return HandlerResult.Completed, RetryAfter or Fail.")),
+                _ => new AttemptEnd.Returned(result),
+            };
         }
         catch (OperationCanceledException e)
         {
@@ -85,7 +93,13 @@ internal sealed class HandlerRunner(
     {
         return index == middleware.Count
             ? entry.InvokeAsync(payload, context, cancellationToken)
-            : middleware[index].InvokeAsync(context, (inner, token) => CallAsync(entry, payload, inner, index + 1, token), cancellationToken);
+            : PassAsync(entry, payload, context, index, cancellationToken);
+    }
+
+    // Apart from CallAsync, which would otherwise make the closure for every message without middleware too.
+    private ValueTask<HandlerResult> PassAsync(HandlerEntry entry, object? payload, HandlerContext context, int index, CancellationToken cancellationToken)
+    {
+        return middleware[index].InvokeAsync(context, (inner, token) => CallAsync(entry, payload, inner, index + 1, token), cancellationToken);
     }
 
     private string NoHandler(Envelope envelope)

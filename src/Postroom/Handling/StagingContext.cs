@@ -59,7 +59,7 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
     public override void Publish<T>(string queue, string type, T payload, PublishOptions? options = null)
     {
         ReadOnlyMemory<byte> body = factory.Payloads.Write(type, payload);
-        PublishOptions inherited = (options ?? new PublishOptions()) with { Conversation = Conversation };
+        PublishOptions inherited = (options ?? QueuePublisher.Defaults) with { Conversation = Conversation };
         Stage(ref _staged, factory.Publisher.Compose(queue, new QueueMessage(type, body), inherited, Origin()));
     }
 
@@ -119,7 +119,7 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
 
     public IReadOnlyList<FactChange> FactsFor(Settlement settlement)
     {
-        return settlement is Settlement.Acknowledged && _facts is not null ? _facts : [];
+        return settlement is Settlement.Acknowledged ? _facts ?? (IReadOnlyList<FactChange>)[] : [];
     }
 
     public void Dispose()

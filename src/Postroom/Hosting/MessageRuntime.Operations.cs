@@ -1,4 +1,6 @@
+using Postroom.Handling;
 using Postroom.Hosting;
+using Postroom.Workers;
 
 namespace Postroom;
 
@@ -44,6 +46,17 @@ public sealed partial class MessageRuntime
         await Store.WriteAsync(new StoreWrite { Facts = [killed] }, cancellationToken);
         await Rooms.Conversations.CompleteAsync(conversation);
         return discarded;
+    }
+
+    /// <summary>Starts the pool <c>router</c> on queue <c>in</c> with one function as its handler.</summary>
+    internal void StartRouter(MessageHandler handler)
+    {
+        WorkerOptions options = _composition!.Pools.TryGetValue("router", out WorkerOptions? configured) ? configured : new WorkerOptions { Queue = "in" };
+        FunctionRunner runner = new(handler, Rooms.Queues, options, _setup.Clock, _setup.Random ?? Chance.Next);
+        WorkerDefinition definition = new("router", options, runner, Rooms.Queues.Get("in").Lease);
+        WorkerPool pool = new(definition, Store, Rooms.Settler, $"{Node}/{Environment.ProcessId}", _setup.Clock, _setup.Loggers.CreateLogger("Postroom.Workers"));
+        Rooms.Workers.Register(pool);
+        pool.Start();
     }
 
     private async Task SetPausedAsync(string queue, bool paused, CancellationToken cancellationToken)

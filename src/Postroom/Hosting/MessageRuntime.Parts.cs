@@ -119,10 +119,37 @@ public sealed partial class MessageRuntime
             rooms.Sources.Add(create(_services!), into);
         }
 
+        await ReportOrphansAsync(cancellationToken);
         HealthProbes.Register(this, composition, _services!);
         foreach (string conversation in _recovery.CompletedConversations)
         {
             await rooms.Conversations.CompleteAsync(conversation);
+        }
+    }
+
+    /// <summary>Messages of queues that this build does not declare wait until one does; nobody would see them otherwise.</summary>
+    private async Task ReportOrphansAsync(CancellationToken cancellationToken)
+    {
+        RuntimeRooms rooms = _rooms!;
+        StoreStats stats = await rooms.Store.GetStatsAsync(null, cancellationToken);
+        List<string> notices = [.. _recovery!.Notices];
+        long orphans = 0;
+        foreach ((string queue, StoreQueueStats counts) in stats.Queues)
+        {
+            if (counts.Pending > 0 && !rooms.Queues.IsDeclared(queue))
+            {
+                orphans += counts.Pending;
+                notices.Add($"Queue '{queue}' holds {counts.Pending} messages and is not declared in this build, so they wait. Declare it with AddQueue(\"{queue}\"), or register its communicator.");
+            }
+        }
+
+        if (orphans > 0)
+        {
+            _recovery = _recovery with { Parked = _recovery.Parked + orphans, Notices = notices };
+            foreach (string notice in notices)
+            {
+                LogNotice(notice);
+            }
         }
     }
 

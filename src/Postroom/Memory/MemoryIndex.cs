@@ -29,7 +29,13 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
                 + "Nothing was dropped. Let the workers catch up, raise the limit, or use store.kind sqlite.");
         }
 
-        if (_bytes + batch.Sum(Size) > options.Size)
+        long size = 0;
+        for (int i = 0; i < batch.Count; i++)
+        {
+            size += Size(batch[i]);
+        }
+
+        if (_bytes + size > options.Size)
         {
             throw new StoreUnavailableException(
                 $"The memory store holds {_bytes} bytes; its limit is {options.Size} (store.memory.size). "

@@ -32,6 +32,11 @@ internal sealed class DeliveryRunner(Func<Registration> registration, LaneGate g
             return end;
         }
 
+        if (gate.IsSuspended)
+        {
+            return AttemptEnd.Cancelled; // Leased before the pause began: given back, and the lane leases nothing until it is over.
+        }
+
         if (attempt.Lease.SendStartedAt is { } claimed && !MaySendAgain(attempt, target))
         {
             return new AttemptEnd.Delivered(
@@ -95,7 +100,7 @@ internal sealed class DeliveryRunner(Func<Registration> registration, LaneGate g
         }
         catch (OperationCanceledException) when (attempt.CancelReason == CancelReason.Timeout)
         {
-            return new AttemptEnd.TimedOut(queues.Get(attempt.Envelope.Queue).Lease);
+            return new AttemptEnd.TimedOut(target.Config.Outbound.SendTimeout);
         }
         catch (OperationCanceledException) when (attempt.CancelReason != CancelReason.None && !context.BytesLeft)
         {
@@ -184,10 +189,9 @@ internal sealed class DeliveryRunner(Func<Registration> registration, LaneGate g
     /// <summary>A send left and no answer came: once more where the policy says so, otherwise a person decides.</summary>
     private Settlement Uncertain(Attempt attempt, string reason)
     {
-        DateTimeOffset now = clock.GetUtcNow();
-        return new Settlement.Retried(now + TimeSpan.FromSeconds(1), reason, CountsAttempt: false) { Cause = FailureKind.Uncertain, KeepsClaim = true } is var again
-            && MaySendAgain(attempt, registration()) && attempt.Lease.SendStartedAt is null
-            ? again
+        bool first = attempt.Lease.SendStartedAt is null;
+        return first && MaySendAgain(attempt, registration())
+            ? new Settlement.Retried(clock.GetUtcNow() + TimeSpan.FromSeconds(1), reason, CountsAttempt: false) { Cause = FailureKind.Uncertain, KeepsClaim = true }
             : Settlement.Fail(FailureKind.Uncertain, reason);
     }
 

@@ -14,6 +14,18 @@ internal sealed class LaneGate(TimeProvider clock)
     /// <summary>Why the lane waits; null when it does not.</summary>
     public string? Problem { get; private set; }
 
+    /// <summary>Whether nothing leaves now although the communicator has started: the service asked for a pause, or cannot be reached.</summary>
+    public bool IsSuspended
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _until > clock.GetTimestamp();
+            }
+        }
+    }
+
     /// <summary>The communicator has started: messages may leave.</summary>
     public void Open()
     {

@@ -9,7 +9,7 @@ internal sealed class MessageSender(CommunicationDispatcher dispatcher, QueuePub
 
     public async ValueTask<PublishResult> PublishAsync<T>(string queue, string type, T payload, PublishOptions? options, CancellationToken cancellationToken)
     {
-        Envelope envelope = publisher.Compose(queue, new QueueMessage(type, payloads.Write(type, payload)), options ?? new PublishOptions(), MessageOrigin.Outside);
+        Envelope envelope = publisher.Compose(queue, new QueueMessage(type, payloads.Write(type, payload)), options ?? QueuePublisher.Defaults, MessageOrigin.Outside);
         IReadOnlyList<AppendResult> results = await store.AppendAsync([envelope], null, cancellationToken);
         activity.Accepted(queue);
         return new PublishResult(results[0].Id, results[0].Duplicate);

@@ -13,7 +13,7 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
 
     public async ValueTask<PublishResult> PublishAsync(QueueMessage message, PublishOptions? options, CancellationToken cancellationToken)
     {
-        Envelope envelope = publisher.Compose(Name, message, options ?? new PublishOptions(), MessageOrigin.Outside);
+        Envelope envelope = publisher.Compose(Name, message, options ?? QueuePublisher.Defaults, MessageOrigin.Outside);
         IReadOnlyList<AppendResult> results = await store.AppendAsync([envelope], null, cancellationToken);
         activity.Accepted(Name);
         return new PublishResult(results[0].Id, results[0].Duplicate);

@@ -16,6 +16,9 @@ internal readonly record struct MessageOrigin(MessageId? ParentId, string? Conve
 /// <summary>Makes envelopes for queues: checks what a caller gives and fills in what the queue says.</summary>
 internal sealed class QueuePublisher(QueueCatalog queues, LimitsOptions limits, TimeProvider clock)
 {
+    /// <summary>What a caller wants who says nothing.</summary>
+    public static PublishOptions Defaults { get; } = new();
+
     /// <summary>Makes the envelope of a published message.</summary>
     /// <exception cref="AddressException">The queue is not declared.</exception>
     /// <exception cref="ArgumentException">The type, a header or the size is refused; the text names it.</exception>

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Postroom.Diagnostics;
 using Postroom.Workers;
@@ -16,8 +15,10 @@ internal sealed partial class Settler(
     private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(50), 2, TimeSpan.FromSeconds(5), 0.2);
 
     private readonly SemaphoreSlim _room = new(window, window);
-    private readonly ConcurrentDictionary<Task, bool> _unfinished = new();
     private readonly CancellationTokenSource _closing = new();
+    private readonly Lock _gate = new();
+    private TaskCompletionSource? _idle;
+    private int _unfinished;
 
     /// <summary>Hands one outcome over; waits only while the window is full.</summary>
     public ValueTask SettleAsync(Attempt attempt, Settlement settlement, PoolCounters counters)
@@ -26,14 +27,18 @@ internal sealed partial class Settler(
     }
 
     /// <summary>Hands one outcome over without waiting, for an attempt that was given up.</summary>
-    public void HandOver(Attempt attempt, Settlement settlement, PoolCounters counters) => Track(WaitAsync(attempt, settlement, counters).AsTask());
+    public void HandOver(Attempt attempt, Settlement settlement, PoolCounters counters)
+    {
+        Interlocked.Increment(ref _unfinished);
+        _ = HandOverAsync(attempt, settlement, counters);
+    }
 
     /// <summary>Waits until everything handed over is stored or lost.</summary>
     public async Task FlushAsync(CancellationToken cancellationToken)
     {
-        while (!_unfinished.IsEmpty)
+        while (NextIdle() is { } idle)
         {
-            await Task.WhenAll(_unfinished.Keys).WaitAsync(cancellationToken);
+            await idle.WaitAsync(cancellationToken);
         }
     }
 
@@ -50,75 +55,143 @@ internal sealed partial class Settler(
         await Continue(attempt, settlement, counters);
     }
 
+    private async Task HandOverAsync(Attempt attempt, Settlement settlement, PoolCounters counters)
+    {
+        try
+        {
+            await WaitAsync(attempt, settlement, counters);
+        }
+        catch (Exception e)
+        {
+            Broken(e);
+        }
+        finally
+        {
+            Ended();
+        }
+    }
+
     private ValueTask Continue(Attempt attempt, Settlement settlement, PoolCounters counters)
     {
         counters.BeginSettle();
         Settlement clean = Clean(settlement);
-        ValueTask stored = StoreAsync(attempt, clean);
+        ValueTask stored = BeginStore(attempt, clean);
         if (stored.IsCompletedSuccessfully)
         {
             Finish(clean, counters);
             return reporter.ReportAsync(attempt, clean);
         }
 
-        Track(FinishAsync(stored, attempt, clean, counters));
+        Interlocked.Increment(ref _unfinished);
+        _ = FinishAsync(stored, attempt, clean, counters);
         return default;
     }
 
     private async Task FinishAsync(ValueTask stored, Attempt attempt, Settlement settlement, PoolCounters counters)
     {
-        bool done = false;
         try
         {
-            done = await UntilStoredAsync(stored, attempt, settlement);
-        }
-        finally
-        {
-            Finish(settlement, counters);
-        }
-
-        if (done)
-        {
-            await reporter.ReportAsync(attempt, settlement);
-        }
-    }
-
-    private async ValueTask<bool> UntilStoredAsync(ValueTask stored, Attempt attempt, Settlement settlement)
-    {
-        for (int failures = 1; ; failures++)
-        {
+            bool done = true;
             try
             {
                 await stored;
-                return true;
             }
-            catch (LeaseLostException e)
+            catch (Exception e)
             {
-                reporter.Lost(attempt, e);
-                return false;
+                (done, settlement) = await StoreAgainAsync(e, attempt, settlement);
             }
-            catch (StoreUnavailableException e)
+            finally
             {
-                if (failures == 1)
-                {
-                    LogWaiting(attempt.Envelope.Id, e.Message);
-                }
+                Finish(settlement, counters);
             }
-            catch (ObjectDisposedException) when (_closing.IsCancellationRequested)
+
+            if (done)
             {
-                return false; // Recovery finds the message as it was before this attempt.
+                await reporter.ReportAsync(attempt, settlement);
+            }
+        }
+        catch (Exception e)
+        {
+            Broken(e);
+        }
+        finally
+        {
+            Ended();
+        }
+    }
+
+    /// <summary>Goes on after a failure until the outcome is stored or given up; says which outcome it was in the end.</summary>
+    private async ValueTask<(bool Stored, Settlement Settlement)> StoreAgainAsync(Exception failure, Attempt attempt, Settlement settlement)
+    {
+        bool refused = false;
+        for (int failures = 1; ; failures++)
+        {
+            switch (failure)
+            {
+                case LeaseLostException lost:
+                    reporter.Lost(attempt, lost);
+                    return (false, settlement);
+                case ObjectDisposedException when _closing.IsCancellationRequested:
+                    return (false, settlement); // Recovery finds the message as it was before this attempt.
+                case StoreUnavailableException when failures == 1:
+                    LogWaiting(attempt.Envelope.Id, failure.Message);
+                    break;
+                case StoreUnavailableException:
+                    break;
+                case var _ when refused:
+                    Broken(failure);
+                    return (false, settlement);
+                default:
+                    // The store refuses this outcome itself, so trying the same again is no use: the attempt counts as failed, and what it staged is dropped.
+                    refused = true;
+                    LogRefused(failure, attempt.Envelope.Id);
+                    attempt.Drop();
+                    settlement = Clean(RetryPolicy.Again(
+                        attempt.Lease, Backoff.Default, $"The outcome could not be stored: {failure.Message}", FailureKind.Exception, random(), clock.GetUtcNow()));
+                    break;
+            }
+
+            if (failure is StoreUnavailableException && !await WaitAsync(failures))
+            {
+                return (false, settlement);
             }
 
             try
             {
-                await Task.Delay(Retry.After(Math.Min(failures, 10), random()), clock, _closing.Token);
+                await BeginStore(attempt, settlement);
+                return (true, settlement);
             }
-            catch (OperationCanceledException)
+            catch (Exception e)
             {
-                return false;
+                failure = e;
             }
+        }
+    }
 
-            stored = StoreAsync(attempt, settlement);
+    /// <summary>Waits before the next try; false when the runtime closes.</summary>
+    private async ValueTask<bool> WaitAsync(int failures)
+    {
+        try
+        {
+            await Task.Delay(Retry.After(Math.Min(failures, 10), random()), clock, _closing.Token);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Starts to store; a store that refuses at once is no different from one that refuses later.</summary>
+    private ValueTask BeginStore(Attempt attempt, Settlement settlement)
+    {
+        try
+        {
+            return StoreAsync(attempt, settlement);
+        }
+        catch (Exception e)
+        {
+            return ValueTask.FromException(e);
         }
     }
 
@@ -157,29 +230,48 @@ internal sealed partial class Settler(
         _room.Release();
     }
 
-    private void Track(Task task)
+    private void Ended()
     {
-        if (task.IsCompletedSuccessfully)
+        if (Interlocked.Decrement(ref _unfinished) > 0)
         {
             return;
         }
 
-        _unfinished.TryAdd(task, true);
-        task.ContinueWith(
-            static (ended, state) => ((Settler)state!).Ended(ended), this, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        lock (_gate)
+        {
+            _idle?.TrySetResult();
+            _idle = null;
+        }
     }
 
-    private void Ended(Task task)
+    /// <summary>Completes when nothing is on its way; null when nothing is.</summary>
+    private Task? NextIdle()
     {
-        _unfinished.TryRemove(task, out _);
-        if (task.Exception is { } e && !_closing.IsCancellationRequested)
+        lock (_gate)
         {
-            LogBroken(e.GetBaseException());
+            if (Volatile.Read(ref _unfinished) == 0)
+            {
+                return null;
+            }
+
+            _idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _idle.Task;
+        }
+    }
+
+    private void Broken(Exception e)
+    {
+        if (!_closing.IsCancellationRequested)
+        {
+            LogBroken(e);
         }
     }
 
     [LoggerMessage(300, LogLevel.Warning, "The outcome of message {MessageId} cannot be stored now and is kept: {Why}")]
     private partial void LogWaiting(MessageId messageId, string why);
+
+    [LoggerMessage(302, LogLevel.Error, "The outcome of message {MessageId} was refused by the store; its attempt counts as failed.")]
+    private partial void LogRefused(Exception exception, MessageId messageId);
 
     [LoggerMessage(301, LogLevel.Error, "An outcome could not be handed over; its message is decided by the next attempt.")]
     private partial void LogBroken(Exception exception);

@@ -47,6 +47,15 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
         return Context is { } context ? context.StagedFor(settlement) : settlement is Settlement.Acknowledged ? Routed : [];
     }
 
+    /// <summary>Forgets what was staged and what the service said: only the outcome itself is stored.</summary>
+    public void Drop()
+    {
+        Context?.Dispose();
+        Context = null;
+        Receipt = null;
+        Routed = [];
+    }
+
     /// <summary>Why its token was cancelled; <see cref="CancelReason.None"/> while it was not.</summary>
     public CancelReason CancelReason { get; set; }
 

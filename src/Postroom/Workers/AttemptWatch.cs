@@ -25,7 +25,8 @@ internal sealed class AttemptWatch : IDisposable
     /// <summary>Something runs: the timer is armed unless it is.</summary>
     public void OnBusy()
     {
-        if (_limit == Timeout.InfiniteTimeSpan || Interlocked.Exchange(ref _armed, 1) == 1)
+        // Read before written: all workers of the pool come here for every message.
+        if (_limit == Timeout.InfiniteTimeSpan || Volatile.Read(ref _armed) == 1 || Interlocked.Exchange(ref _armed, 1) == 1)
         {
             return;
         }

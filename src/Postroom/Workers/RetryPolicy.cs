@@ -42,7 +42,8 @@ internal static class RetryPolicy
             : Settlement.RetryAt(now + wait, reason, countsAttempt);
     }
 
-    private static string Text(Exception e) => $"{e.GetType().Name}: {e.Message}";
+    // Those two carry words that were chosen for the reader of the record, and a contact may see them.
+    private static string Text(Exception e) => e is PermanentException or RetryAfterException ? e.Message : $"{e.GetType().Name}: {e.Message}";
 
     private static string TimeoutText(TimeSpan limit)
     {

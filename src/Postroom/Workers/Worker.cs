@@ -54,13 +54,13 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
     private async ValueTask RunAsync(MessageLease lease)
     {
         Attempt attempt = new(lease, Slot, clock.GetTimestamp(), _time.Token);
-        if (!await store.RenewAsync(lease, _begin, CancellationToken.None))
+        if (!await BeginAsync(lease))
         {
             return; // Withdrawn by an operator between lease and begin.
         }
 
         Enter(attempt);
-        AttemptEnd end = await runner.RunAsync(attempt);
+        AttemptEnd end = await EndOfAsync(attempt);
         Leave();
 
         if (attempt.TryEnd())
@@ -71,6 +71,32 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
         else
         {
             pool.Counters.LateOutcome();
+        }
+    }
+
+    private async ValueTask<bool> BeginAsync(MessageLease lease)
+    {
+        try
+        {
+            return await store.RenewAsync(lease, _begin, CancellationToken.None);
+        }
+        catch
+        {
+            // This loop dies and is started again; the lease, which would not end by time, must not die with it.
+            await pool.GiveBackAsync(lease);
+            throw;
+        }
+    }
+
+    private async ValueTask<AttemptEnd> EndOfAsync(Attempt attempt)
+    {
+        try
+        {
+            return await runner.RunAsync(attempt);
+        }
+        catch (Exception e)
+        {
+            return new AttemptEnd.Threw(e);
         }
     }
 

@@ -259,6 +259,20 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         };
     }
 
+    /// <summary>Gives back a lease whose attempt has not begun.</summary>
+    public async Task GiveBackAsync(MessageLease lease)
+    {
+        try
+        {
+            await _store.SettleAsync(lease, Settlement.Release, [], CancellationToken.None);
+        }
+        catch (Exception e) when (e is LeaseLostException or StoreUnavailableException or ObjectDisposedException)
+        {
+            // Nothing began, so nothing is lost: the message is pending for whoever leases next.
+            LogReleaseFailed(Name, lease.Envelope.Id, e.Message);
+        }
+    }
+
     /// <summary>The workers at this moment.</summary>
     public Worker[] Workers()
     {
@@ -270,7 +284,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
 
     private async Task PumpAsync()
     {
-        while (!_stopping.IsCancellationRequested)
+        while (!_stopping.IsCancellationRequested && !IsFaulted)
         {
             Task? paused;
             CancellationToken pumping;
@@ -322,15 +336,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     {
         while (_leases.Reader.TryRead(out MessageLease? lease))
         {
-            try
-            {
-                await _store.SettleAsync(lease, Settlement.Release, [], CancellationToken.None);
-            }
-            catch (Exception e) when (e is LeaseLostException or StoreUnavailableException or ObjectDisposedException)
-            {
-                // Nothing began, so nothing is lost: the message is pending for whoever leases next.
-                LogReleaseFailed(Name, lease.Envelope.Id, e.Message);
-            }
+            await GiveBackAsync(lease);
         }
     }
 

@@ -60,6 +60,23 @@ public sealed class OperationsTests : IDisposable
     }
 
     [Fact]
+    public async Task Messages_of_a_queue_that_this_build_does_not_declare_are_reported_and_kept()
+    {
+        MessageId id;
+        await using (MessageRuntime first = await StartDurableAsync(app => app.AddQueue("bills").AddPayload("bill.due", RuntimeTestJson.Default.Order)))
+        {
+            id = (await first.Sender.PublishAsync("bills", "bill.due", new Order("x"), null, Cancel)).Id;
+        }
+
+        await using MessageRuntime second = await StartDurableAsync(app => app.AddWork((_, _, _) => new(HandlerResult.Completed)));
+
+        RuntimeStatus status = await second.View.GetStatusAsync(Cancel);
+        Assert.Equal(1, status.Recovery!.Parked);
+        Assert.Contains(status.Notices, notice => notice.Contains("Queue 'bills' holds 1 messages", StringComparison.Ordinal));
+        Assert.Equal(MessageState.Pending, (await second.Journal.GetAsync(id, false, Cancel))!.Entry.State);
+    }
+
+    [Fact]
     public async Task A_purge_gives_up_what_waits_and_deletes_nothing()
     {
         await using MessageRuntime runtime = await StartAsync(app => app.AddWork((_, _, _) => new(HandlerResult.Completed)));

@@ -1,0 +1,56 @@
+using System.Globalization;
+
+namespace Postroom.CrashApp;
+
+/// <summary>The words of the crash application; what it does not know belongs to the runtime.</summary>
+internal sealed record CrashOptions
+{
+    public required string Mode { get; init; }
+
+    /// <summary>The Unix socket of the ledger; null when nobody listens.</summary>
+    public string? Ledger { get; init; }
+
+    /// <summary>Messages per second that all publishers together aim at; 0 publishes nothing.</summary>
+    public int Rate { get; init; }
+
+    /// <summary>Decides which kind a message is; the same seed gives every message the same kind in every run.</summary>
+    public int Seed { get; init; }
+
+    /// <summary>Says EMPTY when no message is open any more.</summary>
+    public bool UntilEmpty { get; init; }
+
+    /// <summary>Payload types with a handler.</summary>
+    public IReadOnlyList<string> Handle { get; init; } = [];
+
+    /// <summary>Payload types to publish once at the start.</summary>
+    public IReadOnlyList<string> Publish { get; init; } = [];
+
+    /// <summary>How many messages to append.</summary>
+    public int Count { get; init; }
+
+    /// <summary>Waits for this file before the marked step.</summary>
+    public string? Gate { get; init; }
+
+    public static CrashOptions Parse(string[] args)
+    {
+        CrashOptions options = new() { Mode = args.Length > 0 ? args[0] : "" };
+        for (int i = 1; i < args.Length; i++)
+        {
+            string value = i + 1 < args.Length ? args[i + 1] : "";
+            options = args[i] switch
+            {
+                "--ledger" => options with { Ledger = value },
+                "--rate" => options with { Rate = int.Parse(value, CultureInfo.InvariantCulture) },
+                "--seed" => options with { Seed = int.Parse(value, CultureInfo.InvariantCulture) },
+                "--count" => options with { Count = int.Parse(value, CultureInfo.InvariantCulture) },
+                "--until-empty" => options with { UntilEmpty = true },
+                "--handle" => options with { Handle = value.Split(',') },
+                "--publish" => options with { Publish = value.Split(',') },
+                "--gate" => options with { Gate = value },
+                _ => options,
+            };
+        }
+
+        return options;
+    }
+}

@@ -1,0 +1,24 @@
+using Postroom.CrashApp;
+using Postroom.Host;
+
+// dotnet Postroom.CrashApp.dll MODE [options] [--set key=value ...]; the harness and the end-to-end tests start it, nobody else.
+CrashOptions options = CrashOptions.Parse(args);
+using LedgerClient? ledger = options.Ledger is null ? null : LedgerClient.Connect(options.Ledger);
+try
+{
+    return options.Mode switch
+    {
+        "load" => await RunAsync(new Load(options, ledger!).Configure),
+        "talk" => await RunAsync(new Talk(ledger).Configure),
+        "types" => await RunAsync(new Types(options, ledger!).Configure),
+        "backlog" => await RunAsync(new Backlog(options, ledger!).Configure),
+        "receive" => await Receive.RunAsync(args, options),
+        _ => throw new ArgumentException($"There is no mode '{options.Mode}'. Use load, talk, types, backlog or receive."),
+    };
+}
+catch (Exception e)
+{
+    return await PostroomCommand.ReportAsync(e);
+}
+
+Task<int> RunAsync(Action<Postroom.IApplicationBuilder> configure) => RunCommand.RunAsync(HostArguments.Parse(args), CancellationToken.None, configure);

@@ -1,0 +1,139 @@
+using Postroom.Crash;
+using Postroom.Testing;
+using Xunit;
+
+namespace Postroom.EndToEnd.Tests.Program;
+
+/// <summary>Programs without modules.</summary>
+[Collection(Processes.Name)]
+public sealed class FacadeTests
+{
+    [Fact]
+    public async Task Ac36_A_receiving_program_killed_before_its_reply_gets_the_message_again_and_the_reply_exists_once()
+    {
+        await using RealProgram program = new();
+        string gate = Path.Combine(program.Folder, "gate");
+        await program.RunAppAsync("receive", "--gate", gate);
+        string id = await program.PostAsync("1036", "hello");
+        await program.UntilAsync(() => Task.FromResult(program.Process.Output.Contains("RECEIVED hello", StringComparison.Ordinal)));
+
+        await program.KillAsync();
+        await File.WriteAllTextAsync(gate, "", RealProgram.Cancel);
+        await program.RunAppAsync("receive", "--gate", gate);
+        await program.UntilAsync(() => Task.FromResult(program.Process.Output.Contains("REPLIED hello", StringComparison.Ordinal)));
+
+        // Killed again, now between the reply and the next receive: the reply committed with the acknowledgement.
+        await program.KillAsync();
+        await program.RunAppAsync("receive", "--gate", gate);
+        await program.UntilAsync(id, "acked");
+        Assert.Equal(["You said: hello"], await program.AnswersAsync("1036"));
+        Assert.DoesNotContain("RECEIVED", program.Process.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Ac37_A_receive_that_does_not_block_or_runs_out_of_time_throws_and_the_trying_one_returns_null()
+    {
+        await using RealProgram program = new();
+        await using PostOffice office = await PostOffice.StartAsync(Settings(program), cancellationToken: RealProgram.Cancel);
+
+        await Assert.ThrowsAsync<TimeoutException>(() => office.ReceiveAsync(block: false, cancellationToken: RealProgram.Cancel));
+        await Assert.ThrowsAsync<TimeoutException>(() => office.ReceiveAsync(timeout: TimeSpan.FromMilliseconds(50), cancellationToken: RealProgram.Cancel));
+        Assert.Null(await office.TryReceiveAsync(cancellationToken: RealProgram.Cancel));
+
+        await program.PostAsync("1037", "now");
+        Message? message = null;
+        await WaitAsync(async () => (message = await office.TryReceiveAsync(cancellationToken: RealProgram.Cancel)) is not null);
+        Assert.Equal("now", message!.RawPayload);
+    }
+
+    [Fact]
+    public async Task Ac38_A_send_needs_a_recipient_and_finds_the_channel_a_contact_wrote_in_last()
+    {
+        await using RealProgram program = new();
+        await using PostOffice office = await PostOffice.StartAsync(Settings(program), cancellationToken: RealProgram.Cancel);
+
+        await Assert.ThrowsAsync<ArgumentException>(() => office.SendAsync("hi", cancellationToken: RealProgram.Cancel));
+        await Assert.ThrowsAsync<ArgumentException>(() => office.SendAsync("hi", "", RealProgram.Cancel));
+
+        await program.PostAsync("1038", "it is me");
+        await office.SendAsync("found you", "1038", RealProgram.Cancel);
+        await WaitAsync(async () => (await program.AnswersAsync("1038")).Count == 1);
+        Assert.Equal("found you", Assert.Single(await program.AnswersAsync("1038")));
+    }
+
+    [Fact]
+    public async Task Ac38_Ten_sends_in_a_row_return_before_the_first_is_delivered_and_arrive_in_order()
+    {
+        await using RealProgram program = new();
+        RecordingCommunicator slow = new("slow");
+        slow.Next(new SendOutcome.Takes(TimeSpan.FromSeconds(3)));
+        await using PostOffice office = await PostOffice.StartAsync(Settings(program), app => app.AddCommunicator(_ => slow), RealProgram.Cancel);
+
+        for (int n = 0; n < 10; n++)
+        {
+            await office.SendAsync($"text {n}", "slow:somebody", RealProgram.Cancel);
+        }
+
+        Assert.True(slow.Sends.Count <= 1, $"{slow.Sends.Count} had left before the last was stored.");
+        await slow.WaitForSendsAsync(10, RealProgram.Cancel);
+        Assert.Equal(Enumerable.Range(0, 10).Select(n => $"text {n}"), slow.Sends.Select(send => send.Message.Message));
+    }
+
+    [Theory]
+    [InlineData("receive", "You said: hello")]
+    [InlineData("handler", "You wrote 5 characters.")]
+    public async Task The_samples_compile_and_answer_the_web_chat(string sample, string answer)
+    {
+        await using RealProgram program = new();
+        DirectoryInfo root = new(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(root.FullName, "Postroom.slnx")))
+        {
+            root = root.Parent!;
+        }
+
+        string built = Path.Combine(program.Folder, "built");
+        using (System.Diagnostics.Process build = Shell.Start(
+            "dotnet",
+            ["build", Path.Combine(root.FullName, "samples", $"{sample}.cs"), "-o", built, "--nologo", "-v", "quiet"],
+            new Dictionary<string, string> { ["RunAnalyzersDuringBuild"] = "false" }))
+        {
+            string text = await build.StandardOutput.ReadToEndAsync(RealProgram.Cancel);
+            await build.WaitForExitAsync(RealProgram.Cancel);
+            Assert.True(build.ExitCode == 0, text);
+        }
+
+        program.StartProcess(Path.Combine(built, $"{sample}.dll"), [], []);
+        await WaitAsync(async () => !program.Process.HasExited && await AnswersHealthAsync(program));
+        await program.PostAsync("1099", "hello");
+
+        Assert.Equal(answer, Assert.Single(await program.ListenAsync("1099", 1, after: "0")).Text);
+    }
+
+    private static async Task<bool> AnswersHealthAsync(RealProgram program)
+    {
+        try
+        {
+            using HttpResponseMessage answer = await program.Http.GetAsync(new Uri(program.Address, "health/ready"), RealProgram.Cancel);
+            return answer.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+
+    private static string[] Settings(RealProgram program) =>
+    [
+        "--set", $"store.path={program.Store}", "--set", $"runtime.dataDirectory={Path.Combine(program.Folder, "data")}",
+        "--set", $"server.urls=[\"http://127.0.0.1:{program.Port}\"]",
+    ];
+
+    private static async Task WaitAsync(Func<Task<bool>> condition)
+    {
+        for (int trial = 0; !await condition(); trial++)
+        {
+            Assert.True(trial < 1_200, "Waited a minute.");
+            await Task.Delay(50, RealProgram.Cancel);
+        }
+    }
+}

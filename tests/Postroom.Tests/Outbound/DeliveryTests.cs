@@ -1,0 +1,152 @@
+using Postroom.Testing;
+using Postroom.Tests.Hosting;
+using Xunit;
+using static Postroom.Tests.Hosting.RuntimeHarness;
+
+namespace Postroom.Tests.Outbound;
+
+/// <summary>What a lane makes of the answers of a service.</summary>
+public sealed class DeliveryTests
+{
+    private static readonly CommunicatorBackendConfig Quick = new()
+    {
+        Type = "webhook",
+        Retry = new RetryConfig { MaxAttempts = 3, Backoff = new BackoffOptions { Base = TimeSpan.FromMilliseconds(2), Max = TimeSpan.FromMilliseconds(5) } },
+    };
+
+    [Fact]
+    public async Task A_transient_failure_is_tried_again_and_counts()
+    {
+        RecordingCommunicator service = new("service");
+        service.Next(new SendOutcome.Fails(new DeliveryFailure.Transient()), new SendOutcome.Throws(new IOException("reset")));
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => service, config: Quick));
+
+        EmitOutcome outcome = await SendAsync(runtime);
+
+        Assert.Equal(MessageState.Acked, outcome.State);
+        Assert.Equal([1, 2, 3], service.Sends.Select(send => send.Attempt));
+        Assert.Single(service.Sends.Select(send => send.IdempotencyKey).Distinct());
+    }
+
+    [Fact]
+    public async Task A_refusal_fails_at_once_and_the_last_transient_failure_fails_as_exhausted()
+    {
+        RecordingCommunicator service = new("service");
+        service.Next(new SendOutcome.Fails(new DeliveryFailure.Refused("403"), "blocked"));
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => service, config: Quick));
+        EmitOutcome refused = await SendAsync(runtime);
+        service.Next(Enumerable.Repeat<SendOutcome>(new SendOutcome.Fails(new DeliveryFailure.Transient()), 3));
+        EmitOutcome exhausted = await SendAsync(runtime);
+
+        Assert.Equal((MessageState.Failed, FailureKind.Refused), await StateAsync(runtime, refused.Id));
+        Assert.Contains("403", refused.Error, StringComparison.Ordinal);
+        Assert.Equal((MessageState.Failed, FailureKind.Exhausted), await StateAsync(runtime, exhausted.Id));
+    }
+
+    [Fact]
+    public async Task A_service_that_cannot_be_reached_suspends_the_lane_and_uses_no_attempt()
+    {
+        RecordingCommunicator service = new("service");
+        service.Next(new SendOutcome.Fails(new DeliveryFailure.Transient(ServiceWide: true)));
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => service, config: Quick with { Retry = new RetryConfig { MaxAttempts = 1 } }));
+
+        EmitOutcome outcome = await SendAsync(runtime);
+
+        Assert.Equal(MessageState.Acked, outcome.State);
+        Assert.Equal([1, 1], service.Sends.Select(send => send.Attempt));
+        Assert.True(service.Sends[1].At - service.Sends[0].At >= TimeSpan.FromMilliseconds(700), "the lane should have waited about a second");
+    }
+
+    [Fact]
+    public async Task A_rate_limited_recipient_waits_as_told_and_uses_no_attempt()
+    {
+        RecordingCommunicator service = new("service");
+        service.Next(new SendOutcome.Fails(new DeliveryFailure.RateLimited(TimeProvider.System.GetUtcNow() + TimeSpan.FromMilliseconds(300))));
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => service, config: Quick with { Retry = new RetryConfig { MaxAttempts = 1 } }));
+
+        EmitOutcome outcome = await SendAsync(runtime);
+
+        Assert.Equal(MessageState.Acked, outcome.State);
+        Assert.Equal(2, service.Sends.Count);
+    }
+
+    [Fact]
+    public async Task An_uncertain_send_is_sent_once_more_where_the_policy_says_retry_and_then_waits_for_a_person_who_confirms_it()
+    {
+        RecordingCommunicator service = new("service");
+        service.Next(new SendOutcome.Fails(new DeliveryFailure.Uncertain()), new SendOutcome.Fails(new DeliveryFailure.Uncertain()));
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => service, config: Quick));
+
+        EmitOutcome outcome = await SendAsync(runtime);
+
+        Assert.Equal((MessageState.Failed, FailureKind.Uncertain), await StateAsync(runtime, outcome.Id));
+        Assert.Equal([false, true], service.Sends.Select(send => send.Redelivered));
+        await runtime.Journal.ConfirmAsync(outcome.Id, "anna", Cancel);
+        JournalRecord record = await runtime.EndedAsync(outcome.Id, MessageState.Acked);
+        Assert.Equal("confirmed", record.Receipts[^1].Detail);
+        Assert.Equal(2, service.Sends.Count);
+    }
+
+    [Fact]
+    public async Task An_uncertain_send_is_held_where_the_policy_says_hold()
+    {
+        RecordingCommunicator service = new("service");
+        service.Next(new SendOutcome.Fails(new DeliveryFailure.Uncertain()));
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => service, config: Quick with { Uncertain = UncertainPolicy.Hold }));
+
+        EmitOutcome outcome = await SendAsync(runtime);
+
+        Assert.Equal((MessageState.Failed, FailureKind.Uncertain), await StateAsync(runtime, outcome.Id));
+        Assert.Single(service.Sends);
+    }
+
+    [Theory]
+    [InlineData(UnavailablePolicy.Drop, MessageState.Acked)]
+    [InlineData(UnavailablePolicy.Fail, MessageState.Failed)]
+    public async Task A_communicator_that_has_not_started_drops_or_fails_its_messages_as_its_policy_says(UnavailablePolicy policy, MessageState state)
+    {
+        RecordingCommunicator service = new("service") { StartFailure = new IOException("no network") };
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => service, config: Quick with { OnUnavailable = policy }));
+
+        EmitOutcome outcome = await SendAsync(runtime);
+
+        Assert.Equal(state, outcome.State);
+        Assert.Empty(service.Sends);
+    }
+
+    [Fact]
+    public async Task Messages_of_one_conversation_leave_in_order_through_failures()
+    {
+        RecordingCommunicator service = new("service");
+        Random random = new(5);
+        service.Next(Enumerable.Range(0, 60).Select(_ => random.Next(3) == 0 ? new SendOutcome.Fails(new DeliveryFailure.Transient()) : (SendOutcome)new SendOutcome.Succeeds()));
+        await using MessageRuntime runtime = await StartAsync(
+            app => app.AddCommunicator(_ => service, config: Quick with { Retry = new RetryConfig { MaxAttempts = 50, Backoff = Quick.Retry.Backoff } }));
+
+        List<EmitResult> sent = [];
+        for (int i = 0; i < 30; i++)
+        {
+            sent.Add(await runtime.Dispatcher.EmitAsync(new OutgoingMessage($"{i}") { To = Address.ForRecipient("service", "anna") }, Cancel));
+        }
+
+        foreach (EmitResult result in sent)
+        {
+            Assert.Equal(MessageState.Acked, (await result.WaitAsync(TimeSpan.FromSeconds(30), Cancel))[0].State);
+        }
+
+        IEnumerable<string> successes = service.Sends.Where(send => send.Outcome is SendOutcome.Succeeds).Select(send => send.Message.Message);
+        Assert.Equal(Enumerable.Range(0, 30).Select(i => $"{i}"), successes);
+    }
+
+    private static async Task<EmitOutcome> SendAsync(MessageRuntime runtime)
+    {
+        EmitResult result = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("hello") { To = Address.ForRecipient("service", "anna") }, Cancel);
+        return Assert.Single(await result.WaitAsync(TimeSpan.FromSeconds(30), Cancel));
+    }
+
+    private static async Task<(MessageState State, FailureKind? Kind)> StateAsync(MessageRuntime runtime, MessageId id)
+    {
+        JournalEntry entry = (await runtime.Journal.GetAsync(id, withBody: false, Cancel))!.Entry;
+        return (entry.State, entry.FailureKind);
+    }
+}
