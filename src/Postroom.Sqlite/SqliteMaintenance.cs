@@ -38,26 +38,63 @@ public static class SqliteMaintenance
     /// <param name="path">The store file.</param>
     /// <param name="target">A file that does not exist.</param>
     /// <param name="cancellationToken">Ends it; the incomplete copy is deleted.</param>
-    public static ValueTask BackupAsync(string path, string target, CancellationToken cancellationToken) => CopyAsync(path, target, cancellationToken);
+    public static ValueTask BackupAsync(string path, string target, CancellationToken cancellationToken) =>
+        CopyAsync(path, target, ColdConnection.Open, new CopyLimits(), cancellationToken);
 
-    internal static async ValueTask CopyAsync(string path, string target, CancellationToken cancellationToken)
+    /// <summary>What bounds a copy of a store in use: its snapshot keeps the WAL from beginning again.</summary>
+    internal sealed record CopyLimits
     {
-        await Task.Factory.StartNew(() => Copy(path, target, cancellationToken), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        /// <summary>How far the WAL may grow meanwhile.</summary>
+        public long WalGrowth { get; init; } = 256L << 20;
+
+        /// <summary>How often the copy is begun.</summary>
+        public int Tries { get; init; } = 3;
+
+        public int PagesPerStep { get; init; } = SqliteMaintenance.PagesPerStep;
+
+        /// <summary>Called with the number of the try after each step; for tests.</summary>
+        public Action<int>? Stepped { get; init; }
     }
 
-    private static void Copy(string path, string target, CancellationToken cancellationToken)
+    internal static async ValueTask CopyAsync(string path, string target, Func<string, SqliteConnection> open, CopyLimits limits, CancellationToken cancellationToken)
+    {
+        await Task.Factory.StartNew(() => Copy(path, target, open, limits, cancellationToken), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    private static void Copy(string path, string target, Func<string, SqliteConnection> open, CopyLimits limits, CancellationToken cancellationToken)
+    {
+        for (int number = 1; !TryCopy(path, target, open, limits, number, cancellationToken); number++)
+        {
+            if (number == limits.Tries)
+            {
+                throw new StoreUnavailableException(
+                    $"The copy to '{target}' was begun {number} times, and each time the WAL grew by {limits.WalGrowth} bytes before it was complete. Copy at a quieter time or to a faster volume.");
+            }
+        }
+    }
+
+    /// <summary>One try; false when the WAL grew too far, so that the copy's snapshot had to be let go.</summary>
+    private static bool TryCopy(string path, string target, Func<string, SqliteConnection> open, CopyLimits limits, int number, CancellationToken cancellationToken)
     {
         bool complete = false;
+        FileInfo wal = new(WalScan.PathFor(path));
+        long before = wal.Exists ? wal.Length : 0;
         try
         {
-            using SqliteConnection source = SqliteConnection.Open(path, SqliteAccess.ReadOnly);
+            using SqliteConnection source = open(path);
             using SqliteBackup backup = SqliteBackup.Begin(source, target);
-            while (backup.Step(PagesPerStep))
+            while (backup.Step(limits.PagesPerStep))
             {
                 cancellationToken.ThrowIfCancellationRequested();
+                limits.Stepped?.Invoke(number);
+                wal.Refresh();
+                if (wal.Exists && wal.Length - before > limits.WalGrowth)
+                {
+                    return false;
+                }
             }
 
-            complete = true;
+            return complete = true;
         }
         catch (SqliteException failure)
         {
@@ -97,12 +134,12 @@ public sealed class SqliteJournalReader : IDisposable
     /// <exception cref="StoreOpenException">It is damaged, newer, or cannot be read.</exception>
     public static SqliteJournalReader Open(string path)
     {
-        if (!StoreInspection.Of(path).Exists)
+        if (!StoreInspection.Of(path, ColdConnection.Open).Exists)
         {
             throw new StoreOpenException(StoreOpenFailure.Damaged, $"'{path}' is no store. Set store.path, or start the program once.");
         }
 
-        SqliteConnection connection = SqliteConnection.Open(path, SqliteAccess.ReadOnly);
+        SqliteConnection connection = ColdConnection.Open(path);
         NameTable names = new();
         names.Load(connection);
         return new SqliteJournalReader(new ReadSession(connection, names));

@@ -47,32 +47,11 @@ public sealed partial class SqliteStore
         _ = await HandOverAsync(new ConfirmOperation(_lanes, id, user), cancellationToken);
     }
 
-    /// <inheritdoc/>
-    public async ValueTask<long> CompactAsync(JournalRetention retention, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(retention);
-        long removed = 0;
-        long place = 0;
-        CompactOperation.Batch batch;
-        do
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            batch = await HandOverAsync(new CompactOperation(retention, _retention, place), cancellationToken);
-            removed += batch.Removed;
-            place = batch.LastSeq;
-        }
-        while (batch.More);
-
-        if (removed > 0)
-        {
-            await Writer.VacuumAsync();
-        }
-
-        return removed;
-    }
-
     /// <summary>Makes an online, consistent copy while messages flow.</summary>
     /// <param name="target">A file that does not exist.</param>
     /// <param name="cancellationToken">Ends it; the incomplete copy is deleted.</param>
-    public ValueTask BackupAsync(string target, CancellationToken cancellationToken) => SqliteMaintenance.CopyAsync(_options.Path, target, cancellationToken);
+    public ValueTask BackupAsync(string target, CancellationToken cancellationToken) => CopyAsync(target, new SqliteMaintenance.CopyLimits(), cancellationToken);
+
+    internal ValueTask CopyAsync(string target, SqliteMaintenance.CopyLimits limits, CancellationToken cancellationToken) =>
+        SqliteMaintenance.CopyAsync(_options.Path, target, static path => SqliteConnection.Open(path, SqliteAccess.ReadOnly), limits, cancellationToken);
 }

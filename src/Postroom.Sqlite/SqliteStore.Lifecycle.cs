@@ -17,7 +17,7 @@ public sealed partial class SqliteStore
         await TakeLockAsync(opening, cancellationToken);
         try
         {
-            OpenedStore opened = await Task.Run(() => StoreOpener.Open(_options, _retention, _clock), cancellationToken);
+            OpenedStore opened = await Task.Run(() => StoreOpener.Open(_options, _retention, _clock, SchemaPlan), cancellationToken);
             return await Task.Run(() => Recover(opening, opened, begun), cancellationToken);
         }
         catch

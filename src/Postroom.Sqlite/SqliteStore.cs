@@ -80,6 +80,9 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, IStoreLifecyc
 
     internal StoreWatch Watch => _watch;
 
+    /// <summary>The schema to bring the file to; null for this build's.</summary>
+    internal SchemaPlan? SchemaPlan { get; init; }
+
     internal Task Scrubbing => _scrub;
 
     private ReaderPool Readers => _readers ?? throw NotOpen();

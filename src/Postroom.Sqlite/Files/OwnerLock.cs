@@ -74,6 +74,24 @@ internal sealed class OwnerLock : IDisposable
         return int.TryParse(Encoding.ASCII.GetString(text[..length]).Trim(), CultureInfo.InvariantCulture, out int id) ? id : null;
     }
 
+    /// <summary>Whether a process has the lock, without taking it for longer than the question.</summary>
+    public static bool IsHeld(string storePath)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return File.Exists(PathFor(storePath)) && TryOpenForReading(PathFor(storePath)) is null;
+        }
+
+        // A living owner is believed at once; else the lock itself is asked, in shared mode: an owner in another container has another id.
+        if (ReadOwner(storePath) is { } id && id != Environment.ProcessId && Directory.Exists($"/proc/{id}"))
+        {
+            return true;
+        }
+
+        using SafeFileHandle? file = TryOpenForReading(PathFor(storePath));
+        return file is not null && NativeMethods.Lock(file, NativeMethods.LockShared | NativeMethods.LockWithoutWaiting) != 0;
+    }
+
     /// <summary>Gives the lock up; the file stays.</summary>
     public void Dispose() => _file.Dispose();
 

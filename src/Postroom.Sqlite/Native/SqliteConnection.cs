@@ -43,6 +43,7 @@ internal readonly record struct CheckpointResult(bool Blocked, int WalFrames, in
 internal sealed unsafe class SqliteConnection : IDisposable
 {
     private const int OpenWithoutMutex = 0x8000;
+    private const int OpenUri = 0x40;
     private const uint PreparePersistent = 1;
     private const int LongestBusySleepMilliseconds = 10;
 
@@ -89,15 +90,17 @@ internal sealed unsafe class SqliteConnection : IDisposable
     /// <param name="path">The file.</param>
     /// <param name="access">What is done with it.</param>
     /// <param name="library">The library to use; null for <see cref="SqliteLibrary.Current"/>.</param>
+    /// <param name="parameters">Query parameters of SQLite's file URI; null for none.</param>
     /// <exception cref="SqliteException">The file cannot be opened. What it holds is read only by the first statement.</exception>
-    public static SqliteConnection Open(string path, SqliteAccess access, SqliteLibrary? library = null)
+    public static SqliteConnection Open(string path, SqliteAccess access, SqliteLibrary? library = null, string? parameters = null)
     {
         library ??= SqliteLibrary.Current;
         nint handle;
         int code;
-        fixed (byte* name = Utf8(path))
+        string target = parameters is null ? path : $"file:{string.Join('/', System.IO.Path.GetFullPath(path).Split('/').Select(Uri.EscapeDataString))}?{parameters}";
+        fixed (byte* name = Utf8(target))
         {
-            code = library.OpenV2(name, &handle, (int)access | OpenWithoutMutex, null);
+            code = library.OpenV2(name, &handle, (int)access | OpenWithoutMutex | (parameters is null ? 0 : OpenUri), null);
         }
 
         if (code == SqliteCode.Ok)

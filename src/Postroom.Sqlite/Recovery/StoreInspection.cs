@@ -11,7 +11,10 @@ internal sealed record StoreInspection(bool Exists, int Version, long CommitNo, 
 {
     /// <summary>Looks at a store file.</summary>
     /// <exception cref="StoreOpenException">It is damaged, or of a newer version.</exception>
-    public static StoreInspection Of(string path)
+    /// <param name="path">The file.</param>
+    /// <param name="open">How it is opened; null for a connection that reads only.</param>
+    /// <param name="newest">The newest schema version that is read; null for this build's.</param>
+    public static StoreInspection Of(string path, Func<string, SqliteConnection>? open = null, int? newest = null)
     {
         WalScanResult wal = WalScan.Scan(WalScan.PathFor(path));
         if (!File.Exists(path) || new FileInfo(path).Length == 0)
@@ -21,12 +24,13 @@ internal sealed record StoreInspection(bool Exists, int Version, long CommitNo, 
 
         try
         {
-            using SqliteConnection connection = SqliteConnection.Open(path, SqliteAccess.ReadOnly);
+            using SqliteConnection connection = open?.Invoke(path) ?? SqliteConnection.Open(path, SqliteAccess.ReadOnly);
+            int readable = newest ?? StoreSchema.Version;
             int version = StoreSchema.VersionOf(connection);
-            if (version > StoreSchema.Version)
+            if (version > readable)
             {
                 throw new StoreOpenException(
-                    StoreOpenFailure.Newer, $"'{path}' has schema version {version}; this program reads up to {StoreSchema.Version}. Start the newer program, or restore '{path}.v{StoreSchema.Version}.bak'.");
+                    StoreOpenFailure.Newer, $"'{path}' has schema version {version}; this program reads up to {readable}. Start the newer program, or restore '{path}.v{readable}.bak'.");
             }
 
             if (version == 0)

@@ -11,10 +11,11 @@ internal static class StoreOpener
 
     /// <summary>Opens the file; its owner lock is held by the caller.</summary>
     /// <exception cref="StoreOpenException">It is damaged, newer, lost messages, or cannot be written.</exception>
-    public static OpenedStore Open(StoreOptions options, RetentionOptions retention, TimeProvider clock)
+    public static OpenedStore Open(StoreOptions options, RetentionOptions retention, TimeProvider clock, SchemaPlan? plan = null)
     {
+        plan ??= SchemaPlan.Current;
         List<string> notices = [];
-        StoreInspection found = StoreInspection.Of(options.Path);
+        StoreInspection found = StoreInspection.Of(options.Path, newest: plan.Version);
         MarkFile mark = MarkFile.Open(options.Path);
         SqliteConnection? connection = null;
         try
@@ -32,7 +33,7 @@ internal static class StoreOpener
             }
             else
             {
-                StoreSchema.Migrate(connection, found.Version);
+                StoreSchema.Migrate(connection, found.Version, plan);
                 if (!found.Clean && options.Check != StoreCheck.Never && new FileInfo(options.Path).Length <= WholeCheckBytes)
                 {
                     CheckWhole(connection);

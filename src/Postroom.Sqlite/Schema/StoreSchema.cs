@@ -85,29 +85,75 @@ internal static class StoreSchema
         return found;
     }
 
-    /// <summary>Brings an older file forward, each version in one transaction, after a copy <c>{file}.v{n}.bak</c>.</summary>
-    public static void Migrate(SqliteConnection connection, int from)
+    /// <summary>Brings an older file forward, each version in one transaction, after a copy <c>{file}.v{n}.bak</c>. Ended anywhere, it goes on at the next start.</summary>
+    public static void Migrate(SqliteConnection connection, int from, SchemaPlan plan)
     {
-        if (from == Version)
+        if (from == plan.Version)
         {
             return;
         }
 
-        string copy = $"{connection.Path}.v{from}.bak";
-        if (!File.Exists(copy))
+        Keep(connection, $"{connection.Path}.v{from}.bak", plan);
+        for (int version = from; version < plan.Version; version++)
         {
-            using SqliteBackup backup = SqliteBackup.Begin(connection, $"{copy}.tmp");
+            SchemaStep step = plan.Steps.FirstOrDefault(step => step.From == version) ?? throw new StoreOpenException(
+                StoreOpenFailure.Damaged,
+                $"'{connection.Path}' has schema version {version}, from which no way leads to version {plan.Version}. Restore '{connection.Path}.v{from}.bak' with the program that wrote it.");
+            Take(connection, step, plan);
+        }
+    }
+
+    private static void Take(SqliteConnection connection, SchemaStep step, SchemaPlan plan)
+    {
+        connection.Execute(Name, "begin immediate");
+        try
+        {
+            connection.Execute(Name, step.Sql);
+            plan.Reached?.Invoke($"{step.From} changed");
+            using (SqliteStatement version = connection.Prepare(Name, "update schema_version set version = ?1"))
+            {
+                version.Bind(1, step.From + 1L);
+                _ = version.Run();
+            }
+
+            Stamp(connection, "update store_state set schema_crc = ?1 where one = 1");
+            plan.Reached?.Invoke($"{step.From} stamped");
+            connection.Execute(Name, "commit");
+        }
+        catch
+        {
+            if (connection.InTransaction)
+            {
+                connection.Execute(Name, "rollback");
+            }
+
+            throw;
+        }
+
+        plan.Reached?.Invoke($"{step.From} committed");
+    }
+
+    /// <summary>Copies the file under a name that only a complete copy gets.</summary>
+    private static void Keep(SqliteConnection connection, string copy, SchemaPlan plan)
+    {
+        if (File.Exists(copy))
+        {
+            return;
+        }
+
+        string incomplete = $"{copy}.tmp";
+        File.Delete(incomplete); // of a start that was ended
+        using (SqliteBackup backup = SqliteBackup.Begin(connection, incomplete))
+        {
+            plan.Reached?.Invoke("copying");
             while (backup.Step(1_024))
             {
             }
         }
 
-        if (File.Exists($"{copy}.tmp"))
-        {
-            File.Move($"{copy}.tmp", copy);
-        }
-
-        throw new StoreOpenException(StoreOpenFailure.Damaged, $"'{connection.Path}' has schema version {from}, from which no way leads to version {Version}. Restore '{copy}' with the program that wrote it.");
+        plan.Reached?.Invoke("copied");
+        File.Move(incomplete, copy);
+        plan.Reached?.Invoke("kept");
     }
 
     /// <summary>Refuses a file whose table definitions are not the ones that were written into it.</summary>
@@ -144,4 +190,21 @@ internal static class StoreSchema
 
     private static StoreOpenException Foreign(SqliteConnection connection) => new(
         StoreOpenFailure.Damaged, $"'{connection.Path}' is a SQLite file but not a store of Postroom. Set store.path to another file.");
+}
+
+/// <summary>One step from a schema version to the next.</summary>
+/// <param name="From">The version it starts at.</param>
+/// <param name="Sql">Constant statements.</param>
+internal sealed record SchemaStep(int From, string Sql);
+
+/// <summary>The version a build writes and the steps that lead to it.</summary>
+/// <param name="Version">The version.</param>
+/// <param name="Steps">One for each version before it.</param>
+internal sealed record SchemaPlan(int Version, IReadOnlyList<SchemaStep> Steps)
+{
+    /// <summary>This build's: there has been no other version.</summary>
+    public static SchemaPlan Current { get; } = new(StoreSchema.Version, []);
+
+    /// <summary>Called at each point between two effects; for tests that end it there.</summary>
+    public Action<string>? Reached { get; init; }
 }

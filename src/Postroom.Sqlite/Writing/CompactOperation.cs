@@ -3,7 +3,7 @@ using Postroom.Storage;
 namespace Postroom.Sqlite;
 
 /// <summary>Removes one batch of finished messages whose time is past.</summary>
-internal sealed class CompactOperation(JournalRetention kept, RetentionOptions retention, long afterSeq) : StoreOperation<CompactOperation.Batch>
+internal sealed class CompactOperation(JournalRetention kept, long afterSeq) : StoreOperation<CompactOperation.Batch>
 {
     private const string SelectOld = "select m.seq, m.state, m.finished_at, m.created_at from messages m where m.seq > ?1 order by m.seq limit 1000";
 
@@ -47,10 +47,6 @@ internal sealed class CompactOperation(JournalRetention kept, RetentionOptions r
 
         // A whole batch made after the last instant of interest: what follows is younger still.
         _batch = new Batch(removed, last, More: read == 1_000 && young < read);
-        if (afterSeq == 0)
-        {
-            RemoveSmallRows(session, now);
-        }
     }
 
     public override void Complete() => SetAnswer(_batch);
@@ -103,12 +99,39 @@ internal sealed class CompactOperation(JournalRetention kept, RetentionOptions r
         delete.Bind(1, seq);
         _ = delete.Run();
     }
+}
 
-    private void RemoveSmallRows(WriteSession session, DateTimeOffset now)
+/// <summary>Removes one batch of small rows.</summary>
+/// <param name="name">What an error calls it.</param>
+/// <param name="sql">A delete of at most <c>?2</c> rows, with the instant <c>?1</c>.</param>
+/// <param name="instant">In milliseconds.</param>
+/// <param name="atMost">At most <see cref="Most"/>.</param>
+internal sealed class TrimOperation(string name, string sql, long instant, int atMost = TrimOperation.Most) : StoreOperation<int>
+{
+    /// <summary>Rows of one batch: its transaction holds writers back for a few milliseconds.</summary>
+    public const int Most = 1_000;
+
+    public const string Repeats = """
+        delete from dedup where (queue, key_hash) in (select queue, key_hash from dedup where expires_at is not null and expires_at <= ?1 order by expires_at limit ?2)
+        """;
+
+    public const string Facts = """
+        delete from facts where (scope, key) in (select scope, key from facts where expires_at is not null and expires_at <= ?1 limit ?2)
+        """;
+
+    public const string Audit = "delete from notes where no in (select no from notes where kind = 1 and at <= ?1 limit ?2)";
+
+    private int _removed;
+
+    public override bool NeedsSavepoint => false;
+
+    public override void Run(WriteSession session)
     {
-        long instant = now.ToUnixTimeMilliseconds();
-        Delete(session, "expire repeats", "delete from dedup where expires_at is not null and expires_at <= ?1", instant);
-        Delete(session, "expire facts", "delete from facts where expires_at is not null and expires_at <= ?1", instant);
-        Delete(session, "expire audit", "delete from notes where kind = 1 and at <= ?1", (now - retention.Audit).ToUnixTimeMilliseconds());
+        SqliteStatement trim = session.Statement(name, sql);
+        trim.Bind(1, instant);
+        trim.Bind(2, (long)Math.Min(atMost, Most));
+        _removed = trim.Run();
     }
+
+    public override void Complete() => SetAnswer(_removed);
 }

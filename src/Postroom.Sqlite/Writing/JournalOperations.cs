@@ -224,7 +224,7 @@ internal sealed class ReplayOperation(LaneSet lanes, MessageId id, ReplayOptions
     }
 }
 
-/// <summary>Resolves an uncertain send as delivered: pending, dispatched and acked in one statement, with the operator as its owner.</summary>
+/// <summary>Resolves an uncertain send as delivered: pending, dispatched and acked in one transaction, with the operator as its owner.</summary>
 internal sealed class ConfirmOperation(LaneSet lanes, MessageId id, string user) : StoreOperation<bool>
 {
     private OpenMessage? _message;
@@ -234,10 +234,21 @@ internal sealed class ConfirmOperation(LaneSet lanes, MessageId id, string user)
         OpenMessage message = lanes.Open.GetValueOrDefault(id) ?? session.Find(id, withBody: false) ?? throw JournalMoves.NotKept(id);
         JournalMoves.CheckConfirm(id, message.State, message.FailureKind);
         DateTimeOffset now = session.Clock.GetUtcNow();
-        RowMove row = RowMove.Of(message, MessageState.Acked) with { Kind = null, Error = null, FinishedAt = now.ToUnixTimeMilliseconds() };
-        _ = session.Move(message, row, sendStartedAt: null, owner: null, fromFailed: true);
+        string owner = $"operator:{user}";
+        long fence = message.Fence + 1;
+
+        // No state is skipped, and each statement names the one before it.
+        RowMove pending = RowMove.Of(message, MessageState.Pending) with { Kind = null, Error = null, FinishedAt = null, Fence = fence };
+        bool moved = session.Move(message, pending, message.SendStartedAt, owner: null, fromFailed: true)
+            && session.Move(message, pending with { State = MessageState.Dispatched }, message.SendStartedAt, owner)
+            && session.Move(message, pending with { State = MessageState.Acked, FinishedAt = now.ToUnixTimeMilliseconds() }, sendStartedAt: null, owner: null);
+        if (!moved)
+        {
+            throw JournalMoves.NotKept(id);
+        }
+
         session.Count(message.Envelope, MessageState.Failed, MessageState.Acked);
-        session.AddAttempt(message.Seq, message.Fence + 1, JournalMoves.ConfirmedAttempt(message.Attempt, now, user));
+        session.AddAttempt(message.Seq, fence, JournalMoves.ConfirmedAttempt(message.Attempt, now, user));
         session.AddReceipt(id, JournalMoves.Confirmed(now), now);
         session.SetFact(WriteOperation.Halt(message.Envelope, halted: false));
         _message = message;

@@ -111,6 +111,51 @@ public sealed class JournalTests
     }
 
     [Fact]
+    public async Task Compaction_removes_small_rows_in_short_batches_and_keeps_the_newest_dedup_keys()
+    {
+        await using StoreFixture fixture = await OpenAsync(made => made.Retention.MaxDedupKeys = 500);
+        DateTimeOffset now = TimeProvider.System.GetUtcNow();
+        for (int i = 0; i < 3; i++)
+        {
+            await fixture.Store.WriteAsync(new StoreWrite
+            {
+                Facts = [.. Enumerable.Range(0, 1_000).Select(n => new FactChange("old", $"{i}-{n}", new byte[8], now))],
+                Notes = [.. Enumerable.Range(0, 1_000).Select(_ => new StoreNote(NoteKind.Audit, now.AddDays(-91), new byte[8]))],
+            }, Cancel);
+        }
+
+        await fixture.Store.AppendAsync([.. Enumerable.Range(0, 1_700).Select(n => Message() with { DedupKey = $"k{n}" })], null, Cancel);
+        for (int got = 0; got < 1_600;)
+        {
+            IReadOnlyList<MessageLease> leases = await fixture.Store.LeaseAsync("orders", Math.Min(100, 1_600 - got), LeaseTime, Cancel);
+            await Task.WhenAll(leases.Select(lease => fixture.AckAsync(lease)));
+            got += leases.Count;
+            await Task.Delay(2, Cancel);
+        }
+
+        long commits = fixture.Store.Writer.Commits;
+        await fixture.Store.CompactAsync(new JournalRetention(TimeSpan.FromDays(1), TimeSpan.FromDays(1)), Cancel);
+
+        Assert.True(fixture.Store.Writer.Commits - commits >= 3 + 3 + 2);
+        Assert.Equal((0, 0, 500), (await CountAsync("facts"), await CountAsync("notes"), await CountAsync("dedup")));
+        Assert.False((await fixture.Store.AppendAsync([Message() with { DedupKey = "k0" }], null, Cancel))[0].Duplicate);
+        Assert.True((await fixture.Store.AppendAsync([Message() with { DedupKey = "k1599" }], null, Cancel))[0].Duplicate);
+        Assert.True((await fixture.Store.AppendAsync([Message() with { DedupKey = "k1699" }], null, Cancel))[0].Duplicate); // open: never forgotten
+
+        async Task<long> CountAsync(string table)
+        {
+            DelegateOperation<long> count = new(session =>
+            {
+                using SqliteStatement all = session.Connection.Prepare("count", $"select count(*) from {table}");
+                _ = all.Step();
+                return all.GetInt64(0);
+            });
+            fixture.Store.Writer.Post(count);
+            return await count.Answer;
+        }
+    }
+
+    [Fact]
     public async Task Transitions_are_reported_in_order()
     {
         await using StoreFixture fixture = await OpenAsync();

@@ -1,5 +1,6 @@
 using Postroom.Sqlite;
 using Postroom.Storage;
+using Postroom.Testing;
 using Xunit;
 using static Postroom.Tests.Sqlite.Store.RoundTripTests;
 using static Postroom.Tests.Sqlite.Store.StoreFixture;
@@ -229,6 +230,21 @@ public sealed class WriterTests
 
         table.End(slot);
         Assert.Throws<ObjectDisposedException>(() => table.Begin(2, Guid.NewGuid(), 1));
+    }
+
+    [Fact]
+    public void Suspects_of_a_queue_that_nobody_serves_hold_the_others_back_once()
+    {
+        ManualClock clock = new();
+        using LaneSet lanes = new(clock, new StoreWatch(new StoreOptions(), clock));
+        lanes.Start("test/1", run: 1);
+        lanes.Hold();
+        using SuspectGate gate = new(lanes, Enumerable.Range(1, 100).Select(seq => new OpenMessage(Message("paused").Stamp(seq))));
+        gate.Start();
+        Assert.Equal((true, 1), (lanes.IsHeld, lanes.Open.Count));
+        clock.Advance(TimeSpan.FromSeconds(30));
+
+        Assert.Equal((false, 100), (lanes.IsHeld, lanes.Open.Count));
     }
 
     private static DelegateOperation<bool> Blocker(out ManualResetEventSlim go)
