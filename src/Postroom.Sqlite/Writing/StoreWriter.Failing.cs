@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Postroom.Sqlite;
 
 /// <content>What becomes of a batch whose transaction or commit fails.</content>
