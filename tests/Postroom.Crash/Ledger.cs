@@ -19,9 +19,9 @@ public sealed class Ledger : IAsyncDisposable
     private readonly Queue<string> _last = new();
     private readonly CancellationTokenSource _closing = new();
     private readonly Task _accepting;
-    private TaskCompletionSource _connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _reading = Task.CompletedTask;
     private long _number;
+    private bool _closed;
 
     /// <summary>Opens a ledger in a folder.</summary>
     public Ledger(string folder)
@@ -83,7 +83,7 @@ public sealed class Ledger : IAsyncDisposable
     /// <summary>Waits until everything a dead application wrote is in the file.</summary>
     public async Task ReadToEndAsync()
     {
-        // A process that died before it connected has nothing to read.
+        // An application writes only after the task that reads it has told it where to go on, so whoever wrote is being read.
         await _reading;
         lock (_gate)
         {
@@ -110,6 +110,12 @@ public sealed class Ledger : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        if (_closed)
+        {
+            return;
+        }
+
+        _closed = true;
         await _closing.CancelAsync();
         _listener.Dispose();
         await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -129,8 +135,6 @@ public sealed class Ledger : IAsyncDisposable
                 await before;
                 await ServeAsync(socket);
             });
-            _connected.TrySetResult();
-            _connected = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
     }
 

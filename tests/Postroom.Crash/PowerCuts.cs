@@ -40,6 +40,8 @@ public sealed class PowerCuts
     private readonly Random _chance;
     private readonly List<string> _problems = [];
 
+    private static bool IsRoot => Environment.IsPrivilegedProcess;
+
     private PowerCuts(CampaignOptions options)
     {
         _options = options;
@@ -73,9 +75,9 @@ public sealed class PowerCuts
 
     private static async Task<string?> WhyNotAsync(string folder)
     {
-        if (await Shell.RunAsync("id", "-u") != "0")
+        if (!IsRoot && (await Shell.TryRunAsync("sudo", "-n", "true")).Code != 0)
         {
-            return "only root may mount a file system.";
+            return "only root may mount a file system, and sudo asks for a password.";
         }
 
         Directory.CreateDirectory(folder);
@@ -191,10 +193,17 @@ public sealed class PowerCuts
         public static async Task<Image> MountAsync(string file, string mount)
         {
             Directory.CreateDirectory(mount);
-            await Shell.RunAsync("mount", "-o", "loop", file, mount);
+            await AsRootAsync("mount", "-o", "loop", file, mount);
+            if (!IsRoot)
+            {
+                await AsRootAsync("chown", Environment.UserName, mount);
+            }
+
             return new Image(file, mount);
         }
 
-        public async ValueTask DisposeAsync() => await Shell.TryRunAsync("umount", Mount);
+        public async ValueTask DisposeAsync() => await AsRootAsync("umount", Mount);
+
+        private static Task AsRootAsync(params string[] command) => IsRoot ? Shell.RunAsync(command[0], command[1..]) : Shell.RunAsync("sudo", ["-n", .. command]);
     }
 }
