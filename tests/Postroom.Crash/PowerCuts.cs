@@ -204,6 +204,6 @@ public sealed class PowerCuts
 
         public async ValueTask DisposeAsync() => await AsRootAsync("umount", Mount);
 
-        private static Task AsRootAsync(params string[] command) => IsRoot ? Shell.RunAsync(command[0], command[1..]) : Shell.RunAsync("sudo", ["-n", .. command]);
+        private static Task<string> AsRootAsync(params string[] command) => IsRoot ? Shell.RunAsync(command[0], command[1..]) : Shell.RunAsync("sudo", ["-n", .. command]);
     }
 }
