@@ -1,5 +1,4 @@
 using Postroom.Sqlite;
-using Postroom.Storage;
 using Xunit;
 using static Postroom.Tests.Sqlite.Store.StoreFixture;
 
