@@ -13,6 +13,7 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
     private List<Envelope>? _onFailure;
     private List<FactChange>? _facts;
     private AsyncServiceScope? _scope;
+    private readonly Lock _gate = new();
     private long _bytes;
     private bool _closed;
 
@@ -104,7 +105,13 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
     public override void CompleteOrigin(MarkRequest request) => Stage(ref _staged, factory.Publisher.ComposeMark(request, Origin()));
 
     /// <summary>The handler has returned: what it stages later is a mistake.</summary>
-    public void Close() => _closed = true;
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _closed = true;
+        }
+    }
 
     /// <summary>What is stored with an outcome: everything when acknowledged, the failure notes when failed, otherwise nothing.</summary>
     public IReadOnlyList<Envelope> StagedFor(Settlement settlement)
@@ -139,6 +146,15 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
     private string CheckpointKey(string name) => $"{Conversation ?? Envelope.Id.ToString()}/{name}";
 
     private void Stage(ref List<Envelope>? list, Envelope envelope)
+    {
+        // An abandoned handler may still be staging while its outcome is decided.
+        lock (_gate)
+        {
+            Add(ref list, envelope);
+        }
+    }
+
+    private void Add(ref List<Envelope>? list, Envelope envelope)
     {
         ThrowIfClosed();
         int count = (_staged?.Count ?? 0) + (_onFailure?.Count ?? 0) + 1;

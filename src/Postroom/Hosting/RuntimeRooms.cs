@@ -152,6 +152,6 @@ internal sealed class RuntimeRooms
     public IMessageQueue OpenQueue(string name, TimeProvider clock, Func<double> random)
     {
         Queues.Require(name);
-        return new MessageQueue(name, Store, Control, Queues, Publisher, Activity, clock, random);
+        return new MessageQueue(name, Store, Control, Queues, Publisher, Activity, Settler.GiveBack, clock, random);
     }
 }

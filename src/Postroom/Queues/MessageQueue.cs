@@ -4,7 +4,7 @@ using System.Runtime.CompilerServices;
 namespace Postroom;
 
 /// <summary>The application's view of one queue, written once over the store.</summary>
-internal sealed class MessageQueue(string name, IMessageStore store, IQueueControl control, QueueCatalog queues, QueuePublisher publisher, QueueActivity activity, TimeProvider clock, Func<double> random)
+internal sealed class MessageQueue(string name, IMessageStore store, IQueueControl control, QueueCatalog queues, QueuePublisher publisher, QueueActivity activity, Action<MessageLease> giveBack, TimeProvider clock, Func<double> random)
     : IMessageQueue
 {
     private static readonly LeaseProgress.Begin Begun = new("receiver");
@@ -29,13 +29,14 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
         {
             while (await NextAsync(room, cancellationToken) is { } lease)
             {
+                held[lease.Fence] = lease;
                 if (!await store.RenewAsync(lease, Begun, CancellationToken.None))
                 {
+                    held.TryRemove(lease.Fence, out _);
                     room.Release(); // Withdrawn by an operator between lease and begin.
                     continue;
                 }
 
-                held[lease.Fence] = lease;
                 yield return new Delivery(lease)
                 {
                     Settled = delivery =>
@@ -57,7 +58,7 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
                 {
                     if (held.TryRemove(fence, out MessageLease? lease))
                     {
-                        await ReleaseAsync(lease);
+                        giveBack(lease);
                     }
                 }
             }
@@ -137,17 +138,5 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
 
         delivery.Settled?.Invoke(delivery);
         return kept;
-    }
-
-    private async ValueTask ReleaseAsync(MessageLease lease)
-    {
-        try
-        {
-            await store.SettleAsync(lease, Settlement.Release, [], CancellationToken.None);
-        }
-        catch (Exception e) when (e is LeaseLostException or StoreUnavailableException or ObjectDisposedException)
-        {
-            // Settled by the consumer, or the store is closing: either way nobody holds it any more.
-        }
     }
 }

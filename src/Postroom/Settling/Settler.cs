@@ -10,7 +10,7 @@ namespace Postroom.Settling;
 /// the handler is not run again for them. At most a window of settlements awaits its commit.
 /// </remarks>
 internal sealed partial class Settler(
-    IMessageStore store, AttemptReporter reporter, Redactor redactor, TimeProvider clock, Func<double> random, ILogger log, int window = 1_024) : IDisposable
+    IMessageStore store, AttemptReporter reporter, Redactor redactor, TimeProvider clock, Func<double> random, ILogger log, int window = 1_024)
 {
     private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(50), 2, TimeSpan.FromSeconds(5), 0.2);
 
@@ -23,7 +23,7 @@ internal sealed partial class Settler(
     /// <summary>Hands one outcome over; waits only while the window is full.</summary>
     public ValueTask SettleAsync(Attempt attempt, Settlement settlement, PoolCounters counters)
     {
-        return _room.Wait(0) ? Continue(attempt, settlement, counters) : WaitAsync(attempt, settlement, counters);
+        return _room.Wait(0) ? Continue(attempt, settlement, counters) : WaitCountedAsync(attempt, settlement, counters);
     }
 
     /// <summary>Hands one outcome over without waiting, for an attempt that was given up.</summary>
@@ -31,6 +31,13 @@ internal sealed partial class Settler(
     {
         Interlocked.Increment(ref _unfinished);
         _ = HandOverAsync(attempt, settlement, counters);
+    }
+
+    /// <summary>Gives back a lease whose attempt has not begun; goes on until the store has taken it, for leases do not end by themselves everywhere.</summary>
+    public void GiveBack(MessageLease lease)
+    {
+        Interlocked.Increment(ref _unfinished);
+        _ = GiveBackAsync(lease);
     }
 
     /// <summary>Waits until everything handed over is stored or lost.</summary>
@@ -42,11 +49,55 @@ internal sealed partial class Settler(
         }
     }
 
-    public void Dispose()
+    /// <summary>Tries nothing again any more; what is not stored is decided by recovery. May be called twice.</summary>
+    public void Dispose() => _closing.Cancel();
+
+    private async Task GiveBackAsync(MessageLease lease)
     {
-        _closing.Cancel();
-        _closing.Dispose();
-        _room.Dispose();
+        try
+        {
+            for (int failures = 1; ; failures++)
+            {
+                try
+                {
+                    await store.SettleAsync(lease, Settlement.Release, [], CancellationToken.None);
+                    return;
+                }
+                catch (Exception e) when (e is LeaseLostException or ObjectDisposedException)
+                {
+                    return; // Somebody else decides, or the store is closed and recovery does.
+                }
+                catch (Exception e)
+                {
+                    if (failures == 1)
+                    {
+                        LogWaiting(lease.Envelope.Id, e.Message);
+                    }
+                }
+
+                if (!await WaitAsync(failures))
+                {
+                    return;
+                }
+            }
+        }
+        finally
+        {
+            Ended();
+        }
+    }
+
+    private async ValueTask WaitCountedAsync(Attempt attempt, Settlement settlement, PoolCounters counters)
+    {
+        Interlocked.Increment(ref _unfinished);
+        try
+        {
+            await WaitAsync(attempt, settlement, counters);
+        }
+        finally
+        {
+            Ended();
+        }
     }
 
     private async ValueTask WaitAsync(Attempt attempt, Settlement settlement, PoolCounters counters)
@@ -79,12 +130,39 @@ internal sealed partial class Settler(
         if (stored.IsCompletedSuccessfully)
         {
             Finish(clean, counters);
-            return reporter.ReportAsync(attempt, clean);
+            return Report(attempt, clean);
         }
 
         Interlocked.Increment(ref _unfinished);
         _ = FinishAsync(stored, attempt, clean, counters);
         return default;
+    }
+
+    /// <summary>Reports an outcome that is stored; whatever goes wrong with the report is the report's.</summary>
+    private ValueTask Report(Attempt attempt, Settlement settlement)
+    {
+        try
+        {
+            ValueTask reported = reporter.ReportAsync(attempt, settlement);
+            return reported.IsCompletedSuccessfully ? default : Guard(reported);
+        }
+        catch (Exception e)
+        {
+            Broken(e);
+            return default;
+        }
+
+        async ValueTask Guard(ValueTask report)
+        {
+            try
+            {
+                await report;
+            }
+            catch (Exception e)
+            {
+                Broken(e);
+            }
+        }
     }
 
     private async Task FinishAsync(ValueTask stored, Attempt attempt, Settlement settlement, PoolCounters counters)
@@ -107,12 +185,8 @@ internal sealed partial class Settler(
 
             if (done)
             {
-                await reporter.ReportAsync(attempt, settlement);
+                await Report(attempt, settlement);
             }
-        }
-        catch (Exception e)
-        {
-            Broken(e);
         }
         finally
         {
@@ -139,15 +213,20 @@ internal sealed partial class Settler(
                 case StoreUnavailableException:
                     break;
                 case var _ when refused:
+                    // Even the bare outcome is refused. It is tried until the runtime stops: giving up would hold the message for ever.
                     Broken(failure);
-                    return (false, settlement);
+                    if (!await WaitAsync(failures))
+                    {
+                        return (false, settlement);
+                    }
+
+                    break;
                 default:
                     // The store refuses this outcome itself, so trying the same again is no use: the attempt counts as failed, and what it staged is dropped.
                     refused = true;
                     LogRefused(failure, attempt.Envelope.Id);
+                    settlement = Clean(Bare(attempt, settlement, failure));
                     attempt.Drop();
-                    settlement = Clean(RetryPolicy.Again(
-                        attempt.Lease, Backoff.Default, $"The outcome could not be stored: {failure.Message}", FailureKind.Exception, random(), clock.GetUtcNow()));
                     break;
             }
 
@@ -166,6 +245,21 @@ internal sealed partial class Settler(
                 failure = e;
             }
         }
+    }
+
+    /// <summary>
+    /// What is left of an outcome whose additions the store refuses. A delivery that went out stays delivered, and one that may have gone out stays
+    /// uncertain: neither is sent again for it.
+    /// </summary>
+    private Settlement Bare(Attempt attempt, Settlement settlement, Exception failure)
+    {
+        string reason = $"The outcome could not be stored: {failure.Message}";
+        return settlement switch
+        {
+            Settlement.Acknowledged when attempt.Receipt is not null => settlement,
+            Settlement.Retried { KeepsClaim: true } => Settlement.Fail(FailureKind.Uncertain, reason),
+            _ => RetryPolicy.Again(attempt.Lease, Backoff.Default, reason, FailureKind.Exception, random(), clock.GetUtcNow()),
+        };
     }
 
     /// <summary>Waits before the next try; false when the runtime closes.</summary>

@@ -1,9 +1,12 @@
+using Microsoft.Extensions.Logging;
+
 namespace Postroom.Workers;
 
 /// <summary>One clock for the time limits of a pool's attempts. Its timer runs only while something runs.</summary>
-internal sealed class AttemptWatch : IDisposable
+internal sealed partial class AttemptWatch : IDisposable
 {
     private readonly WorkerPool _pool;
+    private readonly ILogger _log;
     private readonly TimeProvider _clock;
     private readonly TimeSpan _limit;
     private readonly TimeSpan _grace;
@@ -11,8 +14,9 @@ internal sealed class AttemptWatch : IDisposable
     private ITimer? _timer;
     private int _armed;
 
-    public AttemptWatch(WorkerPool pool, TimeProvider clock)
+    public AttemptWatch(WorkerPool pool, TimeProvider clock, ILogger log)
     {
+        _log = log;
         _pool = pool;
         _clock = clock;
         _limit = pool.Options.HandlerTimeout;
@@ -45,6 +49,27 @@ internal sealed class AttemptWatch : IDisposable
 
     private void Look()
     {
+        bool busy = true;
+        try
+        {
+            busy = LookAtAll();
+        }
+        catch (Exception e)
+        {
+            LogFailed(e); // A timer's exception would end the process.
+        }
+        finally
+        {
+            Volatile.Write(ref _armed, 0);
+            if (busy)
+            {
+                OnBusy();
+            }
+        }
+    }
+
+    private bool LookAtAll()
+    {
         bool busy = false;
         foreach (Worker worker in _pool.Workers())
         {
@@ -65,10 +90,9 @@ internal sealed class AttemptWatch : IDisposable
             }
         }
 
-        Volatile.Write(ref _armed, 0);
-        if (busy)
-        {
-            OnBusy();
-        }
+        return busy;
     }
+
+    [LoggerMessage(210, LogLevel.Error, "The watch of time limits failed and goes on.")]
+    private partial void LogFailed(Exception exception);
 }

@@ -6,6 +6,8 @@ namespace Postroom.Workers;
 /// <summary>Runs one lease at a time: begin, run, decide, settle. The report follows when the settlement's commit returns.</summary>
 internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMessageRunner runner, Settler settler, TimeProvider clock)
 {
+    private static readonly TimeSpan BreathAfterRefusal = TimeSpan.FromMilliseconds(250);
+
     private readonly LeaseProgress.Begin _begin = new($"{pool.OwnerPrefix}/{slot}");
     private readonly Lock _gate = new();
     private CancellationTokenSource _time = new();
@@ -43,7 +45,9 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
             if (ReferenceEquals(Current, attempt) && attempt.CancelReason == CancelReason.None)
             {
                 attempt.CancelReason = reason;
-                _time.Cancel();
+
+                // Cancelling runs what the handler registered, and goes on with it: neither under this lock nor on the caller's thread.
+                ThreadPool.UnsafeQueueUserWorkItem(static cancelling => cancelling.Pool.CancelQuietly(cancelling.Time), (Pool: pool, Time: _time), preferLocal: false);
             }
         }
     }
@@ -56,21 +60,21 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
         Attempt attempt = new(lease, Slot, clock.GetTimestamp(), _time.Token);
         if (!await BeginAsync(lease))
         {
-            return; // Withdrawn by an operator between lease and begin.
+            return; // Withdrawn by an operator between lease and begin, or the store cannot note it now.
         }
 
         Enter(attempt);
         AttemptEnd end = await EndOfAsync(attempt);
-        Leave();
+        Leave(attempt);
 
         if (attempt.TryEnd())
         {
-            Settlement settlement = runner.Decide(attempt, end);
-            await settler.SettleAsync(attempt, settlement, pool.Counters);
+            await settler.SettleAsync(attempt, pool.Decide(attempt, end), pool.Counters);
         }
         else
         {
             pool.Counters.LateOutcome();
+            attempt.Context?.Dispose();
         }
     }
 
@@ -80,10 +84,16 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
         {
             return await store.RenewAsync(lease, _begin, CancellationToken.None);
         }
+        catch (StoreUnavailableException)
+        {
+            settler.GiveBack(lease);
+            await Task.Delay(BreathAfterRefusal, clock, CancellationToken.None);
+            return false;
+        }
         catch
         {
             // This loop dies and is started again; the lease, which would not end by time, must not die with it.
-            await pool.GiveBackAsync(lease);
+            settler.GiveBack(lease);
             throw;
         }
     }
@@ -111,18 +121,18 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
         pool.Watch.OnBusy();
     }
 
-    private void Leave()
+    private void Leave(Attempt attempt)
     {
         lock (_gate)
         {
             Current = null;
             Since = clock.GetTimestamp();
-        }
 
-        if (!_time.TryReset())
-        {
-            _time.Dispose();
-            _time = new CancellationTokenSource();
+            // A cancellation that is still under way belongs to this attempt; the next one gets a source of its own.
+            if (attempt.CancelReason != CancelReason.None || !_time.TryReset())
+            {
+                _time = new CancellationTokenSource();
+            }
         }
     }
 }

@@ -10,9 +10,21 @@ internal sealed partial class WorkerPool
     /// <summary>Runs when the pool fails or recovers.</summary>
     public event Action<WorkerPool>? FaultChanged;
 
-    private async Task Supervise(string what, Func<Task> loop)
+    private async Task Supervise(string what, Func<Task> loop, Action? ended = null)
     {
         await Task.Yield();
+        try
+        {
+            await KeepAsync(what, loop);
+        }
+        finally
+        {
+            ended?.Invoke();
+        }
+    }
+
+    private async Task KeepAsync(string what, Func<Task> loop)
+    {
         for (int deaths = 1; ; deaths++)
         {
             try
@@ -86,6 +98,6 @@ internal sealed partial class WorkerPool
     [LoggerMessage(202, LogLevel.Warning, "Pool '{Pool}': the handler of message {MessageId} (attempt {Attempt}) ignored its cancellation and was given up; its slot is replaced.")]
     private partial void LogAbandoned(string pool, MessageId messageId, int attempt);
 
-    [LoggerMessage(203, LogLevel.Warning, "Pool '{Pool}': the unbegun lease of message {MessageId} could not be given back: {Why}")]
-    private partial void LogReleaseFailed(string pool, MessageId messageId, string why);
+    [LoggerMessage(203, LogLevel.Warning, "Pool '{Pool}': what a handler registered with its cancellation token threw.")]
+    private partial void LogCancel(Exception exception, string pool);
 }

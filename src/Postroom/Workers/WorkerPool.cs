@@ -13,6 +13,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     private readonly Settler _settler;
     private readonly TimeProvider _clock;
     private readonly TimeSpan _leaseTime;
+    private readonly int _capacity;
     private readonly ILogger _log;
     private readonly Lock _gate = new();
     private readonly List<Worker> _workers = [];
@@ -25,6 +26,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     private int _parallelism;
     private int _stuck;
     private bool _faulted;
+    private bool _started;
 
     public WorkerPool(WorkerDefinition definition, IMessageStore store, Settler settler, string ownerPrefix, TimeProvider clock, ILogger log)
     {
@@ -38,7 +40,8 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         _clock = clock;
         _log = log;
         OwnerPrefix = $"{ownerPrefix}/{definition.Name}";
-        Watch = new AttemptWatch(this, clock);
+        Watch = new AttemptWatch(this, clock, log);
+        _capacity = Math.Max(1, Options.Prefetch ?? Options.Parallelism);
         _leases = NewChannel();
     }
 
@@ -64,12 +67,45 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     {
         lock (_gate)
         {
+            if (_started)
+            {
+                return;
+            }
+
+            _started = true;
             for (int slot = 0; slot < _parallelism; slot++)
             {
                 AddWorker(slot);
             }
 
             _pump = Supervise("pump", PumpAsync);
+        }
+    }
+
+    /// <summary>What an end means; a runner that cannot say makes it a failed attempt.</summary>
+    public Settlement Decide(Attempt attempt, AttemptEnd end)
+    {
+        try
+        {
+            return _runner.Decide(attempt, end);
+        }
+        catch (Exception e)
+        {
+            string reason = $"The outcome could not be decided ({e.GetType().Name}).";
+            return RetryPolicy.Again(attempt.Lease, Backoff.Default, reason, FailureKind.Exception, 0.5, _clock.GetUtcNow());
+        }
+    }
+
+    /// <summary>Cancels the token of an attempt; what its handler registered may throw.</summary>
+    public void CancelQuietly(CancellationTokenSource time)
+    {
+        try
+        {
+            time.Cancel();
+        }
+        catch (Exception e)
+        {
+            LogCancel(e, Name);
         }
     }
 
@@ -134,7 +170,13 @@ internal sealed partial class WorkerPool : IAsyncDisposable
                 }
             }
 
-            _pump = Supervise("pump", PumpAsync);
+            // The pump that saw the failure may still be on its way out; two at once would lease twice.
+            Task former = _pump;
+            _pump = Supervise("pump", async () =>
+            {
+                await former.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await PumpAsync();
+            });
         }
     }
 
@@ -180,8 +222,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         lock (_gate)
         {
             _workers.Remove(worker);
-            _stuck++;
-            if (_stuck > 2 * _parallelism)
+            if (Interlocked.Increment(ref _stuck) > 2 * _parallelism)
             {
                 Fault($"more than {2 * _parallelism} handlers ignored their time limit and still run");
             }
@@ -192,7 +233,8 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         }
 
         LogAbandoned(Name, attempt.Envelope.Id, attempt.Lease.Attempt);
-        Settlement settlement = _runner.Decide(attempt, new AttemptEnd.TimedOut(Options.HandlerTimeout));
+        attempt.Context?.Close();
+        Settlement settlement = Decide(attempt, new AttemptEnd.TimedOut(Options.HandlerTimeout));
         _settler.HandOver(attempt, settlement, Counters);
     }
 
@@ -208,7 +250,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
 
         await _pump.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _leases.Writer.TryComplete();
-        await ReleaseUnbegunAsync();
+        ReleaseUnbegun();
 
         Task all = Task.WhenAll(Loops());
         TimeSpan patience = drain > cancelGrace ? drain - cancelGrace : TimeSpan.Zero;
@@ -259,20 +301,6 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         };
     }
 
-    /// <summary>Gives back a lease whose attempt has not begun.</summary>
-    public async Task GiveBackAsync(MessageLease lease)
-    {
-        try
-        {
-            await _store.SettleAsync(lease, Settlement.Release, [], CancellationToken.None);
-        }
-        catch (Exception e) when (e is LeaseLostException or StoreUnavailableException or ObjectDisposedException)
-        {
-            // Nothing began, so nothing is lost: the message is pending for whoever leases next.
-            LogReleaseFailed(Name, lease.Envelope.Id, e.Message);
-        }
-    }
-
     /// <summary>The workers at this moment.</summary>
     public Worker[] Workers()
     {
@@ -314,7 +342,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
                     return;
                 }
 
-                int room = Math.Max(1, (Options.Prefetch ?? Parallelism) - _leases.Reader.Count);
+                int room = Math.Max(1, Math.Min(Options.Prefetch ?? Parallelism, _capacity) - _leases.Reader.Count);
                 foreach (MessageLease lease in await _store.LeaseAsync(Options.Queue, room, _leaseTime, pumping))
                 {
                     await _leases.Writer.WriteAsync(lease, CancellationToken.None);
@@ -322,7 +350,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
             }
             catch (OperationCanceledException) when (pumping.IsCancellationRequested)
             {
-                await ReleaseUnbegunAsync(); // Paused or stopping: the loop condition decides.
+                ReleaseUnbegun(); // Paused, failed or stopping: the loop condition decides.
             }
             catch (ObjectDisposedException) when (_stopping.IsCancellationRequested)
             {
@@ -332,11 +360,11 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     }
 
     /// <summary>Gives back leases that no worker has begun.</summary>
-    private async Task ReleaseUnbegunAsync()
+    private void ReleaseUnbegun()
     {
         while (_leases.Reader.TryRead(out MessageLease? lease))
         {
-            await GiveBackAsync(lease);
+            _settler.GiveBack(lease);
         }
     }
 
@@ -358,7 +386,16 @@ internal sealed partial class WorkerPool : IAsyncDisposable
                     Interlocked.Decrement(ref _stuck);
                 }
             }
-        }));
+        }, () => Remove(worker)));
+    }
+
+    /// <summary>A worker whose loop has ended for good makes room for another in its slot.</summary>
+    private void Remove(Worker worker)
+    {
+        lock (_gate)
+        {
+            _workers.Remove(worker);
+        }
     }
 
     private Task[] Loops()
@@ -401,6 +438,6 @@ internal sealed partial class WorkerPool : IAsyncDisposable
 
     private Channel<MessageLease> NewChannel()
     {
-        return Channel.CreateBounded<MessageLease>(new BoundedChannelOptions(Math.Max(1, Options.Prefetch ?? Options.Parallelism)) { SingleWriter = true });
+        return Channel.CreateBounded<MessageLease>(new BoundedChannelOptions(_capacity) { SingleWriter = true });
     }
 }

@@ -12,6 +12,6 @@ public sealed class MessageQueueTests : MessageQueueConformance
         QueueCatalog queues = new();
         queues.Declare("orders", new QueueOptions());
         Random random = new(1);
-        return (new MessageQueue("orders", store, store, queues, new QueuePublisher(queues, new LimitsOptions(), clock), new QueueActivity(clock), clock, random.NextDouble), store);
+        return (new MessageQueue("orders", store, store, queues, new QueuePublisher(queues, new LimitsOptions(), clock), new QueueActivity(clock), lease => store.SettleAsync(lease, Settlement.Release, [], CancellationToken.None).AsTask().Wait(Cancel), clock, random.NextDouble), store);
     }
 }
