@@ -9,4 +9,4 @@ await using PostOffice office = await PostOffice.StartAsync(args, app => app
         return new(HandlerResult.Completed);
     }, "in"));
 
-await Task.Delay(Timeout.Infinite);
+await office.RunAsync();

@@ -10,6 +10,7 @@ namespace Postroom.Host;
 internal sealed class HostedRuntime : IAsyncDisposable
 {
     private readonly ILoggerFactory _loggers;
+    private string? _announced;
 
     private HostedRuntime(MessageRuntime runtime, ILoggerFactory loggers, LineLoggerProvider? log)
     {
@@ -106,12 +107,18 @@ internal sealed class HostedRuntime : IAsyncDisposable
 
         if (Addresses.Count > 0)
         {
-            await LiveAddress.WriteAsync(Runtime.Configuration.Current.Get<RuntimeOptions>("runtime").DataDirectory, Addresses[0], cancellationToken);
+            _announced = LiveAddress.FileOf(Runtime.Configuration.Current);
+            await File.WriteAllTextAsync(_announced, Addresses[0] + "\n", cancellationToken);
         }
     }
 
     public async ValueTask DisposeAsync()
     {
+        if (_announced is { } file)
+        {
+            File.Delete(file); // Nobody else at that address is to be taken for this runtime.
+        }
+
         await Runtime.DisposeAsync();
         _loggers.Dispose();
     }

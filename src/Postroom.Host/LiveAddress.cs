@@ -1,18 +1,19 @@
+using Postroom.Configuration;
+
 namespace Postroom.Host;
 
-/// <summary>Tells the command line where the runtime of a data directory answers.</summary>
+/// <summary>Tells the command line where the runtime of a store answers: a file beside the store, so that two runtimes in one folder do not share it.</summary>
 internal static class LiveAddress
 {
-    private const string FileName = "runtime.url";
-
-    public static async Task<string?> ReadAsync(string dataDirectory, CancellationToken cancellationToken)
+    public static string FileOf(ConfigurationSnapshot settings)
     {
-        string file = Path.Combine(dataDirectory, FileName);
-        return File.Exists(file) ? (await File.ReadAllTextAsync(file, cancellationToken)).Trim() : null;
+        StoreOptions store = settings.Get<StoreOptions>("store");
+        return store.Kind == "memory" ? Path.Combine(settings.Get<RuntimeOptions>("runtime").DataDirectory, "runtime.url") : store.Path + ".url";
     }
 
-    public static Task WriteAsync(string dataDirectory, string address, CancellationToken cancellationToken)
+    public static async Task<string?> ReadAsync(ConfigurationSnapshot settings, CancellationToken cancellationToken)
     {
-        return File.WriteAllTextAsync(Path.Combine(dataDirectory, FileName), address + "\n", cancellationToken);
+        string file = FileOf(settings);
+        return File.Exists(file) ? (await File.ReadAllTextAsync(file, cancellationToken)).Trim() : null;
     }
 }

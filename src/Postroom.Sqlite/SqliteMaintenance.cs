@@ -63,7 +63,15 @@ public static class SqliteMaintenance
 
     private static void Copy(string path, string target, Func<string, SqliteConnection> open, CopyLimits limits, CancellationToken cancellationToken)
     {
-        for (int number = 1; !TryCopy(path, target, open, limits, number, cancellationToken); number++)
+        if (File.Exists(target))
+        {
+            throw new IOException($"'{target}' exists already, and a copy overwrites nothing. Name a new file, or move that one away.");
+        }
+
+        // Only this file is ever deleted: whatever stands at the target belongs to somebody else.
+        string incomplete = target + ".incomplete";
+        File.Delete(incomplete);
+        for (int number = 1; !TryCopy(path, incomplete, open, limits, number, cancellationToken); number++)
         {
             if (number == limits.Tries)
             {
@@ -71,6 +79,8 @@ public static class SqliteMaintenance
                     $"The copy to '{target}' was begun {number} times, and each time the WAL grew by {limits.WalGrowth} bytes before it was complete. Copy at a quieter time or to a faster volume.");
             }
         }
+
+        File.Move(incomplete, target, overwrite: false);
     }
 
     /// <summary>One try; false when the WAL grew too far, so that the copy's snapshot had to be let go.</summary>

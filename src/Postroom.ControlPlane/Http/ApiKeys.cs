@@ -105,9 +105,14 @@ internal sealed class ApiKeys(IApiKeyStore store, TimeProvider clock)
         && bytes == RandomBytes;
 
     /// <summary>Makes a key and stores its hash. The text is returned once and kept nowhere.</summary>
-    public async ValueTask<(string Text, ApiKey Key)> CreateAsync(string name, ApiRole role, TimeSpan? expiresIn, CancellationToken cancellationToken)
+    public ValueTask<(string Text, ApiKey Key)> CreateAsync(string name, ApiRole role, TimeSpan? expiresIn, CancellationToken cancellationToken)
     {
-        string text = Generate();
+        return AddAsync(Generate(), name, role, expiresIn, cancellationToken);
+    }
+
+    /// <summary>Stores a key whose text exists already.</summary>
+    public async ValueTask<(string Text, ApiKey Key)> AddAsync(string text, string name, ApiRole role, TimeSpan? expiresIn, CancellationToken cancellationToken)
+    {
         DateTimeOffset now = clock.GetUtcNow();
         ApiKey key = new()
         {

@@ -58,19 +58,26 @@ internal sealed class ControlPlaneKeys : IRuntimeComponent
     {
         IReadOnlyList<ApiKey> keys = await _store.ListAsync(cancellationToken);
         ApiKey[] first = [.. keys.Where(key => key.Name == FirstKeyName)];
-        byte[]? written = await AdminKeyFile.ReadAsync(_dataDirectory, cancellationToken) is { } text ? ApiKeys.HashOf(text) : null;
+        string? text = await AdminKeyFile.ReadAsync(_dataDirectory, cancellationToken);
+        byte[]? written = text is not null ? ApiKeys.HashOf(text) : null;
         if (written is not null && first.Any(key => key.Hash.Span.SequenceEqual(written)))
         {
             return;
         }
 
-        // The file and the store belong together: a lost file, or a new store beside an old file, gets a new key.
-        (string key, _) = await Keys.CreateAsync(FirstKeyName, ApiRole.Admin, expiresIn: null, cancellationToken);
         foreach (ApiKey old in first)
         {
             await _store.RemoveAsync(old.Id, cancellationToken);
         }
 
+        // A new store in a folder that has a key file takes that key: another runtime of the folder may be using it.
+        if (text is not null && ApiKeys.IsWellFormed(text))
+        {
+            await Keys.AddAsync(text, FirstKeyName, ApiRole.Admin, expiresIn: null, cancellationToken);
+            return;
+        }
+
+        (string key, _) = await Keys.CreateAsync(FirstKeyName, ApiRole.Admin, expiresIn: null, cancellationToken);
         await AdminKeyFile.WriteAsync(_dataDirectory, key, cancellationToken);
     }
 

@@ -35,6 +35,20 @@ internal static class DoctorCommand
         return findings.TrueForAll(finding => finding.Good) ? ExitCodes.Done : ExitCodes.Failed;
     }
 
+    private static (bool Good, string Text) Readable(string path)
+    {
+        try
+        {
+            using SqliteJournalReader journal = SqliteJournalReader.Open(path);
+            JournalPage newest = journal.Query(new JournalQuery { Limit = 1 });
+            return (true, $"Store '{path}' has {Output.Size(new FileInfo(path).Length)} and can be read; it holds {newest.Total}{(newest.TotalIsAtLeast ? " or more" : "")} messages.");
+        }
+        catch (Exception e)
+        {
+            return (false, $"Store '{path}' cannot be read: {e.Message} Leave it as it is, and go back to a backup.");
+        }
+    }
+
     private static IEnumerable<(bool Good, string Text)> Files(string path, ConfigurationSnapshot settings)
     {
         if (!File.Exists(path))
@@ -43,7 +57,7 @@ internal static class DoctorCommand
             yield break;
         }
 
-        yield return (true, $"Store '{path}' has {Output.Size(new FileInfo(path).Length)}.");
+        yield return Readable(path);
         if (!OperatingSystem.IsWindows())
         {
             UnixFileMode open = File.GetUnixFileMode(path) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite);

@@ -120,7 +120,7 @@ internal static class PostroomCommand
 
         Argument<string> id = new("ID") { Description = "A message id, an outside id or a unique prefix." };
         Option<bool> body = new("--body") { Description = "Show the body as well." };
-        Command show = new("show", "Shows one message with its attempts and receipts. Example: postroom journal show 0198f2c4") { id, body };
+        Command show = new("show", "Shows one message with its attempts and receipts. Example: postroom journal show 0198f2c4-6d1e-7a30") { id, body };
         show.SetAction((result, token) => ReadCommands.ShowAsync(Arguments(result), result.GetValue(id)!, result.GetValue(body), token));
 
         return new Command("journal", "Reads the record of messages.") { list, show };
@@ -129,7 +129,7 @@ internal static class PostroomCommand
     private static Command Why()
     {
         Argument<string> id = new("ID") { Description = "A message id, an outside id or a unique prefix." };
-        Command command = new("why", "Explains where a message stands, why, and what happens next. Example: postroom why 0198f2c4") { id };
+        Command command = new("why", "Explains where a message stands, why, and what happens next. Example: postroom why 0198f2c4-6d1e-7a30") { id };
         command.SetAction((result, token) => ReadCommands.WhyAsync(Arguments(result), result.GetValue(id)!, token));
         return command;
     }
@@ -138,7 +138,7 @@ internal static class PostroomCommand
     {
         Argument<string[]> ids = new("ID") { Description = "Message ids, outside ids or unique prefixes.", Arity = ArgumentArity.OneOrMore };
         Option<bool> force = new("--force") { Description = "Replay acknowledged messages as well, as new ones." };
-        Command command = new("replay", "Makes finished messages due again. Example: postroom replay 0198f2c4") { ids, force };
+        Command command = new("replay", "Makes finished messages due again. Example: postroom replay 0198f2c4-6d1e-7a30") { ids, force };
         command.SetAction((result, token) => ReplayCommand.RunAsync(Arguments(result), result.GetValue(ids)!, result.GetValue(force), token));
         return command;
     }

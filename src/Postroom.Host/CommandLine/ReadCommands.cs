@@ -89,9 +89,13 @@ internal static class ReadCommands
             return ExitCodes.Done;
         }
 
-        Output.Table(
-            ["id", "state", "queue", "type", "from", "to", "attempt", "created", "error"],
-            items.Select(item => (IReadOnlyList<string>)[item.Id, item.State, item.Queue, item.Type, item.From ?? "", item.To ?? "", $"{item.Attempt}/{item.MaxAttempts}", Output.At(item.CreatedAt), Cut(item.Error)]));
+        foreach (MessageView item in items)
+        {
+            // One line a message, the id first and whole, so that it can be copied at any width and cut by other tools.
+            string who = item.From ?? item.To ?? "-";
+            Console.WriteLine($"{item.Id}  {item.State,-10} {item.Queue,-14} {item.Type,-16} {who,-24} {item.Attempt}/{item.MaxAttempts}  {Output.At(item.CreatedAt)}  {Cut(item.Error)}".TrimEnd());
+        }
+
         return ExitCodes.Done;
     }
 
@@ -182,7 +186,7 @@ internal static class ReadCommands
 
     private static async Task<int> NotFoundAsync(string id)
     {
-        await Console.Error.WriteLineAsync($"No message has the id, outside id or unique prefix '{id}'. 'postroom journal list --text {id}' searches; it may also be past its retention.");
+        await Console.Error.WriteLineAsync($"No message has the id or outside id '{id}', or several begin with it: ids of the same minutes share their first characters, so give more of them. 'postroom journal list --text {id}' searches; it may also be past its retention.");
         return ExitCodes.Failed;
     }
 

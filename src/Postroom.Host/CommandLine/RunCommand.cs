@@ -8,6 +8,7 @@ internal static class RunCommand
     public static async Task<int> RunAsync(HostArguments arguments, CancellationToken cancellationToken, Action<IApplicationBuilder>? configure = null)
     {
         TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        using CancellationTokenSource starting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         int interrupts = 0;
 
         // Signals that a parent ignored are handled again here.
@@ -15,6 +16,7 @@ internal static class RunCommand
         {
             signal.Cancel = true;
             stop.TrySetResult();
+            starting.CancelAsync();
         });
         using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal =>
         {
@@ -25,10 +27,19 @@ internal static class RunCommand
             }
 
             stop.TrySetResult();
+            starting.CancelAsync();
         });
 
         await using HostedRuntime host = HostedRuntime.Create(arguments, configure, welcome: true, Console.Out);
-        await host.StartAsync(cancellationToken);
+        try
+        {
+            await host.StartAsync(starting.Token);
+        }
+        catch (OperationCanceledException) when (stop.Task.IsCompleted)
+        {
+            return ExitCodes.Done; // Stopped while it started: what had started is stopped again.
+        }
+
         if (!arguments.Quiet)
         {
             Announce(host);
@@ -36,6 +47,11 @@ internal static class RunCommand
 
         Task ended = host.StoreFailed is { } failed ? await Task.WhenAny(stop.Task, failed) : await Task.WhenAny(stop.Task);
         await host.Runtime.StopAsync(CancellationToken.None);
+        if (!arguments.Quiet)
+        {
+            Console.WriteLine(host.Runtime.AbandonedWork ? "  Stopped; some work did not end in time and is handled again after the next start." : "  Stopped in order; nothing is in work.");
+        }
+
         return ended != stop.Task ? ExitCodes.Store : host.Runtime.AbandonedWork ? ExitCodes.WorkAbandoned : ExitCodes.Done;
     }
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Postroom.Configuration;
 using Postroom.ControlPlane;
+using Postroom.Sqlite;
 
 namespace Postroom.Host;
 
@@ -23,11 +24,15 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
         }
 
         string data = settings.Get<RuntimeOptions>("runtime").DataDirectory;
-        string url = arguments.Url ?? await LiveAddress.ReadAsync(data, cancellationToken) ?? settings.Get<ServerOptions>("server").Urls[0];
+        string url = arguments.Url ?? await LiveAddress.ReadAsync(settings, cancellationToken) ?? settings.Get<ServerOptions>("server").Urls[0];
         HttpClient http = new() { BaseAddress = new Uri(url.TrimEnd('/') + "/"), Timeout = TimeSpan.FromSeconds(10) };
         try
         {
             using HttpResponseMessage live = await http.GetAsync(new Uri("health/live", UriKind.Relative), cancellationToken);
+            if (!(await live.Content.ReadAsStringAsync(cancellationToken)).StartsWith("{\"status\":", StringComparison.Ordinal))
+            {
+                throw new HttpRequestException("what answers there is no Postroom.");
+            }
         }
         catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !cancellationToken.IsCancellationRequested)
         {
@@ -37,11 +42,12 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
                 : throw new NotReachableException($"Nothing answers at {url}: {e.Message} Start it with 'postroom run', or leave --url out to read the store file.");
         }
 
-        string? key = arguments.Token ?? await AdminKeyFile.ReadAsync(data, cancellationToken);
+        // The key of this machine's runtime is for that runtime only: it is not sent to an address somebody typed.
+        string? key = arguments.Token ?? (arguments.Url is null && OwnsStore(settings) ? await AdminKeyFile.ReadAsync(data, cancellationToken) : null);
         if (key is null)
         {
             http.Dispose();
-            throw new NotReachableException($"The runtime at {url} needs a key, and there is none in '{Path.Combine(data, "admin.key")}'. Pass --token.");
+            throw new NotReachableException($"The runtime at {url} needs a key. Pass --token; without --url the key in '{Path.Combine(data, "admin.key")}' is used while that runtime runs.");
         }
 
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
@@ -84,6 +90,13 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
         return answer.IsSuccessStatusCode
             ? JsonSerializer.Deserialize(text, type)
             : throw new InvalidOperationException($"The runtime at {http.BaseAddress} answered {(int)answer.StatusCode}: {Detail(text)}");
+    }
+
+    /// <summary>Whether a process owns the configured store, so that what answers at its address can be believed to be it.</summary>
+    private static bool OwnsStore(ConfigurationSnapshot settings)
+    {
+        StoreOptions store = settings.Get<StoreOptions>("store");
+        return store.Kind != "sqlite" || OwnerLock.IsHeld(store.Path);
     }
 
     private static string Detail(string text)

@@ -11,11 +11,16 @@ internal sealed class OpenMessage(IMessageQueue queue)
     private MessageHandler? _router;
 
     /// <summary>Acknowledges the open message and waits for the next; null when the time is over.</summary>
-    public async Task<Message?> NextAsync(TimeSpan? timeout, CancellationToken cancellationToken)
+    public async Task<Message?> NextAsync(TimeSpan? timeout, Action check, CancellationToken cancellationToken)
     {
         await EnterAsync();
         try
         {
+            if (_deliveries is null)
+            {
+                check();
+            }
+
             await AcknowledgeAsync([], cancellationToken);
             _deliveries ??= queue.ConsumeAsync(1, _closing.Token).GetAsyncEnumerator(_closing.Token);
             _next ??= _deliveries.MoveNextAsync().AsTask();
@@ -24,12 +29,20 @@ internal sealed class OpenMessage(IMessageQueue queue)
                 // A wait that is given up goes on in the background and serves the next call, so no message is skipped.
                 if (!await _next.WaitAsync(timeout ?? Timeout.InfiniteTimeSpan, cancellationToken))
                 {
-                    return null;
+                    throw new ObjectDisposedException(nameof(PostOffice), "The PostOffice is disposed; nothing is received any more.");
                 }
             }
-            catch (TimeoutException)
+            catch (TimeoutException) when (!_next.IsCompleted)
             {
                 return null;
+            }
+            catch when (_next.IsFaulted)
+            {
+                // What ended the receiving is told once; the next call begins anew.
+                _next = null;
+                await _deliveries.DisposeAsync();
+                _deliveries = null;
+                throw;
             }
 
             _next = null;
@@ -65,9 +78,9 @@ internal sealed class OpenMessage(IMessageQueue queue)
                 return false;
             }
 
-            Delivery delivery = _open!;
+            bool kept = await queue.NackAsync(_open!, delay, cancellationToken);
             _open = null;
-            return await queue.NackAsync(delivery, delay, cancellationToken);
+            return kept;
         }
         finally
         {
@@ -121,6 +134,8 @@ internal sealed class OpenMessage(IMessageQueue queue)
     /// <summary>Acknowledges what is open and gives back what was not begun.</summary>
     public async Task CloseAsync()
     {
+        // A call that waits for a message ends now and gives up its turn; the open message is still acknowledged.
+        await _closing.CancelAsync();
         await _turn.WaitAsync();
         try
         {
@@ -128,22 +143,19 @@ internal sealed class OpenMessage(IMessageQueue queue)
         }
         finally
         {
+            if (_next is not null)
+            {
+                await ((Task)_next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
+            if (_deliveries is not null)
+            {
+                await _deliveries.DisposeAsync();
+                _deliveries = null;
+            }
+
             _turn.Release();
         }
-
-        await _closing.CancelAsync();
-        if (_next is not null)
-        {
-            await ((Task)_next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-
-        if (_deliveries is not null)
-        {
-            await _deliveries.DisposeAsync();
-        }
-
-        _closing.Dispose();
-        _turn.Dispose();
     }
 
     private async Task EnterAsync()
@@ -163,7 +175,9 @@ internal sealed class OpenMessage(IMessageQueue queue)
             return true;
         }
 
+        // Open until the store has taken it: a store that cannot write now is asked again by the next call.
+        bool kept = await queue.AckAsync(open, staged, cancellationToken);
         _open = null;
-        return await queue.AckAsync(open, staged, cancellationToken);
+        return kept;
     }
 }

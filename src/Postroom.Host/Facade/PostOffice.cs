@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Postroom.Host;
 
 namespace Postroom;
@@ -15,11 +16,15 @@ public sealed class PostOffice : IAsyncDisposable
 
     private readonly HostedRuntime _host;
     private readonly OpenMessage _open;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly PosixSignalRegistration[] _signals;
+    private int _disposed;
 
     private PostOffice(HostedRuntime host)
     {
         _host = host;
         _open = new OpenMessage(host.Runtime.OpenQueue("in"));
+        _signals = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal), PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal)];
     }
 
     /// <summary>The runtime behind it.</summary>
@@ -73,16 +78,38 @@ public sealed class PostOffice : IAsyncDisposable
             throw new ArgumentOutOfRangeException(nameof(timeout), timeout, "A time-out is zero or more; null waits for ever.");
         }
 
-        return await _open.NextAsync(block ? timeout : TimeSpan.Zero, cancellationToken);
+        return await _open.NextAsync(block ? timeout : TimeSpan.Zero, () => ThrowIfServed("in", competing: false), cancellationToken);
     }
 
-    /// <summary>Messages of queue <c>in</c> as they come; each is acknowledged when the next one is asked for.</summary>
+    /// <summary>
+    /// Messages of queue <c>in</c> as they come; each is acknowledged when the next one is asked for. The loop ends with SIGTERM or SIGINT,
+    /// so that the program can dispose in order.
+    /// </summary>
     public async IAsyncEnumerable<Message> ReceiveAllAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping.Token);
         while (!cancellationToken.IsCancellationRequested)
         {
-            yield return await ReceiveAsync(block: true, timeout: null, cancellationToken);
+            Message message;
+            try
+            {
+                message = await ReceiveAsync(block: true, timeout: null, either.Token);
+            }
+            catch (OperationCanceledException) when (_stopping.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+            {
+                yield break;
+            }
+
+            yield return message;
         }
+    }
+
+    /// <summary>Waits until the program is asked to stop, by SIGTERM or SIGINT.</summary>
+    /// <param name="cancellationToken">Ends the wait as well.</param>
+    public async Task RunAsync(CancellationToken cancellationToken = default)
+    {
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping.Token);
+        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <summary>Acknowledges the received message; returns after the commit. False when another one is open, or its lease was lost.</summary>
@@ -137,20 +164,46 @@ public sealed class PostOffice : IAsyncDisposable
     /// <summary>Acknowledges the open message and stops in order.</summary>
     public async ValueTask DisposeAsync()
     {
-        await Turn.WaitAsync();
+        if (Interlocked.Exchange(ref _disposed, 1) == 1)
+        {
+            return;
+        }
+
         try
         {
             await _open.CloseAsync();
-            await _host.DisposeAsync();
-            if (ReferenceEquals(_running, this))
-            {
-                _running = null;
-            }
         }
         finally
         {
-            Turn.Release();
+            foreach (PosixSignalRegistration signal in _signals)
+            {
+                signal.Dispose();
+            }
+
+            await _stopping.CancelAsync();
+            _stopping.Dispose();
+            await Turn.WaitAsync();
+            try
+            {
+                await _host.DisposeAsync();
+            }
+            finally
+            {
+                if (ReferenceEquals(_running, this))
+                {
+                    _running = null;
+                }
+
+                Turn.Release();
+            }
         }
+    }
+
+    private void OnSignal(PosixSignalContext signal)
+    {
+        // The first asks for an orderly end; a second one is left to the platform, which ends the process.
+        signal.Cancel = !_stopping.IsCancellationRequested;
+        _ = _stopping.CancelAsync();
     }
 
     private void ThrowIfServed(string queue, bool competing)

@@ -11,7 +11,7 @@ internal sealed class LineLoggerProvider : ILoggerProvider
 {
     private const int MaxRecord = 16 * 1024;
 
-    private readonly Channel<string> _lines = Channel.CreateBounded<string>(new BoundedChannelOptions(4_096) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    private readonly Channel<string> _lines;
     private readonly Redactor _redactor;
     private readonly TimeProvider _clock;
     private readonly Task _writer;
@@ -21,6 +21,8 @@ internal sealed class LineLoggerProvider : ILoggerProvider
     {
         _redactor = redactor;
         _clock = clock;
+        _lines = Channel.CreateBounded<string>(
+            new BoundedChannelOptions(4_096) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true }, _ => Interlocked.Increment(ref _lost));
         _writer = Task.Run(() => WriteAsync(output));
     }
 
@@ -49,10 +51,7 @@ internal sealed class LineLoggerProvider : ILoggerProvider
         string line = Json
             ? $"{{\"at\":\"{at}\",\"level\":\"{Word(level).Trim()}\",\"category\":{JsonEncodedText.Encode(category).ToString().Quote()},\"message\":{JsonEncodedText.Encode(clean).ToString().Quote()}}}"
             : $"{at} {Word(level)} {category}: {Escape(clean)}";
-        if (!_lines.Writer.TryWrite(line))
-        {
-            Interlocked.Increment(ref _lost);
-        }
+        _lines.Writer.TryWrite(line);
     }
 
     private async Task WriteAsync(TextWriter output)

@@ -116,6 +116,14 @@ public sealed class CommandLineTests : IDisposable
         Assert.True(code == 0, error);
         (_, string list, _) = await RunAsync("journal", "list", "--json", "--store", copy);
         Assert.Contains(id.ToString(), list, StringComparison.Ordinal);
+
+        // Neither a former copy nor the store itself is ever touched.
+        (int again, _, string refusal) = await RunAsync("doctor", "--backup", copy, "--store", StorePath);
+        (int itself, _, _) = await RunAsync("doctor", "--backup", StorePath, "--store", StorePath);
+        Assert.Equal((1, 1), (again, itself));
+        Assert.Contains("overwrites nothing", refusal, StringComparison.Ordinal);
+        Assert.True(File.Exists(copy));
+        Assert.True(File.Exists(StorePath));
     }
 
     private string StorePath => Path.Combine(_folder, "store.db");
