@@ -115,6 +115,9 @@ internal sealed class DiscardOperation(LaneSet lanes, MessageId id, string reaso
     private OpenMessage? _onDisk;
     private bool _taken;
 
+    // Read from its row, such a message would be given up beside the one that its lane is about to take.
+    public override bool IsTooEarly(WriteSession session) => session.Brings(id);
+
     public override void Run(WriteSession session)
     {
         if (Lanes.Open.TryGetValue(id, out OpenMessage? open))
@@ -202,6 +205,7 @@ internal sealed class ReplayOperation(LaneSet lanes, MessageId id, ReplayOptions
         }
 
         message.RowHasTrack = true;
+        session.Reopened(id);
         session.Count(message.Envelope, MessageState.Failed, MessageState.Pending);
         session.SetFact(WriteOperation.Halt(message.Envelope, halted: false));
         _reopened = message;

@@ -11,6 +11,9 @@ internal abstract class StoreOperation
     /// <summary>Whether it has several statements, which are undone together.</summary>
     public virtual bool NeedsSavepoint => true;
 
+    /// <summary>Whether it concerns a message that this transaction brings to its lane, and so has to wait for the next one: what is applied comes first.</summary>
+    public virtual bool IsTooEarly(WriteSession session) => false;
+
     /// <summary>Stores names it uses, outside of its savepoint.</summary>
     public virtual void Prepare(WriteSession session)
     {

@@ -15,7 +15,9 @@ internal sealed partial class StoreWriter
         // What ran and was committed has been answered; only the others are told.
         _session?.Rollback();
         _lanes.MarksDropped();
-        Refuse(_batch, new StoreUnavailableException($"The store's writer failed: {failure.Message}", failure));
+        var refusal = new StoreUnavailableException($"The store's writer failed: {failure.Message}", failure);
+        Refuse(_batch, refusal);
+        Refuse(_rest, refusal);
     }
 
     /// <summary>The outcome of a failed commit is unknown: the file is closed, opened and looked at. True when the batch is answered.</summary>

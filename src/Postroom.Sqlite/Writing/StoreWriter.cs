@@ -14,6 +14,7 @@ internal sealed partial class StoreWriter : IDisposable
 
     private readonly OperationQueue _queue = new();
     private readonly List<StoreOperation> _batch = [];
+    private readonly List<StoreOperation> _rest = [];
     private readonly List<StoreOperation> _ran = [];
     private readonly Func<WriteSession> _reopen;
     private readonly ReaderPool _readers;
@@ -118,7 +119,7 @@ internal sealed partial class StoreWriter : IDisposable
             {
                 if (!idle)
                 {
-                    RunBatch();
+                    RunBatches();
                 }
                 else if (!more)
                 {
@@ -137,6 +138,7 @@ internal sealed partial class StoreWriter : IDisposable
             }
 
             _batch.Clear();
+            _rest.Clear();
             _ran.Clear();
         }
 
@@ -201,6 +203,18 @@ internal sealed partial class StoreWriter : IDisposable
         }
     }
 
+    /// <summary>Runs what was taken: in one transaction, unless an operation has to see another one applied.</summary>
+    private void RunBatches()
+    {
+        while (_batch.Count > 0)
+        {
+            RunBatch();
+            _batch.Clear();
+            _batch.AddRange(_rest);
+            _rest.Clear();
+        }
+    }
+
     private void RunBatch()
     {
         if (_session is null)
@@ -238,9 +252,16 @@ internal sealed partial class StoreWriter : IDisposable
         _ran.Clear();
         session.Begin();
         _lanes.MarkLongDispatches(session);
-        foreach (StoreOperation operation in _batch)
+        for (int i = 0; i < _batch.Count; i++)
         {
-            RunOperation(session, operation);
+            if (_batch[i].IsTooEarly(session))
+            {
+                _rest.InsertRange(0, _batch[i..]);
+                _batch.RemoveRange(i, _batch.Count - i);
+                break;
+            }
+
+            RunOperation(session, _batch[i]);
         }
 
         if (_ran.Count == 0 && !_lanes.HasMarks)

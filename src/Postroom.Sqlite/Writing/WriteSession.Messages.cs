@@ -136,6 +136,18 @@ internal sealed partial class WriteSession
         _working.IndexedSeq = last;
     }
 
+    /// <summary>The number of a message; 0 for one that is not kept.</summary>
+    private long SeqOf(MessageId id)
+    {
+        SqliteStatement find = Statement("find number", "select seq from messages where id = ?1");
+        Span<byte> bytes = stackalloc byte[16];
+        id.WriteBytes(bytes);
+        find.BindBlob(1, bytes);
+        long seq = find.Step() ? find.GetInt64(0) : 0;
+        find.Reset();
+        return seq;
+    }
+
     /// <summary>Reads one message from disk; null when it is not kept.</summary>
     public OpenMessage? Find(MessageId id, bool withBody)
     {

@@ -18,6 +18,7 @@ internal sealed partial class WriteSession : IDisposable
 {
     private readonly Dictionary<string, SqliteStatement> _statements = new(StringComparer.Ordinal);
     private readonly List<long> _newNames = [];
+    private readonly HashSet<MessageId> _reopened = [];
     private readonly PackWriter _pack = new();
     private StoreCounters _committed;
     private StoreCounters _working;
@@ -65,7 +66,20 @@ internal sealed partial class WriteSession : IDisposable
         return statement;
     }
 
-    public void Begin() => _ = Statement("begin", "begin immediate").Run();
+    public void Begin()
+    {
+        _reopened.Clear();
+        _ = Statement("begin", "begin immediate").Run();
+    }
+
+    /// <summary>Remembers that the transaction makes a finished message due again.</summary>
+    public void Reopened(MessageId id) => _reopened.Add(id);
+
+    /// <summary>Whether the transaction brings a message to its lane, by an append or a replay that is not applied yet.</summary>
+    public bool Brings(MessageId id)
+    {
+        return _reopened.Contains(id) || (_working.LastSeq > _committed.LastSeq && SeqOf(id) > _committed.LastSeq);
+    }
 
     /// <summary>Remembers the counters that a failing operation goes back to.</summary>
     public void BeginOperation() => _beforeOperation = _working;

@@ -10,6 +10,38 @@ namespace Postroom.Tests.Sqlite.Store;
 /// <summary>What one operation's trouble must not do to the writer, its neighbours and its readers.</summary>
 public sealed class WriterTests
 {
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_message_that_is_brought_and_discarded_at_once_is_with_no_worker_and_holds_no_key(bool replayed)
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        Envelope message = Message() with { OrderKey = "key" };
+        if (replayed)
+        {
+            await fixture.AppendAsync(message);
+            await fixture.Store.DiscardAsync(message.Id, "not needed", false, Cancel);
+        }
+
+        Task<MessageLease> worker = fixture.LeaseAsync(begin: false);
+        DelegateOperation<bool> first = Blocker(out ManualResetEventSlim go);
+        fixture.Store.Writer.Post(first);
+        Task bringing = replayed ? fixture.Store.ReplayAsync(message.Id, new ReplayOptions(), Cancel).AsTask() : fixture.AppendAsync(message);
+        Task giving = fixture.Store.DiscardAsync(message.Id, "not needed at all", force: true, Cancel).AsTask();
+        Task<MessageId> next = fixture.AppendAsync(Message() with { OrderKey = "key" });
+        go.Set();
+        await Task.WhenAll(bringing, giving, next);
+
+        Assert.Equal(MessageState.Failed, (await fixture.Store.GetAsync(message.Id, false, Cancel))!.Entry.State);
+        await Assert.ThrowsAsync<LeaseLostException>(async () => await fixture.AckAsync(await worker));
+        MessageLease after = await fixture.LeaseAsync();
+        Assert.Equal(await next, after.Envelope.Id);
+        await fixture.AckAsync(after);
+        StoreQueueStats stats = (await fixture.Store.GetStatsAsync("orders", Cancel)).Queues["orders"];
+        Assert.Equal((0, 0, 1, 1), (stats.Pending, stats.Dispatched, stats.Acked, stats.Failed));
+        Assert.Empty(fixture.Store.Lanes.Open);
+    }
+
     [Fact]
     public async Task A_store_that_can_write_again_says_so_although_nobody_writes()
     {
