@@ -65,8 +65,10 @@ public sealed partial class SqliteStore
         try
         {
             PrivateFiles.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(_options.Path))!);
-            TimeSpan wait = opening.Generation > 1 ? HandoverWait : TimeSpan.Zero;
-            _lock = await OwnerLock.AcquireAsync(_options.Path, wait, _clock, cancellationToken);
+
+            // Even a first start waits a moment: somebody asking whether the lock is held has it for as long as the question takes.
+            TimeSpan wait = opening.Generation > 1 ? HandoverWait : TimeSpan.FromMilliseconds(300);
+            _lock = await OwnerLock.AcquireAsync(_options.Path, wait, TimeProvider.System, cancellationToken);
         }
         catch (StoreInUseException inUse)
         {

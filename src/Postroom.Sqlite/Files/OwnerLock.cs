@@ -93,7 +93,16 @@ internal sealed class OwnerLock : IDisposable
     }
 
     /// <summary>Gives the lock up; the file stays.</summary>
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        if (!OperatingSystem.IsWindows() && !_file.IsClosed)
+        {
+            // A child process between its fork and its exec has the open file too; closing ours alone would leave the lock with it.
+            _ = NativeMethods.Lock(_file, NativeMethods.LockRelease);
+        }
+
+        _file.Dispose();
+    }
 
     private static OwnerLock? TryAcquire(string storePath)
     {

@@ -10,6 +10,7 @@ internal static unsafe partial class NativeMethods
     public const int NoSuchFile = 2;
 
     public const int LockShared = 1;
+    public const int LockRelease = 8;
     public const int LockExclusive = 2;
     public const int LockWithoutWaiting = 4;
 
