@@ -53,7 +53,10 @@ internal static class StrictJson
         }
         catch (JsonException exception)
         {
-            problem = $"the body is not acceptable JSON (line {exception.LineNumber + 1}, byte {exception.BytePositionInLine})";
+            // A duplicate property is found after the parse and has no position.
+            problem = utf8.Length == 0 ? "the body is empty"
+                : exception.LineNumber is { } line ? $"the body is not acceptable JSON (line {line + 1}, byte {exception.BytePositionInLine})"
+                : "the body is not acceptable JSON: a property is written twice";
         }
         catch (InvalidOperationException)
         {

@@ -67,7 +67,7 @@ internal sealed record StoreInspection(bool Exists, int Version, long CommitNo, 
 
     public static StoreOpenException Damaged(string path, string what, Exception? cause) => new(
         StoreOpenFailure.Damaged,
-        $"'{path}' is damaged: {what}. It was left as it is. Copy it with the files beside it, then restore a backup, or export what is readable with postroom doctor.",
+        $"'{path}' is damaged: {what}. It was left as it is. Copy it with the files beside it, then restore a backup. 'postroom journal list --store' reads what is still readable.",
         cause);
 
     private static void CheckLength(SqliteConnection connection, string path, WalScanResult wal)

@@ -45,7 +45,7 @@ internal sealed class StoreWatch(StoreOptions options, TimeProvider clock)
             }
 
             _damaged = $"The store is damaged: {_damage[0]}{(_damage.Count > 1 ? $" And {_damage.Count - 1} more." : "")} "
-                + "Nothing is accepted. Stop, keep its files, and restore a backup or export what is readable with postroom doctor.";
+                + "Nothing is accepted. Stop, keep its files, and restore a backup. 'postroom journal list --store' reads what is still readable.";
         }
     }
 

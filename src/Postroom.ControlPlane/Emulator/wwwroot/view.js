@@ -34,8 +34,10 @@ export class View {
   /** `actions`: again(message), remove(message). */
   constructor(actions) {
     this.#actions = actions;
+    // A bubble that grows (a reason, a loaded picture, a taller composer) must not push the end out of sight.
+    new ResizeObserver(() => { if (this.pinned) this.toEnd(); }).observe(this.#messages);
     this.#log.addEventListener('scroll', () => { if (this.#atEnd()) this.#seen(); }, { passive: true });
-    byId('jump').addEventListener('click', () => { this.toEnd(true); this.#seen(); });
+    byId('jump').addEventListener('click', () => { this.toEnd(); this.#seen(); });
     document.addEventListener('visibilitychange', () => { if (!document.hidden && this.#atEnd()) this.#seen(); });
     new ResizeObserver(() => { if (this.pinned) this.toEnd(); }).observe(this.#log);
   }
@@ -67,7 +69,7 @@ export class View {
     const follow = this.#atEnd() || message.side === 'me';
     this.#append(message);
     this.#empty();
-    if (follow) this.toEnd(true);
+    if (follow) this.toEnd();
     if (message.side === 'them' && (document.hidden || !follow)) this.#count();
     return true;
   }
@@ -77,13 +79,13 @@ export class View {
     const follow = this.#atEnd();
     byId('typing').hidden = !on;
     if (on) this.#typingTimer = setTimeout(() => this.typing(false), milliseconds);
-    if (on && follow) this.toEnd(true);
+    if (on && follow) this.toEnd();
   }
 
-  toEnd(smooth = false) {
+  toEnd() {
+    // At once: while a smooth scroll is under way the end is out of sight, and what comes meanwhile would not be followed.
     this.pinned = true;
-    const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-    this.#log.scrollTo({ top: this.#log.scrollHeight, behavior: smooth && !calm && !document.hidden ? 'smooth' : 'instant' });
+    this.#log.scrollTo({ top: this.#log.scrollHeight, behavior: 'instant' });
   }
 
   #atEnd() {
@@ -211,7 +213,8 @@ function stateWithWord(message) {
   return word === message.state ? word : `${message.state} (${word})`;
 }
 
-const shortId = id => (id ? (id.length > 12 ? `…${id.slice(-8)}` : id) : '');
+// Whole, because the last characters are the same for every message of a run.
+const shortId = id => id ?? '';
 
 function attachment(file) {
   if (file.thumbnail) {
