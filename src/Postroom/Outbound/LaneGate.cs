@@ -52,6 +52,15 @@ internal sealed class LaneGate(TimeProvider clock)
         }
     }
 
+    /// <summary>Says why a communicator that starts slowly has not started yet.</summary>
+    public void CloseUnlessOpen(string why)
+    {
+        lock (_gate)
+        {
+            Problem = _isOpen ? Problem : why;
+        }
+    }
+
     /// <summary>Nothing leaves for a while: the service cannot be reached, or asked to wait.</summary>
     public void Suspend(TimeSpan? exactly, string why, double random)
     {
