@@ -42,7 +42,9 @@ internal sealed partial class HookDispatcher(TimeSpan timeout, RuntimeMetrics me
                 hooks[i], (hook, token) => hook.OnIntentAsync(conversation, from, toId, envelope.Type, envelope.Body, token));
             if (error is not null && hooks[i].OnFailure == HookFailurePolicy.FailAttempt)
             {
-                throw new HookRefusedException(hooks[i].Name, error);
+                HookRefusedException refused = new(hooks[i].Name, error);
+                await WithdrawAsync(hooks, ids.AsMemory(0, i), refused.Message);
+                throw refused;
             }
 
             ids[i] = string.IsNullOrEmpty(id) ? null : id;
@@ -89,6 +91,18 @@ internal sealed partial class HookDispatcher(TimeSpan timeout, RuntimeMetrics me
         for (int i = hooks.Length - 1; i >= 0; i--)
         {
             await CallAsync(hooks[i], (hook, token) => hook.OnConversationCompleteAsync(conversation, token));
+        }
+    }
+
+    /// <summary>Tells hooks that had taken an intent that the attempt will not come, in reverse order.</summary>
+    private async ValueTask WithdrawAsync(ImmutableArray<HookRegistration> hooks, ReadOnlyMemory<string?> ids, string error)
+    {
+        for (int i = ids.Length - 1; i >= 0; i--)
+        {
+            if (ids.Span[i] is { } id)
+            {
+                await CallAsync(hooks[i], (hook, token) => hook.OnFailedAsync(id, error, token));
+            }
         }
     }
 

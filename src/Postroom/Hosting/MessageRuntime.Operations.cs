@@ -24,13 +24,13 @@ public sealed partial class MessageRuntime
         return await DiscardAllAsync(new JournalQuery { Queue = queue, States = [MessageState.Pending], Ascending = true, Limit = 100 }, reason, force: false, cancellationToken);
     }
 
-    /// <summary>Gives up one message; one that is with a worker only with force, which first cancels its handler.</summary>
+    /// <summary>Gives up one message; one that is with a worker only with force, which first cancels its handler or its send.</summary>
     /// <exception cref="JournalConflictException">The message has ended, or is with a worker and not forced.</exception>
     public async Task DiscardAsync(MessageId id, string reason, bool force = false, CancellationToken cancellationToken = default)
     {
         if (force)
         {
-            Rooms.Workers.Cancel(id);
+            _ = Rooms.Workers.Cancel(id) || Rooms.Outbound.Cancel(id);
         }
 
         await Journal.DiscardAsync(id, reason, force, cancellationToken);
@@ -63,8 +63,18 @@ public sealed partial class MessageRuntime
     {
         Rooms.Queues.Require(queue);
         FactChange change = new(FactScopes.Pause, queue, paused ? "paused"u8.ToArray() : (ReadOnlyMemory<byte>?)null);
-        await Store.WriteAsync(new StoreWrite { Facts = [change] }, cancellationToken);
-        await new QueueRulesBook(Rooms, _composition!).SetAfterRecoveryAsync(cancellationToken);
+
+        // One at a time: what is set in memory is what was stored last.
+        await _pausing.WaitAsync(cancellationToken);
+        try
+        {
+            await Store.WriteAsync(new StoreWrite { Facts = [change] }, cancellationToken);
+            await new QueueRulesBook(Rooms, _composition!).SetAfterRecoveryAsync(CancellationToken.None);
+        }
+        finally
+        {
+            _pausing.Release();
+        }
     }
 
     /// <summary>Discards page by page. Bounded by what matched when it began, so that messages that keep coming do not keep it going.</summary>

@@ -34,11 +34,7 @@ public sealed partial class MessageRuntime
     private void RegisterParts(Composition composition, RuntimeOptions options)
     {
         RuntimeRooms rooms = _rooms!;
-        _phases.Add(new RuntimePart("store", RuntimePhase.Store, token => OpenStoreAsync(composition, token), async (_, token) =>
-        {
-            await rooms.Settler.FlushAsync(token);
-            await rooms.Lifecycle.CloseAsync(token);
-        }));
+        _phases.Add(new RuntimePart("store", RuntimePhase.Store, token => OpenStoreAsync(composition, token), (_, token) => CloseStoreAsync(rooms, token)));
         _phases.Add(new RuntimePart("lanes", RuntimePhase.Lanes, _ =>
         {
             rooms.Router.Start();
@@ -57,13 +53,14 @@ public sealed partial class MessageRuntime
             foreach (IModuleLifecycle module in composition.Modules.OfType<IModuleLifecycle>())
             {
                 await module.OnStartedAsync(_services!, token);
+                _startedModules.Push(module);
             }
 
             rooms.Workers.StartAll();
         }, async (drain, token) =>
         {
             _workersWereClean &= await rooms.Workers.StopAllAsync(drain, options.CancelGrace, token);
-            foreach (IModuleLifecycle module in composition.Modules.OfType<IModuleLifecycle>().Reverse())
+            while (_startedModules.TryPop(out IModuleLifecycle? module))
             {
                 await module.OnStoppingAsync(_services!, token);
             }
@@ -76,7 +73,7 @@ public sealed partial class MessageRuntime
             }
 
             return Task.CompletedTask;
-        }, (_, _) => rooms.Sources.StopAllAsync()));
+        }, (drain, _) => rooms.Sources.StopAllAsync(drain)));
         _phases.Add(new RuntimePart("intake", RuntimePhase.Ready, _ =>
         {
             rooms.Intake.IsOpen = true;
@@ -89,6 +86,32 @@ public sealed partial class MessageRuntime
         foreach (Func<IServiceProvider, IRuntimeComponent> create in composition.Builder.Components)
         {
             _phases.Add(create(_services!));
+        }
+    }
+
+    /// <summary>Stores what was handed over while there is time, and closes the store in any case.</summary>
+    private async Task CloseStoreAsync(RuntimeRooms rooms, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await rooms.Settler.FlushAsync(cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            _workersWereClean = false; // Recovery finds those messages as they were before their attempts.
+        }
+        finally
+        {
+            DisposeSettler(rooms);
+            await rooms.Lifecycle.CloseAsync(CancellationToken.None);
+        }
+    }
+
+    private void DisposeSettler(RuntimeRooms rooms)
+    {
+        if (Interlocked.Exchange(ref _settlerDisposed, 1) == 0)
+        {
+            rooms.Settler.Dispose();
         }
     }
 

@@ -14,6 +14,8 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
     private readonly ILogger _log;
     private readonly List<IApplicationModule> _modules = [];
     private readonly SemaphoreSlim _turn = new(1, 1);
+    private readonly Stack<IModuleLifecycle> _startedModules = new();
+    private readonly SemaphoreSlim _pausing = new(1, 1);
     private readonly PhaseRunner _phases;
     private Composition? _composition;
     private ServiceProvider? _services;
@@ -21,6 +23,8 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
     private RecoveryReport? _recovery;
     private DateTimeOffset? _startedAt;
     private bool _workersWereClean = true;
+    private int _settlerDisposed;
+    private int _disposed;
 
     /// <summary>Makes a runtime; nothing runs yet.</summary>
     public MessageRuntime(RuntimeSetup setup)
@@ -183,11 +187,17 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
         await StopAsync(CancellationToken.None);
         if (_rooms is { } rooms)
         {
             await rooms.Signals.DisposeAsync();
-            rooms.Settler.Dispose();
+            DisposeSettler(rooms);
+            await rooms.Lifecycle.DisposeAsync();
             rooms.Metrics.Dispose();
         }
 
@@ -198,6 +208,7 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
 
         _composition?.Configuration.Dispose();
         _turn.Dispose();
+        _pausing.Dispose();
     }
 
     /// <summary>The envelopes of an answer to a received message, to be stored with its acknowledgement.</summary>

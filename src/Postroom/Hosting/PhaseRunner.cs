@@ -5,6 +5,8 @@ namespace Postroom.Hosting;
 /// <summary>Starts parts phase by phase and stops what has started in reverse. Parts of one phase go side by side.</summary>
 internal sealed partial class PhaseRunner(TimeProvider clock, ILogger log)
 {
+    private static readonly TimeSpan StorePatience = TimeSpan.FromSeconds(5);
+
     private readonly List<IRuntimeComponent> _parts = [];
     private readonly Stack<IRuntimeComponent[]> _started = new();
     private readonly List<string> _record = [];
@@ -29,27 +31,25 @@ internal sealed partial class PhaseRunner(TimeProvider clock, ILogger log)
         foreach (IGrouping<RuntimePhase, IRuntimeComponent> phase in _parts.GroupBy(part => part.Phase).OrderBy(group => group.Key))
         {
             entering(phase.Key);
-            List<IRuntimeComponent> started = [];
+
+            // Also a part that fails inside its start may hold something, so each is stopped that began.
+            _started.Push([.. phase]);
             try
             {
-                await Task.WhenAll(phase.Select(async part =>
-                {
-                    Note($"start {part.Name}");
-                    await part.StartAsync(cancellationToken);
-                    lock (started)
-                    {
-                        started.Add(part);
-                    }
-                }));
-                _started.Push([.. started]);
+                await Task.WhenAll(phase.Select(StartPartAsync));
             }
             catch (Exception e)
             {
                 LogFailed(phase.Key, e.Message);
-                _started.Push([.. started]);
                 await StopAsync(TimeSpan.Zero, stopLimit, CancellationToken.None);
                 throw;
             }
+        }
+
+        async Task StartPartAsync(IRuntimeComponent part)
+        {
+            Note($"start {part.Name}");
+            await part.StartAsync(cancellationToken);
         }
     }
 
@@ -71,7 +71,17 @@ internal sealed partial class PhaseRunner(TimeProvider clock, ILogger log)
         Note($"stop {part.Name}");
         try
         {
-            await part.StopAsync(drain, cancellationToken).WaitAsync(cancellationToken);
+            Task stopped = part.StopAsync(drain, cancellationToken);
+            if (part.Phase != RuntimePhase.Store)
+            {
+                await stopped.WaitAsync(cancellationToken);
+                return;
+            }
+
+            // The store closes also when the limit is over: it gets a few seconds of its own.
+            using CancellationTokenSource patience = new(Timeout.InfiniteTimeSpan, clock);
+            await using CancellationTokenRegistration over = cancellationToken.Register(() => patience.CancelAfter(StorePatience));
+            await stopped.WaitAsync(patience.Token);
         }
         catch (Exception e)
         {

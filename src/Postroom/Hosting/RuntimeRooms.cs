@@ -99,12 +99,13 @@ internal sealed class RuntimeRooms
         StagingFactory staging = new(services, scoped, composer, publisher, composition.Builder.Payloads, store.Facts, signals, limits);
         IHandlerMiddleware[] middleware = [.. composition.Builder.Middleware.Select(type => (IHandlerMiddleware)services.GetRequiredService(type))];
 
+        bool publishOnly = communications.Incoming == IncomingMode.Publish;
         WorkerSupervisor workers = new();
         foreach ((string name, WorkerOptions options) in composition.Pools)
         {
-            if (!handlers.Serves(options.Queue))
+            if (!handlers.Serves(options.Queue) || (publishOnly && options.Queue == "in"))
             {
-                continue; // A receiver may take the queue.
+                continue; // A receiver may take the queue, or live subscribers do.
             }
 
             HandlerRunner runner = new(handlers, composition.Builder.Payloads, middleware, staging, hooks, queues, options, limits.Hops, clock, random);
@@ -115,11 +116,17 @@ internal sealed class RuntimeRooms
         WorkerDefinition router = new(
             OutboundQueue.Unrouted, new WorkerOptions { Queue = OutboundQueue.Unrouted, Parallelism = 1 }, new Router(composer, contacts, clock), TimeSpan.FromSeconds(30));
         IncomingPublisher incoming = new(loggers.CreateLogger("Postroom.Incoming"));
-        MessageIntake intake = new(store, (IQueueControl)store, queues, publisher, contacts, metrics, activity, incoming, clock)
+        LiveMessages live = new(incoming, queues, clock, random);
+        if (publishOnly)
         {
-            PublishOnly = communications.Incoming == IncomingMode.Publish,
+            workers.Register(new WorkerPool(live.Definition("incoming"), store, settler, owner, clock, loggers.CreateLogger("Postroom.Workers")));
+        }
+
+        MessageIntake intake = new(store, (IQueueControl)store, queues, publisher, contacts, metrics, activity, incoming, live, clock)
+        {
+            PublishOnly = publishOnly,
         };
-        CommunicationDispatcher dispatcher = new(outbound, composer, store, intake, incoming);
+        CommunicationDispatcher dispatcher = new(outbound, composer, store, intake, incoming, clock);
 
         return new RuntimeRooms
         {

@@ -7,6 +7,8 @@ namespace Postroom.Hosting;
 /// <summary>Owns the loops of all sources: starts, pauses and stops them by name, and starts a failed one again with backoff.</summary>
 internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts facts, TimeProvider clock, Func<double> random, ILogger log)
 {
+    private static readonly TimeSpan LongestStop = TimeSpan.FromSeconds(5);
+
     private readonly ConcurrentDictionary<string, Entry> _sources = new(StringComparer.Ordinal);
 
     public void Add(IMessageSource source, string queue) => _sources[source.Name] = new Entry(source, queue);
@@ -25,7 +27,19 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
 
     public Task StopAsync(string name) => StopAsync(Find(name));
 
-    public Task StopAllAsync() => Task.WhenAll(_sources.Values.Select(StopAsync));
+    /// <summary>Stops all sources. One that ignores its token is waited for up to the drain limit, at most 5 s, and then left to itself.</summary>
+    public async Task StopAllAsync(TimeSpan drain)
+    {
+        Task[] stops = [.. _sources.Values.Select(StopAsync)];
+        try
+        {
+            await Task.WhenAll(stops).WaitAsync(drain < LongestStop ? drain : LongestStop, clock);
+        }
+        catch (TimeoutException)
+        {
+            LogLeft(string.Join(", ", _sources.Values.Where(entry => !entry.Loop.IsCompleted).Select(entry => entry.Source.Name)));
+        }
+    }
 
     /// <summary>Holds a source back: it acknowledges nothing until it is resumed.</summary>
     public void Pause(string name) => Find(name).Pause();
@@ -61,7 +75,7 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
         }
     }
 
-    private static async Task StopAsync(Entry entry)
+    private async Task StopAsync(Entry entry)
     {
         CancellationTokenSource? stop;
         lock (entry)
@@ -75,7 +89,7 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
             await stop.CancelAsync();
             await entry.Loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             stop.Dispose();
-            entry.Set(SourceState.Stopped, TimeProvider.System.GetUtcNow());
+            entry.Set(SourceState.Stopped, clock.GetUtcNow());
         }
     }
 
@@ -112,6 +126,9 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
 
     [LoggerMessage(510, LogLevel.Warning, "Source '{Source}' failed and is started again: {Why}")]
     private partial void LogFailed(string source, string why);
+
+    [LoggerMessage(511, LogLevel.Warning, "Sources that did not end when asked are left to themselves, and what they bring is refused: {Sources}")]
+    private partial void LogLeft(string sources);
 
     internal sealed class Entry(IMessageSource source, string queue)
     {
@@ -184,7 +201,7 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
 
                     return results;
                 }
-                catch (IntakeClosedException e) when (e.Refusal is IntakeRefusal.HighWater or IntakeRefusal.StoreUnavailable or IntakeRefusal.TooManyPerKey)
+                catch (IntakeClosedException e) when (e.Refusal is IntakeRefusal.HighWater or IntakeRefusal.StoreUnavailable or IntakeRefusal.TooManyPerKey or IntakeRefusal.NotRunning)
                 {
                     entry.Set(SourceState.Paused, clock.GetUtcNow());
                     do

@@ -27,6 +27,9 @@ internal sealed class ContactBook(IFacts facts, TimeProvider clock, int capacity
         return new FactChange(FactScopes.Contact, contact, Encoding.UTF8.GetBytes(channel));
     }
 
+    /// <summary>Takes a note back whose change was not stored.</summary>
+    public void Forget(string contact) => _latest.TryRemove(contact, out _);
+
     /// <summary>The channel a contact wrote through last; null when it never wrote.</summary>
     public async ValueTask<string?> LastChannelAsync(string contact, CancellationToken cancellationToken)
     {

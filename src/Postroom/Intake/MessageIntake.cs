@@ -12,6 +12,7 @@ internal sealed class MessageIntake(
     RuntimeMetrics metrics,
     QueueActivity activity,
     IncomingPublisher incoming,
+    LiveMessages live,
     TimeProvider clock)
 {
     private static readonly TimeSpan SoonAgain = TimeSpan.FromSeconds(5);
@@ -28,7 +29,27 @@ internal sealed class MessageIntake(
 
     /// <summary>Stores a batch of one source, with its checkpoint.</summary>
     /// <exception cref="IntakeClosedException">Nothing was stored.</exception>
-    public async ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(string source, IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(string source, IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
+    {
+        return AcceptAsync(source, batch, checkpoint, null, cancellationToken);
+    }
+
+    /// <summary>Stores what a communicator received; live subscribers get it after the commit, with <see cref="PublishOnly"/> from the pool that also acknowledges it.</summary>
+    public async ValueTask<AcceptResult> AcceptChatAsync(string communicator, IncomingMessage message, CancellationToken cancellationToken)
+    {
+        SourceMessage source = IncomingTranslation.ToSource(communicator, message);
+        IncomingMessage named = message with { BackendName = communicator };
+        IReadOnlyList<AcceptResult> results = await AcceptAsync(communicator, [source], null, PublishOnly ? named : null, cancellationToken);
+        if (!results[0].Duplicate && !PublishOnly)
+        {
+            incoming.Publish(named);
+        }
+
+        return results[0];
+    }
+
+    private async ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(
+        string source, IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, IncomingMessage? received, CancellationToken cancellationToken)
     {
         await AdmitAsync(source, batch, cancellationToken);
         Envelope[] envelopes = new Envelope[batch.Count];
@@ -43,7 +64,33 @@ internal sealed class MessageIntake(
             }
         }
 
-        IReadOnlyList<AppendResult> stored = await StoreAsync(envelopes, facts, cancellationToken);
+        // Kept before the commit: from then on the pool may take the message at any time.
+        if (received is not null)
+        {
+            live.Keep(envelopes[0].Id, received);
+        }
+
+        IReadOnlyList<AppendResult> stored;
+        try
+        {
+            stored = await StoreAsync(envelopes, facts, cancellationToken);
+        }
+        catch
+        {
+            live.Forget(envelopes[0].Id);
+            foreach (FactChange fact in facts.Where(fact => fact.Scope == FactScopes.Contact))
+            {
+                contacts.Forget(fact.Key);
+            }
+
+            throw;
+        }
+
+        if (received is not null && stored[0].Duplicate)
+        {
+            live.Forget(envelopes[0].Id);
+        }
+
         AcceptResult[] results = new AcceptResult[batch.Count];
         for (int i = 0; i < batch.Count; i++)
         {
@@ -53,44 +100,6 @@ internal sealed class MessageIntake(
         }
 
         return results;
-    }
-
-    /// <summary>Stores what a communicator received; live subscribers get it after the commit.</summary>
-    public async ValueTask<AcceptResult> AcceptChatAsync(string communicator, IncomingMessage message, CancellationToken cancellationToken)
-    {
-        SourceMessage source = IncomingTranslation.ToSource(communicator, message);
-        IReadOnlyList<AcceptResult> results = await AcceptAsync(communicator, [source], null, cancellationToken);
-        if (!results[0].Duplicate)
-        {
-            incoming.Publish(message with { BackendName = communicator });
-            if (PublishOnly)
-            {
-                await AcknowledgeAsync(source.Queue, results[0].Id, cancellationToken);
-            }
-        }
-
-        return results[0];
-    }
-
-    private async ValueTask AcknowledgeAsync(string queue, MessageId id, CancellationToken cancellationToken)
-    {
-        // No pool serves the queue in this mode, so the leases taken here are the only ones; a neighbour's is settled as well.
-        while (true)
-        {
-            foreach (MessageLease lease in await store.LeaseAsync(queue, 16, TimeSpan.FromSeconds(30), cancellationToken))
-            {
-                await store.SettleAsync(lease, Settlement.Acknowledge, [], cancellationToken);
-                if (lease.Envelope.Id == id)
-                {
-                    return;
-                }
-            }
-
-            if (await ((IJournal)store).GetAsync(id, withBody: false, cancellationToken) is not { Entry.State: MessageState.Pending })
-            {
-                return;
-            }
-        }
     }
 
     private async ValueTask AdmitAsync(string source, IReadOnlyList<SourceMessage> batch, CancellationToken cancellationToken)

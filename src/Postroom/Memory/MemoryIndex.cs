@@ -19,7 +19,7 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
 
     public OpenMessage? Find(MessageId id) => _byId.TryGetValue(id, out OpenMessage? message) ? message : null;
 
-    /// <summary>Refuses a batch that would go beyond the bounds.</summary>
+    /// <summary>Refuses a batch that would go beyond the bounds. The oldest finished messages make room first.</summary>
     public void CheckBounds(IReadOnlyList<Envelope> batch)
     {
         if (_open + batch.Count > options.Messages)
@@ -35,11 +35,16 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
             size += Size(batch[i]);
         }
 
-        if (_bytes + size > options.Size)
+        while (size <= options.Size && Bytes + size > options.Size && _finished.TryDequeue(out OpenMessage? oldest))
+        {
+            LetGo(oldest);
+        }
+
+        if (Bytes + size > options.Size)
         {
             throw new StoreUnavailableException(
-                $"The memory store holds {_bytes} bytes; its limit is {options.Size} (store.memory.size). "
-                + "Nothing was dropped. Let the workers catch up, raise the limit, or use store.kind sqlite.");
+                $"The memory store holds {Bytes} bytes; its limit is {options.Size} (store.memory.size). "
+                + "No open message was dropped. Let the workers catch up, raise the limit, or use store.kind sqlite.");
         }
     }
 
@@ -85,11 +90,7 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
             return;
         }
 
-        Interlocked.Decrement(ref _finishedCount);
-        if (oldest.State is MessageState.Acked or MessageState.Failed)
-        {
-            Remove(oldest);
-        }
+        LetGo(oldest);
     }
 
     public void Reopen(OpenMessage message)
@@ -186,6 +187,15 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         }
 
         return count;
+    }
+
+    private void LetGo(OpenMessage oldest)
+    {
+        Interlocked.Decrement(ref _finishedCount);
+        if (oldest.State is MessageState.Acked or MessageState.Failed)
+        {
+            Remove(oldest);
+        }
     }
 
     private static bool IsPast(OpenMessage message, JournalRetention kept, DateTimeOffset now)

@@ -18,6 +18,8 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
     private readonly IMessageStore _store;
     private readonly MessageIntake _intake;
     private readonly WorkerPool? _router;
+    private readonly WorkerPool? _live;
+    private readonly TimeProvider _clock;
     private readonly MemoryStore? _owned;
 
     /// <summary>Makes a stand-alone dispatcher over a volatile store; no runtime is needed.</summary>
@@ -42,21 +44,25 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         RoutingTable routes = new();
         ContactBook contacts = new(store.Facts, clock, capacity: 100_000);
         _store = store;
+        _clock = clock;
         _composer = new OutboundComposer(routes, queues, publisher, () => UnroutablePolicy.Fail, clock, log);
         _room = new OutboundRoom(routes, queues, store, settler, hooks, new OutboundOptions(), "local/1", clock, Chance.Next, loggers);
         Incoming = new IncomingPublisher(log);
-        _intake = new MessageIntake(store, store, queues, publisher, contacts, metrics, new QueueActivity(clock), Incoming, clock) { PublishOnly = true, IsOpen = true };
+        LiveMessages live = new(Incoming, queues, clock, Chance.Next);
+        _live = new WorkerPool(live.Definition("incoming"), store, settler, "local/1", clock, log);
+        _intake = new MessageIntake(store, store, queues, publisher, contacts, metrics, new QueueActivity(clock), Incoming, live, clock) { PublishOnly = true, IsOpen = true };
         WorkerDefinition router = new(OutboundQueue.Unrouted, new WorkerOptions { Queue = OutboundQueue.Unrouted, Parallelism = 1 }, new Router(_composer, contacts, clock), TimeSpan.FromSeconds(30));
         _router = new WorkerPool(router, store, settler, "local/1", clock, log);
         _owned = store;
     }
 
-    internal CommunicationDispatcher(OutboundRoom room, OutboundComposer composer, IMessageStore store, MessageIntake intake, IncomingPublisher incoming)
+    internal CommunicationDispatcher(OutboundRoom room, OutboundComposer composer, IMessageStore store, MessageIntake intake, IncomingPublisher incoming, TimeProvider clock)
     {
         _room = room;
         _composer = composer;
         _store = store;
         _intake = intake;
+        _clock = clock;
         Incoming = incoming;
     }
 
@@ -91,7 +97,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         IReadOnlyList<Envelope> copies = _composer.Compose(message, MessageOrigin.Outside);
         IReadOnlyList<AppendResult> stored = copies.Count == 0 ? [] : await _store.AppendAsync(copies, null, cancellationToken);
         int routed = copies.Count(copy => copy.Queue != OutboundQueue.Unrouted);
-        return EmitWait.Result(copies.Count > 0 ? copies[0].GroupId ?? copies[0].Id : MessageId.Empty, [.. stored.Select(result => result.Id)], routed, (IJournal)_store);
+        return EmitWait.Result(copies.Count > 0 ? copies[0].GroupId ?? copies[0].Id : MessageId.Empty, [.. stored.Select(result => result.Id)], routed, (IJournal)_store, _clock);
     }
 
     /// <summary>Starts lanes and communicators; one that cannot start does not keep others from starting and is tried again.</summary>
@@ -100,6 +106,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         if (_owned is not null)
         {
             _router?.Start();
+            _live?.Start();
             _room.StartLanes();
         }
 
@@ -115,6 +122,10 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         }
 
         await _room.StopCommunicatorsAsync(cancellationToken);
+        if (_live is not null)
+        {
+            await _live.StopAsync(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1), cancellationToken);
+        }
     }
 
     /// <inheritdoc/>
@@ -126,6 +137,11 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
             if (_router is not null)
             {
                 await _router.DisposeAsync();
+            }
+
+            if (_live is not null)
+            {
+                await _live.DisposeAsync();
             }
 
             await _owned.DisposeAsync();

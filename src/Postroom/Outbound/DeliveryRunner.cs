@@ -10,10 +10,17 @@ internal sealed class DeliveryRunner(Func<Registration> registration, LaneGate g
 {
     public ValueTask WaitUntilReadyAsync(CancellationToken cancellationToken)
     {
-        return registration().Config.OnUnavailable == UnavailablePolicy.Hold ? gate.WaitAsync(cancellationToken) : default;
+        return registration().Config.OnUnavailable == UnavailablePolicy.Hold ? gate.WaitAsync(cancellationToken) : gate.WaitSuspensionAsync(cancellationToken);
     }
 
     public Settlement Decide(Attempt attempt, AttemptEnd end)
+    {
+        // An earlier send that left no answer stays so through whatever delays this attempt.
+        Settlement settlement = DecideEnd(attempt, end);
+        return settlement is Settlement.Retried retried && attempt.Lease.SendStartedAt is not null ? retried with { KeepsClaim = true } : settlement;
+    }
+
+    private Settlement DecideEnd(Attempt attempt, AttemptEnd end)
     {
         if (end is AttemptEnd.TimedOut(var limit))
         {
@@ -27,7 +34,7 @@ internal sealed class DeliveryRunner(Func<Registration> registration, LaneGate g
     public async ValueTask<AttemptEnd> RunAsync(Attempt attempt)
     {
         Registration target = registration();
-        if (!target.Communicator.IsStarted && NotStarted(attempt, target) is { } end)
+        if ((!target.Communicator.IsStarted || target.Communicator is NoOpCommunicator) && NotStarted(attempt, target) is { } end)
         {
             return end;
         }
@@ -104,6 +111,11 @@ internal sealed class DeliveryRunner(Func<Registration> registration, LaneGate g
         }
         catch (OperationCanceledException) when (attempt.CancelReason != CancelReason.None && !context.BytesLeft)
         {
+            if (attempt.Lease.SendStartedAt is null)
+            {
+                await store.RenewAsync(attempt.Lease, new LeaseProgress.Unclaim(), CancellationToken.None);
+            }
+
             return AttemptEnd.Cancelled;
         }
         catch (Exception e)
@@ -141,20 +153,28 @@ internal sealed class DeliveryRunner(Func<Registration> registration, LaneGate g
         switch (target.Config.OnUnavailable)
         {
             case UnavailablePolicy.Drop:
-                attempt.Receipt = new DeliveryReceipt { Status = DeliveryStatus.Skipped, At = clock.GetUtcNow(), Detail = "not started" };
+                attempt.Receipt = new DeliveryReceipt { Status = DeliveryStatus.Skipped, At = clock.GetUtcNow(), Detail = (target.Communicator as NoOpCommunicator)?.Reason ?? "not started" };
                 return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
             case UnavailablePolicy.Fail:
-                return new AttemptEnd.Unfit(FailureKind.Unroutable, $"Communicator '{target.Name}' has not started, and its onUnavailable says fail. Start it and replay the message.");
+                return new AttemptEnd.Unfit(FailureKind.Unroutable, target.Communicator is NoOpCommunicator noOp
+                    ? $"Communicator '{target.Name}' cannot send, and its onUnavailable says fail. {noOp.Reason}"
+                    : $"Communicator '{target.Name}' has not started, and its onUnavailable says fail. Start it and replay the message.");
             default:
                 return AttemptEnd.Cancelled;
         }
     }
 
-    /// <summary>Whether a message whose earlier send left no answer may be sent once more.</summary>
+    /// <summary>Whether a message whose earlier send left no answer may be sent once more. Attempts that failed with an answer do not count.</summary>
     private static bool MaySendAgain(Attempt attempt, Registration target)
     {
+        return Retries(target) is > 0 and int retries && attempt.Lease.Attempt - 1 - attempt.Lease.Failures <= retries;
+    }
+
+    /// <summary>How often a send without an answer is repeated.</summary>
+    private static int Retries(Registration target)
+    {
         UncertainPolicy policy = target.Config.Uncertain ?? (BuiltInKinds.SendsAgain(target.Config.Type) ? UncertainPolicy.Retry : UncertainPolicy.Hold);
-        return policy == UncertainPolicy.Retry && attempt.Lease.Attempt - 1 <= target.Config.UncertainRetries;
+        return policy == UncertainPolicy.Retry ? target.Config.UncertainRetries : 0;
     }
 
     private Settlement Classify(Attempt attempt, DeliveryException e)
@@ -166,12 +186,13 @@ internal sealed class DeliveryRunner(Func<Registration> registration, LaneGate g
                 gate.Suspend(null, e.Message, random());
                 return Settlement.RetryAt(now, e.Message, countsAttempt: false);
             case DeliveryFailure.RateLimited limited:
+                DateTimeOffset until = Bounded(limited.Until, now);
                 if (limited.Lane)
                 {
-                    gate.Suspend(limited.Until - now, e.Message, random());
+                    gate.Suspend(until - now, e.Message, random());
                 }
 
-                return Settlement.RetryAt(limited.Lane ? now : limited.Until, e.Message, countsAttempt: false);
+                return Settlement.RetryAt(limited.Lane ? now : until, e.Message, countsAttempt: false);
             case DeliveryFailure.Refused(var code):
                 return Settlement.Fail(FailureKind.Refused, $"{code}: {e.Message}");
             case DeliveryFailure.Unroutable:
@@ -189,10 +210,22 @@ internal sealed class DeliveryRunner(Func<Registration> registration, LaneGate g
     /// <summary>A send left and no answer came: once more where the policy says so, otherwise a person decides.</summary>
     private Settlement Uncertain(Attempt attempt, string reason)
     {
-        bool first = attempt.Lease.SendStartedAt is null;
-        return first && MaySendAgain(attempt, registration())
-            ? new Settlement.Retried(clock.GetUtcNow() + TimeSpan.FromSeconds(1), reason, CountsAttempt: false) { Cause = FailureKind.Uncertain, KeepsClaim = true }
+        MessageLease lease = attempt.Lease;
+        bool first = lease.SendStartedAt is null;
+
+        // The first repeat is known by the claim it leaves. Later ones are counted as attempts, the only count a lease keeps.
+        bool again = first ? Retries(registration()) > 0 : lease.Attempt + 1 <= Retries(registration()) && lease.Failures + 1 < lease.Envelope.MaxAttempts;
+        return again
+            ? new Settlement.Retried(clock.GetUtcNow() + TimeSpan.FromSeconds(1), reason, CountsAttempt: !first) { Cause = FailureKind.Uncertain, KeepsClaim = true }
             : Settlement.Fail(FailureKind.Uncertain, reason);
+    }
+
+    /// <summary>A service may ask for no wait, one that is over, or one without end: at least a second, at most a week.</summary>
+    private static DateTimeOffset Bounded(DateTimeOffset until, DateTimeOffset now)
+    {
+        DateTimeOffset least = now + TimeSpan.FromSeconds(1);
+        DateTimeOffset most = now + RetryPolicy.LongestWait;
+        return until < least ? least : until > most ? most : until;
     }
 
     private Settlement Again(Attempt attempt, string reason)

@@ -3,15 +3,15 @@ namespace Postroom.Outbound;
 /// <summary>Waits for the end of the copies of one emitted message, by following the journal.</summary>
 internal static class EmitWait
 {
-    public static EmitResult Result(MessageId group, IReadOnlyList<MessageId> ids, int routed, IJournal journal)
+    public static EmitResult Result(MessageId group, IReadOnlyList<MessageId> ids, int routed, IJournal journal, TimeProvider clock)
     {
-        return new EmitResult(group, ids, routed, (timeout, token) => WaitAsync(ids, journal, timeout, token));
+        return new EmitResult(group, ids, routed, (timeout, token) => WaitAsync(ids, journal, timeout, clock, token));
     }
 
-    private static async Task<IReadOnlyList<EmitOutcome>> WaitAsync(IReadOnlyList<MessageId> ids, IJournal journal, TimeSpan timeout, CancellationToken cancellationToken)
+    private static async Task<IReadOnlyList<EmitOutcome>> WaitAsync(IReadOnlyList<MessageId> ids, IJournal journal, TimeSpan timeout, TimeProvider clock, CancellationToken cancellationToken)
     {
-        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(timeout);
+        using CancellationTokenSource time = new(timeout, clock);
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, time.Token);
         HashSet<MessageId> open = [.. ids];
 
         // Followed before looking, so that an end between the two is not missed.

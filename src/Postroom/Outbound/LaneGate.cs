@@ -3,6 +3,7 @@ namespace Postroom.Outbound;
 /// <summary>Holds a lane back while its communicator has not started, or while the service asked for a pause.</summary>
 internal sealed class LaneGate(TimeProvider clock)
 {
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromHours(1);
     private static readonly Backoff Suspension = new(TimeSpan.FromSeconds(1), 2, TimeSpan.FromSeconds(60), 0.2);
 
     private readonly Lock _gate = new();
@@ -51,13 +52,29 @@ internal sealed class LaneGate(TimeProvider clock)
         }
     }
 
+    /// <summary>Says why a communicator that starts slowly has not started yet.</summary>
+    public void CloseUnlessOpen(string why)
+    {
+        lock (_gate)
+        {
+            Problem = _isOpen ? Problem : why;
+        }
+    }
+
     /// <summary>Nothing leaves for a while: the service cannot be reached, or asked to wait.</summary>
     public void Suspend(TimeSpan? exactly, string why, double random)
     {
         lock (_gate)
         {
-            TimeSpan wait = exactly ?? Suspension.After(++_failures, random);
-            _until = Math.Max(_until, clock.GetTimestamp() + (long)(wait.TotalSeconds * clock.TimestampFrequency));
+            long now = clock.GetTimestamp();
+            if (exactly is null && _until <= now)
+            {
+                _failures++; // Sends that were in flight together and fail together are one failure.
+            }
+
+            TimeSpan wait = exactly ?? Suspension.After(Math.Max(1, _failures), random);
+            wait = wait < TimeSpan.Zero ? TimeSpan.Zero : wait > RetryPolicy.LongestWait ? RetryPolicy.LongestWait : wait;
+            _until = Math.Max(_until, now + (long)(wait.TotalSeconds * clock.TimestampFrequency));
             Problem = why;
         }
     }
@@ -77,26 +94,50 @@ internal sealed class LaneGate(TimeProvider clock)
     {
         while (true)
         {
-            Task? opened = null;
-            TimeSpan wait = TimeSpan.Zero;
+            Task? opened;
             lock (_gate)
             {
-                if (!_isOpen)
-                {
-                    opened = _open.Task;
-                }
-                else if (_until > clock.GetTimestamp())
-                {
-                    wait = TimeSpan.FromSeconds((double)(_until - clock.GetTimestamp()) / clock.TimestampFrequency);
-                }
-                else
-                {
-                    return;
-                }
+                opened = _isOpen ? null : _open.Task;
             }
 
-            await (opened?.WaitAsync(cancellationToken) ?? Task.Delay(wait, clock, cancellationToken));
+            if (opened is not null)
+            {
+                await opened.WaitAsync(cancellationToken);
+                continue;
+            }
+
+            if (LeftOfSuspension() is not { } left)
+            {
+                return;
+            }
+
+            await DelayAsync(left, cancellationToken);
         }
+    }
+
+    /// <summary>Waits until a pause that the service asked for is over, whether the communicator has started or not.</summary>
+    public async ValueTask WaitSuspensionAsync(CancellationToken cancellationToken)
+    {
+        while (LeftOfSuspension() is { } left)
+        {
+            await DelayAsync(left, cancellationToken);
+        }
+    }
+
+    private TimeSpan? LeftOfSuspension()
+    {
+        lock (_gate)
+        {
+            long left = _until - clock.GetTimestamp();
+            return left > 0 ? TimeSpan.FromSeconds((double)left / clock.TimestampFrequency) : null;
+        }
+    }
+
+    /// <summary>Waits at most an hour at a time; a timer does not take every span. At least a millisecond, below which it would not wait.</summary>
+    private Task DelayAsync(TimeSpan left, CancellationToken cancellationToken)
+    {
+        TimeSpan least = TimeSpan.FromMilliseconds(1);
+        return Task.Delay(left > LongestDelay ? LongestDelay : left < least ? least : left, clock, cancellationToken);
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);

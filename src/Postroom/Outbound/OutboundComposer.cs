@@ -8,12 +8,13 @@ namespace Postroom.Outbound;
 internal sealed partial class OutboundComposer(RoutingTable routes, QueueCatalog queues, QueuePublisher publisher, Func<UnroutablePolicy> onUnroutable, TimeProvider clock, ILogger log)
 {
     /// <summary>Makes the copies of a message. Without a communicator the policy decides: one copy for the router, none, or an exception.</summary>
-    /// <exception cref="AddressException">Nothing takes it and the policy is to reject.</exception>
+    /// <exception cref="AddressException">Nothing takes it and the policy is to reject, or its queue is not declared.</exception>
     public IReadOnlyList<Envelope> Compose(OutgoingMessage message, MessageOrigin origin)
     {
         CheckText(message);
         if (message.To is { Kind: AddressKind.Queue } to)
         {
+            queues.Require(to.Target);
             return [Make(message, to.Target, to, null, origin)];
         }
 
@@ -110,6 +111,7 @@ internal sealed partial class OutboundComposer(RoutingTable routes, QueueCatalog
 
     private static void CheckText(OutgoingMessage message)
     {
+        QueuePublisher.CheckLength(message.IdempotencyKey, 512, "The idempotency key");
         if (message.Message.Length == 0 && message.Attachments.Count == 0 && !message.Metadata.ContainsKey("template"))
         {
             throw new ArgumentException("The message has neither text nor attachments nor a template. Give it one of them.", nameof(message));
@@ -136,6 +138,7 @@ internal sealed partial class OutboundComposer(RoutingTable routes, QueueCatalog
         QueuePublisher.CheckHeaders(headers, allowReserved: false);
         DateTimeOffset now = clock.GetUtcNow();
         string conversation = origin.Conversation ?? (to.Kind == AddressKind.Recipient ? ConversationOf(to) : MessageId.New().ToString());
+        QueuePublisher.CheckLength(conversation, 256, "The conversation");
         TimeSpan? life = message.ExpiresAfter ?? rules.TimeToLive;
         return new Envelope(MessageId.New(), queue, PayloadTypes.Notify, body)
         {

@@ -19,6 +19,9 @@ internal sealed partial class OutboundRoom(
     Func<double> random,
     ILoggerFactory loggers)
 {
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
+
     private readonly ConcurrentDictionary<string, OutboundLane> _lanes = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, (Task Loop, CancellationTokenSource Stop)> _connecting = new(StringComparer.Ordinal);
     private readonly ILogger _log = loggers.CreateLogger("Postroom.Outbound");
@@ -47,7 +50,7 @@ internal sealed partial class OutboundRoom(
 
         if (_communicatorsRun)
         {
-            Connect(registration, failures: 0);
+            _ = Connect(registration);
         }
     }
 
@@ -87,11 +90,15 @@ internal sealed partial class OutboundRoom(
     /// <summary>Takes a communicator away; its waiting messages stay pending.</summary>
     public async Task RemoveAsync(string name, CancellationToken cancellationToken)
     {
+        await StopConnectingAsync(name, cancellationToken);
         if (routes.Remove(name) is not null && _lanes.TryRemove(name, out OutboundLane? lane))
         {
             await lane.Pool.StopAsync(defaults.DrainTimeout, TimeSpan.FromSeconds(1), cancellationToken);
         }
     }
+
+    /// <summary>Asks a send of a message to end. True when one was found.</summary>
+    public bool Cancel(MessageId id) => _lanes.Values.Any(lane => lane.Pool.Cancel(id));
 
     private OutboundLane MakeLane(string name, Registration first)
     {
@@ -121,61 +128,85 @@ internal sealed partial class OutboundRoom(
 
         try
         {
-            await registration.Communicator.StartAsync(cancellationToken);
-            gate.Open();
+            await Connect(registration).WaitAsync(StartPatience, clock, cancellationToken);
         }
-        catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        catch (TimeoutException)
         {
-            gate.Close(e.Message);
-            LogConnect(registration.Name, e.Message);
-            Connect(registration, failures: 1);
+            string why = $"It has not started within {StartPatience.TotalSeconds:0} s; its start goes on.";
+            gate.CloseUnlessOpen(why);
+            LogConnect(registration.Name, why);
         }
     }
 
-    /// <summary>Keeps trying to start a communicator: at once when it has not failed yet, else after 1 s, doubling to 60 s.</summary>
-    private void Connect(Registration registration, int failures)
+    /// <summary>Keeps trying to start a communicator: at once, then after 1 s, doubling to 60 s. The result ends with the first try.</summary>
+    private Task Connect(Registration registration)
     {
         CancellationTokenSource stop = new();
-        _connecting[registration.Name] = (Task.Run(() => ConnectAsync(registration, failures, stop.Token), CancellationToken.None), stop);
+        TaskCompletionSource tried = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _connecting[registration.Name] = (Task.Run(() => ConnectAsync(registration, tried, stop.Token), CancellationToken.None), stop);
+        return tried.Task;
     }
 
-    private async Task ConnectAsync(Registration registration, int failures, CancellationToken cancellationToken)
+    private async Task ConnectAsync(Registration registration, TaskCompletionSource tried, CancellationToken cancellationToken)
     {
         Backoff backoff = new(TimeSpan.FromSeconds(1), 2, TimeSpan.FromSeconds(60), 0.2);
-        for (; !cancellationToken.IsCancellationRequested; failures++)
+        try
         {
-            try
+            for (int failures = 0; !cancellationToken.IsCancellationRequested; failures++)
             {
-                if (failures > 0)
+                try
                 {
-                    await Task.Delay(backoff.After(failures, random()), clock, cancellationToken);
+                    if (failures > 0)
+                    {
+                        await Task.Delay(backoff.After(failures, random()), clock, cancellationToken);
+                    }
+
+                    await registration.Communicator.StartAsync(cancellationToken);
+                    if (cancellationToken.IsCancellationRequested)
+                    {
+                        await registration.Communicator.StopAsync(CancellationToken.None); // It has started after it was given up.
+                    }
+                    else if (registration.Communicator is not NoOpCommunicator)
+                    {
+                        Gate(registration)?.Open();
+                    }
+
+                    return;
+                }
+                catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+                {
+                    Gate(registration)?.Close(e.Message);
+                    LogConnect(registration.Name, e.Message);
                 }
 
-                await registration.Communicator.StartAsync(cancellationToken);
-                if (registration.Communicator is not NoOpCommunicator)
-                {
-                    _lanes[registration.Name].Gate.Open();
-                }
-
-                return;
+                tried.TrySetResult();
             }
-            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        }
+        finally
+        {
+            tried.TrySetResult();
+        }
+    }
+
+    private LaneGate? Gate(Registration registration) => _lanes.TryGetValue(registration.Name, out OutboundLane? lane) ? lane.Gate : null;
+
+    /// <summary>Ends the tries to start a communicator. A start that ignores its token is left to itself after a few seconds.</summary>
+    private async Task StopConnectingAsync(string name, CancellationToken cancellationToken)
+    {
+        if (_connecting.TryRemove(name, out (Task Loop, CancellationTokenSource Stop) connecting))
+        {
+            await connecting.Stop.CancelAsync();
+            await connecting.Loop.WaitAsync(StopPatience, clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (connecting.Loop.IsCompleted)
             {
-                _lanes[registration.Name].Gate.Close(e.Message);
-                LogConnect(registration.Name, e.Message);
+                connecting.Stop.Dispose();
             }
         }
     }
 
     private async Task DisconnectAsync(Registration registration, CancellationToken cancellationToken)
     {
-        if (_connecting.TryRemove(registration.Name, out (Task Loop, CancellationTokenSource Stop) connecting))
-        {
-            await connecting.Stop.CancelAsync();
-            await connecting.Loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            connecting.Stop.Dispose();
-        }
-
+        await StopConnectingAsync(registration.Name, cancellationToken);
         if (_lanes.TryGetValue(registration.Name, out OutboundLane? lane))
         {
             lane.Gate.Close("The communicator has stopped.");

@@ -138,6 +138,98 @@ public sealed class DeliveryTests
         Assert.Equal(Enumerable.Range(0, 30).Select(i => $"{i}"), successes);
     }
 
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(1, 2)]
+    [InlineData(2, 3)]
+    public async Task A_send_without_an_answer_is_repeated_as_often_as_configured(int retries, int sends)
+    {
+        RecordingCommunicator service = new("service");
+        service.Next(Enumerable.Repeat<SendOutcome>(new SendOutcome.Fails(new DeliveryFailure.Uncertain()), 5));
+        CommunicatorBackendConfig config = Quick with { UncertainRetries = retries, Retry = new RetryConfig { MaxAttempts = 10, Backoff = Quick.Retry.Backoff } };
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => service, config: config));
+
+        EmitOutcome outcome = await SendAsync(runtime);
+
+        Assert.Equal((MessageState.Failed, FailureKind.Uncertain), await StateAsync(runtime, outcome.Id));
+        Assert.Equal(sends, service.Sends.Count);
+    }
+
+    [Fact]
+    public async Task Failures_with_an_answer_do_not_use_up_the_repeat_of_a_send_without_one_and_leave_its_claim()
+    {
+        RecordingCommunicator service = new("service");
+        service.Next(
+            new SendOutcome.Fails(new DeliveryFailure.Transient()), new SendOutcome.Fails(new DeliveryFailure.Transient()),
+            new SendOutcome.Fails(new DeliveryFailure.Uncertain()), new SendOutcome.Fails(new DeliveryFailure.Transient()));
+        CommunicatorBackendConfig config = Quick with { Retry = new RetryConfig { MaxAttempts = 10, Backoff = Quick.Retry.Backoff } };
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => service, config: config));
+
+        EmitOutcome outcome = await SendAsync(runtime);
+
+        Assert.Equal(MessageState.Acked, outcome.State);
+        Assert.Equal([false, false, false, true, true], service.Sends.Select(send => send.Redelivered));
+    }
+
+    [Theory]
+    [InlineData(UnavailablePolicy.Drop, 0, true)]
+    [InlineData(UnavailablePolicy.Fail, -3_600, false)]
+    public async Task A_wait_of_nothing_still_holds_the_lane_back_for_a_second(UnavailablePolicy policy, int seconds, bool lane)
+    {
+        RecordingCommunicator service = new("service");
+        service.Next(new SendOutcome.Fails(new DeliveryFailure.RateLimited(TimeProvider.System.GetUtcNow() + TimeSpan.FromSeconds(seconds), lane)));
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => service, config: Quick with { OnUnavailable = policy }));
+
+        EmitOutcome outcome = await SendAsync(runtime);
+
+        Assert.Equal(MessageState.Acked, outcome.State);
+        Assert.True(service.Sends[1].At - service.Sends[0].At >= TimeSpan.FromMilliseconds(900), "the second send came too early");
+    }
+
+    [Fact]
+    public async Task A_wait_without_end_is_a_week()
+    {
+        RecordingCommunicator service = new("service");
+        service.Next(new SendOutcome.Fails(new DeliveryFailure.RateLimited(DateTimeOffset.MaxValue)));
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => service, config: Quick));
+
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("hello") { To = Address.ForRecipient("service", "anna") }, Cancel);
+
+        JournalEntry? entry = null;
+        await UntilAsync(async () => (entry = (await runtime.Journal.GetAsync(sent.Ids[0], withBody: false, Cancel))!.Entry) is { State: MessageState.Pending, DueAt: not null });
+        Assert.InRange(entry!.DueAt!.Value, TimeProvider.System.GetUtcNow() + TimeSpan.FromDays(6.9), TimeProvider.System.GetUtcNow() + TimeSpan.FromDays(7.1));
+    }
+
+    [Theory]
+    [InlineData(UnavailablePolicy.Drop, MessageState.Acked)]
+    [InlineData(UnavailablePolicy.Fail, MessageState.Failed)]
+    public async Task A_communicator_of_an_unknown_type_counts_as_not_started(UnavailablePolicy policy, MessageState state)
+    {
+        NoOpCommunicator service = new("service", "Type 'fax' is not registered.");
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => service, config: Quick with { OnUnavailable = policy }));
+
+        EmitOutcome outcome = await SendAsync(runtime);
+
+        Assert.Equal(state, outcome.State);
+        Assert.Equal(state == MessageState.Acked ? DeliveryStatus.Skipped : null, outcome.Receipt?.Status);
+    }
+
+    [Fact]
+    public async Task A_send_cancelled_at_the_stop_before_a_byte_left_is_not_uncertain()
+    {
+        RecordingCommunicator service = new("service");
+        service.Next(new SendOutcome.Hangs(BytesLeft: false));
+        MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => service, config: Quick), "runtime.drainTimeout=1s");
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("hello") { To = Address.ForRecipient("service", "anna") }, Cancel);
+        await service.WaitForSendsAsync(1, Cancel);
+
+        await runtime.StopAsync(Cancel);
+
+        JournalEntry entry = (await runtime.Journal.GetAsync(sent.Ids[0], withBody: false, Cancel))!.Entry;
+        Assert.Equal((MessageState.Pending, (DateTimeOffset?)null), (entry.State, entry.SendStartedAt));
+        await runtime.DisposeAsync();
+    }
+
     private static async Task<EmitOutcome> SendAsync(MessageRuntime runtime)
     {
         EmitResult result = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("hello") { To = Address.ForRecipient("service", "anna") }, Cancel);
