@@ -254,7 +254,7 @@ internal sealed partial class StoreWriter : IDisposable
         _lanes.MarkLongDispatches(session);
         for (int i = 0; i < _batch.Count; i++)
         {
-            if (_batch[i].IsTooEarly(session))
+            if (_ran.Count > 0 && _batch[i].IsTooEarly(session))
             {
                 _rest.InsertRange(0, _batch[i..]);
                 _batch.RemoveRange(i, _batch.Count - i);
