@@ -62,6 +62,23 @@ public sealed class DispatchHookTests
     }
 
     [Fact]
+    public async Task A_hook_that_had_taken_the_intent_is_told_when_a_later_one_refuses_the_attempt()
+    {
+        RecordingHook first = new("h");
+        await using MessageRuntime runtime = await StartAsync(app => app
+            .AddHook(_ => first)
+            .AddHook(_ => new FlakyHook(), HookFailurePolicy.FailAttempt)
+            .AddWork((_, _, _) => new(HandlerResult.Completed)));
+
+        await runtime.EndedAsync(await runtime.PublishAsync("x", new PublishOptions { Conversation = "c1" }), MessageState.Acked);
+
+        await UntilAsync(() => first.Calls.Contains("complete c1"));
+        Assert.Equal(
+            ["intent c1 work.todo", "failed h1 Dispatch hook FlakyHook failed the attempt: not ready", "intent c1 work.todo", "dispatched h2", "acknowledged h2", "complete c1"],
+            first.Calls);
+    }
+
+    [Fact]
     public async Task A_hook_registered_while_running_is_told_until_it_is_disposed()
     {
         RecordingHook hook = new("h");

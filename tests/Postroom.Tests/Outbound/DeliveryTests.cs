@@ -186,6 +186,34 @@ public sealed class DeliveryTests
         Assert.True(service.Sends[1].At - service.Sends[0].At >= TimeSpan.FromMilliseconds(900), "the second send came too early");
     }
 
+    [Theory]
+    [InlineData(UnavailablePolicy.Drop)]
+    [InlineData(UnavailablePolicy.Hold)]
+    public async Task A_lane_that_pauses_does_not_lease_and_release_all_the_time(UnavailablePolicy policy)
+    {
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => new RecordingCommunicator("service"), config: Quick with { OnUnavailable = policy }));
+        runtime.Rooms.Outbound.Lanes.Single().Gate.Suspend(TimeSpan.FromHours(1), "paused", 0.5);
+        using CancellationTokenSource look = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        IAsyncEnumerable<Transition> moves = runtime.Journal.WatchAsync(_ => true, null, look.Token);
+        await runtime.Dispatcher.EmitAsync(new OutgoingMessage("hello") { To = Address.ForRecipient("service", "anna") }, Cancel);
+
+        look.CancelAfter(TimeSpan.FromMilliseconds(300));
+        int count = 0;
+        try
+        {
+            await foreach (Transition _ in moves)
+            {
+                count++;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The time to look is over.
+        }
+
+        Assert.InRange(count, 1, 5);
+    }
+
     [Fact]
     public async Task A_wait_without_end_is_a_week()
     {
