@@ -6,20 +6,20 @@ namespace Postroom.Sqlite;
 /// <content>The backlog on disk, read by the writer between two batches.</content>
 internal sealed partial class LaneSet
 {
-    private const int Slice = 256;
-    private const int FollowerSlice = 32;
+    public const string SelectBacklog = $"select {MessageRow.WithBody} from messages m where m.queue = ?1 and m.seq > ?2 and m.state < 2 order by m.seq limit 256";
 
-    private const string SelectBacklog = $"select {MessageRow.WithBody} from messages m where m.queue = ?1 and m.seq > ?2 and m.state < 2 order by m.seq limit 256";
-
-    private const string SelectKey = $"""
+    public const string SelectKey = $"""
         select {MessageRow.WithBody} from messages m
         where m.queue = ?1 and m.key_hash = ?2 and m.state < 2 and m.key_hash is not null order by m.seq
         """;
 
-    private const string SelectDue = $"""
+    public const string SelectDue = $"""
         select {MessageRow.WithBody} from messages m
         where m.queue = ?1 and m.state = 0 and m.not_before is not null and (m.not_before, m.seq) > (?2, ?4) and m.not_before <= ?3 order by m.not_before, m.seq limit 256
         """;
+
+    private const int Slice = 256;
+    private const int FollowerSlice = 32;
 
     private readonly ConcurrentQueue<SqliteLane> _refills = new();
     private readonly ConcurrentQueue<SqliteLane> _due = new();

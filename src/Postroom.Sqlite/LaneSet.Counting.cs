@@ -9,7 +9,7 @@ internal sealed partial class LaneSet
         select count(*) from (select 1 from messages m where m.queue = ?1 and m.state = 0 and m.not_before is not null and m.not_before > ?2 limit 5000000)
         """;
 
-    private const string SelectFollowers = """
+    public const string SelectFollowers = """
         select count(*) from (select 1 from messages m where m.queue = ?1 and m.key_hash = ?2 and m.state < 2 and m.key_hash is not null
           and (m.not_before is null or m.hold = 1 or m.not_before <= ?3) limit 100000)
         """;

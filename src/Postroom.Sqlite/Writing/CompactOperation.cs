@@ -5,7 +5,7 @@ namespace Postroom.Sqlite;
 /// <summary>Removes one batch of finished messages whose time is past.</summary>
 internal sealed class CompactOperation(JournalRetention kept, long afterSeq) : StoreOperation<CompactOperation.Batch>
 {
-    private const string SelectOld = "select m.seq, m.state, m.finished_at, m.created_at from messages m where m.seq > ?1 order by m.seq limit 1000";
+    public const string SelectOld = "select m.seq, m.state, m.finished_at, m.created_at from messages m where m.seq > ?1 order by m.seq limit 1000";
 
     private Batch _batch;
 

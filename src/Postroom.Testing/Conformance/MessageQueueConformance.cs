@@ -103,7 +103,7 @@ public abstract class MessageQueueConformance : IAsyncLifetime
 
     /// <summary>A null delay is the queue's backoff.</summary>
     [Fact(Timeout = Limit)]
-    public async Task A_nack_without_a_delay_waits_for_the_backoff_of_the_queue()
+    public async Task Ac21_a_nack_without_a_delay_waits_for_the_backoff_of_the_queue()
     {
         PublishResult published = await PublishAsync();
         foreach (double seconds in (double[])[1, 2, 4])
@@ -122,7 +122,7 @@ public abstract class MessageQueueConformance : IAsyncLifetime
 
     /// <summary>A zero delay is at once, at the head of its key.</summary>
     [Fact(Timeout = Limit)]
-    public async Task A_nack_with_zero_is_due_at_once_at_the_head_of_its_key()
+    public async Task Ac21_a_nack_with_zero_is_due_at_once_at_the_head_of_its_key()
     {
         PublishResult head = await PublishAsync(new PublishOptions { OrderKey = "a" });
         await PublishAsync(new PublishOptions { OrderKey = "a" });
@@ -135,7 +135,7 @@ public abstract class MessageQueueConformance : IAsyncLifetime
 
     /// <summary>A value is exactly that.</summary>
     [Fact(Timeout = Limit)]
-    public async Task A_nack_with_ten_seconds_waits_exactly_ten_seconds()
+    public async Task Ac21_a_nack_with_ten_seconds_waits_exactly_ten_seconds()
     {
         PublishResult head = await PublishAsync(new PublishOptions { OrderKey = "a" });
         await Queue.NackAsync(await TakeAsync(), TimeSpan.FromSeconds(10), Cancel);

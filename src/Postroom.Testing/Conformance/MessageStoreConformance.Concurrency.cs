@@ -16,7 +16,7 @@ public abstract partial class MessageStoreConformance
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public async Task Under_many_publishers_and_workers_nothing_is_lost_or_doubled_and_every_key_keeps_its_order(int seed)
+    public async Task Ac12_under_many_publishers_and_workers_nothing_is_lost_or_doubled_and_every_key_keeps_its_order(int seed)
     {
         const int Publishers = 4;
         const int Workers = 8;

@@ -16,7 +16,7 @@ public abstract partial class MessageStoreConformance
     [Theory(Timeout = Limit)]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_replay_of_a_failed_message_keeps_its_id_and_is_counted(bool keepAttempts)
+    public async Task Ac15_a_replay_of_a_failed_message_keeps_its_id_and_is_counted(bool keepAttempts)
     {
         Envelope message = await AppendAsync(Message() with { DedupKey = "mail-17" });
         await SettleAsync(await BeginAsync(message), Settlement.RetryAt(Clock.GetUtcNow(), "again"));
@@ -39,7 +39,7 @@ public abstract partial class MessageStoreConformance
 
     /// <summary>An acknowledged message is replayed as a new one, and only with force.</summary>
     [Fact(Timeout = Limit)]
-    public async Task A_replay_of_an_acknowledged_message_needs_force_and_makes_a_new_one()
+    public async Task Ac15_a_replay_of_an_acknowledged_message_needs_force_and_makes_a_new_one()
     {
         Envelope original = await AppendAsync(Message("a") with { DedupKey = "mail-17", Headers = new Dictionary<string, string> { ["subject"] = "hello" } });
         await HandleAsync(original);
@@ -60,7 +60,7 @@ public abstract partial class MessageStoreConformance
 
     /// <summary>An open message is not replayed, not even with force; an unknown one neither.</summary>
     [Fact(Timeout = Limit)]
-    public async Task A_replay_of_an_open_message_is_a_conflict()
+    public async Task Ac15_a_replay_of_an_open_message_is_a_conflict()
     {
         Envelope message = await AppendAsync();
         ReplayOptions force = new() { Force = true };

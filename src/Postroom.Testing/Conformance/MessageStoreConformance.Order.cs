@@ -147,7 +147,7 @@ public abstract partial class MessageStoreConformance
     [Theory(Timeout = Limit)]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_halted_key_waits_for_a_replay_which_goes_first(bool workerWaits)
+    public async Task Ac13_a_halted_key_waits_for_a_replay_which_goes_first(bool workerWaits)
     {
         Control.SetRules(Orders, new QueueRules { HaltOnFailure = true });
         Envelope head = await AppendAsync("a");

@@ -61,7 +61,7 @@ public abstract partial class MessageStoreConformance
     /// <summary>A worker that lost its lease changes nothing, and what it staged vanishes with it.</summary>
     [Theory(Timeout = Limit)]
     [MemberData(nameof(Outcomes))]
-    public async Task A_late_settle_is_refused_and_stores_nothing(string outcome)
+    public async Task Ac5_a_late_settle_is_refused_and_stores_nothing(string outcome)
     {
         Envelope message = await AppendAsync();
         MessageLease lost = await BeginAsync(message);

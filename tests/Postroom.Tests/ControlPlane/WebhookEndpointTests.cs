@@ -13,7 +13,7 @@ public sealed class WebhookEndpointTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task A_message_is_answered_after_its_commit_with_an_empty_message()
+    public async Task Ac43_a_message_is_answered_after_its_commit_with_an_empty_message()
     {
         await using HttpFixture http = await HttpFixture.StartAsync();
         TaskCompletionSource commit = new();
@@ -235,7 +235,7 @@ public sealed class WebhookEndpointTests
     }
 
     [Fact]
-    public async Task Only_a_signature_of_exactly_this_body_and_time_is_taken()
+    public async Task Ac44_only_a_signature_of_exactly_this_body_and_time_is_taken()
     {
         await using HttpFixture http = await HttpFixture.StartAsync(new WebhookIntakeOptions { Secret = new Secret("after before") });
         long now = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
@@ -256,7 +256,7 @@ public sealed class WebhookEndpointTests
     }
 
     [Fact]
-    public async Task The_public_parsing_cases_behave_as_expected_as_a_metadata_value()
+    public async Task Ac46_the_public_parsing_cases_behave_as_expected_as_a_metadata_value()
     {
         await using HttpFixture http = await HttpFixture.StartAsync(new WebhookIntakeOptions { PerSender = Rate.Parse("10000/s"), PerAddress = Rate.Parse("10000/s") });
         List<string> wrong = [];
