@@ -45,6 +45,7 @@ internal static class Load
                     TimeSpan wait = TimeSpan.FromSeconds((double)i / perSecond) - Stopwatch.GetElapsedTime(start);
                     if (wait > TimeSpan.Zero)
                     {
+                        // A thread of its own, not a timer: what is measured uses the thread pool, and must not be what paces it.
                         Thread.Sleep(wait);
                     }
 

@@ -154,7 +154,7 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
 
     private SqliteStatement Select(JournalQuery query, long? place)
     {
-        StoreQueries.JournalPath path = StoreQueries.PathOf(query, session.Names);
+        StoreQueries.JournalPath path = StoreQueries.PathOf(query);
         SqliteStatement rows = session.Statement(StoreQueries.Journal(path, query.Ascending));
         rows.Bind(1, place ?? (query.Ascending ? 0 : long.MaxValue));
         switch (path)

@@ -29,9 +29,8 @@ internal static class StoreQueries
         Open,
     }
 
-    public static JournalPath PathOf(JournalQuery query, NameTable names)
+    public static JournalPath PathOf(JournalQuery query)
     {
-        _ = names;
         return query.Parent is not null ? JournalPath.Parent
             : query.Group is not null ? JournalPath.Group
             : query.Conversation is not null ? JournalPath.Conversation
