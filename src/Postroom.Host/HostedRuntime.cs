@@ -41,6 +41,7 @@ internal sealed class HostedRuntime : IAsyncDisposable
         ILoggerFactory loggers = LoggerFactory.Create(builder =>
         {
             builder.SetMinimumLevel(LogLevel.Trace);
+            builder.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // what fails to start is thrown, and told once
             if (log is not null)
             {
                 builder.AddProvider(log);

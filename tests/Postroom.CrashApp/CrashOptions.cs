@@ -31,6 +31,12 @@ internal sealed record CrashOptions
     /// <summary>Waits for this file before the marked step.</summary>
     public string? Gate { get; init; }
 
+    /// <summary>The store file of a migration.</summary>
+    public string Store { get; init; } = "";
+
+    /// <summary>Where the process ends itself; null to go on to the end.</summary>
+    public string? DieAt { get; init; }
+
     public static CrashOptions Parse(string[] args)
     {
         CrashOptions options = new() { Mode = args.Length > 0 ? args[0] : "" };
@@ -46,6 +52,8 @@ internal sealed record CrashOptions
                 "--until-empty" => options with { UntilEmpty = true },
                 "--handle" => options with { Handle = value.Split(',') },
                 "--publish" => options with { Publish = value.Split(',') },
+                "--store" => options with { Store = value },
+                "--die-at" => options with { DieAt = value },
                 "--gate" => options with { Gate = value },
                 _ => options,
             };

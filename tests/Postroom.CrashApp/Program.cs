@@ -13,7 +13,8 @@ try
         "types" => await RunAsync(new Types(options, ledger!).Configure),
         "backlog" => await RunAsync(new Backlog(options, ledger!).Configure),
         "receive" => await Receive.RunAsync(args, options),
-        _ => throw new ArgumentException($"There is no mode '{options.Mode}'. Use load, talk, types, backlog or receive."),
+        "migrate" => await Migrate.RunAsync(options),
+        _ => throw new ArgumentException($"There is no mode '{options.Mode}'. Use load, talk, types, backlog, receive or migrate."),
     };
 }
 catch (Exception e)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
@@ -29,11 +30,24 @@ internal sealed record ListView<T>(IReadOnlyList<T> Items, int Count, long Total
 /// <summary>Writes answers.</summary>
 internal static class ApiAnswer
 {
+    private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     /// <summary>Writes a value as JSON with the status that is set.</summary>
     public static Task WriteAsync<T>(HttpContext context, T value, JsonTypeInfo<T> json)
     {
         context.Response.ContentType = "application/json";
-        return JsonSerializer.SerializeAsync(context.Response.Body, value, json, context.RequestAborted);
+        return SerializeAsync(context, value, json);
+    }
+
+    /// <summary>Writes a value into the answer whose status and type are set. Apostrophes stay readable: nothing of this is ever put into a page as it is.</summary>
+    public static async Task SerializeAsync<T>(HttpContext context, T value, JsonTypeInfo<T> json)
+    {
+        await using (Utf8JsonWriter writer = new(context.Response.BodyWriter, Readable))
+        {
+            JsonSerializer.Serialize(writer, value, json);
+        }
+
+        await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 
     /// <summary>Writes a value, or 404.</summary>

@@ -13,8 +13,9 @@ internal sealed partial class ErrorAnswers(RequestDelegate next, ILogger<ErrorAn
             await next(context);
             if (context.Response is { HasStarted: false, StatusCode: 404 or 405, ContentType: null, ContentLength: null })
             {
-                int status = context.Response.StatusCode;
-                await new Problem { Status = status, Code = ProblemCode.NotFound, Detail = status == 404 ? "There is nothing here." : "This path does not take that method." }.WriteAsync(context);
+                await (context.Response.StatusCode == 404
+                    ? new Problem { Status = 404, Code = ProblemCode.NotFound, Detail = "There is nothing here." }
+                    : new Problem { Status = 405, Code = ProblemCode.BadRequest, Detail = $"This path takes {context.Response.Headers.Allow}, not {context.Request.Method}." }).WriteAsync(context);
             }
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)

@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;
@@ -72,7 +71,7 @@ internal sealed record Problem
         response.ContentType = "application/problem+json";
         response.Headers.CacheControl = "no-store";
         RetryAfter.Set(response, RetryAfterSeconds);
-        await JsonSerializer.SerializeAsync(response.Body, this, HttpJson.Default.Problem, context.RequestAborted);
+        await ApiAnswer.SerializeAsync(context, this, HttpJson.Default.Problem);
     }
 }
 
@@ -104,7 +103,7 @@ internal sealed record WebhookAnswer(bool Success, string Message, WebhookData? 
         response.StatusCode = status;
         response.ContentType = "application/json";
         RetryAfter.Set(response, retryAfterSeconds);
-        await JsonSerializer.SerializeAsync(response.Body, this, HttpJson.Default.WebhookAnswer, context.RequestAborted);
+        await ApiAnswer.SerializeAsync(context, this, HttpJson.Default.WebhookAnswer);
     }
 }
 

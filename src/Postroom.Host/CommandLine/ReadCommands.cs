@@ -55,9 +55,16 @@ internal static class ReadCommands
         }
 
         using SqliteJournalReader cold = OpenCold(arguments, settings);
-        foreach (MessageState state in Enum.GetValues<MessageState>())
+        (string State, JournalPage Page)[] counted = [.. Enum.GetValues<MessageState>().Select(state => (state.ToString().ToLowerInvariant(), cold.Query(new JournalQuery { States = [state], Limit = 1 })))];
+        if (arguments.Json)
         {
-            JournalPage page = cold.Query(new JournalQuery { States = [state], Limit = 1 });
+            Output.Json(counted.ToDictionary(pair => pair.State, pair => pair.Page.Total), HostJson.Default.IReadOnlyDictionaryStringInt64);
+            return ExitCodes.Done;
+        }
+
+        Console.WriteLine("No runtime answers; this is read from the store file.");
+        foreach ((string state, JournalPage page) in counted)
+        {
             Console.WriteLine($"{state,-11} {page.Total}{(page.TotalIsAtLeast ? " or more" : "")}");
         }
 

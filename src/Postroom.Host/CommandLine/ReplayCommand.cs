@@ -26,7 +26,14 @@ internal static class ReplayCommand
             }
             else
             {
-                Console.WriteLine($"{replayed.Id} is due again.");
+                if (arguments.Json)
+                {
+                    Output.Json(replayed, JournalJson.Default.ReplayView);
+                }
+                else
+                {
+                    Console.WriteLine($"{replayed.Id} is due again.");
+                }
             }
         }
 

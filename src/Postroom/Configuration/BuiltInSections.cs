@@ -11,7 +11,7 @@ internal static class BuiltInSections
         return
         [
             SettingsSection.Create("runtime", ProcessSections.ReadRuntime).AtRestart(),
-            SettingsSection.CreateAtRoot("modules", ProcessSections.ReadModules).AtRestart(),
+            SettingsSection.CreateAtRoot("modules", reader => ProcessSections.ReadModules(reader, catalog)).AtRestart(),
             SettingsSection.Create("store", reader => StoreSections.ReadStore(reader, catalog)).AtRestart(),
             SettingsSection.Create("retention", StoreSections.ReadRetention),
             SettingsSection.Create("redis", StoreSections.ReadRedis).AtRestart(),

@@ -7,6 +7,9 @@ public sealed class ConfigurationCatalog
     /// <summary>The kinds <c>store.kind</c> may name. Memory only, until adapters are registered.</summary>
     public ISet<string> StoreKinds { get; } = new SortedSet<string>(StringComparer.Ordinal) { "memory" };
 
+    /// <summary>The modules <c>modules</c> may name; null when whoever reads the setting does not load modules, so that any name will do.</summary>
+    public ISet<string>? Modules { get; set; }
+
     /// <summary>The transports <c>tracing.transport</c> may name.</summary>
     public ISet<string> TraceTransports { get; } = new SortedSet<string>(StringComparer.Ordinal) { "none", "console", "file", "otlp" };
 

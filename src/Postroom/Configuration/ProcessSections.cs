@@ -39,7 +39,17 @@ internal static class ProcessSections
         return options;
     }
 
-    public static IReadOnlyList<string> ReadModules(SectionReader root) => root.ReadTexts("modules");
+    public static IReadOnlyList<string> ReadModules(SectionReader root, ConfigurationCatalog catalog)
+    {
+        IReadOnlyList<string> names = root.ReadTexts("modules");
+        foreach (string name in names.Where(name => catalog.Modules?.Contains(name) == false))
+        {
+            string known = catalog.Modules!.Count == 0 ? "It has none." : Names.Nearest(name, catalog.Modules) is { } near ? $"Did you mean '{near}'?" : $"It has {string.Join(", ", catalog.Modules)}.";
+            root.AddError("modules", $"Module '{name}' is not part of this program. {known}");
+        }
+
+        return names;
+    }
 
     public static ServerOptions ReadServer(SectionReader reader)
     {

@@ -43,7 +43,7 @@ internal sealed class Composition
         RuntimeConfiguration configuration;
         try
         {
-            configuration = await RuntimeConfiguration.LoadAsync(SourcesOf(builder, setup), setup.Redactor, setup.Clock, setup.Loggers.CreateLogger("Postroom.Configuration"), cancellationToken);
+            configuration = await RuntimeConfiguration.LoadAsync(SourcesOf(builder, registered, setup), setup.Redactor, setup.Clock, setup.Loggers.CreateLogger("Postroom.Configuration"), cancellationToken);
         }
         catch (ConfigurationException e) when (builder.Problems.Count > 0)
         {
@@ -69,13 +69,15 @@ internal sealed class Composition
                 $"The store of kind '{options.Kind}' ({store.GetType().Name}) has to implement IJournal, IStoreLifecycle and IQueueControl as well. MessageStoreConformance tells what is missing.");
     }
 
-    private static ConfigurationSources SourcesOf(ApplicationBuilder builder, RuntimeSetup setup)
+    private static ConfigurationSources SourcesOf(ApplicationBuilder builder, IReadOnlyList<IApplicationModule> registered, RuntimeSetup setup)
     {
         ConfigurationSources given = setup.Configuration;
         foreach (string kind in given.Catalog.StoreKinds)
         {
             builder.Catalog.StoreKinds.Add(kind);
         }
+
+        builder.Catalog.Modules = registered.Concat(setup.KnownModules).Select(module => module.Name).ToHashSet(SettingKey.Comparer);
 
         List<IConfigurationLayer> layers = [.. given.Layers];
         foreach ((IConfigurationLayer layer, string? after) in builder.Layers)

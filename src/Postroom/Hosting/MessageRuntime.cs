@@ -225,32 +225,8 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
     {
         Composition composition = await Composition.CreateAsync(_modules, _setup, cancellationToken);
         IReadOnlyList<string> wanted = composition.Get<IReadOnlyList<string>>("modules");
-        List<IApplicationModule> named = [];
-        List<ConfigurationProblem> problems = [];
-        foreach (string name in wanted)
-        {
-            if (_modules.Exists(module => Same(module.Name, name)))
-            {
-                continue;
-            }
-
-            if (_setup.KnownModules.FirstOrDefault(module => Same(module.Name, name)) is { } known)
-            {
-                named.Add(known);
-            }
-            else
-            {
-                string names = string.Join(", ", _setup.KnownModules.Select(module => module.Name));
-                problems.Add(new ConfigurationProblem("modules", $"Module '{name}' is not part of this program. {(names.Length > 0 ? $"It has {names}." : "It has none.")}", new SettingOrigin("composition")));
-            }
-        }
-
-        if (problems.Count > 0)
-        {
-            throw new ConfigurationException(problems);
-        }
-
-        if (named.Count == 0)
+        IApplicationModule[] named = [.. _setup.KnownModules.Where(known => wanted.Contains(known.Name, SettingKey.Comparer) && !_modules.Exists(module => module.Name == known.Name))];
+        if (named.Length == 0)
         {
             return composition;
         }
@@ -259,8 +235,6 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
         composition.Configuration.Dispose();
         _modules.AddRange(named);
         return await Composition.CreateAsync(_modules, _setup, cancellationToken);
-
-        static bool Same(string a, string b) => SettingKey.Comparer.Equals(a, b);
     }
 
     private void Enter(RuntimePhase phase)

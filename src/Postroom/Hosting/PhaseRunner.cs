@@ -38,9 +38,9 @@ internal sealed partial class PhaseRunner(TimeProvider clock, ILogger log)
             {
                 await Task.WhenAll(phase.Select(StartPartAsync));
             }
-            catch (Exception e)
+            catch
             {
-                LogFailed(phase.Key, e.Message);
+                LogFailed(phase.Key);
                 await StopAsync(TimeSpan.Zero, stopLimit, CancellationToken.None);
                 throw;
             }
@@ -97,8 +97,8 @@ internal sealed partial class PhaseRunner(TimeProvider clock, ILogger log)
         }
     }
 
-    [LoggerMessage(500, LogLevel.Error, "The start failed in phase {Phase}: {Why}")]
-    private partial void LogFailed(RuntimePhase phase, string why);
+    [LoggerMessage(500, LogLevel.Error, "The start failed in phase {Phase}; what had started is stopped again.")]
+    private partial void LogFailed(RuntimePhase phase);
 
     [LoggerMessage(501, LogLevel.Error, "'{Part}' did not stop in order: {Why}")]
     private partial void LogStop(string part, string why);

@@ -25,6 +25,35 @@ public sealed class StoreTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task Ac19_A_migration_killed_at_any_step_resumes()
+    {
+        await using RealProgram program = new();
+        await program.RunAsync("workers.router.parallelism=1");
+        await program.UntilAsync(await program.PostAsync("1", "kept"), "acked");
+        await program.StopAsync();
+
+        foreach (string step in (string[])["copying", "copied", "kept", "1 changed", "1 stamped", "1 committed", "2 changed", "2 stamped", "2 committed"])
+        {
+            string folder = Directory.CreateDirectory(Path.Combine(program.Folder, step)).FullName;
+            string store = Path.Combine(folder, "postroom.db");
+            foreach (string file in Directory.GetFiles(Path.GetDirectoryName(program.Store)!, "postroom.db*"))
+            {
+                File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
+            }
+
+            AppProcess killed = program.StartProcess(CampaignOptions.DefaultApp, ["migrate", "--store", store, "--die-at", step], []);
+            Assert.Equal(137, await killed.WaitAsync());
+            AppProcess next = program.StartProcess(CampaignOptions.DefaultApp, ["migrate", "--store", store], []);
+            Assert.True(await next.WaitAsync() == 0, $"{step}: {next.Output}");
+
+            Assert.Equal("3", await Shell.RunAsync("sqlite3", "-readonly", store, "select version from schema_version"));
+            Assert.Equal("ok", await Shell.RunAsync("sqlite3", "-readonly", store, "pragma integrity_check"));
+            Assert.Equal("1", await Shell.RunAsync("sqlite3", "-readonly", store, "select count(*) from messages where cast(body as text) like '%\"kept\"%'"));
+            Assert.Equal("1", await Shell.RunAsync("sqlite3", "-readonly", store + ".v1.bak", "select version from schema_version"));
+        }
+    }
+
+    [Fact]
     public async Task Ac20_A_backup_taken_under_load_is_sound_and_holds_every_message_acknowledged_before_it()
     {
         await using RealProgram program = new();

@@ -69,6 +69,22 @@ public sealed class WebhookEndpointTests
         Assert.Equal(0, http.Runtime.Accepted);
     }
 
+    [Fact]
+    public async Task Ac35_A_type_of_stop_is_refused_and_the_next_message_is_taken()
+    {
+        await using HttpFixture http = await HttpFixture.StartAsync();
+
+        foreach (string type in (string[])["_stop", "_", "chat._stop"])
+        {
+            Answer refused = await http.PostAsync($$"""{"sender":"1","msg_type":"{{type}}"}""");
+            Assert.Equal(400, refused.Status);
+            Assert.Contains(type, refused.Json.GetProperty("message").GetString(), StringComparison.Ordinal);
+        }
+
+        Assert.Equal(0, http.Runtime.Accepted);
+        Assert.Equal(200, (await http.PostAsync(Good)).Status);
+    }
+
     [Theory]
     [InlineData("""{"sender":"1","msg_type":"image","raw_msg":"??"}""", "raw_msg")]
     [InlineData("""{"sender":"1","msg_type":"chat","attachments":{"b.pdf":"??"}}""", "attachments.b.pdf")]

@@ -28,12 +28,13 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task Check_lists_every_problem_at_once_and_exits_3()
     {
-        await File.WriteAllTextAsync(Path.Combine(_folder, "postroom.yaml"), "workers:\n  router: { paralelism: 8 }\nqueues:\n  in: { lowWater: 9, highWater: 5 }\nstore: { kind: postgres }\n", Cancel);
+        await File.WriteAllTextAsync(Path.Combine(_folder, "postroom.yaml"), "modules: [welcom]\nworkers:\n  router: { paralelism: 8 }\nqueues:\n  in: { lowWater: 9, highWater: 5 }\nstore: { kind: postgres }\n", Cancel);
 
         (int code, _, string error) = await RunAsync("check");
 
         Assert.Equal(3, code);
         Assert.Contains("Did you mean 'parallelism'?", error, StringComparison.Ordinal);
+        Assert.Contains("Did you mean 'welcome'? [postroom.yaml:1", error, StringComparison.Ordinal);
         Assert.Contains("lowWater", error, StringComparison.Ordinal);
         Assert.Contains("postgres", error, StringComparison.Ordinal);
     }
@@ -124,6 +125,20 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("overwrites nothing", refusal, StringComparison.Ordinal);
         Assert.True(File.Exists(copy));
         Assert.True(File.Exists(StorePath));
+    }
+
+    [Fact]
+    public async Task Doctor_prints_its_findings_as_json_and_exits_1_when_one_needs_somebody()
+    {
+        await MakeStoreAsync();
+        (int good, string all, _) = await RunAsync("doctor", "--json", "--store", StorePath);
+        File.SetUnixFileMode(StorePath, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.OtherRead);
+        (int bad, string some, _) = await RunAsync("doctor", "--json", "--store", StorePath);
+
+        Assert.Equal((0, 1), (good, bad));
+        Assert.All(JsonDocument.Parse(all).RootElement.EnumerateArray(), finding => Assert.True(finding.GetProperty("good").GetBoolean()));
+        JsonElement look = Assert.Single(JsonDocument.Parse(some).RootElement.EnumerateArray(), finding => !finding.GetProperty("good").GetBoolean());
+        Assert.Contains("chmod 600", look.GetProperty("text").GetString(), StringComparison.Ordinal);
     }
 
     private string StorePath => Path.Combine(_folder, "store.db");

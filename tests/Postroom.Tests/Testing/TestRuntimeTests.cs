@@ -43,4 +43,39 @@ public sealed class TestRuntimeTests
         Assert.Equal(4, record.Entry.Attempt);
         Assert.True(test.Clock.Elapsed >= TimeSpan.FromHours(3));
     }
+
+    [Fact]
+    public async Task Ac24_A_handler_running_ten_lease_times_is_not_delivered_twice()
+    {
+        int begun = 0;
+        TaskCompletionSource working = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using TestRuntime test = await TestRuntime.StartAsync(
+            app => app.AddHandler<IncomingMessage>(
+                PayloadTypes.ChatText,
+                PostroomJson.Default.IncomingMessage,
+                async (_, _, _) =>
+                {
+                    Interlocked.Increment(ref begun);
+                    working.TrySetResult();
+                    await done.Task;
+                    return HandlerResult.Completed;
+                },
+                "in"),
+            "queues.in.lease=30s", "queues.in.renew=10s", "workers.router.handlerTimeout=infinite");
+
+        MessageId id = await test.SendAsync("slow");
+        await working.Task.WaitAsync(TestContext.Current.CancellationToken);
+        for (int renewals = 0; renewals < 30; renewals++)
+        {
+            test.Clock.Advance(TimeSpan.FromSeconds(10));
+        }
+
+        Assert.Equal(1, test.Runtime.Workers.GetStatus().Single(pool => pool.Name == "router").Busy);
+        done.SetResult();
+        await test.RunUntilIdleAsync(TestContext.Current.CancellationToken);
+
+        JournalRecord? record = await test.Runtime.Journal.GetAsync(id, false, TestContext.Current.CancellationToken);
+        Assert.Equal((MessageState.Acked, 1, 1), (record!.Entry.State, record.Entry.Attempt, begun));
+    }
 }
