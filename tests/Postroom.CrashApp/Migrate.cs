@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Postroom.Configuration;
 using Postroom.Sqlite;
 
 namespace Postroom.CrashApp;
