@@ -19,13 +19,12 @@ internal sealed partial class LaneSet
         """;
 
     private const int Slice = 256;
-    private const int FollowerSlice = 32;
-
     private readonly ConcurrentQueue<SqliteLane> _refills = new();
     private readonly ConcurrentQueue<SqliteLane> _due = new();
     private readonly ConcurrentQueue<(SqliteLane Lane, KeyChain Chain)> _starving = new();
     private readonly ConcurrentQueue<(SqliteLane Lane, OpenMessage Message)> _slim = new();
     private readonly ConcurrentQueue<(SqliteLane Lane, KeyChain Chain)> _uncounted = new();
+    private readonly ConcurrentQueue<SqliteLane> _unparked = new();
     private readonly ConcurrentQueue<OpenMessage> _unexpired = new();
 
     private volatile bool _held;
@@ -78,6 +77,12 @@ internal sealed partial class LaneSet
         Writer?.Wake();
     }
 
+    void ILaneOwner.OnUnparked(QueueLane lane)
+    {
+        _unparked.Enqueue(Lane(lane.Queue));
+        Writer?.Wake();
+    }
+
     void ILaneOwner.OnExpired(QueueLane lane, OpenMessage message) => Writer?.Post(new ExpireOperation(this, message));
 
     /// <summary>Keeps a message whose expiry was refused until the store can write.</summary>
@@ -108,6 +113,12 @@ internal sealed partial class LaneSet
                 slim.Lane.Lane.Loaded(slim.Message, whole.Envelope);
             }
         });
+        Each(_unparked, session, static (set, _, lane) =>
+        {
+            lane.Lane.Overflow();
+            lane.Cursor = 0;
+            set.AskForRefill(lane);
+        });
         Each(_due, session, static (set, session, lane) => set.LoadDue(session, lane));
         Each(_refills, session, static (set, session, lane) =>
         {
@@ -116,7 +127,7 @@ internal sealed partial class LaneSet
         });
         Each(_uncounted, session, static (set, session, uncounted) => set.CountFollowers(session, uncounted.Lane, uncounted.Chain));
         CountDelayed(session);
-        return !_refills.IsEmpty || !_due.IsEmpty || !_starving.IsEmpty || !_slim.IsEmpty || !_uncounted.IsEmpty;
+        return !_refills.IsEmpty || !_unparked.IsEmpty || !_due.IsEmpty || !_starving.IsEmpty || !_slim.IsEmpty || !_uncounted.IsEmpty;
     }
 
     /// <summary>Does what was asked for until now. What a failed read interrupts is asked for again: nobody else would.</summary>
@@ -215,10 +226,11 @@ internal sealed partial class LaneSet
         rows.Bind(1, queue);
         rows.Bind(2, RowChecksum.KeyHash(chain.Key));
         long now = clock.GetUtcNow().ToUnixTimeMilliseconds();
+        int room = lane.Lane.FollowerRoom;
         List<OpenMessage> followers = [];
         try
         {
-            while (followers.Count <= FollowerSlice && rows.Step())
+            while (followers.Count <= room && rows.Step())
             {
                 // A delayed message joins its key when it is due.
                 bool delayed = rows.GetInt64(12) == 0 && rows.GetOptionalInt64(11) > now;
@@ -233,13 +245,11 @@ internal sealed partial class LaneSet
             rows.Reset();
         }
 
-        bool more = followers.Count > FollowerSlice;
-        int taken = Math.Min(followers.Count, FollowerSlice);
-        lane.Lane.Followed(chain, taken, more);
+        int taken = Math.Min(followers.Count, room);
+        lane.Lane.Followed(chain, taken, followers.Count > room);
         foreach (OpenMessage follower in followers.Take(taken))
         {
-            Open[follower.Envelope.Id] = follower;
-            lane.Lane.AdmitFollower(follower);
+            _ = Enter(lane, follower, static (lane, message) => lane.AdmitFollower(message));
         }
     }
 
@@ -265,7 +275,7 @@ internal sealed partial class LaneSet
             {
                 (long Due, long Seq) place = (rows.GetInt64(11), rows.GetInt64(0));
                 read++;
-                if (Load(session, rows) is { } message && Offer(lane, message, fromDisk: true) == Admission.Full)
+                if (Load(session, rows) is { } message && !ComesByRefill(lane, message) && Offer(lane, message, fromDisk: true) == Admission.Full)
                 {
                     lane.DueWaits = true;
                     lane.NoteDue(now + 1_000); // others come due meanwhile, and are counted
@@ -296,6 +306,12 @@ internal sealed partial class LaneSet
         {
             lane.NoteDue(instant);
         }
+    }
+
+    /// <summary>Whether something older of a due message's key may still be on disk, beyond what the refill has reached: then it comes in its turn.</summary>
+    private static bool ComesByRefill(SqliteLane lane, OpenMessage message)
+    {
+        return lane.Lane.Overflowed && message.Seq > lane.Cursor && message.Envelope.OrderKey is { Length: > 0 } key && !lane.Lane.IsHeldBy(key, message.Seq);
     }
 
     /// <summary>The message of a row that is not in memory; null for one that is, and for a damaged one, which is reported and never leased.</summary>

@@ -90,8 +90,7 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
     /// <summary>Takes a message back whatever the bounds say, on the writer's thread.</summary>
     public void Readmit(OpenMessage message)
     {
-        Open[message.Envelope.Id] = message;
-        _ = Lane(message.Envelope.Queue).Lane.Admit(message, fromDisk: true, always: true);
+        _ = Enter(Lane(message.Envelope.Queue), message, static (lane, message) => lane.Admit(message, fromDisk: true, always: true));
     }
 
     /// <summary>Writes the dispatches that outlive a second, with a commit that happens anyway.</summary>
@@ -197,21 +196,29 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
     private Admission Offer(SqliteLane lane, OpenMessage message, bool fromDisk)
     {
         bool overflowed = lane.Lane.Overflowed;
-        Open[message.Envelope.Id] = message; // before a worker can have it
-        Admission admission = lane.Lane.Admit(message, fromDisk);
-        if (admission == Admission.Taken)
-        {
-            return admission;
-        }
-
-        Open.TryRemove(message.Envelope.Id, out _);
+        Admission admission = fromDisk
+            ? Enter(lane, message, static (lane, message) => lane.Admit(message, fromDisk: true))
+            : Enter(lane, message, static (lane, message) => lane.Admit(message));
         if (admission == Admission.Full && !overflowed)
         {
             lane.Cursor = message.Seq - 1;
         }
-        else if (admission == Admission.Later)
+
+        return admission;
+    }
+
+    private Admission Enter(SqliteLane lane, OpenMessage message, Func<QueueLane, OpenMessage, Admission> admit)
+    {
+        Open[message.Envelope.Id] = message; // before a worker can have it
+        Admission admission = admit(lane.Lane, message);
+        if (admission != Admission.Taken)
         {
-            lane.NoteDue((message.DueAt ?? message.Envelope.NotBefore)!.Value.ToUnixTimeMilliseconds());
+            Open.TryRemove(message.Envelope.Id, out _);
+        }
+
+        if (admission == Admission.Later)
+        {
+            lane.LeaveUntil((message.DueAt ?? message.Envelope.NotBefore)!.Value);
         }
 
         return admission;

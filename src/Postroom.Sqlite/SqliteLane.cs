@@ -35,12 +35,24 @@ internal sealed class SqliteLane(QueueLane lane, TimeProvider clock, Action<Sqli
 
     public void AddDelayedOnDisk(long change) => Volatile.Write(ref _delayedOnDisk, Math.Max(0, _delayedOnDisk + change));
 
-    /// <summary>Whether a message has expired on disk or in memory is looked at when it comes up; this says that nobody asked yet.</summary>
+    /// <summary>Notes that the backlog is to be read; false when that is noted already.</summary>
     public bool AskForRefill() => Interlocked.Exchange(ref _refillWanted, 1) == 0;
 
     public void RefillTaken() => Volatile.Write(ref _refillWanted, 0);
 
-    /// <summary>A message that is due then was left on disk.</summary>
+    /// <summary>A message was left on disk until an instant, which lies behind what was read when the clock was set back since. Called by the writer.</summary>
+    public void LeaveUntil(DateTimeOffset at)
+    {
+        long due = at.ToUnixTimeMilliseconds();
+        if (due <= DueCursor.Due)
+        {
+            DueCursor = (due - 1, long.MaxValue);
+        }
+
+        NoteDue(due);
+    }
+
+    /// <summary>Looks for due messages on disk at an instant, unless it does so before.</summary>
     public void NoteDue(long due)
     {
         lock (_gate)

@@ -15,7 +15,7 @@ public sealed partial class SqliteStore
         do
         {
             cancellationToken.ThrowIfCancellationRequested();
-            batch = await HandOverAsync(new CompactOperation(retention, place), cancellationToken);
+            batch = await HandOverAsync(new CompactOperation(_lanes, retention, place), cancellationToken);
             removed += batch.Removed;
             place = batch.LastSeq;
         }

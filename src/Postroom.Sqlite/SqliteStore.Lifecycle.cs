@@ -144,9 +144,9 @@ public sealed partial class SqliteStore
         foreach (StoredFact fact in StoreFacts.Halted(session.Connection, _clock))
         {
             int slash = fact.Key.IndexOf('/', StringComparison.Ordinal);
-            if (slash > 0 && MessageId.TryParse(Encoding.UTF8.GetString(fact.Value.Span), out _))
+            if (slash > 0 && MessageId.TryParse(fact.Key[(slash + 1)..], out MessageId by))
             {
-                _lanes.Lane(fact.Key[..slash]).Lane.Halt(fact.Key[(slash + 1)..]);
+                _lanes.Lane(fact.Key[..slash]).Lane.Halt(Encoding.UTF8.GetString(fact.Value.Span), by);
             }
         }
 

@@ -3,6 +3,9 @@ namespace Postroom.Storage;
 /// <summary>What the journals of all stores share: which moves are legal, how they are refused, and how messages are shown.</summary>
 internal static class JournalMoves
 {
+    /// <summary>Whether the failure of a message holds its key until an operator decides.</summary>
+    public static bool Halts(Envelope envelope, QueueRules rules) => rules.HaltOnFailure && envelope.OrderKey is { Length: > 0 };
+
     /// <summary>Refuses a replay in place of a message that is not failed.</summary>
     public static void CheckReplay(MessageId id, MessageState state)
     {
@@ -57,6 +60,7 @@ internal static class JournalMoves
         message.State = MessageState.Pending;
         message.FailureKind = null;
         message.FinishedAt = null;
+        message.Halts = false;
         message.DueAt = null;
         message.Replays++;
         message.Redelivered |= message.SendStartedAt is not null;

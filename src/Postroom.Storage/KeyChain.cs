@@ -3,6 +3,8 @@ namespace Postroom.Storage;
 /// <summary>The open messages of one order key, oldest first. At most one of them is leased; the others wait behind it.</summary>
 internal sealed class KeyChain(string key)
 {
+    private List<MessageId>? _haltedBy;
+
     public string Key { get; } = key;
 
     public OpenMessage? First { get; private set; }
@@ -18,8 +20,13 @@ internal sealed class KeyChain(string key)
     /// <summary>The one that was made ready last; it may have moved on since.</summary>
     public OpenMessage? Elected { get; set; }
 
-    /// <summary>A failed message holds the key until an operator decides.</summary>
-    public bool Halted { get; set; }
+    /// <summary>Failed messages hold the key until an operator decides.</summary>
+    public bool Halted => _haltedBy is { Count: > 0 };
+
+    /// <summary>The message that waits on disk and holds the key: only older ones go before it. The largest number when there is none.</summary>
+    public long HeldSeq { get; set; } = long.MaxValue;
+
+    public bool IsHeld => HeldSeq != long.MaxValue;
 
     /// <summary>Followers that were left on disk; the store finds them when those in memory have ended. Negative when their number is not known.</summary>
     public long OnDisk { get; set; }
@@ -36,7 +43,27 @@ internal sealed class KeyChain(string key)
     /// <summary>The followers that the lane counts as blocked now, so that the count is taken back exactly.</summary>
     public int CountedAsBlocked { get; set; }
 
-    public bool IsEmpty => First is null && OnDisk == 0 && !Halted;
+    public bool IsEmpty => First is null && OnDisk == 0 && !Halted && !IsHeld;
+
+    /// <summary>Whether the store has all of its messages and knows how many they are.</summary>
+    public bool CanRest => First is null && IsHeld && OnDisk >= 0 && !Halted && !IsCountWanted;
+
+    /// <summary>Whether nothing in memory is left to go on with, but something on disk.</summary>
+    public bool IsStarving => First is null && OnDisk != 0 && !Halted && !IsHeld;
+
+    public void Halt(MessageId by)
+    {
+        _haltedBy ??= [];
+        if (!_haltedBy.Contains(by))
+        {
+            _haltedBy.Add(by);
+        }
+    }
+
+    public bool IsHaltedBy(MessageId message) => _haltedBy?.Contains(message) == true;
+
+    /// <summary>Takes a failed message's hold back; false when it had none.</summary>
+    public bool Free(MessageId by) => _haltedBy?.Remove(by) == true;
 
     /// <summary>Inserts by age. Nearly always at the end, else at the head.</summary>
     public void Insert(OpenMessage message)

@@ -99,6 +99,9 @@ internal sealed class OpenMessage(Envelope envelope)
 
     public string? Error { get; set; }
 
+    /// <summary>Whether its failure holds its key, so that it is kept until an operator decides. Used by stores without rows.</summary>
+    public bool Halts { get; set; }
+
     public string? OutsideId { get; set; }
 
     /// <summary>The slot in the table of what has begun; -1 for none. Used by stores that keep one.</summary>

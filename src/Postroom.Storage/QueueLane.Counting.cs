@@ -97,7 +97,7 @@ internal sealed partial class QueueLane
 
         message.Older = null;
         message.Younger = null;
-        message.Place = Place.None;
+        Put(message, Place.None);
         Count--;
         _budget?.Give(message.Bytes);
     }

@@ -15,9 +15,9 @@ internal sealed partial class QueueLane
             chain.IsCounted &= chain.OnDisk >= 0;
             chain.IsCountWanted &= chain.OnDisk >= 0;
             CountBlocked(chain);
-            if (chain.IsEmpty && _chains.TryGetValue(chain.Key, out KeyChain? current) && ReferenceEquals(current, chain))
+            if (_keys.IsCurrent(chain))
             {
-                _chains.Remove(chain.Key);
+                _keys.Rest(chain);
             }
         }
     }
@@ -30,13 +30,14 @@ internal sealed partial class QueueLane
     {
         lock (_gate)
         {
-            if (_chains.TryGetValue(chain.Key, out KeyChain? current) && ReferenceEquals(current, chain))
+            if (_keys.IsCurrent(chain))
             {
-                chain.OnDisk = Math.Max(0, open - chain.Count);
+                chain.OnDisk = Math.Max(0, open - chain.Count - (chain.IsHeld ? 1 : 0));
                 chain.CountedTo = upTo;
                 chain.IsCounted = true;
                 chain.IsCountWanted = false;
                 CountBlocked(chain);
+                _keys.Rest(chain);
             }
         }
     }
@@ -51,24 +52,31 @@ internal sealed partial class QueueLane
 
         lock (_gate)
         {
-            if (_chains.TryGetValue(key, out KeyChain? chain) && chain.IsCounted && message.Seq > chain.CountedTo)
+            if (_keys.Find(key) is not { } chain)
+            {
+                return;
+            }
+
+            if (chain.IsCounted && message.Seq > chain.CountedTo)
             {
                 chain.OnDisk++;
                 chain.CountedTo = message.Seq;
                 CountBlocked(chain);
             }
+
+            _keys.Rest(chain);
         }
     }
 
-    /// <summary>Takes a follower of a key from disk, whatever the bounds say: the key has nothing else in memory.</summary>
-    public void AdmitFollower(OpenMessage message) => Admit(message, fromDisk: true, always: true);
+    /// <summary>Takes a follower of a key from disk: the key has nothing else in memory. It stays there when it would only wait or be parked, and there is no room for that.</summary>
+    public Admission AdmitFollower(OpenMessage message) => Admit(message, fromDisk: true, always: true);
 
     /// <summary>Whether a key's messages in memory have all ended and followers are on disk.</summary>
     public bool IsStarving(KeyChain chain)
     {
         lock (_gate)
         {
-            return chain.First is null && chain.OnDisk != 0 && !chain.Halted;
+            return chain.IsStarving && _keys.IsCurrent(chain);
         }
     }
 

@@ -21,8 +21,7 @@ internal sealed partial class QueueLane
 
         if (message.DueAt is null && message.Envelope.NotBefore is { } notBefore && notBefore > now)
         {
-            message.Place = Place.Delayed;
-            Delayed++;
+            Put(message, Place.Delayed);
             WatchCalendar(message, notBefore);
             return;
         }
@@ -34,34 +33,28 @@ internal sealed partial class QueueLane
     /// <summary>A message that an earlier run left waiting for its retry goes on waiting, and holds its key.</summary>
     private void WaitAgain(OpenMessage message, TimeSpan delay)
     {
-        message.Place = Place.Waiting;
-        Delayed++;
+        Put(message, Place.Waiting);
         WatchRetry(message, delay);
         LetBodyGo(message);
         if (message.Envelope.OrderKey is { Length: > 0 } key)
         {
-            KeyChain chain = ChainOf(key);
-            chain.Insert(message);
-            Elect(chain);
+            Elect(Link(message, key));
         }
     }
 
-    private KeyChain ChainOf(string key)
+    /// <summary>Puts a message into its chain; what held the key from disk is now this message.</summary>
+    private KeyChain Link(OpenMessage message, string key)
     {
-        if (!_chains.TryGetValue(key, out KeyChain? chain))
-        {
-            _chains.Add(key, chain = new KeyChain(key));
-        }
-
+        KeyChain chain = _keys.GetOrAdd(key);
+        chain.HeldSeq = chain.HeldSeq == message.Seq ? long.MaxValue : chain.HeldSeq;
+        chain.Insert(message);
         return chain;
     }
 
     /// <summary>Takes out a message that is too late. Its owner is told later, when whoever moves the message now is done with it.</summary>
     private void Expire(OpenMessage message)
     {
-        Delist(message);
-        message.Place = Place.Withdrawn;
-        message.Fence = ++_fence;
+        TakeOut(message);
         ThreadPool.UnsafeQueueUserWorkItem(static work => work.Lane._owner.OnExpired(work.Lane, work.Message), (Lane: this, Message: message), preferLocal: false);
     }
 
@@ -74,22 +67,24 @@ internal sealed partial class QueueLane
             return;
         }
 
-        KeyChain chain = ChainOf(key);
-        message.Place = Place.Following;
-        chain.Insert(message);
-        Elect(chain);
+        Put(message, Place.Following);
+        Elect(Link(message, key));
+        if (message.Place == Place.Following && _budget is { IsHalfFull: true })
+        {
+            LetBodyGo(message);
+        }
     }
 
-    /// <summary>Makes the oldest message of a key ready, unless one of the key is with a worker, waits for a retry, or halts it.</summary>
+    /// <summary>Makes the oldest message of a key ready, unless one of the key is with a worker, waits for a retry here or on disk, or halts it.</summary>
     private void Elect(KeyChain chain)
     {
         OpenMessage? first = chain.First;
-        if (chain.Leased is null && !chain.Halted && first is { Place: Place.Following })
+        if (chain.Leased is null && !chain.Halted && first is { Place: Place.Following } && first.Seq < chain.HeldSeq)
         {
             // A replayed or newly due message that is older takes the place of the one elected before.
             if (chain.Elected is { Place: Place.Ready or Place.Loading } elected && ReferenceEquals(elected.Chain, chain))
             {
-                elected.Place = Place.Following;
+                Put(elected, Place.Following);
             }
 
             chain.Elected = first;
@@ -101,34 +96,36 @@ internal sealed partial class QueueLane
 
     private void MakeReady(OpenMessage message)
     {
-        if (_rules.ParkedTypes.Count > 0 && _rules.ParkedTypes.Contains(message.Envelope.Type))
+        if (IsParked(message))
         {
-            message.Place = Place.Parked;
-            _parked.Add(message);
+            Put(message, Place.Parked);
             return;
         }
 
         if (message.IsSlim)
         {
-            message.Place = Place.Loading;
+            Put(message, Place.Loading);
             ThreadPool.UnsafeQueueUserWorkItem(static work => work.Lane._owner.OnNeedBody(work.Lane, work.Message), (Lane: this, Message: message), preferLocal: false);
             return;
         }
 
-        message.Place = Place.Ready;
+        Put(message, Place.Ready);
         _ready.Add(message);
     }
 
     /// <summary>Parked messages stand again for election; those still without a handler are parked at once.</summary>
     private void Unpark()
     {
-        OpenMessage[] parked = [.. _parked];
-        _parked.Clear();
-        foreach (OpenMessage message in parked)
+        for (OpenMessage? message = _oldest; message is not null && At(Place.Parked) > 0; message = message.Younger)
         {
+            if (message.Place != Place.Parked || IsParked(message))
+            {
+                continue;
+            }
+
             if (message.Chain is { } chain)
             {
-                message.Place = Place.Following;
+                Put(message, Place.Following);
                 Elect(chain);
             }
             else
@@ -141,31 +138,26 @@ internal sealed partial class QueueLane
     /// <summary>Parks what was ready before its type lost its handler.</summary>
     private void ParkReady()
     {
-        if (_rules.ParkedTypes.Count == 0)
+        for (OpenMessage? message = _rules.ParkedTypes.Count == 0 ? null : _oldest; message is not null; message = message.Younger)
         {
-            return;
-        }
-
-        for (OpenMessage? message = _oldest; message is not null; message = message.Younger)
-        {
-            if (message.Place == Place.Ready && _rules.ParkedTypes.Contains(message.Envelope.Type))
+            if (message.Place == Place.Ready && IsParked(message))
             {
-                message.Place = Place.Parked;
-                _parked.Add(message);
+                Put(message, Place.Parked);
             }
         }
     }
 
     private void CountBlocked(KeyChain chain)
     {
-        bool blocked = chain.Halted || (chain.Leased is null && chain.First is { Place: Place.Waiting });
+        bool waits = chain.First is { Place: Place.Waiting };
+        bool blocked = chain.Halted || (chain.Leased is null && (waits || (chain.IsHeld && !(chain.First?.Seq < chain.HeldSeq))));
         if (blocked && !chain.IsCountWanted && !chain.IsCounted && (chain.OnDisk < 0 || Overflowed))
         {
             chain.IsCountWanted = true;
             ThreadPool.UnsafeQueueUserWorkItem(static work => work.Lane._owner.OnNeedCount(work.Lane, work.Chain), (Lane: this, Chain: chain), preferLocal: false);
         }
 
-        int now = !blocked ? 0 : Math.Max(0, chain.Count - (chain.Halted ? 0 : 1)) + (int)Math.Clamp(chain.OnDisk, 0, int.MaxValue);
+        int now = !blocked ? 0 : Math.Max(0, chain.Count - (waits ? 1 : 0)) + (int)Math.Clamp(chain.OnDisk, 0, int.MaxValue);
         Blocked += now - chain.CountedAsBlocked;
         chain.CountedAsBlocked = now;
     }

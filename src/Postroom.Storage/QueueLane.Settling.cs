@@ -46,7 +46,7 @@ internal sealed partial class QueueLane
         {
             if (message.Place == Place.Leased && message.Fence == fence)
             {
-                message.Place = Place.Settling;
+                Put(message, Place.Settling);
                 return true;
             }
 
@@ -69,7 +69,7 @@ internal sealed partial class QueueLane
         {
             if (message.Place == Place.Settling)
             {
-                message.Place = Place.Leased;
+                Put(message, Place.Leased);
             }
         }
     }
@@ -83,11 +83,9 @@ internal sealed partial class QueueLane
         bool kept = true;
         List<LeaseWaiter>? served;
         KeyChain? starving = null;
-        bool room;
         lock (_gate)
         {
             Take(message, outcome);
-            Dispatched--;
             KeyChain? chain = message.Chain;
             if (chain is not null)
             {
@@ -104,26 +102,19 @@ internal sealed partial class QueueLane
                 if (chain is not null)
                 {
                     chain.Remove(message);
-                    chain.Halted |= message.State == MessageState.Failed && _rules.HaltOnFailure;
+                    if (message.State == MessageState.Failed && _rules.HaltOnFailure)
+                    {
+                        Halt(chain, message);
+                    }
+
                     starving = GoOn(chain);
                 }
             }
 
             served = ServeWaiters();
-            room = WantsMore();
         }
 
-        Hand(served);
-        if (starving is not null)
-        {
-            _owner.OnNeedFollowers(this, starving);
-        }
-
-        if (room)
-        {
-            _owner.OnRoom(this);
-        }
-
+        Hand(served, starving);
         return kept;
     }
 
@@ -140,102 +131,165 @@ internal sealed partial class QueueLane
                 return false;
             }
 
-            if (message.Place is Place.Leased)
-            {
-                Dispatched--;
-            }
-
-            if (message.Place is Place.Waiting or Place.Delayed)
-            {
-                Delayed--;
-            }
-
-            if (message.Place is Place.Parked)
-            {
-                _parked.Remove(message);
-            }
-
-            if (message.Place is not Place.None)
-            {
-                Delist(message);
-            }
-
-            message.Place = Place.Withdrawn;
-            message.Fence = ++_fence;
+            TakeOut(message);
             return true;
         }
     }
 
-    /// <summary>Lets a key go on after <see cref="Withdraw"/> is stored.</summary>
-    public void Withdrawn(OpenMessage message)
+    /// <summary>Lets a key go on after <see cref="Withdraw"/>, or the end of a message on disk, is stored.</summary>
+    /// <param name="message">The message, failed.</param>
+    /// <param name="halts">Whether its failure holds the key until an operator decides.</param>
+    public void Withdrawn(OpenMessage message, bool halts = false)
     {
         List<LeaseWaiter>? served;
         KeyChain? starving = null;
         lock (_gate)
         {
-            if (message.Place is Place.Withdrawn)
+            bool wasOnDisk = message.Place is Place.None;
+            Put(message, Place.None);
+            KeyChain? chain = message.Chain ?? (message.Envelope.OrderKey is { Length: > 0 } key ? halts ? _keys.GetOrAdd(key) : _keys.Find(key) : null);
+            if (wasOnDisk && _parkedOnDisk > 0 && IsParked(message))
             {
-                message.Place = Place.None;
+                _parkedOnDisk--;
             }
 
-            if (message.Chain is { } chain)
+            if (chain is not null)
             {
-                if (ReferenceEquals(chain.Leased, message))
+                if (halts)
                 {
-                    chain.Leased = null;
+                    Halt(chain, message);
                 }
 
-                chain.Remove(message);
-                starving = GoOn(chain);
+                starving = LetGo(message, chain);
             }
 
             served = ServeWaiters();
         }
 
-        Hand(served);
-        if (starving is not null)
-        {
-            _owner.OnNeedFollowers(this, starving);
-        }
+        Hand(served, starving);
     }
 
-    /// <summary>Holds a key because one of its messages failed in an earlier run.</summary>
-    public void Halt(string key)
-    {
-        lock (_gate)
-        {
-            if (!_chains.TryGetValue(key, out KeyChain? chain))
-            {
-                _chains.Add(key, chain = new KeyChain(key) { OnDisk = _capacity == int.MaxValue ? 0 : -1 });
-            }
-
-            chain.Halted = true;
-            CountBlocked(chain);
-        }
-    }
-
-    /// <summary>Lets a halted key go on.</summary>
-    public void Resume(string key)
+    /// <summary>Takes <see cref="Withdraw"/> back, because it could not be stored: the message is where it was before anybody else of its key can go.</summary>
+    public void Restore(OpenMessage message)
     {
         List<LeaseWaiter>? served;
-        KeyChain? starving = null;
         lock (_gate)
         {
-            if (!_chains.TryGetValue(key, out KeyChain? chain) || !chain.Halted)
+            if (message.Place is not Place.Withdrawn)
             {
                 return;
             }
 
-            chain.Halted = false;
-            starving = GoOn(chain);
+            if (message.Chain is { } chain)
+            {
+                chain.Leased = ReferenceEquals(chain.Leased, message) ? null : chain.Leased;
+                chain.Remove(message);
+            }
+
+            message.State = MessageState.Pending;
+            message.Redelivered |= message.Begun;
+            message.Begun = false;
+            message.Owner = null;
+            Enlist(message);
+            Enter(message);
             served = ServeWaiters();
         }
 
         Hand(served);
-        if (starving is not null)
+    }
+
+    /// <summary>Holds a key because one of its messages failed in an earlier run.</summary>
+    public void Halt(string key, MessageId by)
+    {
+        lock (_gate)
         {
-            _owner.OnNeedFollowers(this, starving);
+            bool known = _keys.Find(key) is not null;
+            KeyChain chain = _keys.GetOrAdd(key);
+            chain.OnDisk = known || _capacity == int.MaxValue ? chain.OnDisk : -1;
+            chain.Halt(by);
+            CountBlocked(chain);
         }
+    }
+
+    /// <summary>An operator has decided on a failed message; a key that it held goes on unless others hold it.</summary>
+    public void Resume(string? key, MessageId by)
+    {
+        List<LeaseWaiter>? served;
+        KeyChain? starving = null;
+        lock (_gate)
+        {
+            if (key is not { Length: > 0 } || _keys.Find(key) is not { } chain)
+            {
+                return;
+            }
+
+            starving = chain.Free(by) ? GoOn(chain) : null;
+            _keys.Rest(chain);
+            served = ServeWaiters();
+        }
+
+        Hand(served, starving);
+    }
+
+    /// <summary>Whether a failed message holds its key, and so has to be kept.</summary>
+    public bool IsHaltedBy(string? key, MessageId by)
+    {
+        lock (_gate)
+        {
+            if (key is not { Length: > 0 } || _keys.Find(key) is not { } chain)
+            {
+                return false;
+            }
+
+            _keys.Rest(chain);
+            return chain.IsHaltedBy(by);
+        }
+    }
+
+    /// <summary>Whether a message on disk is what holds its key.</summary>
+    public bool IsHeldBy(string key, long seq)
+    {
+        lock (_gate)
+        {
+            if (_keys.Find(key) is not { } chain)
+            {
+                return false;
+            }
+
+            bool held = chain.HeldSeq == seq;
+            _keys.Rest(chain);
+            return held;
+        }
+    }
+
+    /// <summary>Takes a message out of the lane; it stays in its chain, so that nothing of its key goes on before its failure is stored.</summary>
+    private void TakeOut(OpenMessage message)
+    {
+        if (message.Older is not null || ReferenceEquals(_oldest, message))
+        {
+            Delist(message);
+        }
+
+        Put(message, Place.Withdrawn);
+        message.Fence = ++_fence;
+    }
+
+    private static void Halt(KeyChain chain, OpenMessage message)
+    {
+        chain.Halt(message.Envelope.Id);
+        message.Halts = true;
+    }
+
+    private KeyChain? LetGo(OpenMessage message, KeyChain chain)
+    {
+        chain.Leased = ReferenceEquals(chain.Leased, message) ? null : chain.Leased;
+        chain.HeldSeq = chain.HeldSeq == message.Seq ? long.MaxValue : chain.HeldSeq;
+        if (ReferenceEquals(message.Chain, chain))
+        {
+            chain.Remove(message);
+        }
+
+        return GoOn(chain);
     }
 
     private static void Take(OpenMessage message, in SettlementOutcome outcome)
@@ -265,14 +319,12 @@ internal sealed partial class QueueLane
 
         if (message.DueAt is { } due)
         {
-            if (chain is null && Delayed >= _capacity)
+            if (TryLeave(message, chain))
             {
-                Delist(message);
                 return false;
             }
 
-            message.Place = Place.Waiting;
-            Delayed++;
+            Put(message, Place.Waiting);
             WatchRetry(message, due - now);
             LetBodyGo(message);
             if (chain is not null)
@@ -289,7 +341,7 @@ internal sealed partial class QueueLane
             return true;
         }
 
-        message.Place = Place.Following;
+        Put(message, Place.Following);
         Elect(chain);
         return true;
     }
@@ -298,12 +350,7 @@ internal sealed partial class QueueLane
     private KeyChain? GoOn(KeyChain chain)
     {
         Elect(chain);
-        if (chain.IsEmpty)
-        {
-            _chains.Remove(chain.Key);
-            return null;
-        }
-
-        return chain.First is null && chain.OnDisk != 0 && !chain.Halted ? chain : null;
+        _keys.Rest(chain);
+        return chain.IsStarving ? chain : null;
     }
 }

@@ -137,11 +137,10 @@ internal sealed partial class QueueLane
 
     private void ComeBack(OpenMessage message)
     {
-        Delayed--;
         message.DueAt = null;
         if (message.Chain is { } chain)
         {
-            message.Place = Place.Following;
+            Put(message, Place.Following);
             Elect(chain);
         }
         else
@@ -155,20 +154,11 @@ internal sealed partial class QueueLane
         // A message with a worker, or with a send whose outcome is open, is settled by them.
         if (message.IsExpired(now) && message.Place is not (Place.None or Place.Leased or Place.Settling or Place.Withdrawn) && message.SendStartedAt is null)
         {
-            Delayed -= message.Place is Place.Waiting or Place.Delayed ? 1 : 0;
-            if (message.Place == Place.Parked)
-            {
-                _parked.Remove(message);
-            }
-
-            Delist(message);
-            message.Place = Place.Withdrawn;
-            message.Fence = ++_fence;
+            TakeOut(message);
             (expired ??= []).Add(message);
         }
         else if (message.Place == Place.Delayed && message.Envelope.NotBefore is { } notBefore && notBefore <= now)
         {
-            Delayed--;
             Join(message);
         }
     }

@@ -12,6 +12,11 @@ internal interface ILaneOwner
     /// <summary>The lane has room again and messages were left on disk.</summary>
     void OnRoom(QueueLane lane);
 
+    /// <summary>Parked messages that were left on disk may be leased now; the store goes through its backlog from the start.</summary>
+    void OnUnparked(QueueLane lane)
+    {
+    }
+
     /// <summary>A message whose body was let go while it waited is due; the store hands the body to <see cref="QueueLane.Loaded"/>.</summary>
     void OnNeedBody(QueueLane lane, OpenMessage message)
     {
@@ -31,6 +36,9 @@ internal enum Admission
 
     /// <summary>The lane is full or has not caught up; it stays on disk and comes in its turn.</summary>
     Full,
+
+    /// <summary>Its type has no handler and too many wait already; it stays on disk until the rules change.</summary>
+    Parked,
 
     /// <summary>Its instant has not come and too many wait already; it stays on disk until then.</summary>
     Later,
@@ -60,10 +68,11 @@ internal sealed partial class QueueLane : IDisposable
     private readonly int _capacity;
     private readonly LaneBudget? _budget;
     private readonly ReadyQueue _ready = new();
-    private readonly Dictionary<string, KeyChain> _chains = new(StringComparer.Ordinal);
-    private readonly List<OpenMessage> _parked = [];
+    private readonly KeyTable _keys = new();
+    private readonly int[] _at = new int[Enum.GetValues<Place>().Length];
     private readonly LinkedList<LeaseWaiter> _waiters = new();
     private QueueRules _rules = new();
+    private long _parkedOnDisk;
     private long _fence;
     private bool _closed;
 
@@ -93,13 +102,13 @@ internal sealed partial class QueueLane : IDisposable
     public int Count { get; private set; }
 
     /// <summary>Messages with a worker.</summary>
-    public int Dispatched { get; private set; }
+    public int Dispatched => At(Place.Leased) + At(Place.Settling);
 
-    /// <summary>Messages whose instant has not come, those that wait for a retry included.</summary>
-    public int Delayed { get; private set; }
+    /// <summary>Messages in memory whose instant has not come, those that wait for a retry included.</summary>
+    public int Delayed => At(Place.Waiting) + At(Place.Delayed);
 
-    /// <summary>Messages whose type has no handler.</summary>
-    public int Parked => _parked.Count;
+    /// <summary>Messages whose type has no handler, those left on disk included.</summary>
+    public long Parked => At(Place.Parked) + _parkedOnDisk;
 
     /// <summary>Messages behind a head that waits or is halted.</summary>
     public long Blocked { get; private set; }
@@ -118,13 +127,10 @@ internal sealed partial class QueueLane : IDisposable
         }
     }
 
-    /// <summary>Messages in memory that do not wait for an instant: what the capacity bounds.</summary>
-    private int Active => Count - Delayed;
-
-    /// <summary>Takes a stored message, unless it stays on disk: then the lane is overflowed, or its key or its instant finds it again.</summary>
+    /// <summary>Takes a stored message, unless it stays on disk: then the lane is overflowed, or its key, its instant or its handler finds it again.</summary>
     /// <param name="message">The message, pending.</param>
     /// <param name="fromDisk">Whether the store is catching up, so that an overflowed lane takes it.</param>
-    /// <param name="always">Whether it is taken whatever the bounds say: a replayed message is older than what the store catches up with.</param>
+    /// <param name="always">Whether it is taken unless it would only wait: a replayed message is older than what the store catches up with.</param>
     public Admission Admit(OpenMessage message, bool fromDisk = false, bool always = false)
     {
         List<LeaseWaiter>? served;
@@ -135,7 +141,7 @@ internal sealed partial class QueueLane : IDisposable
                 return Admission.Closed;
             }
 
-            if (!always && Refusal(message, fromDisk) is { } refusal)
+            if (Refusal(message, fromDisk, always) is { } refusal)
             {
                 return refusal;
             }
@@ -209,16 +215,22 @@ internal sealed partial class QueueLane : IDisposable
     public void SetRules(QueueRules rules)
     {
         List<LeaseWaiter>? served;
+        bool rewind;
         lock (_gate)
         {
             _rules = rules;
             Unpark();
             ParkReady();
-
+            rewind = _parkedOnDisk > 0;
+            _parkedOnDisk = 0;
             served = ServeWaiters();
         }
 
         Hand(served);
+        if (rewind)
+        {
+            _owner.OnUnparked(this);
+        }
     }
 
     /// <summary>How many messages of a key are in memory or known to be on disk; negative when the store has to count.</summary>
@@ -226,9 +238,14 @@ internal sealed partial class QueueLane : IDisposable
     {
         lock (_gate)
         {
-            return !_chains.TryGetValue(key, out KeyChain? chain) ? (Overflowed ? -1 : 0)
-                : chain.OnDisk < 0 ? -1
-                : chain.Count + chain.OnDisk;
+            if (_keys.Find(key) is not { } chain)
+            {
+                return Overflowed ? -1 : 0;
+            }
+
+            long count = chain.OnDisk < 0 ? -1 : chain.Count + chain.OnDisk + (chain.IsHeld ? 1 : 0);
+            _keys.Rest(chain);
+            return count;
         }
     }
 
@@ -251,52 +268,6 @@ internal sealed partial class QueueLane : IDisposable
         }
     }
 
-    private Admission? Refusal(OpenMessage message, bool fromDisk)
-    {
-        if (Overflowed && !fromDisk)
-        {
-            return Admission.Full;
-        }
-
-        string? key = message.Envelope.OrderKey;
-        bool holdsKey = message.DueAt is not null && key is { Length: > 0 };
-        if (!holdsKey && (message.DueAt ?? message.Envelope.NotBefore) > _clock.GetUtcNow())
-        {
-            return Delayed >= _capacity || _budget is { IsFull: true } ? Admission.Later : null;
-        }
-
-        if (Active >= _capacity || (_budget is { IsFull: true } && Active > 0))
-        {
-            Overflowed = true;
-            return Admission.Full;
-        }
-
-        return !holdsKey && key is { Length: > 0 } && MustFollowOnDisk(key, message.Seq) ? Admission.Follows : null;
-    }
-
-    private bool MustFollowOnDisk(string key, long seq)
-    {
-        if (!_chains.TryGetValue(key, out KeyChain? chain))
-        {
-            return false;
-        }
-
-        // Followers fill at most half of the window, so that every other key finds room; once one of a key is on disk, all later ones are.
-        if (chain.OnDisk == 0 && Active < _capacity / 2)
-        {
-            return false;
-        }
-
-        if (chain.OnDisk >= 0 && seq > chain.CountedTo)
-        {
-            chain.OnDisk++;
-            chain.CountedTo = seq;
-        }
-
-        CountBlocked(chain);
-        return true;
-    }
-
     private List<MessageLease>? TakeReady(int max)
     {
         if (_rules.Paused || _closed)
@@ -316,7 +287,7 @@ internal sealed partial class QueueLane : IDisposable
 
     private MessageLease Lease(OpenMessage message)
     {
-        message.Place = Place.Leased;
+        Put(message, Place.Leased);
         message.State = MessageState.Dispatched;
         message.Fence = ++_fence;
         message.Begun = false;
@@ -327,7 +298,6 @@ internal sealed partial class QueueLane : IDisposable
             chain.Leased = message;
         }
 
-        Dispatched++;
         return new MessageLease
         {
             Envelope = message.Envelope,
@@ -354,20 +324,21 @@ internal sealed partial class QueueLane : IDisposable
         return served;
     }
 
-    private void Hand(List<LeaseWaiter>? served)
+    /// <summary>Hands out what was decided under the lock, and asks the store for what is missing.</summary>
+    private void Hand(List<LeaseWaiter>? served, KeyChain? starving = null)
     {
-        if (served is null)
-        {
-            return;
-        }
-
-        foreach (LeaseWaiter waiter in served)
+        foreach (LeaseWaiter waiter in served ?? [])
         {
             waiter.Cancellation.Unregister();
             waiter.TrySetResult(waiter.Served!);
         }
 
-        if (WantsMoreLocked())
+        if (starving is not null)
+        {
+            _owner.OnNeedFollowers(this, starving);
+        }
+
+        if (Overflowed && WantsMoreLocked())
         {
             _owner.OnRoom(this);
         }
@@ -388,7 +359,7 @@ internal sealed partial class QueueLane : IDisposable
         node.Value.TrySetCanceled(token);
     }
 
-    private bool WantsMore() => Overflowed && (Active == 0 || (Active < _capacity / 2 && _budget is not { IsFull: true }));
+    private bool WantsMore() => Overflowed && (Runnable == 0 || (Runnable < _capacity / 2 && _budget is not { IsFull: true }));
 
     private bool WantsMoreLocked()
     {

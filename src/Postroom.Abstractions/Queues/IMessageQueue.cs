@@ -87,8 +87,20 @@ public sealed class Delivery
     /// <summary>Whether an earlier attempt began and ended without an outcome.</summary>
     public bool Redelivered => Lease.Redelivered;
 
-    /// <summary>Told once when the delivery is settled, so that its consumer may take another.</summary>
-    internal Action<Delivery>? Settled { get; set; }
+    /// <summary>Who holds it for its consumer; null when nobody does.</summary>
+    internal IDeliveryHolder? Holder { get; init; }
+}
+
+/// <summary>Holds deliveries for a consumer.</summary>
+internal interface IDeliveryHolder
+{
+    /// <summary>A settlement of the delivery is on its way.</summary>
+    void Settling(Delivery delivery);
+
+    /// <summary>That settlement has ended.</summary>
+    /// <param name="delivery">The delivery.</param>
+    /// <param name="over">Whether the lease is over; false when the settlement could not be stored.</param>
+    void Settled(Delivery delivery, bool over);
 }
 
 /// <summary>Counts of one queue, as people and back pressure read them.</summary>

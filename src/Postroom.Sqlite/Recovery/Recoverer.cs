@@ -162,7 +162,7 @@ internal sealed class Recoverer(WriteSession session, InFlightTable inFlight, bo
             owner: null);
         session.Count(message.Envelope, MessageState.Pending, MessageState.Failed);
         session.EndRepeat(message.Envelope);
-        if (kind == FailureKind.Poison && rules(message.Envelope.Queue).HaltOnFailure && message.Envelope.OrderKey is { Length: > 0 })
+        if (JournalMoves.Halts(message.Envelope, rules(message.Envelope.Queue)))
         {
             session.SetFact(WriteOperation.Halt(message.Envelope, halted: true));
         }

@@ -3,7 +3,7 @@ using Postroom.Storage;
 namespace Postroom.Sqlite;
 
 /// <summary>Removes one batch of finished messages whose time is past.</summary>
-internal sealed class CompactOperation(JournalRetention kept, long afterSeq) : StoreOperation<CompactOperation.Batch>
+internal sealed class CompactOperation(LaneSet lanes, JournalRetention kept, long afterSeq) : StoreOperation<CompactOperation.Batch>
 {
     public const string SelectOld = "select m.seq, m.state, m.finished_at, m.created_at from messages m where m.seq > ?1 order by m.seq limit 1000";
 
@@ -51,13 +51,13 @@ internal sealed class CompactOperation(JournalRetention kept, long afterSeq) : S
 
     public override void Complete() => SetAnswer(_batch);
 
-    private static bool Remove(WriteSession session, long seq)
+    private bool Remove(WriteSession session, long seq)
     {
         SqliteStatement find = session.Statement("find old", $"select {MessageRow.WithBody} from messages m where m.seq = ?1");
         find.Bind(1, seq);
         OpenMessage? message = find.Step() ? MessageRow.Read(find, session.Names, session.ReadApart) : null;
         find.Reset();
-        if (message is null || HasOpenChild(session, message))
+        if (message is null || HasOpenChild(session, message) || lanes.Lane(message.Envelope.Queue).Lane.IsHaltedBy(message.Envelope.OrderKey, message.Envelope.Id))
         {
             return false;
         }

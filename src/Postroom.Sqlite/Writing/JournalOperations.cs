@@ -8,11 +8,12 @@ internal abstract class GiveUpOperation(LaneSet lanes) : StoreOperation<bool>
     private OpenMessage? _inMemory;
     private OpenMessage? _withdrawn;
     private MessageState _from;
+    private bool _halts;
 
     protected LaneSet Lanes { get; } = lanes;
 
-    /// <summary>The message of an undo is offered to its lane again unless its instant brought it here.</summary>
-    protected virtual bool Returns => true;
+    /// <summary>Whether nobody decided that the message is given up: it is not put back when that cannot be stored, and it halts its key where failures do.</summary>
+    protected virtual bool IsByTime => false;
 
     /// <summary>Says which message has left its lane, for a failure before the operation ran.</summary>
     protected void Taken(OpenMessage message) => _inMemory = message;
@@ -36,6 +37,12 @@ internal abstract class GiveUpOperation(LaneSet lanes) : StoreOperation<bool>
 
         session.Count(message.Envelope, MessageState.Pending, MessageState.Failed);
         session.EndRepeat(message.Envelope);
+        _halts = IsByTime && JournalMoves.Halts(message.Envelope, Lanes.RulesOf(message.Envelope.Queue));
+        if (_halts)
+        {
+            session.SetFact(WriteOperation.Halt(message.Envelope, halted: true));
+        }
+
         Kind = kind;
         Reason = reason;
         At = now;
@@ -59,7 +66,7 @@ internal abstract class GiveUpOperation(LaneSet lanes) : StoreOperation<bool>
             Lanes.EndAttempt(message);
             Lanes.Report(message, _from, MessageState.Failed, null);
             Lanes.Open.TryRemove(message.Envelope.Id, out _);
-            Lanes.Lane(message.Envelope.Queue).Lane.Withdrawn(message);
+            Lanes.Lane(message.Envelope.Queue).Lane.Withdrawn(message, _halts);
             Lanes.Suspects?.Ended(message.Envelope.Id);
         }
 
@@ -70,20 +77,23 @@ internal abstract class GiveUpOperation(LaneSet lanes) : StoreOperation<bool>
     {
         if (_inMemory is { } message)
         {
-            Lanes.Lane(message.Envelope.Queue).Lane.Withdrawn(message);
-            if (Returns)
+            QueueLane lane = Lanes.Lane(message.Envelope.Queue).Lane;
+            if (!IsByTime)
             {
-                message.State = MessageState.Pending;
                 Lanes.EndAttempt(message);
-                Lanes.Readmit(message);
-            }
-            else if (failure is StoreUnavailableException)
-            {
-                Lanes.ExpireLater(message);
+                lane.Restore(message);
             }
             else
             {
-                Lanes.Open.TryRemove(message.Envelope.Id, out _);
+                lane.Withdrawn(message, JournalMoves.Halts(message.Envelope, lane.Rules));
+                if (failure is StoreUnavailableException)
+                {
+                    Lanes.ExpireLater(message);
+                }
+                else
+                {
+                    Lanes.Open.TryRemove(message.Envelope.Id, out _);
+                }
             }
         }
 
@@ -95,7 +105,7 @@ internal abstract class GiveUpOperation(LaneSet lanes) : StoreOperation<bool>
 internal sealed class ExpireOperation(LaneSet lanes, OpenMessage message) : GiveUpOperation(lanes)
 {
     // It has left its lane for good; a refusal is tried again when the store can write.
-    protected override bool Returns => false;
+    protected override bool IsByTime => true;
 
     public override void Fail(Exception failure)
     {
@@ -169,7 +179,7 @@ internal sealed class DiscardOperation(LaneSet lanes, MessageId id, string reaso
 
         if (_failed is { } failed)
         {
-            Lanes.Lane(failed.Envelope.Queue).Lane.Resume(failed.Envelope.OrderKey ?? "");
+            Lanes.Lane(failed.Envelope.Queue).Lane.Resume(failed.Envelope.OrderKey, id);
         }
     }
 }
@@ -220,7 +230,7 @@ internal sealed class ReplayOperation(LaneSet lanes, MessageId id, ReplayOptions
 
             // First back into its key, then the key goes on: otherwise a waiting worker gets the follower.
             lanes.Readmit(message);
-            lanes.Lane(message.Envelope.Queue).Lane.Resume(message.Envelope.OrderKey ?? "");
+            lanes.Lane(message.Envelope.Queue).Lane.Resume(message.Envelope.OrderKey, id);
         }
 
         lanes.Admit(_appended);
@@ -263,7 +273,7 @@ internal sealed class ConfirmOperation(LaneSet lanes, MessageId id, string user)
         _message!.State = MessageState.Acked;
         _message.FailureKind = null;
         lanes.ReportAll(JournalMoves.ConfirmedMoves(_message, lanes.Clock.GetUtcNow(), user));
-        lanes.Lane(_message.Envelope.Queue).Lane.Resume(_message.Envelope.OrderKey ?? "");
+        lanes.Lane(_message.Envelope.Queue).Lane.Resume(_message.Envelope.OrderKey, id);
         SetAnswer(true);
     }
 }

@@ -125,9 +125,9 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
         base.Fail(failure);
     }
 
-    /// <summary>The fact that holds a key because one of its messages failed.</summary>
+    /// <summary>The fact that a failed message holds its key.</summary>
     public static FactChange Halt(Envelope envelope, bool halted) => new(
-        StoreFacts.HaltScope, $"{envelope.Queue}/{envelope.OrderKey}", halted ? Encoding.UTF8.GetBytes(envelope.Id.ToString()) : null);
+        StoreFacts.HaltScope, $"{envelope.Queue}/{envelope.Id}", halted ? Encoding.UTF8.GetBytes(envelope.OrderKey!) : null);
 
     private static bool IsPlain(Envelope envelope) =>
         envelope.DedupKey is null && envelope.Attachments.Count == 0 && envelope.Body.Length <= ExtraColumn.ApartBytes;
@@ -224,7 +224,7 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
     {
         Envelope envelope = settlement.Message.Envelope;
         session.EndRepeat(envelope);
-        if (settlement.Outcome.State == MessageState.Failed && settlement.Lane.Lane.Rules.HaltOnFailure && envelope.OrderKey is { Length: > 0 })
+        if (settlement.Outcome.State == MessageState.Failed && JournalMoves.Halts(envelope, settlement.Lane.Lane.Rules))
         {
             session.SetFact(Halt(envelope, halted: true));
         }
@@ -266,7 +266,7 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
         if (!kept)
         {
             settlement.Lane.AddDelayedOnDisk(1);
-            settlement.Lane.NoteDue(settlement.Outcome.DueAt!.Value.ToUnixTimeMilliseconds());
+            settlement.Lane.LeaveUntil(settlement.Outcome.DueAt!.Value);
         }
 
         _lanes.Suspects?.Ended(message.Envelope.Id);

@@ -188,6 +188,51 @@ public abstract partial class MessageStoreConformance
         Assert.Equal((MessageState.Failed, FailureKind.Discarded), (entry.State, entry.FailureKind));
     }
 
+    /// <summary>Each failed message holds its key for itself: a decision on one that does not, or does no more, frees nothing.</summary>
+    [Fact(Timeout = Limit)]
+    public async Task Ac13_a_halted_key_goes_on_only_when_the_message_that_halts_it_is_decided()
+    {
+        Control.SetRules(Orders, new QueueRules { HaltOnFailure = true });
+        Envelope given = await AppendAsync("a");
+        Envelope head = await AppendAsync("a");
+        Envelope follower = await AppendAsync("a");
+        await Journal.DiscardAsync(given.Id, "typo", force: false, Cancel);
+        await FailAsync(head);
+
+        await Journal.DiscardAsync(given.Id, "a better reason", force: false, Cancel);
+        await NothingIsDueAsync();
+        await Journal.ReplayAsync(given.Id, new ReplayOptions(), Cancel);
+        await NothingIsDueAsync();
+        await Journal.ReplayAsync(head.Id, new ReplayOptions(), Cancel);
+
+        await HandleAsync(given);
+        await HandleAsync(head);
+        await HandleAsync(follower);
+    }
+
+    /// <summary>Expiry is a failure like any other to a queue that halts; the message that halts its key is kept until it is decided.</summary>
+    [Fact(Timeout = Limit)]
+    public async Task Ac13_a_message_that_expires_halts_its_key_and_is_kept()
+    {
+        Control.SetRules(Orders, new QueueRules { HaltOnFailure = true });
+        Envelope head = await AppendAsync(Message("a") with { ExpiresAt = Clock.GetUtcNow().AddMinutes(1) });
+        Envelope follower = await AppendAsync("a");
+        Task<Transition> expired = ComesToAsync(head, MessageState.Failed);
+        Clock.Advance(TimeSpan.FromMinutes(1));
+        await expired;
+        await NothingIsDueAsync();
+
+        Clock.Advance(TimeSpan.FromDays(100));
+        await Journal.CompactAsync(new JournalRetention(TimeSpan.FromDays(7), TimeSpan.FromDays(30)), Cancel);
+        await NothingIsDueAsync();
+        Assert.Equal(FailureKind.Expired, (await EntryAsync(head)).FailureKind);
+
+        await Journal.DiscardAsync(head.Id, "too late indeed", force: false, Cancel);
+        await HandleAsync(follower);
+        await Journal.CompactAsync(new JournalRetention(TimeSpan.FromDays(7), TimeSpan.FromDays(30)), Cancel);
+        Assert.Null(await Journal.GetAsync(head.Id, false, Cancel));
+    }
+
     /// <summary>A replayed message is the head of its key, before followers that were due all the time.</summary>
     [Theory(Timeout = Limit)]
     [InlineData(false)]

@@ -192,7 +192,7 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
     private void LetGo(OpenMessage oldest)
     {
         Interlocked.Decrement(ref _finishedCount);
-        if (oldest.State is MessageState.Acked or MessageState.Failed)
+        if (oldest is { State: MessageState.Acked or MessageState.Failed, Halts: false })
         {
             Remove(oldest);
         }
@@ -201,7 +201,7 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
     private static bool IsPast(OpenMessage message, JournalRetention kept, DateTimeOffset now)
     {
         TimeSpan keep = message.State == MessageState.Acked ? kept.Acked : kept.Failed;
-        return message.State is MessageState.Acked or MessageState.Failed && message.FinishedAt is { } end && end + keep <= now;
+        return message is { State: MessageState.Acked or MessageState.Failed, Halts: false } && message.FinishedAt is { } end && end + keep <= now;
     }
 
     private IEnumerable<JournalEntry> Others(Func<OpenMessage, bool> which)

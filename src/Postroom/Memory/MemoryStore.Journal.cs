@@ -49,7 +49,7 @@ public sealed partial class MemoryStore
 
             // First back into its key, then the key goes on: otherwise a waiting worker gets the follower.
             lane.Lane.Admit(message);
-            lane.Lane.Resume(message.Envelope.OrderKey ?? "");
+            lane.Lane.Resume(message.Envelope.OrderKey, id);
             return new ValueTask<MessageId>(id);
         }
     }
@@ -65,7 +65,8 @@ public sealed partial class MemoryStore
             {
                 message.FailureKind = FailureKind.Discarded;
                 message.Error = ErrorText.Cut(reason);
-                lane.Lane.Resume(message.Envelope.OrderKey ?? "");
+                message.Halts = false;
+                lane.Lane.Resume(message.Envelope.OrderKey, id);
                 return default;
             }
 
@@ -89,6 +90,7 @@ public sealed partial class MemoryStore
             DateTimeOffset now = _clock.GetUtcNow();
             message.State = MessageState.Acked;
             message.FailureKind = null;
+            message.Halts = false;
             message.SendStartedAt = null;
             message.FinishedAt = now;
             (message.Receipts ??= []).Add(JournalMoves.Confirmed(now));
@@ -100,7 +102,7 @@ public sealed partial class MemoryStore
                 _transitions.Add(move);
             }
 
-            lane.Lane.Resume(message.Envelope.OrderKey ?? "");
+            lane.Lane.Resume(message.Envelope.OrderKey, id);
             return default;
         }
     }

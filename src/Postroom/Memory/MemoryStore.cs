@@ -377,7 +377,7 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, IStoreLifecyc
         lane.Count(MessageState.Pending, MessageState.Failed);
         _index.Finished(message);
         Report(message, from, owner, null);
-        lane.Lane.Withdrawn(message);
+        lane.Lane.Withdrawn(message, kind == FailureKind.Expired && JournalMoves.Halts(message.Envelope, lane.Lane.Rules));
     }
 
     private void Report(OpenMessage message, MessageState? from, string? owner, TimeSpan? duration)

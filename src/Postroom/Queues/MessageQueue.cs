@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 
 namespace Postroom;
@@ -22,46 +21,26 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
     public async IAsyncEnumerable<Delivery> ConsumeAsync(int prefetch, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(prefetch, 1);
-        ConcurrentDictionary<long, MessageLease> held = new();
-        using SemaphoreSlim room = new(prefetch, prefetch);
+        using HeldDeliveries held = new(prefetch, giveBack);
         activity.ConsumerJoined(Name);
         try
         {
-            while (await NextAsync(room, cancellationToken) is { } lease)
+            while (await NextAsync(held, cancellationToken) is { } lease)
             {
-                held[lease.Fence] = lease;
-                if (!await store.RenewAsync(lease, Begun, CancellationToken.None))
+                held.Add(lease);
+                if (await store.RenewAsync(lease, Begun, CancellationToken.None))
                 {
-                    held.TryRemove(lease.Fence, out _);
-                    room.Release(); // Withdrawn by an operator between lease and begin.
-                    continue;
+                    yield return new Delivery(lease) { Holder = held };
                 }
-
-                yield return new Delivery(lease)
+                else
                 {
-                    Settled = delivery =>
-                    {
-                        if (held.TryRemove(delivery.Lease.Fence, out _))
-                        {
-                            room.Release();
-                        }
-                    },
-                };
+                    held.Drop(lease); // Withdrawn by an operator between lease and begin.
+                }
             }
         }
         finally
         {
             activity.ConsumerLeft(Name);
-            while (!held.IsEmpty)
-            {
-                foreach (long fence in held.Keys)
-                {
-                    if (held.TryRemove(fence, out MessageLease? lease))
-                    {
-                        giveBack(lease);
-                    }
-                }
-            }
         }
     }
 
@@ -110,11 +89,11 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
     }
 
     /// <summary>Waits until the consumer may hold one more, then for a message; null at the end of the loop.</summary>
-    private async ValueTask<MessageLease?> NextAsync(SemaphoreSlim room, CancellationToken cancellationToken)
+    private async ValueTask<MessageLease?> NextAsync(HeldDeliveries held, CancellationToken cancellationToken)
     {
         try
         {
-            await room.WaitAsync(cancellationToken);
+            await held.WaitForRoomAsync(cancellationToken);
             return (await store.LeaseAsync(Name, 1, queues.Get(Name).Lease, cancellationToken))[0];
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -125,18 +104,23 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
 
     private async ValueTask<bool> SettleAsync(Delivery delivery, Settlement settlement, IReadOnlyList<Envelope> staged, CancellationToken cancellationToken)
     {
-        bool kept = true;
+        bool over = false;
+        delivery.Holder?.Settling(delivery);
         try
         {
             await store.SettleAsync(delivery.Lease, settlement, staged, cancellationToken);
+            over = true;
             activity.Finished(Name);
+            return true;
         }
         catch (LeaseLostException)
         {
-            kept = false;
+            over = true;
+            return false;
         }
-
-        delivery.Settled?.Invoke(delivery);
-        return kept;
+        finally
+        {
+            delivery.Holder?.Settled(delivery, over);
+        }
     }
 }

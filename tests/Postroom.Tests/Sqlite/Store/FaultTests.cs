@@ -102,6 +102,25 @@ public sealed class FaultTests
     }
 
     [Fact]
+    public async Task A_discard_that_cannot_be_stored_leaves_the_message_where_it_was_and_holding_its_key()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        MessageId head = await fixture.AppendAsync(Message(key: "k"));
+        await fixture.Store.SettleAsync(await fixture.LeaseAsync(), Settlement.RetryAt(TimeProvider.System.GetUtcNow().AddSeconds(2), "later"), [], Cancel);
+        MessageId follower = await fixture.AppendAsync(Message(key: "k"));
+        Task<IReadOnlyList<MessageLease>> waiting = fixture.Store.LeaseAsync("orders", 1, LeaseTime, Cancel).AsTask();
+        fixture.Store.Writer.CommitFault = committed => throw (committed ? new InvalidOperationException("It cannot have been committed.") : SqliteException.Create(SqliteCode.Full, "disk full", "commit", "store"));
+
+        await Assert.ThrowsAsync<StoreUnavailableException>(() => fixture.Store.DiscardAsync(head, "no", force: false, Cancel).AsTask());
+        fixture.Store.Writer.CommitFault = null;
+
+        MessageLease first = Assert.Single(await waiting.WaitAsync(TimeSpan.FromSeconds(30), Cancel));
+        Assert.Equal((head, 2), (first.Envelope.Id, first.Attempt));
+        await fixture.AckAsync(first);
+        Assert.Equal(follower, (await fixture.LeaseAsync()).Envelope.Id);
+    }
+
+    [Fact]
     public async Task A_deleted_file_stops_admission()
     {
         await using StoreFixture fixture = await OpenAsync();

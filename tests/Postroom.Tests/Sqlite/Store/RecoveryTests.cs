@@ -1,5 +1,6 @@
 using Postroom.Sqlite;
 using Xunit;
+using static Postroom.Tests.Sqlite.Store.RoundTripTests;
 using static Postroom.Tests.Sqlite.Store.StoreFixture;
 
 namespace Postroom.Tests.Sqlite.Store;
@@ -51,6 +52,30 @@ public sealed class RecoveryTests
         await fixture.AckAsync(lease);
         _ = await fixture.LeaseAsync("other");
         _ = await fixture.LeaseAsync("third");
+    }
+
+    [Fact]
+    public async Task After_the_suspects_a_key_goes_on_in_order_although_a_later_message_of_it_came_due()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        await fixture.AppendAsync(Message());
+        _ = await fixture.LeaseAsync();
+        await fixture.KillAsync();
+        _ = await fixture.LeaseAsync();
+        MessageId early = await fixture.AppendAsync(Message(key: "k"));
+        DateTimeOffset due = TimeProvider.System.GetUtcNow().AddMilliseconds(300);
+        MessageId delayed = await fixture.AppendAsync(Message(key: "k") with { NotBefore = due });
+        await Eventually(() => Task.FromResult(TimeProvider.System.GetUtcNow() > due));
+        await fixture.KillAsync();
+        MessageLease suspect = await fixture.LeaseAsync();
+        Task<IReadOnlyList<MessageLease>> waiting = fixture.Store.LeaseAsync("orders", 1, LeaseTime, Cancel).AsTask();
+
+        await fixture.AckAsync(suspect);
+
+        MessageLease first = Assert.Single(await waiting.WaitAsync(TimeSpan.FromSeconds(30), Cancel));
+        Assert.Equal(early, first.Envelope.Id);
+        await fixture.AckAsync(first);
+        Assert.Equal(delayed, (await fixture.LeaseAsync()).Envelope.Id);
     }
 
     [Fact]

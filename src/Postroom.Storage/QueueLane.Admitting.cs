@@ -1,0 +1,140 @@
+namespace Postroom.Storage;
+
+/// <content>
+/// Which messages are in memory. What can be worked on has at least half of the capacity to itself, whatever else waits, follows or is parked:
+/// these stay on disk beyond the other half, and their instant, their key or their handler finds them again.
+/// </content>
+internal sealed partial class QueueLane
+{
+    /// <summary>Messages that are ready, on their way to be, or with a worker.</summary>
+    private int Runnable => At(Place.Ready) + At(Place.Loading) + Dispatched;
+
+    /// <summary>Messages that wait for something else than an instant: for the message before them, or for a handler.</summary>
+    private int Blocking => At(Place.Following) + At(Place.Parked);
+
+    private bool IsFull => (Count - Delayed >= _capacity && Runnable >= _capacity / 2) || (_budget is { IsFull: true } && Runnable > 0);
+
+    private bool HasRoomToWait => Delayed < _capacity && _budget is not { IsFull: true };
+
+    private bool HasRoomToBlock => Blocking < _capacity / 2 && _budget is not { IsFull: true };
+
+    /// <summary>How many followers of a key are taken at once from disk: the head, and others as far as there is room.</summary>
+    public int FollowerRoom
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return HasRoomToBlock ? Math.Clamp((_capacity / 2) - Blocking, 1, MostFollowers) : 1;
+            }
+        }
+    }
+
+    private const int MostFollowers = 32;
+
+    private Admission? Refusal(OpenMessage message, bool fromDisk, bool always)
+    {
+        if (!always && Overflowed && !fromDisk)
+        {
+            return Admission.Full;
+        }
+
+        string? key = message.Envelope.OrderKey is { Length: > 0 } ordered ? ordered : null;
+        bool waits = (message.DueAt ?? message.Envelope.NotBefore) > _clock.GetUtcNow();
+        bool holdsKey = key is not null && message.DueAt is not null;
+        if (waits && (holdsKey || !always))
+        {
+            return HasRoomToWait || (holdsKey && !TryHold(message, key!)) ? null : Admission.Later;
+        }
+
+        if (IsParked(message) && !HasRoomToBlock && (key is null || TryHold(message, key)))
+        {
+            _parkedOnDisk++;
+            return Admission.Parked;
+        }
+
+        if (always || holdsKey)
+        {
+            return !always && IsFull ? Fill() : null;
+        }
+
+        return key is not null && MustFollowOnDisk(key, message.Seq) ? Admission.Follows : IsFull ? Fill() : null;
+    }
+
+    private Admission Fill()
+    {
+        Overflowed = true;
+        return Admission.Full;
+    }
+
+    private bool IsParked(OpenMessage message) => _rules.ParkedTypes.Count > 0 && _rules.ParkedTypes.Contains(message.Envelope.Type);
+
+    /// <summary>Lets a message on disk hold its key, when nothing of the key is in memory.</summary>
+    private bool TryHold(OpenMessage message, string key)
+    {
+        KeyChain chain = _keys.GetOrAdd(key);
+        bool free = chain.First is null && (!chain.IsHeld || chain.HeldSeq == message.Seq);
+        if (free)
+        {
+            chain.HeldSeq = message.Seq;
+            CountBlocked(chain);
+        }
+
+        _keys.Rest(chain);
+        return free;
+    }
+
+    private bool MustFollowOnDisk(string key, long seq)
+    {
+        if (_keys.Find(key) is not { } chain)
+        {
+            return false;
+        }
+
+        // Once one follower of a key is on disk, all later ones are. What is older than something of the key that is known follows nothing.
+        bool stays = chain.IsHeld ? seq > chain.HeldSeq : !(seq < chain.Last?.Seq) && (chain.OnDisk != 0 || (!chain.IsEmpty && !HasRoomToBlock));
+        if (stays)
+        {
+            if (chain.OnDisk >= 0 && seq > chain.CountedTo)
+            {
+                chain.OnDisk++;
+                chain.CountedTo = seq;
+            }
+
+            CountBlocked(chain);
+        }
+
+        _keys.Rest(chain);
+        return stays;
+    }
+
+    /// <summary>A waiting message leaves the memory; its key stays held. False when it has to stay.</summary>
+    private bool TryLeave(OpenMessage message, KeyChain? chain)
+    {
+        if (HasRoomToWait || (chain is not null && (chain.Count > 1 || chain.IsHeld)))
+        {
+            return false;
+        }
+
+        Delist(message);
+        if (chain is not null)
+        {
+            chain.Remove(message);
+            chain.HeldSeq = message.Seq;
+            CountBlocked(chain);
+            _keys.Rest(chain);
+        }
+
+        return true;
+    }
+
+    private int At(Place place) => _at[(int)place];
+
+    /// <summary>The one way a message changes its place, so that the counts are right.</summary>
+    private void Put(OpenMessage message, Place place)
+    {
+        _at[(int)message.Place]--;
+        _at[(int)place]++;
+        message.Place = place;
+    }
+}
