@@ -195,6 +195,10 @@ internal sealed partial class LaneSet
                     {
                         lane.AddDelayedOnDisk(-1);
                     }
+                    else if (!delayed)
+                    {
+                        NoteLeft(lane, message);
+                    }
                 }
 
                 lane.Cursor = seq;
@@ -217,7 +221,7 @@ internal sealed partial class LaneSet
 
     private void LoadFollowers(WriteSession session, SqliteLane lane, KeyChain chain)
     {
-        if (!lane.Lane.IsStarving(chain) || session.Names.Find(NameTable.QueueKind, lane.Queue) is not { } queue)
+        if (!lane.Lane.TakeStarving(chain) || session.Names.Find(NameTable.QueueKind, lane.Queue) is not { } queue)
         {
             return;
         }
@@ -246,11 +250,14 @@ internal sealed partial class LaneSet
         }
 
         int taken = Math.Min(followers.Count, room);
-        lane.Lane.Followed(chain, taken, followers.Count > room);
+        lane.Lane.Followed(chain, taken, followers.Count > room ? followers[room].Seq : null);
         foreach (OpenMessage follower in followers.Take(taken))
         {
+            NoteLeft(lane, follower);
             _ = Enter(lane, follower, static (lane, message) => lane.AdmitFollower(message));
         }
+
+        lane.Lane.Rejoined(chain);
     }
 
     private void LoadDue(WriteSession session, SqliteLane lane)

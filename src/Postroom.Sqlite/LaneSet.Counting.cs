@@ -28,13 +28,14 @@ internal sealed partial class LaneSet
         }
 
         long begun = clock.GetTimestamp();
+        int inMemory = lane.Lane.Delayed;
         SqliteStatement count = session.Statement("count delayed", SelectDelayed);
         count.Bind(1, queue);
         count.Bind(2, clock.GetUtcNow().ToUnixTimeMilliseconds());
         long waiting = count.Step() ? count.GetInt64(0) : 0;
         count.Reset();
-        lane.AddDelayedOnDisk(waiting - lane.Lane.Delayed - lane.DelayedOnDisk);
-        lane.IsCountStale = false;
+        lane.AddDelayedOnDisk(waiting - inMemory - lane.DelayedOnDisk);
+        lane.IsCountStale = lane.Lane.Delayed != inMemory; // some came due meanwhile
 
         // At most a twentieth of the writer's time.
         long end = clock.GetTimestamp();
@@ -42,6 +43,15 @@ internal sealed partial class LaneSet
     }
 
     private static readonly TimeSpan CountInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>A message that was left on disk with an instant is there no more, or no more only there: what is delayed is to be counted again.</summary>
+    public void NoteLeft(SqliteLane lane, OpenMessage message)
+    {
+        if (message.RowDue is not null && lane.DelayedOnDisk > 0)
+        {
+            MarkStale(lane);
+        }
+    }
 
     private void MarkStale(SqliteLane lane)
     {

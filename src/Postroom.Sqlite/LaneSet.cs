@@ -6,7 +6,7 @@ namespace Postroom.Sqlite;
 /// <summary>All queues of the store in memory, and what the writer does for them: admission, marks, backlog.</summary>
 internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : ILaneOwner, IDisposable
 {
-    /// <summary>How many messages a lane holds.</summary>
+    /// <summary>How many messages a lane holds unless <see cref="Window"/> says otherwise.</summary>
     public const int Capacity = 4_096;
 
     private static readonly TimeSpan MarkAfter = TimeSpan.FromSeconds(1);
@@ -35,6 +35,9 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
 
     /// <summary>Messages that run alone first; null for none.</summary>
     public SuspectGate? Suspects { get; set; }
+
+    /// <summary>How many messages a lane holds; set before the store opens.</summary>
+    public int Window { get; set; } = Capacity;
 
     public TimeProvider Clock => clock;
 
@@ -79,6 +82,7 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
             if (!taken && IsDelayed(message))
             {
                 lane.AddDelayedOnDisk(1);
+                lane.LeaveUntil(message.Envelope.NotBefore!.Value); // its instant may come before the refill does
             }
             else if (!offered)
             {
@@ -228,7 +232,7 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
 
     private SqliteLane Make(string queue)
     {
-        var lane = new SqliteLane(new QueueLane(queue, this, clock, _owner, _firstFence, Capacity, _budget), clock, AskForDue);
+        var lane = new SqliteLane(new QueueLane(queue, this, clock, _owner, _firstFence, Window, _budget), clock, AskForDue);
         if (_rules.TryGetValue(queue, out QueueRules? rules))
         {
             lane.Lane.SetRules(rules);

@@ -83,6 +83,12 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, IStoreLifecyc
     /// <summary>The schema to bring the file to; null for this build's.</summary>
     internal SchemaPlan? SchemaPlan { get; init; }
 
+    /// <summary>How many messages of a queue are in memory, for tests that look at its edges.</summary>
+    internal int Window
+    {
+        init => _lanes.Window = value;
+    }
+
     internal Task Scrubbing => _scrub;
 
     private ReaderPool Readers => _readers ?? throw NotOpen();

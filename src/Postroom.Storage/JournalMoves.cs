@@ -63,6 +63,8 @@ internal static class JournalMoves
         message.Halts = false;
         message.DueAt = null;
         message.Replays++;
+        message.GoesFirst = true;
+        message.ClearDelay();
         message.Redelivered |= message.SendStartedAt is not null;
         if (!keepAttempts)
         {

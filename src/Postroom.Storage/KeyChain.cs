@@ -31,6 +31,12 @@ internal sealed class KeyChain(string key)
     /// <summary>Followers that were left on disk; the store finds them when those in memory have ended. Negative when their number is not known.</summary>
     public long OnDisk { get; set; }
 
+    /// <summary>Those begin at this number or later; the largest number when there are none. What is younger in memory waits until they have come.</summary>
+    public long OnDiskFrom { get; set; } = long.MaxValue;
+
+    /// <summary>Whether the store was asked for them.</summary>
+    public bool AreFollowersWanted { get; set; }
+
     /// <summary>Followers up to this number are in <see cref="OnDisk"/>, or were never on disk only.</summary>
     public long CountedTo { get; set; }
 
@@ -46,10 +52,13 @@ internal sealed class KeyChain(string key)
     public bool IsEmpty => First is null && OnDisk == 0 && !Halted && !IsHeld;
 
     /// <summary>Whether the store has all of its messages and knows how many they are.</summary>
-    public bool CanRest => First is null && IsHeld && OnDisk >= 0 && !Halted && !IsCountWanted;
+    public bool CanRest => First is null && IsHeld && OnDisk >= 0 && OnDiskFrom > HeldSeq && !Halted && !IsCountWanted && !AreFollowersWanted;
 
-    /// <summary>Whether nothing in memory is left to go on with, but something on disk.</summary>
-    public bool IsStarving => First is null && OnDisk != 0 && !Halted && !IsHeld;
+    /// <summary>Whether the next to go on is on disk.</summary>
+    public bool IsStarving => OnDisk != 0 && Leased is null && !Halted && OnDiskFrom < HeldSeq && !(First is { } first && IsNext(first)) && First is not { Place: Place.Waiting or Place.Withdrawn };
+
+    /// <summary>Whether nothing on disk goes before a message of this chain.</summary>
+    public bool IsNext(OpenMessage message) => message.GoesFirst || (message.Seq < HeldSeq && message.Seq < OnDiskFrom);
 
     public void Halt(MessageId by)
     {
@@ -65,11 +74,11 @@ internal sealed class KeyChain(string key)
     /// <summary>Takes a failed message's hold back; false when it had none.</summary>
     public bool Free(MessageId by) => _haltedBy?.Remove(by) == true;
 
-    /// <summary>Inserts by age. Nearly always at the end, else at the head.</summary>
+    /// <summary>Inserts by age, a replayed one before all others. Nearly always at the end, else at the head.</summary>
     public void Insert(OpenMessage message)
     {
-        OpenMessage? before = First is { } first && message.Seq < first.Seq ? null : Last;
-        while (before is not null && before.Seq > message.Seq)
+        OpenMessage? before = First is { } first && GoesBefore(message, first) ? null : Last;
+        while (before is not null && GoesBefore(message, before))
         {
             before = before.Previous;
         }
@@ -97,6 +106,8 @@ internal sealed class KeyChain(string key)
 
         Count++;
     }
+
+    private static bool GoesBefore(OpenMessage message, OpenMessage other) => message.GoesFirst == other.GoesFirst ? message.Seq < other.Seq : message.GoesFirst;
 
     public void Remove(OpenMessage message)
     {

@@ -6,7 +6,7 @@ namespace Postroom.Storage;
 
 /// <summary>The order keys that something of is in memory, or that a message on disk holds. Guarded by its lane's lock.</summary>
 /// <remarks>
-/// A key whose head waits on disk, with nothing of it in memory, rests as 48 bytes under a hash of its name: a service that is down for a
+/// A key whose head waits on disk, with nothing of it in memory, rests as about 50 bytes under a hash of its name: a service that is down for a
 /// day holds a million of them. Two names with the same half of a SHA-256 are not to be found.
 /// </remarks>
 internal sealed class KeyTable
@@ -48,7 +48,7 @@ internal sealed class KeyTable
         _chains.Remove(chain.Key);
         if (!chain.IsEmpty)
         {
-            _resting[Hash(chain.Key)] = new Resting(chain.HeldSeq, chain.OnDisk, chain.CountedTo, chain.CountedAsBlocked, chain.IsCounted);
+            _resting[Hash(chain.Key)] = new Resting(chain.HeldSeq, chain.CountedTo, chain.CountedAsBlocked, chain.IsCounted);
         }
     }
 
@@ -62,9 +62,10 @@ internal sealed class KeyTable
         KeyChain chain = new(key)
         {
             HeldSeq = resting.HeldSeq,
-            OnDisk = resting.OnDisk,
+            OnDisk = resting.Followers,
+            OnDiskFrom = resting.Followers == 0 ? long.MaxValue : resting.HeldSeq + 1,
             CountedTo = resting.CountedTo,
-            CountedAsBlocked = resting.CountedAsBlocked,
+            CountedAsBlocked = resting.Followers,
             IsCounted = resting.IsCounted,
         };
         _chains.Add(key, chain);
@@ -78,5 +79,5 @@ internal sealed class KeyTable
         return BinaryPrimitives.ReadUInt128LittleEndian(hash);
     }
 
-    private readonly record struct Resting(long HeldSeq, long OnDisk, long CountedTo, int CountedAsBlocked, bool IsCounted);
+    private readonly record struct Resting(long HeldSeq, long CountedTo, int Followers, bool IsCounted);
 }

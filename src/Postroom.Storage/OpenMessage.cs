@@ -62,6 +62,9 @@ internal sealed class OpenMessage(Envelope envelope)
 
     public int Replays { get; set; }
 
+    /// <summary>It was replayed: it is the head of its key whatever its age.</summary>
+    public bool GoesFirst { get; set; }
+
     /// <summary>The fence of the last lease.</summary>
     public long Fence { get; set; }
 
@@ -147,6 +150,9 @@ internal sealed class OpenMessage(Envelope envelope)
         Bytes = SizeOf(Envelope);
         IsSlim = true;
     }
+
+    /// <summary>A replayed message is due at once, whatever delay it was appended with.</summary>
+    public void ClearDelay() => Envelope = Envelope.NotBefore is null ? Envelope : Envelope with { NotBefore = null };
 
     /// <summary>Takes the whole message back.</summary>
     public void Fill(Envelope whole)

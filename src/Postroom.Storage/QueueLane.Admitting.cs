@@ -49,6 +49,7 @@ internal sealed partial class QueueLane
 
         if (IsParked(message) && !HasRoomToBlock && (key is null || TryHold(message, key)))
         {
+            _leftParked = true;
             _parkedOnDisk++;
             return Admission.Parked;
         }
@@ -91,10 +92,11 @@ internal sealed partial class QueueLane
             return false;
         }
 
-        // Once one follower of a key is on disk, all later ones are. What is older than something of the key that is known follows nothing.
-        bool stays = chain.IsHeld ? seq > chain.HeldSeq : !(seq < chain.Last?.Seq) && (chain.OnDisk != 0 || (!chain.IsEmpty && !HasRoomToBlock));
+        // Once one follower of a key is on disk, all later ones are.
+        bool stays = chain.IsHeld ? seq > chain.HeldSeq : chain.OnDisk != 0 && seq >= chain.OnDiskFrom || (chain.First is not null && !(seq < chain.Last!.Seq) && !HasRoomToBlock);
         if (stays)
         {
+            chain.OnDiskFrom = Math.Min(chain.OnDiskFrom, seq);
             if (chain.OnDisk >= 0 && seq > chain.CountedTo)
             {
                 chain.OnDisk++;

@@ -3,23 +3,47 @@ namespace Postroom.Storage;
 /// <content>What only stores with a disk behind them use: followers and bodies that come back from it.</content>
 internal sealed partial class QueueLane
 {
-    /// <summary>Says that the followers of a key that were on disk have been offered to the lane.</summary>
-    /// <param name="chain">The chain of <see cref="ILaneOwner.OnNeedFollowers"/>.</param>
-    /// <param name="loaded">How many were taken.</param>
-    /// <param name="more">Whether others are left.</param>
-    public void Followed(KeyChain chain, int loaded, bool more)
+    /// <summary>Whether a key still needs its followers from disk; whoever asks brings them now.</summary>
+    public bool TakeStarving(KeyChain chain)
     {
         lock (_gate)
         {
-            chain.OnDisk = !more ? 0 : chain.OnDisk > loaded ? chain.OnDisk - loaded : -1;
+            chain.AreFollowersWanted = false;
+            return chain.IsStarving && _keys.IsCurrent(chain);
+        }
+    }
+
+    /// <summary>Says which followers of a key were found on disk; those taken are admitted next.</summary>
+    /// <param name="chain">The chain of <see cref="ILaneOwner.OnNeedFollowers"/>.</param>
+    /// <param name="taken">How many are taken.</param>
+    /// <param name="next">The first that was left there; null when none was.</param>
+    public void Followed(KeyChain chain, int taken, long? next)
+    {
+        lock (_gate)
+        {
+            chain.OnDiskFrom = next ?? long.MaxValue;
+            chain.OnDisk = next is null ? 0 : chain.OnDisk > taken ? chain.OnDisk - taken : -1;
             chain.IsCounted &= chain.OnDisk >= 0;
             chain.IsCountWanted &= chain.OnDisk >= 0;
             CountBlocked(chain);
+        }
+    }
+
+    /// <summary>Says that what <see cref="Followed"/> announced is admitted: the key goes on with it.</summary>
+    public void Rejoined(KeyChain chain)
+    {
+        Followup then;
+        lock (_gate)
+        {
             if (_keys.IsCurrent(chain))
             {
-                _keys.Rest(chain);
+                GoOn(chain);
             }
+
+            then = ServeWaiters();
         }
+
+        Hand(then);
     }
 
     /// <summary>Says how many open messages a key has, those in memory included, that do not wait for an instant of their own.</summary>
@@ -33,6 +57,7 @@ internal sealed partial class QueueLane
             if (_keys.IsCurrent(chain))
             {
                 chain.OnDisk = Math.Max(0, open - chain.Count - (chain.IsHeld ? 1 : 0));
+                chain.OnDiskFrom = chain.OnDisk == 0 ? long.MaxValue : chain.OnDiskFrom == long.MaxValue ? 0 : chain.OnDiskFrom;
                 chain.CountedTo = upTo;
                 chain.IsCounted = true;
                 chain.IsCountWanted = false;
@@ -60,6 +85,7 @@ internal sealed partial class QueueLane
             if (chain.IsCounted && message.Seq > chain.CountedTo)
             {
                 chain.OnDisk++;
+                chain.OnDiskFrom = Math.Min(chain.OnDiskFrom, message.Seq);
                 chain.CountedTo = message.Seq;
                 CountBlocked(chain);
             }
@@ -71,19 +97,10 @@ internal sealed partial class QueueLane
     /// <summary>Takes a follower of a key from disk: the key has nothing else in memory. It stays there when it would only wait or be parked, and there is no room for that.</summary>
     public Admission AdmitFollower(OpenMessage message) => Admit(message, fromDisk: true, always: true);
 
-    /// <summary>Whether a key's messages in memory have all ended and followers are on disk.</summary>
-    public bool IsStarving(KeyChain chain)
-    {
-        lock (_gate)
-        {
-            return chain.IsStarving && _keys.IsCurrent(chain);
-        }
-    }
-
     /// <summary>Hands over the body that <see cref="ILaneOwner.OnNeedBody"/> asked for; without effect when the message moved on.</summary>
     public void Loaded(OpenMessage message, Envelope whole)
     {
-        List<LeaseWaiter>? served;
+        Followup then;
         lock (_gate)
         {
             if (!message.IsSlim || message.Place is Place.None or Place.Withdrawn)
@@ -99,10 +116,10 @@ internal sealed partial class QueueLane
                 MakeReady(message);
             }
 
-            served = ServeWaiters();
+            then = ServeWaiters();
         }
 
-        Hand(served);
+        Hand(then);
     }
 
     /// <summary>Whether a message is in the lane, wherever.</summary>

@@ -79,7 +79,7 @@ internal sealed partial class QueueLane
     private void Elect(KeyChain chain)
     {
         OpenMessage? first = chain.First;
-        if (chain.Leased is null && !chain.Halted && first is { Place: Place.Following } && first.Seq < chain.HeldSeq)
+        if (chain.Leased is null && !chain.Halted && first is { Place: Place.Following } && chain.IsNext(first))
         {
             // A replayed or newly due message that is older takes the place of the one elected before.
             if (chain.Elected is { Place: Place.Ready or Place.Loading } elected && ReferenceEquals(elected.Chain, chain))
@@ -89,6 +89,11 @@ internal sealed partial class QueueLane
 
             chain.Elected = first;
             MakeReady(first);
+        }
+        else if (chain.IsStarving && !chain.AreFollowersWanted)
+        {
+            chain.AreFollowersWanted = true;
+            (_starving ??= []).Add(chain);
         }
 
         CountBlocked(chain);
@@ -150,7 +155,7 @@ internal sealed partial class QueueLane
     private void CountBlocked(KeyChain chain)
     {
         bool waits = chain.First is { Place: Place.Waiting };
-        bool blocked = chain.Halted || (chain.Leased is null && (waits || (chain.IsHeld && !(chain.First?.Seq < chain.HeldSeq))));
+        bool blocked = chain.Halted || (chain.Leased is null && (waits || (chain.IsHeld && !(chain.First is { } first && (first.GoesFirst || first.Seq < chain.HeldSeq)))));
         if (blocked && !chain.IsCountWanted && !chain.IsCounted && (chain.OnDisk < 0 || Overflowed))
         {
             chain.IsCountWanted = true;

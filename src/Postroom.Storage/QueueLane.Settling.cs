@@ -81,8 +81,7 @@ internal sealed partial class QueueLane
     public bool Settle(OpenMessage message, in SettlementOutcome outcome)
     {
         bool kept = true;
-        List<LeaseWaiter>? served;
-        KeyChain? starving = null;
+        Followup then;
         lock (_gate)
         {
             Take(message, outcome);
@@ -107,14 +106,14 @@ internal sealed partial class QueueLane
                         Halt(chain, message);
                     }
 
-                    starving = GoOn(chain);
+                    GoOn(chain);
                 }
             }
 
-            served = ServeWaiters();
+            then = ServeWaiters();
         }
 
-        Hand(served, starving);
+        Hand(then);
         return kept;
     }
 
@@ -141,8 +140,7 @@ internal sealed partial class QueueLane
     /// <param name="halts">Whether its failure holds the key until an operator decides.</param>
     public void Withdrawn(OpenMessage message, bool halts = false)
     {
-        List<LeaseWaiter>? served;
-        KeyChain? starving = null;
+        Followup then;
         lock (_gate)
         {
             bool wasOnDisk = message.Place is Place.None;
@@ -160,19 +158,19 @@ internal sealed partial class QueueLane
                     Halt(chain, message);
                 }
 
-                starving = LetGo(message, chain);
+                LetGo(message, chain);
             }
 
-            served = ServeWaiters();
+            then = ServeWaiters();
         }
 
-        Hand(served, starving);
+        Hand(then);
     }
 
     /// <summary>Takes <see cref="Withdraw"/> back, because it could not be stored: the message is where it was before anybody else of its key can go.</summary>
     public void Restore(OpenMessage message)
     {
-        List<LeaseWaiter>? served;
+        Followup then;
         lock (_gate)
         {
             if (message.Place is not Place.Withdrawn)
@@ -192,10 +190,10 @@ internal sealed partial class QueueLane
             message.Owner = null;
             Enlist(message);
             Enter(message);
-            served = ServeWaiters();
+            then = ServeWaiters();
         }
 
-        Hand(served);
+        Hand(then);
     }
 
     /// <summary>Holds a key because one of its messages failed in an earlier run.</summary>
@@ -205,7 +203,11 @@ internal sealed partial class QueueLane
         {
             bool known = _keys.Find(key) is not null;
             KeyChain chain = _keys.GetOrAdd(key);
-            chain.OnDisk = known || _capacity == int.MaxValue ? chain.OnDisk : -1;
+            if (!known && _capacity != int.MaxValue)
+            {
+                (chain.OnDisk, chain.OnDiskFrom) = (-1, 0);
+            }
+
             chain.Halt(by);
             CountBlocked(chain);
         }
@@ -214,8 +216,7 @@ internal sealed partial class QueueLane
     /// <summary>An operator has decided on a failed message; a key that it held goes on unless others hold it.</summary>
     public void Resume(string? key, MessageId by)
     {
-        List<LeaseWaiter>? served;
-        KeyChain? starving = null;
+        Followup then;
         lock (_gate)
         {
             if (key is not { Length: > 0 } || _keys.Find(key) is not { } chain)
@@ -223,12 +224,12 @@ internal sealed partial class QueueLane
                 return;
             }
 
-            starving = chain.Free(by) ? GoOn(chain) : null;
-            _keys.Rest(chain);
-            served = ServeWaiters();
+            _ = chain.Free(by);
+            GoOn(chain);
+            then = ServeWaiters();
         }
 
-        Hand(served, starving);
+        Hand(then);
     }
 
     /// <summary>Whether a failed message holds its key, and so has to be kept.</summary>
@@ -280,7 +281,7 @@ internal sealed partial class QueueLane
         message.Halts = true;
     }
 
-    private KeyChain? LetGo(OpenMessage message, KeyChain chain)
+    private void LetGo(OpenMessage message, KeyChain chain)
     {
         chain.Leased = ReferenceEquals(chain.Leased, message) ? null : chain.Leased;
         chain.HeldSeq = chain.HeldSeq == message.Seq ? long.MaxValue : chain.HeldSeq;
@@ -289,7 +290,7 @@ internal sealed partial class QueueLane
             chain.Remove(message);
         }
 
-        return GoOn(chain);
+        GoOn(chain);
     }
 
     private static void Take(OpenMessage message, in SettlementOutcome outcome)
@@ -346,11 +347,10 @@ internal sealed partial class QueueLane
         return true;
     }
 
-    /// <summary>Elects the next message of a key; drops the key when nothing is left. Returns it when its followers are on disk.</summary>
-    private KeyChain? GoOn(KeyChain chain)
+    /// <summary>Elects the next message of a key; drops the key when nothing is left.</summary>
+    private void GoOn(KeyChain chain)
     {
         Elect(chain);
         _keys.Rest(chain);
-        return chain.IsStarving ? chain : null;
     }
 }

@@ -102,7 +102,7 @@ internal sealed partial class QueueLane
 
     private void OnTimer()
     {
-        List<LeaseWaiter>? served;
+        Followup then;
         List<OpenMessage>? expired = null;
         lock (_gate)
         {
@@ -125,10 +125,10 @@ internal sealed partial class QueueLane
             }
 
             Arm();
-            served = ServeWaiters();
+            then = ServeWaiters();
         }
 
-        Hand(served);
+        Hand(then);
         foreach (OpenMessage message in expired ?? [])
         {
             _owner.OnExpired(this, message);

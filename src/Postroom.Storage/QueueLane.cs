@@ -72,7 +72,9 @@ internal sealed partial class QueueLane : IDisposable
     private readonly int[] _at = new int[Enum.GetValues<Place>().Length];
     private readonly LinkedList<LeaseWaiter> _waiters = new();
     private QueueRules _rules = new();
-    private long _parkedOnDisk;
+    private List<KeyChain>? _starving;
+    private long _parkedOnDisk; // for people: a discarded one may be counted out that was never counted in
+    private bool _leftParked;
     private long _fence;
     private bool _closed;
 
@@ -133,7 +135,7 @@ internal sealed partial class QueueLane : IDisposable
     /// <param name="always">Whether it is taken unless it would only wait: a replayed message is older than what the store catches up with.</param>
     public Admission Admit(OpenMessage message, bool fromDisk = false, bool always = false)
     {
-        List<LeaseWaiter>? served;
+        Followup then;
         lock (_gate)
         {
             if (_closed)
@@ -148,10 +150,10 @@ internal sealed partial class QueueLane : IDisposable
 
             Enlist(message);
             Enter(message);
-            served = ServeWaiters();
+            then = ServeWaiters();
         }
 
-        Hand(served);
+        Hand(then);
         return Admission.Taken;
     }
 
@@ -214,19 +216,20 @@ internal sealed partial class QueueLane : IDisposable
     /// <summary>Sets the rules; what they free is leased at once.</summary>
     public void SetRules(QueueRules rules)
     {
-        List<LeaseWaiter>? served;
+        Followup then;
         bool rewind;
         lock (_gate)
         {
             _rules = rules;
             Unpark();
             ParkReady();
-            rewind = _parkedOnDisk > 0;
+            rewind = _leftParked;
+            _leftParked = false;
             _parkedOnDisk = 0;
-            served = ServeWaiters();
+            then = ServeWaiters();
         }
 
-        Hand(served);
+        Hand(then);
         if (rewind)
         {
             _owner.OnUnparked(this);
@@ -311,7 +314,8 @@ internal sealed partial class QueueLane : IDisposable
         };
     }
 
-    private List<LeaseWaiter>? ServeWaiters()
+    /// <summary>Decides who gets what there is now; what follows from that is done outside the lock, by <see cref="Hand"/>.</summary>
+    private Followup ServeWaiters()
     {
         List<LeaseWaiter>? served = null;
         while (_waiters.First is { } node && TakeReady(node.Value.Max) is { } leases)
@@ -321,24 +325,25 @@ internal sealed partial class QueueLane : IDisposable
             (served ??= []).Add(node.Value);
         }
 
-        return served;
+        Followup then = new(served, _starving, WantsMore());
+        _starving = null;
+        return then;
     }
 
-    /// <summary>Hands out what was decided under the lock, and asks the store for what is missing.</summary>
-    private void Hand(List<LeaseWaiter>? served, KeyChain? starving = null)
+    private void Hand(in Followup then)
     {
-        foreach (LeaseWaiter waiter in served ?? [])
+        foreach (LeaseWaiter waiter in then.Served ?? [])
         {
             waiter.Cancellation.Unregister();
             waiter.TrySetResult(waiter.Served!);
         }
 
-        if (starving is not null)
+        foreach (KeyChain starving in then.Starving ?? [])
         {
             _owner.OnNeedFollowers(this, starving);
         }
 
-        if (Overflowed && WantsMoreLocked())
+        if (then.WantsMore)
         {
             _owner.OnRoom(this);
         }
@@ -361,11 +366,6 @@ internal sealed partial class QueueLane : IDisposable
 
     private bool WantsMore() => Overflowed && (Runnable == 0 || (Runnable < _capacity / 2 && _budget is not { IsFull: true }));
 
-    private bool WantsMoreLocked()
-    {
-        lock (_gate)
-        {
-            return WantsMore();
-        }
-    }
+    /// <summary>What is to be done outside the lock.</summary>
+    private readonly record struct Followup(List<LeaseWaiter>? Served, List<KeyChain>? Starving, bool WantsMore);
 }

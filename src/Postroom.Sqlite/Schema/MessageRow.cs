@@ -131,6 +131,11 @@ internal static class MessageRow
         };
         message.DueAt = message.RowHolds ? Instant(message.RowDue) : null;
         _ = TrackColumn.Read(row.GetBlob(22), message);
+        if (message is { RowDue: null, State: MessageState.Pending or MessageState.Dispatched })
+        {
+            message.ClearDelay(); // replayed since
+        }
+
         return message;
     }
 

@@ -172,9 +172,9 @@ internal sealed class DiscardOperation(LaneSet lanes, MessageId id, string reaso
     public override void Complete()
     {
         base.Complete();
-        if (_onDisk is { RowDue: { } due } delayed && due > Lanes.Clock.GetUtcNow().ToUnixTimeMilliseconds())
+        if (_onDisk is { } onDisk)
         {
-            Lanes.Lane(delayed.Envelope.Queue).AddDelayedOnDisk(-1);
+            Lanes.NoteLeft(Lanes.Lane(onDisk.Envelope.Queue), onDisk);
         }
 
         if (_failed is { } failed)
