@@ -137,8 +137,9 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     private void MapReads(WebApplication app)
     {
         StatusEndpoints status = new(_runtime, _clock);
-        JournalEndpoints journal = new(_runtime, new AuditTrail(_runtime, _clock), _gate, _clock);
-        ConversationEndpoints conversations = new(_runtime);
+        RequestJournal reads = new(_runtime);
+        JournalEndpoints journal = new(_runtime, reads, new AuditTrail(_runtime, _clock), _gate, _clock);
+        ConversationEndpoints conversations = new(_runtime, reads);
 
         Map(app, ApiRole.Viewer, status.StatusAsync, $"{Api}/status", $"{Api}/runtime", $"{Api}/organism", "/organism");
         Map(app, ApiRole.Viewer, status.QueuesAsync, $"{Api}/queues");

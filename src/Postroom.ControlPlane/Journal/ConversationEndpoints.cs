@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 namespace Postroom.ControlPlane;
 
 /// <summary>Conversations, derived from the messages still kept (JN-13, CP-10).</summary>
-internal sealed class ConversationEndpoints(IRuntimeView runtime)
+internal sealed class ConversationEndpoints(IRuntimeView runtime, IJournal journal)
 {
     private const string Messages = "/messages";
 
@@ -19,7 +19,7 @@ internal sealed class ConversationEndpoints(IRuntimeView runtime)
     private async Task MessagesAsync(HttpContext context, string id)
     {
         ApiQuery query = ApiQuery.Of(context);
-        await JournalEndpoints.WritePageAsync(context, runtime.Journal, new JournalQuery { Conversation = id, Ascending = true }, query);
+        await JournalEndpoints.WritePageAsync(context, journal, new JournalQuery { Conversation = id, Ascending = true }, query);
     }
 
     private async Task ViewAsync(HttpContext context, string id)
@@ -50,5 +50,5 @@ internal sealed class ConversationEndpoints(IRuntimeView runtime)
         await ApiAnswer.WriteAsync(context, view, JournalJson.Default.ConversationView);
     }
 
-    private ValueTask<JournalPage> QueryAsync(JournalQuery query, CancellationToken cancellationToken) => runtime.Journal.QueryAsync(query, cancellationToken);
+    private ValueTask<JournalPage> QueryAsync(JournalQuery query, CancellationToken cancellationToken) => journal.QueryAsync(query, cancellationToken);
 }

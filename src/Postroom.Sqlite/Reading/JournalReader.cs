@@ -17,7 +17,8 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
 
     private const int MostCounted = 10_000;
 
-    public JournalPage Query(JournalQuery query)
+    /// <summary>One page; between two slices it ends when its caller has left.</summary>
+    public JournalPage Query(JournalQuery query, CancellationToken cancellationToken)
     {
         if (query.Text is { } text && MessageId.TryParse(text.Trim(), out MessageId id))
         {
@@ -35,6 +36,7 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
         bool exhausted = false;
         while (!exhausted && matched <= MostCounted && Stopwatch.GetElapsedTime(begun) < Longest)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             SqliteStatement rows = Select(query, place);
             long slice = Stopwatch.GetTimestamp();
             exhausted = true;
