@@ -222,11 +222,14 @@ internal sealed partial class QueueLane : IDisposable
     }
 
     /// <summary>How many messages of a key are in memory or known to be on disk; negative when the store has to count.</summary>
-    public long CountKey(string key)
+    /// <param name="key">The key.</param>
+    /// <param name="atMost">More than so many in memory need no count of the rest.</param>
+    public long CountKey(string key, int atMost)
     {
         lock (_gate)
         {
             return !_chains.TryGetValue(key, out KeyChain? chain) ? (Overflowed ? -1 : 0)
+                : chain.Count >= atMost ? chain.Count
                 : chain.OnDisk < 0 ? -1
                 : chain.Count + chain.OnDisk;
         }

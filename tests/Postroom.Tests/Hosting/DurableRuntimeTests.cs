@@ -29,6 +29,25 @@ public sealed class DurableRuntimeTests
         Assert.Equal((Count, 0L), (stats!.Acked, stats.Failed));
     }
 
+    [Fact]
+    public async Task Intake_takes_messages_side_by_side_while_a_backlog_is_beyond_the_window()
+    {
+        using TempFolder folder = new();
+        await using MessageRuntime runtime = await StartDurableAsync(folder, app => app.AddQueue("work"));
+        IMessageSink sink = runtime.View.OpenSink("test");
+        foreach (int[] numbers in Enumerable.Range(0, 5_000).Chunk(500))
+        {
+            await sink.AcceptAsync([.. numbers.Select(Work)], null, Cancel);
+        }
+
+        IReadOnlyList<AcceptResult>[] taken = await Task.WhenAll(Enumerable.Range(5_000, 500).Select(number => sink.AcceptAsync([Work(number)], null, Cancel).AsTask()));
+
+        Assert.All(taken, results => Assert.False(results[0].Duplicate));
+        Assert.Equal(5_500, (await runtime.Store.GetStatsAsync("work", Cancel)).Queues["work"].Pending);
+
+        static SourceMessage Work(int number) => new("work", "work.todo", "{}"u8.ToArray()) { Conversation = $"c{number}" };
+    }
+
     private static Task<MessageRuntime> StartDurableAsync(TempFolder folder, Action<IApplicationBuilder> configure, params string[] settings)
     {
         return StartAsync(
