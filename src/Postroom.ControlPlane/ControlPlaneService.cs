@@ -154,7 +154,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         Map(app, ApiRole.Viewer, journal.StatsAsync, $"{Api}/journal/stats");
         Map(app, ApiRole.Viewer, journal.OneAsync, $"{Api}/journal/{{id}}");
         Map(app, ApiRole.Viewer, journal.WhyAsync, $"{Api}/journal/{{id}}/why");
-        app.MapPost($"{Api}/journal/{{id}}/replay", _gate.Needs(ApiRole.Operator, journal.ReplayAsync));
+        app.MapPost($"{Api}/journal/{{id}}/replay", Opened(ApiRole.Operator, journal.ReplayAsync));
         Map(app, ApiRole.Operator, journal.BodyAsync, $"{Api}/journal/{{id}}/body");
         Map(app, ApiRole.Operator, journal.AttachmentAsync, $"{Api}/journal/{{id}}/attachments/{{number}}");
         Map(app, ApiRole.Viewer, conversations.OneAsync, $"{Api}/conversations/{{**path}}", $"{Api}/threads/{{**path}}");
@@ -164,9 +164,12 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     {
         foreach (string path in paths)
         {
-            app.MapGet(path, _gate.Needs(role, context => IsOpening ? OpeningAsync(context) : handle(context)));
+            app.MapGet(path, Opened(role, handle));
         }
     }
+
+    /// <summary>A handler for callers of a role, once the store is open.</summary>
+    private RequestDelegate Opened(ApiRole role, RequestDelegate handle) => _gate.Needs(role, context => IsOpening ? OpeningAsync(context) : handle(context));
 
     /// <summary>Whether the store has not opened yet, so that there is nothing to read.</summary>
     private bool IsOpening => _runtime.State is RuntimeState.Created or RuntimeState.Starting or RuntimeState.Recovering;

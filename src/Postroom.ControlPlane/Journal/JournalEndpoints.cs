@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 using Postroom.Explaining;
@@ -116,17 +115,10 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, A
     /// <summary>Makes a finished message due again (JN-3).</summary>
     public async Task ReplayAsync(HttpContext context)
     {
-        ReplayRequest? request = new(false, false);
-        if (context.Request.ContentLength is not (null or 0))
+        RequestBody body = await RequestBody.ReadOptionalAsync(context.Request, 4_096, new ReplayRequest(), JournalJson.Default.ReplayRequest, context.RequestAborted);
+        if (body is not RequestBody.Value<ReplayRequest> { Read: { } request })
         {
-            request = await RequestBody.ReadJsonAsync(context.Request, 4_096, context.RequestAborted) is RequestBody.Json json
-                ? json.Document.RootElement.Deserialize(JournalJson.Default.ReplayRequest)
-                : null;
-        }
-
-        if (request is null)
-        {
-            await new Problem { Status = 400, Code = ProblemCode.BadRequest, Detail = "The body is no replay request; expected an object with force and keepAttempts, or no body." }.WriteAsync(context);
+            await ((RequestBody.Refused)body).ToProblem().WriteAsync(context);
             return;
         }
 
