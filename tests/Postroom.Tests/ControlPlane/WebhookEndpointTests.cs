@@ -129,6 +129,18 @@ public sealed class WebhookEndpointTests
     }
 
     [Fact]
+    public async Task Another_file_under_a_used_key_is_409()
+    {
+        await using HttpFixture http = await HttpFixture.StartAsync();
+
+        int[] statuses = [await PostAsync("b25l"), await PostAsync("b25l"), await PostAsync("dHdv")];
+
+        Assert.Equal([200, 200, 409], statuses);
+
+        async Task<int> PostAsync(string data) => (await http.PostAsync($$"""{"sender":"1","msg_type":"audio","raw_msg":"{{data}}","message_id":"m1"}""")).Status;
+    }
+
+    [Fact]
     public async Task The_header_goes_before_message_id_and_message_id_before_the_metadata()
     {
         await using HttpFixture http = await HttpFixture.StartAsync();
