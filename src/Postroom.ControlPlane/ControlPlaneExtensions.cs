@@ -31,6 +31,7 @@ public static class ControlPlaneExtensions
         return app
             .AddComponent(static services => services.GetRequiredService<ControlPlaneService>())
             .AddComponent(static services => services.GetRequiredService<ControlPlaneKeys>())
+            .AddComponent(static services => new WiderListener(services.GetRequiredService<ControlPlaneService>()))
             .AddComponent(static services => services.GetRequiredService<WebChat>())
             .RegisterBackend(EmulatorCommunicator.Kind, static (name, config, services) => services.GetRequiredService<WebChat>().Create(name, config.Extra.GetText("contact")));
     }

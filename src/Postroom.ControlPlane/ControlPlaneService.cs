@@ -9,7 +9,10 @@ using Microsoft.Extensions.Logging;
 namespace Postroom.ControlPlane;
 
 /// <summary>Serves HTTP: health, intake, the journal and the web chat (CP-1).</summary>
-/// <remarks>The listener opens before the store, so that probes get an answer; until the runtime runs, intake answers 503.</remarks>
+/// <remarks>
+/// It listens before the store is open, so that probes get an answer; until the runtime runs, intake answers 503. Where only the store can
+/// tell whether there is a key, other machines wait for it: see <see cref="OpenWiderAsync"/> (CP-3).
+/// </remarks>
 internal sealed partial class ControlPlaneService : IRuntimeComponent
 {
     private const string Api = "/api/v1";
@@ -17,13 +20,17 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     private readonly IRuntimeView _runtime;
     private readonly ServerOptions _server;
     private readonly IntakeOptions _intake;
+    private readonly ControlPlaneKeys _keys;
     private readonly WebChat? _chat;
-    private readonly TimeProvider _clock;
     private readonly ILoggerFactory _loggers;
     private readonly KeyGate _gate;
     private readonly ChatEndpoints _chatEndpoints;
-    private readonly IntakeAccess _access;
-    private WebApplication? _app;
+    private readonly WebhookEndpoint _webhook;
+    private readonly HealthEndpoints _health;
+    private readonly StatusEndpoints _status;
+    private readonly JournalEndpoints _journal;
+    private readonly ConversationEndpoints _conversations;
+    private readonly List<WebApplication> _listeners = [];
 
     /// <summary>Makes the service; nothing listens before it starts.</summary>
     /// <param name="runtime">The one way into the runtime.</param>
@@ -39,12 +46,18 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         _runtime = runtime;
         _server = server;
         _intake = intake;
+        _keys = keys;
         _chat = chat;
-        _clock = clock;
         _loggers = loggers;
         _gate = new KeyGate(keys);
-        _access = new IntakeAccess(intake.Webhook, clock);
-        _chatEndpoints = new ChatEndpoints(runtime, chat, _access, keys, _gate);
+        IntakeAccess access = new(intake.Webhook, clock);
+        RequestJournal reads = new(runtime);
+        _chatEndpoints = new ChatEndpoints(runtime, chat, access, keys, _gate);
+        _webhook = new WebhookEndpoint(runtime, intake.Webhook, access, clock, loggers.CreateLogger<WebhookEndpoint>());
+        _health = new HealthEndpoints(runtime, clock);
+        _status = new StatusEndpoints(runtime, clock);
+        _journal = new JournalEndpoints(runtime, reads, new AuditTrail(runtime, clock), _gate, clock);
+        _conversations = new ConversationEndpoints(runtime, reads);
     }
 
     /// <inheritdoc/>
@@ -56,49 +69,60 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     /// <summary>The addresses that are listened on, with the ports the system chose; empty before the start.</summary>
     public IReadOnlyList<string> Addresses { get; private set; } = [];
 
-    /// <inheritdoc/>
-    public async Task StartAsync(CancellationToken cancellationToken)
-    {
-        WebApplication app = Build();
-        try
-        {
-            await app.StartAsync(cancellationToken);
-        }
-        catch (IOException e)
-        {
-            await app.DisposeAsync();
-            throw new InvalidOperationException($"The addresses of server.urls ({string.Join(", ", _server.Urls)}) cannot be opened: {e.Message} Stop what uses them, or set server.urls.", e);
-        }
+    private IEnumerable<string> Urls => _server.Urls.Concat(_server.AdminUrls).Distinct(StringComparer.OrdinalIgnoreCase);
 
-        _app = app;
-        Addresses = [.. app.Urls];
-        Log.Listening(_loggers.CreateLogger<ControlPlaneService>(), string.Join(", ", Addresses));
-    }
+    /// <inheritdoc/>
+    public Task StartAsync(CancellationToken cancellationToken) => OpenAsync([.. Urls.Where(url => _keys.AreConfigured || !ControlPlaneKeys.IsWide(url))], cancellationToken);
+
+    /// <summary>Opens the addresses that other machines can reach, unless they are open. Called once a key is known.</summary>
+    public Task OpenWiderAsync(CancellationToken cancellationToken) => OpenAsync([.. Urls.Where(url => !_keys.AreConfigured && ControlPlaneKeys.IsWide(url))], cancellationToken);
 
     /// <inheritdoc/>
     public async Task StopAsync(TimeSpan drain, CancellationToken cancellationToken)
     {
-        if (_app is not { } app)
-        {
-            return;
-        }
-
-        _app = null;
+        WebApplication[] open = [.. _listeners];
+        _listeners.Clear();
         _chatEndpoints.Stopping = true;
         _chat?.Hub.EndAll();
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(drain);
-        await app.StopAsync(limit.Token);
-        await app.DisposeAsync();
+        await Task.WhenAll(open.Select(async listener =>
+        {
+            await listener.StopAsync(limit.Token);
+            await listener.DisposeAsync();
+        }));
         Addresses = [];
     }
 
-    private WebApplication Build()
+    private async Task OpenAsync(string[] urls, CancellationToken cancellationToken)
+    {
+        if (urls.Length == 0)
+        {
+            return;
+        }
+
+        WebApplication listener = Build(urls);
+        try
+        {
+            await listener.StartAsync(cancellationToken);
+        }
+        catch (IOException e)
+        {
+            await listener.DisposeAsync();
+            throw new InvalidOperationException($"The addresses of server.urls ({string.Join(", ", urls)}) cannot be opened: {e.Message} Stop what uses them, or set server.urls.", e);
+        }
+
+        _listeners.Add(listener);
+        Addresses = [.. Addresses, .. listener.Urls];
+        Log.Listening(_loggers.CreateLogger<ControlPlaneService>(), string.Join(", ", listener.Urls));
+    }
+
+    private WebApplication Build(string[] urls)
     {
         // The empty builder: appsettings files and ASPNETCORE_ variables must not change what server.* says.
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "Postroom.ControlPlane" });
         builder.WebHost.UseKestrelCore().ConfigureKestrel(options => KestrelLimits.Apply(options, _intake.Webhook.MaxBody));
-        builder.WebHost.UseUrls([.. _server.Urls.Concat(_server.AdminUrls).Distinct(StringComparer.OrdinalIgnoreCase)]);
+        builder.WebHost.UseUrls(urls);
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton(_loggers);
 
@@ -122,12 +146,10 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
 
     private void MapOpen(WebApplication app)
     {
-        WebhookEndpoint webhook = new(_runtime, _intake.Webhook, _access, _clock, _loggers.CreateLogger<WebhookEndpoint>());
-        HealthEndpoints health = new(_runtime, _clock);
-        app.MapGet("/health/live", (RequestDelegate)health.LiveAsync);
-        app.MapGet("/health/ready", (RequestDelegate)health.ReadyAsync);
-        app.MapGet("/health", _gate.Needs(ApiRole.Viewer, health.AllAsync));
-        app.MapPost("/webhook", (RequestDelegate)webhook.HandleAsync);
+        app.MapGet("/health/live", (RequestDelegate)_health.LiveAsync);
+        app.MapGet("/health/ready", (RequestDelegate)_health.ReadyAsync);
+        app.MapGet("/health", _gate.Needs(ApiRole.Viewer, _health.AllAsync));
+        app.MapPost("/webhook", (RequestDelegate)_webhook.HandleAsync);
         app.MapGet("/", (RequestDelegate)_chatEndpoints.RootAsync);
         app.MapGet("/chat", (RequestDelegate)_chatEndpoints.PageAsync);
         app.MapGet("/chat/{file}", (RequestDelegate)ChatEndpoints.FileAsync);
@@ -136,36 +158,35 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
 
     private void MapReads(WebApplication app)
     {
-        StatusEndpoints status = new(_runtime, _clock);
-        JournalEndpoints journal = new(_runtime, new AuditTrail(_runtime, _clock), _gate, _clock);
-        ConversationEndpoints conversations = new(_runtime);
-
-        Map(app, ApiRole.Viewer, status.StatusAsync, $"{Api}/status", $"{Api}/runtime", $"{Api}/organism", "/organism");
-        Map(app, ApiRole.Viewer, status.QueuesAsync, $"{Api}/queues");
-        Map(app, ApiRole.Viewer, status.QueueAsync, $"{Api}/queues/{{queue}}");
-        Map(app, ApiRole.Viewer, status.WorkersAsync, $"{Api}/workers");
-        Map(app, ApiRole.Viewer, status.PoolAsync, $"{Api}/workers/{{pool}}");
-        Map(app, ApiRole.Viewer, status.SourcesAsync, $"{Api}/sources");
-        Map(app, ApiRole.Viewer, status.SourceAsync, $"{Api}/sources/{{source}}");
-        Map(app, ApiRole.Viewer, status.CommunicatorsAsync, $"{Api}/communicators");
-        Map(app, ApiRole.Viewer, status.CommunicatorAsync, $"{Api}/communicators/{{communicator}}");
-        Map(app, ApiRole.Viewer, journal.ListAsync, $"{Api}/journal");
-        Map(app, ApiRole.Viewer, journal.StatsAsync, $"{Api}/journal/stats");
-        Map(app, ApiRole.Viewer, journal.OneAsync, $"{Api}/journal/{{id}}");
-        Map(app, ApiRole.Viewer, journal.WhyAsync, $"{Api}/journal/{{id}}/why");
-        app.MapPost($"{Api}/journal/{{id}}/replay", _gate.Needs(ApiRole.Operator, journal.ReplayAsync));
-        Map(app, ApiRole.Operator, journal.BodyAsync, $"{Api}/journal/{{id}}/body");
-        Map(app, ApiRole.Operator, journal.AttachmentAsync, $"{Api}/journal/{{id}}/attachments/{{number}}");
-        Map(app, ApiRole.Viewer, conversations.OneAsync, $"{Api}/conversations/{{**path}}", $"{Api}/threads/{{**path}}");
+        Map(app, ApiRole.Viewer, _status.StatusAsync, $"{Api}/status", $"{Api}/runtime", $"{Api}/organism", "/organism");
+        Map(app, ApiRole.Viewer, _status.QueuesAsync, $"{Api}/queues");
+        Map(app, ApiRole.Viewer, _status.QueueAsync, $"{Api}/queues/{{queue}}");
+        Map(app, ApiRole.Viewer, _status.WorkersAsync, $"{Api}/workers");
+        Map(app, ApiRole.Viewer, _status.PoolAsync, $"{Api}/workers/{{pool}}");
+        Map(app, ApiRole.Viewer, _status.SourcesAsync, $"{Api}/sources");
+        Map(app, ApiRole.Viewer, _status.SourceAsync, $"{Api}/sources/{{source}}");
+        Map(app, ApiRole.Viewer, _status.CommunicatorsAsync, $"{Api}/communicators");
+        Map(app, ApiRole.Viewer, _status.CommunicatorAsync, $"{Api}/communicators/{{communicator}}");
+        Map(app, ApiRole.Viewer, _journal.ListAsync, $"{Api}/journal");
+        Map(app, ApiRole.Viewer, _journal.StatsAsync, $"{Api}/journal/stats");
+        Map(app, ApiRole.Viewer, _journal.OneAsync, $"{Api}/journal/{{id}}");
+        Map(app, ApiRole.Viewer, _journal.WhyAsync, $"{Api}/journal/{{id}}/why");
+        app.MapPost($"{Api}/journal/{{id}}/replay", Opened(ApiRole.Operator, _journal.ReplayAsync));
+        Map(app, ApiRole.Operator, _journal.BodyAsync, $"{Api}/journal/{{id}}/body");
+        Map(app, ApiRole.Operator, _journal.AttachmentAsync, $"{Api}/journal/{{id}}/attachments/{{number}}");
+        Map(app, ApiRole.Viewer, _conversations.OneAsync, $"{Api}/conversations/{{**path}}", $"{Api}/threads/{{**path}}");
     }
 
     private void Map(WebApplication app, ApiRole role, RequestDelegate handle, params ReadOnlySpan<string> paths)
     {
         foreach (string path in paths)
         {
-            app.MapGet(path, _gate.Needs(role, context => IsOpening ? OpeningAsync(context) : handle(context)));
+            app.MapGet(path, Opened(role, handle));
         }
     }
+
+    /// <summary>A handler for callers of a role, once the store is open.</summary>
+    private RequestDelegate Opened(ApiRole role, RequestDelegate handle) => _gate.Needs(role, context => IsOpening ? OpeningAsync(context) : handle(context));
 
     /// <summary>Whether the store has not opened yet, so that there is nothing to read.</summary>
     private bool IsOpening => _runtime.State is RuntimeState.Created or RuntimeState.Starting or RuntimeState.Recovering;

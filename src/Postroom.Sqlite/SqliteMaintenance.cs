@@ -157,7 +157,7 @@ public sealed class SqliteJournalReader : IDisposable
 
     /// <summary>Finds messages.</summary>
     /// <param name="query">Which.</param>
-    public JournalPage Query(JournalQuery query) => new JournalReader(_session, static _ => null).Query(query);
+    public JournalPage Query(JournalQuery query) => new JournalReader(_session, static _ => null).Query(query, CancellationToken.None);
 
     /// <summary>One message with its attempts, receipts, children and copies; null when it is not kept.</summary>
     /// <param name="id">The message.</param>

@@ -65,7 +65,7 @@ public sealed partial class SqliteStore
         (long Queue, byte[] Key)? place = (0, []);
         while (place is { } from)
         {
-            (long counted, place) = await Readers.ReadAsync(session => CountSliceOf(session, from), cancellationToken);
+            (long counted, place) = await Readers.ScanAsync(session => CountSliceOf(session, from), cancellationToken);
             count += counted;
         }
 

@@ -6,7 +6,7 @@ public sealed partial class SqliteStore
     /// <inheritdoc/>
     public ValueTask<JournalPage> QueryAsync(JournalQuery query, CancellationToken cancellationToken)
     {
-        return Readers.ReadAsync(session => new JournalReader(session, InMemory).Query(query), cancellationToken);
+        return Readers.ScanAsync(session => new JournalReader(session, InMemory).Query(query, cancellationToken), cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -229,7 +229,7 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, IStoreLifecyc
     /// <inheritdoc/>
     public async ValueTask<int> CountKeyAsync(string queue, string orderKey, int atMost, CancellationToken cancellationToken)
     {
-        long known = _lanes.Lane(queue).Lane.CountKey(orderKey);
+        long known = _lanes.Lane(queue).Lane.CountKey(orderKey, atMost);
         if (known < 0)
         {
             known = await Readers.ReadAsync(session => new JournalReader(session, InMemory).CountKey(queue, orderKey, atMost), cancellationToken);

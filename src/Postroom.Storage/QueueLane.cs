@@ -237,7 +237,9 @@ internal sealed partial class QueueLane : IDisposable
     }
 
     /// <summary>How many messages of a key are in memory or known to be on disk; negative when the store has to count.</summary>
-    public long CountKey(string key)
+    /// <param name="key">The key.</param>
+    /// <param name="atMost">More than so many in memory need no count of the rest.</param>
+    public long CountKey(string key, int atMost)
     {
         lock (_gate)
         {
@@ -246,7 +248,9 @@ internal sealed partial class QueueLane : IDisposable
                 return Overflowed ? -1 : 0;
             }
 
-            long count = chain.OnDisk < 0 ? -1 : chain.Count + chain.OnDisk + (chain.IsHeld ? 1 : 0);
+            long count = chain.Count >= atMost ? chain.Count
+                : chain.OnDisk < 0 || (Overflowed && !chain.IsCounted) ? -1
+                : chain.Count + chain.OnDisk + (chain.IsHeld ? 1 : 0);
             _keys.Rest(chain);
             return count;
         }

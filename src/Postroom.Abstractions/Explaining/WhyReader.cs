@@ -18,12 +18,15 @@ internal sealed class WhyReader(IJournal journal, IFacts facts, TimeProvider clo
             return null;
         }
 
-        JournalPage page = await journal.QueryAsync(new JournalQuery { Text = text, Limit = MostLookedAt }, cancellationToken);
-        JournalEntry[] found = [.. page.Items.Where(entry =>
-            entry.Envelope.Id.ToString().StartsWith(text, StringComparison.OrdinalIgnoreCase)
-            || entry.OutsideId == text
-            || entry.Envelope.Header(HeaderNames.ChannelMessageId) == text)];
-        return found.Length == 1 ? found[0].Envelope.Id : null;
+        List<MessageId> found = await journal.EachAsync(new JournalQuery { Text = text, Limit = MostLookedAt }, cancellationToken)
+            .Take(MostLookedAt)
+            .Where(entry => entry.Envelope.Id.ToString().StartsWith(text, StringComparison.OrdinalIgnoreCase)
+                || entry.OutsideId == text
+                || entry.Envelope.Header(HeaderNames.ChannelMessageId) == text)
+            .Select(entry => entry.Envelope.Id)
+            .Take(2)
+            .ToListAsync(cancellationToken);
+        return found is [var only] ? only : null;
     }
 
     /// <summary>Explains a message; null when it is not kept.</summary>

@@ -18,6 +18,6 @@ public sealed record WebhookIntakeOptions
     /// <summary>How much one sender may post. 100 a minute unless set.</summary>
     public Rate PerSender { get; set; } = new(100, TimeSpan.FromMinutes(1));
 
-    /// <summary>How much one address without token or signature may post. 600 a minute unless set.</summary>
+    /// <summary>How many requests one address may make without a valid token or signature, those that are refused for it included. 600 a minute unless set.</summary>
     public Rate PerAddress { get; set; } = new(600, TimeSpan.FromMinutes(1));
 }

@@ -86,7 +86,7 @@ public sealed record SourceMessage(string Queue, string Type, ReadOnlyMemory<byt
 /// <summary>What became of a message that came in.</summary>
 /// <param name="Id">Its id, or the id of the message it repeats.</param>
 /// <param name="Duplicate">Whether it repeats one that is already stored.</param>
-/// <param name="SameBody">For a duplicate, whether the bodies are equal.</param>
+/// <param name="SameBody">For a duplicate, whether the bodies are equal, and the files by name and content.</param>
 public readonly record struct AcceptResult(MessageId Id, bool Duplicate, bool SameBody = true);
 
 /// <summary>Why intake does not take a message now.</summary>

@@ -4,7 +4,8 @@ namespace Postroom;
 /// <remarks>It reads the store's own rows; there is no second record to fall out of step. Safe for concurrent use.</remarks>
 public interface IJournal
 {
-    /// <summary>Finds messages.</summary>
+    /// <summary>Finds messages, a page at a time. Looking at every message may take longer than one page is given: <see cref="JournalPage.Next"/> goes on.</summary>
+    /// <exception cref="TimeoutException">An offset was not reached in time.</exception>
     ValueTask<JournalPage> QueryAsync(JournalQuery query, CancellationToken cancellationToken);
 
     /// <summary>One message with its attempts, receipts, children and copies; null when it is not kept.</summary>
@@ -133,13 +134,16 @@ public sealed record JournalQuery
 
     /// <summary>Skips this many; 0 unless set.</summary>
     public int Offset { get; init; }
+
+    /// <summary>Whether what matches beyond the page is counted; true unless set. Without it the page comes sooner and its total is what was seen on the way.</summary>
+    public bool WithTotal { get; init; } = true;
 }
 
 /// <summary>One page of a query.</summary>
-/// <param name="Items">The messages.</param>
+/// <param name="Items">The messages. A page whose time was over has fewer than asked for, or none, and a cursor.</param>
 /// <param name="Total">How many match; exact up to 10,000.</param>
-/// <param name="TotalIsAtLeast">Whether counting stopped at 10,000.</param>
-/// <param name="Next">The cursor of the next page; null at the end.</param>
+/// <param name="TotalIsAtLeast">Whether counting stopped before the end: at 10,000, for time, or because nobody asked for the total.</param>
+/// <param name="Next">The cursor of the next page; null at the end, and only there.</param>
 public sealed record JournalPage(IReadOnlyList<JournalEntry> Items, long Total, bool TotalIsAtLeast, long? Next);
 
 /// <summary>One message as the journal shows it: the envelope without its body, and what became of it.</summary>

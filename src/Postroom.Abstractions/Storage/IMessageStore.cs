@@ -142,5 +142,5 @@ public sealed record StoreFeatures
 /// <summary>What became of one appended message.</summary>
 /// <param name="Id">Its id, or the id of the message it repeats.</param>
 /// <param name="Duplicate">Whether it repeats one that is already stored.</param>
-/// <param name="SameBody">For a duplicate, whether the bodies are equal; true otherwise.</param>
+/// <param name="SameBody">For a duplicate, whether the bodies are equal, and the files by name and content; true otherwise.</param>
 public readonly record struct AppendResult(MessageId Id, bool Duplicate, bool SameBody = true);

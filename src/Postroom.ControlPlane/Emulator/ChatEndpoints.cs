@@ -9,10 +9,17 @@ internal sealed class ChatEndpoints(IRuntimeView runtime, WebChat? chat, IntakeA
     public bool Stopping { get; set; }
 
     /// <summary><c>GET /chat</c>.</summary>
-    public Task PageAsync(HttpContext context) =>
-        chat?.IsEnabled != true ? ApiAnswer.NotFoundAsync(context, "web chat: no communicator of type emulator is enabled")
-        : access.AllowsPage(context) ? ChatPage.WriteAsync(context)
-        : RefuseAsync(context);
+    public async Task PageAsync(HttpContext context)
+    {
+        if (chat?.IsEnabled != true)
+        {
+            await ApiAnswer.NotFoundAsync(context, "web chat: no communicator of type emulator is enabled");
+        }
+        else if (await AdmitAsync(context))
+        {
+            await ChatPage.WriteAsync(context);
+        }
+    }
 
     /// <summary><c>GET /chat/{file}</c>. Open to everybody: style and script hold nothing, and the page asks for them without its token.</summary>
     public static Task FileAsync(HttpContext context) => ChatPage.WriteAsync(context, context.Request.RouteValues["file"] as string ?? "");
@@ -56,21 +63,37 @@ internal sealed class ChatEndpoints(IRuntimeView runtime, WebChat? chat, IntakeA
             return await gate.AdmitAsync(context, ApiRole.Operator);
         }
 
-        if (access.AllowsPage(context))
+        return await AdmitAsync(context);
+    }
+
+    /// <summary>Whether the caller may use the chat; the answer is written when not. Its token is the one of posts and counts as they do.</summary>
+    private async ValueTask<bool> AdmitAsync(HttpContext context)
+    {
+        int? wait = access.Charge(context);
+        if (wait is null && access.AllowsPage(context))
         {
+            access.TakeBackCharge(context);
             return true;
         }
 
-        await RefuseAsync(context);
+        await (wait is null ? Unproved() : TooOften(wait.Value)).WriteAsync(context);
         return false;
     }
 
-    private static Task RefuseAsync(HttpContext context) => new Problem
+    private static Problem Unproved() => new()
     {
         Status = 401,
         Code = ProblemCode.Unauthorized,
         Detail = "The web chat needs its token in the address (?token=…), or a request from this machine when none is set.",
-    }.WriteAsync(context);
+    };
+
+    private static Problem TooOften(int seconds) => new()
+    {
+        Status = 429,
+        Code = ProblemCode.RateLimited,
+        Detail = "Too many requests from this address came without a valid token.",
+        RetryAfterSeconds = seconds,
+    };
 
     private static Task NotReadyAsync(HttpContext context) =>
         new Problem { Status = 503, Code = ProblemCode.Draining, Detail = "The runtime is starting or stopping.", RetryAfterSeconds = 2 }.WriteAsync(context);

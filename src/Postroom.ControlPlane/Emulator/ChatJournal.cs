@@ -14,7 +14,6 @@ internal sealed class ChatJournal(
     IRuntimeView runtime, IReadOnlyDictionary<string, string?> communicators, PublishedAnswers published, bool tellReasons, Action<string, long> carried) : IChatJournal
 {
     private const int MostReplayed = 1_000;
-    private const int MostScanned = 10_000;
     private const int MostStates = 50;
 
     public async IAsyncEnumerable<ServerEvent> ReplayAsync(string? contact, string afterId, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -43,17 +42,17 @@ internal sealed class ChatJournal(
 
     public async ValueTask<string?> PositionAsync(string? contact, CancellationToken cancellationToken)
     {
-        long newest = 0;
+        // Behind the newest message there is nothing to miss yet, but for answers that wait in a lane: before the first of those.
+        JournalQuery newest = new() { Limit = 1, WithTotal = false };
+        long position = (await runtime.Journal.QueryAsync(newest, cancellationToken)).Items is [var last] ? last.Envelope.Seq : 0;
         foreach (string name in communicators.Keys)
         {
-            await foreach (JournalEntry entry in AnswersAsync(name, contact, after: 0, cancellationToken))
-            {
-                newest = Math.Max(newest, entry.Envelope.Seq);
-                break;
-            }
+            JournalQuery waiting = AnswersOf(name, contact) with { States = [MessageState.Pending, MessageState.Dispatched], Ascending = true, Limit = 1 };
+            JournalPage page = await runtime.Journal.QueryAsync(waiting, cancellationToken);
+            position = Math.Min(position, page.Items is [var first] ? first.Envelope.Seq - 1 : page.Next ?? position);
         }
 
-        return newest.ToString(CultureInfo.InvariantCulture);
+        return position.ToString(CultureInfo.InvariantCulture);
     }
 
     public void Carried(string contact, string id)
@@ -67,73 +66,84 @@ internal sealed class ChatJournal(
     /// <summary>What a contact may know of a failure.</summary>
     public string? Reason(FailureKind? kind, string? text) => kind is null ? null : tellReasons && text is not null ? text : $"It could not be processed ({Explaining.Why.Word(kind.Value)}).";
 
-    private async ValueTask<IReadOnlyList<(long Seq, MessageId Id)>> MissedAsync(string? contact, long after, CancellationToken cancellationToken)
+    /// <summary>What was shown behind a position, oldest first; when there is too much, the latest matters most.</summary>
+    private async ValueTask<IEnumerable<KeyValuePair<long, MessageId>>> MissedAsync(string? contact, long after, CancellationToken cancellationToken)
     {
-        List<(long Seq, MessageId Id)> missed = [];
+        SortedList<long, MessageId> missed = [];
         foreach (string name in communicators.Keys)
         {
-            int taken = 0;
             await foreach (JournalEntry entry in AnswersAsync(name, contact, after, cancellationToken))
             {
-                missed.Add((entry.Envelope.Seq, entry.Envelope.Id));
-                if (++taken == MostReplayed)
+                if (!WasShown(entry) || (contact is not null && contact != ContactOf(entry, name)))
                 {
-                    break;
+                    continue;
+                }
+
+                missed[entry.Envelope.Seq] = entry.Envelope.Id;
+                if (missed.Count > MostReplayed)
+                {
+                    missed.RemoveAt(0);
                 }
             }
         }
 
-        missed.Sort((left, right) => left.Seq.CompareTo(right.Seq));
-        return missed.Count <= MostReplayed ? missed : missed[^MostReplayed..];
+        return missed;
     }
 
-    /// <summary>Answers to a contact behind a position, newest first: when there are too many, the latest matter most.</summary>
-    private async IAsyncEnumerable<JournalEntry> AnswersAsync(string name, string? contact, long after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private IAsyncEnumerable<JournalEntry> AnswersAsync(string name, string? contact, long after, CancellationToken cancellationToken)
     {
-        string? fallback = communicators[name];
-        JournalQuery query = new()
+        JournalQuery answers = AnswersOf(name, contact);
+        return contact is null || contact == communicators[name]
+            ? runtime.Journal.EachAsync(answers with { Ascending = true, Cursor = after }, cancellationToken)
+            : runtime.Journal.EachAsync(answers with { Conversation = Postroom.Message.ConversationOf(name, contact) }, cancellationToken)
+                .TakeWhile(entry => entry.Envelope.Seq > after)
+                .Take(MostReplayed)
+                .Concat(ElsewhereAsync(answers, after, cancellationToken));
+    }
+
+    /// <summary>Answers of a communicator; those to a contact by their address, but for the one who also gets what has no address.</summary>
+    private JournalQuery AnswersOf(string name, string? contact) => new()
+    {
+        Queue = $"out.{name}",
+        Type = PayloadTypes.Notify,
+        To = contact is null || contact == communicators[name] ? null : $"{name}:{contact}",
+        States = [MessageState.Acked, MessageState.Dispatched],
+        Limit = 100,
+        WithTotal = false,
+    };
+
+    /// <summary>
+    /// What other conversations sent to a contact, from the position on. No index knows a recipient, so every message since is looked at;
+    /// a page that found nothing in its time ends it.
+    /// </summary>
+    private async IAsyncEnumerable<JournalEntry> ElsewhereAsync(JournalQuery query, long after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        long? place = after;
+        for (int found = 0; place is not null && found < MostReplayed;)
         {
-            Queue = $"out.{name}",
-            Type = PayloadTypes.Notify,
-            To = contact is null || contact == fallback ? null : $"{name}:{contact}",
-            States = [MessageState.Acked, MessageState.Dispatched],
-            Limit = 100,
-        };
-        for (int scanned = 0; scanned < MostScanned; scanned += query.Limit)
-        {
-            JournalPage page = await runtime.Journal.QueryAsync(query, cancellationToken);
+            JournalPage page = await runtime.Journal.QueryAsync(query with { Ascending = true, Cursor = place }, cancellationToken);
             foreach (JournalEntry entry in page.Items)
             {
-                Envelope envelope = entry.Envelope;
-                if (envelope.Seq <= after)
-                {
-                    yield break;
-                }
-
-                // An answer is shown before its settlement commits; in between it counts as shown.
-                bool shown = entry.State == MessageState.Acked || published.Find(envelope.Seq) is not null;
-                string? to = envelope.To is { Kind: AddressKind.Recipient } address ? Postroom.Message.RecipientOf(address) : fallback;
-                if (shown && (contact is null || contact == to))
-                {
-                    yield return entry;
-                }
+                yield return entry;
             }
 
-            if (page.Next is not { } next)
-            {
-                yield break;
-            }
-
-            query = query with { Cursor = next };
+            found += page.Items.Count;
+            place = page.Items.Count > 0 ? page.Next : null;
         }
     }
+
+    /// <summary>An answer is shown before its settlement commits; in between it counts as shown.</summary>
+    private bool WasShown(JournalEntry entry) => entry.State == MessageState.Acked || published.Find(entry.Envelope.Seq) is not null;
+
+    private string? ContactOf(JournalEntry entry, string name) =>
+        entry.Envelope.To is { Kind: AddressKind.Recipient } address ? Postroom.Message.RecipientOf(address) : communicators[name];
 
     private async ValueTask<IReadOnlyList<JournalEntry>> OwnMessagesAsync(string contact, CancellationToken cancellationToken)
     {
         List<JournalEntry> own = [];
         foreach (string name in communicators.Keys)
         {
-            JournalQuery query = new() { Conversation = Postroom.Message.ConversationOf(name, contact), Direction = MessageDirection.Inbound, Limit = MostStates };
+            JournalQuery query = new() { Conversation = Postroom.Message.ConversationOf(name, contact), Direction = MessageDirection.Inbound, Limit = MostStates, WithTotal = false };
             own.AddRange((await runtime.Journal.QueryAsync(query, cancellationToken)).Items);
         }
 

@@ -44,6 +44,18 @@ internal sealed class CallerRateLimiter(int permits, TimeSpan per, TimeProvider 
         }
     }
 
+    /// <summary>Gives a permit back that turned out not to be owed; a caller that was forgotten meanwhile has a full bucket anyway.</summary>
+    public void GiveBack(string key)
+    {
+        lock (_lock)
+        {
+            if (_buckets.TryGetValue(key, out LinkedListNode<Bucket>? node))
+            {
+                node.Value.Tokens = Math.Min(permits, node.Value.Tokens + 1);
+            }
+        }
+    }
+
     /// <summary>What <see cref="Take"/> would answer, without taking; an unknown caller is not remembered for being asked about.</summary>
     public int? Check(string key)
     {

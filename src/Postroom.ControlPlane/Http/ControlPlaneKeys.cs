@@ -34,6 +34,17 @@ internal sealed class ControlPlaneKeys : IRuntimeComponent
     /// <summary>Makes and checks keys.</summary>
     public ApiKeys Keys { get; }
 
+    /// <summary>Whether keys are configured, so that nobody has to wait for the store to know of one.</summary>
+    public bool AreConfigured => _options.Keys.Count > 0;
+
+    /// <summary>Whether other machines can reach an address.</summary>
+    public static bool IsWide(string url)
+    {
+        BindingAddress address = BindingAddress.Parse(url);
+        return !string.Equals(address.Host, "localhost", StringComparison.OrdinalIgnoreCase)
+            && !(System.Net.IPAddress.TryParse(address.Host.Trim('[', ']'), out System.Net.IPAddress? ip) && System.Net.IPAddress.IsLoopback(ip));
+    }
+
     /// <summary>Whether somebody configured or made a key; the one of the first start does not count.</summary>
     public async ValueTask<bool> AnyMadeAsync(CancellationToken cancellationToken) =>
         (await _store.ListAsync(cancellationToken)).Any(key => key.Name != FirstKeyName);
@@ -41,7 +52,7 @@ internal sealed class ControlPlaneKeys : IRuntimeComponent
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await _store.LoadAsync(cancellationToken);
-        string? wide = _options.Urls.Concat(_options.AdminUrls).FirstOrDefault(url => !IsLoopback(url));
+        string? wide = _options.Urls.Concat(_options.AdminUrls).FirstOrDefault(IsWide);
         if (wide is not null && !await AnyMadeAsync(cancellationToken))
         {
             throw new InvalidOperationException(
@@ -79,12 +90,5 @@ internal sealed class ControlPlaneKeys : IRuntimeComponent
 
         (string key, _) = await Keys.CreateAsync(FirstKeyName, ApiRole.Admin, expiresIn: null, cancellationToken);
         await AdminKeyFile.WriteAsync(_dataDirectory, key, cancellationToken);
-    }
-
-    private static bool IsLoopback(string url)
-    {
-        BindingAddress address = BindingAddress.Parse(url);
-        return string.Equals(address.Host, "localhost", StringComparison.OrdinalIgnoreCase)
-            || (System.Net.IPAddress.TryParse(address.Host.Trim('[', ']'), out System.Net.IPAddress? ip) && System.Net.IPAddress.IsLoopback(ip));
     }
 }

@@ -36,6 +36,10 @@ internal sealed partial class ErrorAnswers(RequestDelegate next, ILogger<ErrorAn
             Log.StoreUnavailable(logger, id, e.Message);
             await new Problem { Status = 503, Code = ProblemCode.StoreUnavailable, Detail = "The store cannot be used now.", Id = id, RetryAfterSeconds = 5 }.WriteAsync(context);
         }
+        catch (TimeoutException e)
+        {
+            await new Problem { Status = 504, Code = ProblemCode.Timeout, Detail = e.Message }.WriteAsync(context);
+        }
         catch (ObjectDisposedException)
         {
             await new Problem { Status = 503, Code = ProblemCode.Draining, Detail = "The runtime is stopping.", RetryAfterSeconds = 5 }.WriteAsync(context);

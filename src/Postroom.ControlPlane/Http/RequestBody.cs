@@ -2,6 +2,7 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Http.Headers;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -20,11 +21,18 @@ internal abstract record RequestBody
     /// <summary>The body as one JSON object, with its raw bytes.</summary>
     public sealed record Json(JsonDocument Document, ReadOnlyMemory<byte> Raw) : RequestBody;
 
+    /// <summary>What an endpoint was asked, read from the body.</summary>
+    public sealed record Value<T>(T Read) : RequestBody;
+
     /// <summary>The body is not taken.</summary>
     /// <param name="Status">The HTTP status to answer with.</param>
     /// <param name="Code">The code of CP-7.</param>
     /// <param name="Detail">A text that is safe to show.</param>
-    public sealed record Refused(int Status, string Code, string Detail) : RequestBody;
+    public sealed record Refused(int Status, string Code, string Detail) : RequestBody
+    {
+        /// <summary>The answer.</summary>
+        public Problem ToProblem() => new() { Status = Status, Code = Code, Detail = Detail };
+    }
 
     /// <summary>Reads any body up to a size. A larger one is refused before it is read when its length is declared.</summary>
     /// <param name="request">Its body must not have been read before.</param>
@@ -69,6 +77,44 @@ internal abstract record RequestBody
 
         RequestBody body = await ReadAsync(request, maxBytes, cancellationToken);
         return body is Bytes bytes ? ParseObject(bytes.Raw) : body;
+    }
+
+    /// <summary>Reads a request that may come without a body, with or without a declared length.</summary>
+    /// <param name="request">Its body must not have been read before.</param>
+    /// <param name="maxBytes">The most bytes that are taken.</param>
+    /// <param name="without">What a request without a body asks.</param>
+    /// <param name="type">How the body is read; its names are told to whoever got one wrong.</param>
+    /// <param name="cancellationToken">Ends the wait for the peer.</param>
+    public static async ValueTask<RequestBody> ReadOptionalAsync<T>(HttpRequest request, long maxBytes, T without, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    {
+        RequestBody body = await ReadAsync(request, maxBytes, cancellationToken);
+        if (body is not Bytes bytes)
+        {
+            return body;
+        }
+
+        if (bytes.Raw.IsEmpty)
+        {
+            return new Value<T>(without);
+        }
+
+        body = ParseObject(bytes.Raw);
+        if (body is not Json json)
+        {
+            return body;
+        }
+
+        using (json.Document)
+        {
+            try
+            {
+                return new Value<T>(json.Document.RootElement.Deserialize(type)!);
+            }
+            catch (JsonException wrong)
+            {
+                return new Refused(400, ProblemCode.BadRequest, $"Bad request: {wrong.Path ?? "$"} is unknown or of the wrong type. The body may have {string.Join(", ", type.Properties.Select(property => property.Name))}.");
+            }
+        }
     }
 
     /// <summary>Parses bytes that were read before, as <see cref="ReadJsonAsync"/> does.</summary>

@@ -12,6 +12,7 @@ internal sealed class IntakeAccess
 
     private readonly byte[][] _tokens;
     private readonly WebhookSignature? _signature;
+    private readonly CallerRateLimiter _perAddress;
 
     /// <summary>Takes the settings of <c>/webhook</c>. Several tokens or secrets are separated by blanks.</summary>
     public IntakeAccess(WebhookIntakeOptions options, TimeProvider clock)
@@ -19,10 +20,20 @@ internal sealed class IntakeAccess
         _tokens = [.. Values(options.Token).Select(Encoding.UTF8.GetBytes)];
         string[] secrets = Values(options.Secret);
         _signature = secrets.Length == 0 ? null : new WebhookSignature(SignatureScheme.Timestamped, WebhookSignature.TimestampedHeader, secrets, clock);
+        _perAddress = new CallerRateLimiter(options.PerAddress.Count, options.PerAddress.Period, clock);
     }
 
     /// <summary>Whether callers have to prove something; otherwise only this machine is answered.</summary>
     public bool NeedsProof => _tokens.Length > 0 || _signature is not null;
+
+    /// <summary>
+    /// Charges a request to its address: null, or the seconds to wait. Done before anything of the request is looked at or read, so that a
+    /// stranger cannot make this machine hold body after body, and a guesser over the limit does not learn from a hit.
+    /// </summary>
+    public int? Charge(HttpContext context) => _perAddress.Take(KeyGate.AddressOf(context));
+
+    /// <summary>Takes the charge back: the caller has proved that it is no stranger.</summary>
+    public void TakeBackCharge(HttpContext context) => _perAddress.GiveBack(KeyGate.AddressOf(context));
 
     /// <summary>Whether the request may be allowed once its body is known, by a signature of it.</summary>
     public bool MayBeSigned(HttpRequest request) => _signature is not null && request.Headers.ContainsKey(WebhookSignature.TimestampedHeader);

@@ -14,7 +14,6 @@ internal sealed partial class WebhookEndpoint
     private readonly IntakeAccess _access;
     private readonly ILogger _logger;
     private readonly CallerRateLimiter _perSender;
-    private readonly CallerRateLimiter _perAddress;
 
     public WebhookEndpoint(IRuntimeView runtime, WebhookIntakeOptions options, IntakeAccess access, TimeProvider clock, ILogger<WebhookEndpoint> logger)
     {
@@ -23,7 +22,6 @@ internal sealed partial class WebhookEndpoint
         _access = access;
         _logger = logger;
         _perSender = new CallerRateLimiter(options.PerSender.Count, options.PerSender.Period, clock);
-        _perAddress = new CallerRateLimiter(options.PerAddress.Count, options.PerAddress.Period, clock);
     }
 
     /// <summary>Answers one request.</summary>
@@ -68,15 +66,20 @@ internal sealed partial class WebhookEndpoint
     private async ValueTask<Message?> ReadAsync(HttpContext context)
     {
         HttpRequest request = context.Request;
+        if (_access.Charge(context) is { } wait)
+        {
+            return await RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many messages from this address", seconds: wait);
+        }
+
         bool allowed = _access.AllowsUnsigned(context);
         if (!allowed && !_access.MayBeSigned(request))
         {
             return await RefuseAsync(context, StatusCodes.Status401Unauthorized, "the token or signature is missing or wrong");
         }
 
-        if (!_access.NeedsProof && _perAddress.Take(KeyGate.AddressOf(context)) is { } wait)
+        if (allowed && _access.NeedsProof)
         {
-            return await RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many messages from this address", seconds: wait);
+            _access.TakeBackCharge(context);
         }
 
         if (_runtime.State != RuntimeState.Running)
@@ -92,9 +95,14 @@ internal sealed partial class WebhookEndpoint
         RequestBody body = await RequestBody.ReadAsync(request, _options.MaxBody, context.RequestAborted);
         if (body is RequestBody.Bytes bytes)
         {
-            if (!allowed && !_access.AllowsSigned(request, bytes.Raw.Span))
+            if (!allowed)
             {
-                return await RefuseAsync(context, StatusCodes.Status401Unauthorized, "the token or signature is missing or wrong");
+                if (!_access.AllowsSigned(request, bytes.Raw.Span))
+                {
+                    return await RefuseAsync(context, StatusCodes.Status401Unauthorized, "the token or signature is missing or wrong");
+                }
+
+                _access.TakeBackCharge(context);
             }
 
             body = RequestBody.ParseObject(bytes.Raw);

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 namespace Postroom.ControlPlane;
 
 /// <summary>Conversations, derived from the messages still kept (JN-13, CP-10).</summary>
-internal sealed class ConversationEndpoints(IRuntimeView runtime)
+internal sealed class ConversationEndpoints(IRuntimeView runtime, IJournal journal)
 {
     private const string Messages = "/messages";
 
@@ -19,36 +19,41 @@ internal sealed class ConversationEndpoints(IRuntimeView runtime)
     private async Task MessagesAsync(HttpContext context, string id)
     {
         ApiQuery query = ApiQuery.Of(context);
-        await JournalEndpoints.WritePageAsync(context, runtime.Journal, new JournalQuery { Conversation = id, Ascending = true }, query);
+        await JournalEndpoints.WritePageAsync(context, journal, new JournalQuery { Conversation = id, Ascending = true }, query);
     }
 
     private async Task ViewAsync(HttpContext context, string id)
     {
         CancellationToken left = context.RequestAborted;
-        JournalPage newest = await QueryAsync(new JournalQuery { Conversation = id, Limit = 100 }, left);
-        if (newest.Items.Count == 0)
+        JournalPage newest = await journal.QueryAsync(new JournalQuery { Conversation = id, Limit = 100 }, left);
+        JournalEntry? oldest = await journal.FirstAsync(new JournalQuery { Conversation = id, Ascending = true }, left);
+        if (newest.Items.Count == 0 || oldest is null)
         {
             await ApiAnswer.NotFoundAsync(context, "such conversation");
             return;
         }
 
-        JournalPage oldest = await QueryAsync(new JournalQuery { Conversation = id, Limit = 1, Ascending = true }, left);
-        JournalPage open = await QueryAsync(new JournalQuery { Conversation = id, Limit = 1, States = [MessageState.Pending, MessageState.Dispatched] }, left);
-        JournalPage failed = await QueryAsync(new JournalQuery { Conversation = id, Limit = 1, States = [MessageState.Failed] }, left);
+        long open = await CountAsync(new JournalQuery { Conversation = id, States = [MessageState.Pending, MessageState.Dispatched] }, left);
+        long failed = await CountAsync(new JournalQuery { Conversation = id, States = [MessageState.Failed] }, left);
         bool killed = await runtime.Facts.GetAsync(FactScopes.Conversation, id, left) is not null;
         ConversationView view = new()
         {
             Id = id,
-            Status = killed ? "killed" : open.Total > 0 ? "active" : "complete",
-            Open = open.Total,
-            Failed = failed.Total,
+            Status = killed ? "killed" : open > 0 ? "active" : "complete",
+            Open = open,
+            Failed = failed,
             Total = newest.Total,
-            FirstAt = oldest.Items[0].Envelope.CreatedAt,
+            FirstAt = oldest.Envelope.CreatedAt,
             LastAt = newest.Items[0].Envelope.CreatedAt,
-            CompletedAt = open.Total > 0 ? null : newest.Items.Max(entry => entry.FinishedAt),
+            CompletedAt = open > 0 ? null : newest.Items.Max(entry => entry.FinishedAt),
         };
         await ApiAnswer.WriteAsync(context, view, JournalJson.Default.ConversationView);
     }
 
-    private ValueTask<JournalPage> QueryAsync(JournalQuery query, CancellationToken cancellationToken) => runtime.Journal.QueryAsync(query, cancellationToken);
+    /// <summary>How many match, as far as one page counts them; never none while there is one.</summary>
+    private async ValueTask<long> CountAsync(JournalQuery query, CancellationToken cancellationToken)
+    {
+        JournalPage page = await journal.QueryAsync(query with { Limit = 1 }, cancellationToken);
+        return page is { Total: 0, Next: not null } && await journal.FirstAsync(query with { Cursor = page.Next }, cancellationToken) is not null ? 1 : page.Total;
+    }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 using Postroom.Explaining;
@@ -7,7 +6,7 @@ using Postroom.Explaining;
 namespace Postroom.ControlPlane;
 
 /// <summary>The journal, read (CP-10).</summary>
-internal sealed class JournalEndpoints(IRuntimeView runtime, AuditTrail audit, KeyGate gate, TimeProvider clock)
+internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, AuditTrail audit, KeyGate gate, TimeProvider clock)
 {
     private static readonly string[] Filters = ["state", "queue", "conversation", "from", "to", "type", "direction", "kind", "group", "since", "until", "q", "order"];
 
@@ -36,7 +35,7 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, AuditTrail audit, K
                 string other => throw new BadRequestException("order", $"order '{Names.Shorten(other)}' is unknown. Valid: asc, desc."),
             },
         };
-        await WritePageAsync(context, runtime.Journal, filter, query);
+        await WritePageAsync(context, journal, filter, query);
     }
 
     /// <summary>Counts, and what the last recovery found.</summary>
@@ -75,7 +74,7 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, AuditTrail audit, K
     /// <summary>Its story and one sentence.</summary>
     public async Task WhyAsync(HttpContext context)
     {
-        WhyReader reader = new(runtime.Journal, runtime.Facts, clock);
+        WhyReader reader = new(journal, runtime.Facts, clock);
         MessageId? id = await reader.FindAsync(context.Request.RouteValues["id"] as string ?? "", context.RequestAborted);
         RuntimeStatus status = await runtime.GetStatusAsync(context.RequestAborted);
         WhyReport? report = id is { } found ? await reader.ReadAsync(found, status, context.RequestAborted) : null;
@@ -116,21 +115,14 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, AuditTrail audit, K
     /// <summary>Makes a finished message due again (JN-3).</summary>
     public async Task ReplayAsync(HttpContext context)
     {
-        ReplayRequest? request = new(false, false);
-        if (context.Request.ContentLength is not (null or 0))
+        RequestBody body = await RequestBody.ReadOptionalAsync(context.Request, 4_096, new ReplayRequest(), JournalJson.Default.ReplayRequest, context.RequestAborted);
+        if (body is not RequestBody.Value<ReplayRequest> { Read: { } request })
         {
-            request = await RequestBody.ReadJsonAsync(context.Request, 4_096, context.RequestAborted) is RequestBody.Json json
-                ? json.Document.RootElement.Deserialize(JournalJson.Default.ReplayRequest)
-                : null;
-        }
-
-        if (request is null)
-        {
-            await new Problem { Status = 400, Code = ProblemCode.BadRequest, Detail = "The body is no replay request; expected an object with force and keepAttempts, or no body." }.WriteAsync(context);
+            await ((RequestBody.Refused)body).ToProblem().WriteAsync(context);
             return;
         }
 
-        if (!MessageId.TryParse(context.Request.RouteValues["id"] as string, out MessageId id) || await runtime.Journal.GetAsync(id, withBody: false, context.RequestAborted) is null)
+        if (!MessageId.TryParse(context.Request.RouteValues["id"] as string, out MessageId id) || await journal.GetAsync(id, withBody: false, context.RequestAborted) is null)
         {
             await ApiAnswer.NotFoundAsync(context, "such message");
             return;
@@ -139,7 +131,7 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, AuditTrail audit, K
         try
         {
             ReplayOptions options = new() { Force = request.Force, KeepAttempts = request.KeepAttempts, User = context.Features.Get<ApiKey>()?.Name };
-            MessageId replayed = await runtime.Journal.ReplayAsync(id, options, context.RequestAborted);
+            MessageId replayed = await journal.ReplayAsync(id, options, context.RequestAborted);
             await audit.WriteAsync(context, "journal.replay", id.ToString(), id);
             context.Response.StatusCode = StatusCodes.Status202Accepted;
             await ApiAnswer.WriteAsync(context, new ReplayView(replayed.ToString()), JournalJson.Default.ReplayView);
@@ -163,7 +155,7 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, AuditTrail audit, K
     private async ValueTask<JournalRecord?> FindAsync(HttpContext context, bool withBody)
     {
         string text = context.Request.RouteValues["id"] as string ?? "";
-        return MessageId.TryParse(text, out MessageId id) ? await runtime.Journal.GetAsync(id, withBody, context.RequestAborted) : null;
+        return MessageId.TryParse(text, out MessageId id) ? await journal.GetAsync(id, withBody, context.RequestAborted) : null;
     }
 
     private async Task WriteFileAsync(HttpContext context, MessageId id, string action, ReadOnlyMemory<byte>? data, string name, string contentType)

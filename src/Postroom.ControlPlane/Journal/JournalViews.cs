@@ -173,7 +173,8 @@ internal sealed record ReceiptView(string Status, DateTimeOffset At, string? Out
 /// <summary>The store's counts with what its last recovery found.</summary>
 internal sealed record JournalStatsView(CountsView Counts, RecoveryView? Recovery);
 
-/// <summary>How a message is replayed.</summary>
+/// <summary>How a message is replayed. What it does not know is refused: a replay instead of a dry run would be a surprise.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record ReplayRequest(bool Force = false, bool KeepAttempts = false);
 
 /// <summary>The message that is due again.</summary>

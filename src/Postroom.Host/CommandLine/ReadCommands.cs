@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Serialization.Metadata;
 using Postroom.Configuration;
 using Postroom.ControlPlane;
@@ -9,9 +10,10 @@ namespace Postroom.Host;
 /// <summary>What <c>journal list</c> asks for.</summary>
 internal sealed record JournalFilter(IReadOnlyList<string> States, string? Queue, string? Conversation, string? Type, string? Text, int Limit)
 {
-    public string ToQueryString()
+    public string ToQueryString(int limit, long? cursor)
     {
-        List<string> parts = [$"limit={Limit}"];
+        List<string> parts = [$"limit={Math.Min(limit, 100)}"];
+        Add("cursor", cursor?.ToString(CultureInfo.InvariantCulture));
         parts.AddRange(States.Select(state => $"state={Uri.EscapeDataString(state)}"));
         Add("queue", Queue);
         Add("conversation", Conversation);
@@ -28,7 +30,7 @@ internal sealed record JournalFilter(IReadOnlyList<string> States, string? Queue
         }
     }
 
-    public JournalQuery ToQuery() => new()
+    public JournalQuery ToQuery(int limit, long? cursor) => new()
     {
         States = [.. States.Select(state => Enum.TryParse(state, ignoreCase: true, out MessageState known)
             ? known
@@ -37,7 +39,9 @@ internal sealed record JournalFilter(IReadOnlyList<string> States, string? Queue
         Conversation = Conversation,
         Type = Type,
         Text = Text,
-        Limit = Math.Clamp(Limit, 1, 100),
+        Limit = Math.Clamp(limit, 1, 100),
+        Cursor = cursor,
+        WithTotal = false,
     };
 }
 
@@ -75,16 +79,19 @@ internal static class ReadCommands
     {
         ConfigurationSnapshot settings = await SettingsAsync(arguments, cancellationToken);
         using RuntimeClient? client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken);
-        IReadOnlyList<MessageView> items;
-        if (client is not null)
+        using SqliteJournalReader? cold = client is null ? OpenCold(arguments, settings) : null;
+        List<MessageView> items = [];
+        long? cursor = null;
+        do
         {
-            items = (await client.GetAsync($"journal?{filter.ToQueryString()}", JournalJson.Default.ListViewMessageView, cancellationToken))?.Items ?? [];
+            // A page may be short, or empty, and still have a next one.
+            ListView<MessageView>? page = client is not null
+                ? await client.GetAsync($"journal?{filter.ToQueryString(filter.Limit - items.Count, cursor)}", JournalJson.Default.ListViewMessageView, cancellationToken)
+                : View(cold!.Query(filter.ToQuery(filter.Limit - items.Count, cursor)));
+            items.AddRange(page?.Items ?? []);
+            cursor = page?.Next;
         }
-        else
-        {
-            using SqliteJournalReader cold = OpenCold(arguments, settings);
-            items = [.. cold.Query(filter.ToQuery()).Items.Select(MessageView.Of)];
-        }
+        while (cursor is not null && items.Count < filter.Limit);
 
         if (arguments.Json)
         {
@@ -105,6 +112,8 @@ internal static class ReadCommands
 
         return ExitCodes.Done;
     }
+
+    private static ListView<MessageView> View(JournalPage page) => new([.. page.Items.Select(MessageView.Of)], page.Items.Count, page.Total, page.Items.Count, 0, page.Next);
 
     public static async Task<int> ShowAsync(HostArguments arguments, string id, bool withBody, CancellationToken cancellationToken)
     {

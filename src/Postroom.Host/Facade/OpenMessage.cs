@@ -78,9 +78,28 @@ internal sealed class OpenMessage(IMessageQueue queue)
                 return false;
             }
 
-            bool kept = await queue.NackAsync(_open!, delay, cancellationToken);
-            _open = null;
-            return kept;
+            return await GiveBackAsync(delay, cancellationToken);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Gives back a message whose loop was left over it, unless it was settled before.</summary>
+    public async Task AbandonAsync(Message message)
+    {
+        await _turn.WaitAsync();
+        try
+        {
+            if (IsOpen(message))
+            {
+                await GiveBackAsync(null, CancellationToken.None);
+            }
+        }
+        catch (StoreUnavailableException)
+        {
+            // It stays open and goes back at the end. What left the loop is on its way to the program and is not to be hidden.
         }
         finally
         {
@@ -131,15 +150,31 @@ internal sealed class OpenMessage(IMessageQueue queue)
         return Task.CompletedTask;
     }
 
-    /// <summary>Acknowledges what is open and gives back what was not begun.</summary>
-    public async Task CloseAsync()
+    /// <summary>Ends the receiving: what is open is acknowledged, and what was not begun goes back.</summary>
+    public Task CompleteAsync() => CloseAsync(() => AcknowledgeAsync([], CancellationToken.None));
+
+    /// <summary>Ends the receiving without an acknowledgement: what is open goes back.</summary>
+    /// <param name="failed">Whether that counts as a failed attempt.</param>
+    public async Task AbandonAsync(bool failed)
     {
-        // A call that waits for a message ends now and gives up its turn; the open message is still acknowledged.
+        try
+        {
+            await CloseAsync(() => failed && _open is not null ? GiveBackAsync(null, CancellationToken.None) : Task.FromResult(true));
+        }
+        catch (StoreUnavailableException)
+        {
+            // The end of the deliveries has given it back.
+        }
+    }
+
+    private async Task CloseAsync(Func<Task<bool>> settleOpen)
+    {
+        // A call that waits for a message ends now and gives up its turn.
         await _closing.CancelAsync();
         await _turn.WaitAsync();
         try
         {
-            await AcknowledgeAsync([], CancellationToken.None);
+            await settleOpen();
         }
         finally
         {
@@ -154,6 +189,7 @@ internal sealed class OpenMessage(IMessageQueue queue)
                 _deliveries = null;
             }
 
+            _open = null;
             _turn.Release();
         }
     }
@@ -177,6 +213,13 @@ internal sealed class OpenMessage(IMessageQueue queue)
 
         // Open until the store has taken it: a store that cannot write now is asked again by the next call.
         bool kept = await queue.AckAsync(open, staged, cancellationToken);
+        _open = null;
+        return kept;
+    }
+
+    private async Task<bool> GiveBackAsync(TimeSpan? delay, CancellationToken cancellationToken)
+    {
+        bool kept = await queue.NackAsync(_open!, delay, cancellationToken);
         _open = null;
         return kept;
     }

@@ -6,8 +6,10 @@ namespace Postroom;
 
 /// <summary>The imperative way in: start, receive, send, without modules or handlers. A thin view of a running <see cref="MessageRuntime"/>.</summary>
 /// <remarks>
-/// It keeps every promise of the store: a received message is acknowledged by the next receive, and a program that dies before gets
-/// it again. One message is open at a time; <see cref="OpenReceiver"/> is for more. Safe for concurrent use unless a member says otherwise.
+/// It keeps every promise of the store: a received message is acknowledged when the program asks for the next one, answers it, acknowledges
+/// it, or ends with <see cref="StopAsync"/>. A program that dies before, or leaves by an exception, gets it again: <see cref="DisposeAsync"/>
+/// acknowledges nothing, because it runs on an exception too. One message is open at a time; <see cref="OpenReceiver"/> is for more.
+/// Safe for concurrent use unless a member says otherwise.
 /// </remarks>
 public sealed class PostOffice : IAsyncDisposable
 {
@@ -57,7 +59,7 @@ public sealed class PostOffice : IAsyncDisposable
         return StartAsync(args, configure, cancellationToken);
     }
 
-    /// <summary>The next message of queue <c>in</c>. It is acknowledged by the next receive, by <see cref="AckAsync"/>, or by an orderly dispose.</summary>
+    /// <summary>The next message of queue <c>in</c>. It is acknowledged by the next receive, by <see cref="AckAsync"/>, <see cref="ReplyAsync"/> or <see cref="StopAsync"/>.</summary>
     /// <param name="block">Whether to wait when nothing is due.</param>
     /// <param name="timeout">How long to wait; null for ever.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -83,8 +85,12 @@ public sealed class PostOffice : IAsyncDisposable
 
     /// <summary>
     /// Messages of queue <c>in</c> as they come; each is acknowledged when the next one is asked for. The loop ends with SIGTERM or SIGINT,
-    /// so that the program can dispose in order.
+    /// so that the program can end in order.
     /// </summary>
+    /// <remarks>
+    /// A loop that is left over a message, by an exception or by <c>break</c>, gives it back as <see cref="NackAsync"/> does, unless it was
+    /// answered or acknowledged in the loop: nobody can tell an exception from a break there. After SIGTERM or SIGINT that is no failed attempt.
+    /// </remarks>
     public async IAsyncEnumerable<Message> ReceiveAllAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping.Token);
@@ -100,7 +106,21 @@ public sealed class PostOffice : IAsyncDisposable
                 yield break;
             }
 
-            yield return message;
+            bool done = false;
+            try
+            {
+                yield return message;
+                done = true;
+            }
+            finally
+            {
+                if (!done && !_stopping.IsCancellationRequested)
+                {
+                    await _open.AbandonAsync(message);
+                }
+            }
+
+            await _open.AckAsync(message, CancellationToken.None);
         }
     }
 
@@ -161,8 +181,13 @@ public sealed class PostOffice : IAsyncDisposable
     /// <exception cref="InvalidOperationException">Another function is already running, or a receiver is open.</exception>
     public Task StartRouterAsync(MessageHandler handler) => _open.StartRouterAsync(handler, Runtime, () => ThrowIfServed("in", competing: false));
 
-    /// <summary>Acknowledges the open message and stops in order.</summary>
-    public async ValueTask DisposeAsync()
+    /// <summary>Acknowledges the open message and stops in order: for a program that has done its work. <see cref="DisposeAsync"/> has nothing left to do then.</summary>
+    public Task StopAsync() => EndAsync(_open.CompleteAsync);
+
+    /// <summary>Stops in order. A message that is still open is given back as <see cref="NackAsync"/> does; after SIGTERM or SIGINT without a failed attempt.</summary>
+    public async ValueTask DisposeAsync() => await EndAsync(() => _open.AbandonAsync(failed: !_stopping.IsCancellationRequested));
+
+    private async Task EndAsync(Func<Task> close)
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 1)
         {
@@ -171,7 +196,7 @@ public sealed class PostOffice : IAsyncDisposable
 
         try
         {
-            await _open.CloseAsync();
+            await close();
         }
         finally
         {

@@ -9,15 +9,17 @@ namespace Postroom.Sqlite;
 /// <param name="inMemory">The message as the memory has it; null for none.</param>
 internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMessage?> inMemory)
 {
-    /// <summary>No statement reads longer than this; the next one goes on behind it.</summary>
-    private static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(100);
-
-    /// <summary>A query that must look at every row gives up counting after this.</summary>
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(2);
-
     private const int MostCounted = 10_000;
 
-    public JournalPage Query(JournalQuery query)
+    /// <summary>No statement reads longer than this; the next one goes on behind it.</summary>
+    public TimeSpan Slice { get; init; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>A page that must look at every row ends after this, and its cursor says where.</summary>
+    public TimeSpan Longest { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>One page. Between two slices it ends when its caller has left.</summary>
+    /// <exception cref="TimeoutException">The offset was not reached in time.</exception>
+    public JournalPage Query(JournalQuery query, CancellationToken cancellationToken)
     {
         if (query.Text is { } text && MessageId.TryParse(text.Trim(), out MessageId id))
         {
@@ -29,34 +31,75 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
         List<JournalEntry> items = [];
         long matched = 0;
         int skip = query.Offset;
-        long? next = null;
-        long? place = null;
+        bool more = false;
         long begun = Stopwatch.GetTimestamp();
-        bool exhausted = false;
-        while (!exhausted && matched <= MostCounted && Stopwatch.GetElapsedTime(begun) < Longest)
+        (bool ended, long? place) = Walk(query, query.Cursor, null, begun, Take, cancellationToken);
+        if (skip > 0 && !ended)
         {
+            throw new TimeoutException($"The journal was read for {Longest.TotalSeconds} s and offset {query.Offset} was not reached. Go on from page to page by cursor instead.");
+        }
+
+        bool all = ended;
+        if (query is { WithTotal: true, Cursor: { } cursor } && matched <= MostCounted)
+        {
+            // What is before the page counts as well, as far as the time allows.
+            (bool counted, _) = Walk(query, null, cursor, begun, (_, _) => ++matched <= MostCounted, cancellationToken);
+            all &= counted;
+        }
+
+        long? next = more || (items.Count == query.Limit && !ended) ? items[^1].Envelope.Seq : ended ? null : place;
+        return new JournalPage(items, Math.Min(matched, MostCounted), !all || matched > MostCounted, next);
+
+        bool Take(OpenMessage message, SqliteStatement rows)
+        {
+            matched++;
+            if (skip > 0)
+            {
+                skip--;
+            }
+            else if (items.Count < query.Limit)
+            {
+                items.Add(message.ToEntry(withBody: false) with { BodyLength = rows.GetInt64(26) });
+            }
+            else
+            {
+                more = true;
+            }
+
+            return query.WithTotal ? !more || matched <= MostCounted : items.Count < query.Limit;
+        }
+    }
+
+    /// <summary>Shows what matches behind a place, in slices, until nobody wants more or the time is over. At least one row is looked at, so that every page gets on.</summary>
+    /// <returns>Whether the end, or the last row wanted, was reached; and the last row looked at.</returns>
+    private (bool Ended, long? Place) Walk(
+        JournalQuery query, long? from, long? through, long begun, Func<OpenMessage, SqliteStatement, bool> show, CancellationToken cancellationToken)
+    {
+        long? place = from;
+        do
+        {
+            cancellationToken.ThrowIfCancellationRequested();
             SqliteStatement rows = Select(query, place);
             long slice = Stopwatch.GetTimestamp();
-            exhausted = true;
+            bool ended;
             try
             {
-                while (rows.Step())
+                while (!(ended = !rows.Step()))
                 {
                     place = rows.GetInt64(0);
-                    OpenMessage message = Overlay(MessageRow.Read(rows, session.Names, apart: null));
-                    if (JournalMoves.Matches(message, query))
+                    if (through is { } last && (query.Ascending ? place > last : place < last))
                     {
-                        matched++;
-                        bool behind = query.Cursor is not { } cursor || (query.Ascending ? place > cursor : place < cursor);
-                        if (behind && skip-- <= 0)
-                        {
-                            Take(message, rows.GetInt64(26));
-                        }
+                        return (true, place);
                     }
 
-                    if (matched > MostCounted || Stopwatch.GetElapsedTime(slice) > Slice)
+                    OpenMessage message = Overlay(MessageRow.Read(rows, session.Names, apart: null));
+                    if (JournalMoves.Matches(message, query) && !show(message, rows))
                     {
-                        exhausted = false;
+                        return (false, place);
+                    }
+
+                    if (Stopwatch.GetElapsedTime(slice) > Slice)
+                    {
                         break;
                     }
                 }
@@ -65,21 +108,15 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
             {
                 rows.Reset();
             }
-        }
 
-        return new JournalPage(items, Math.Min(matched, MostCounted), !exhausted, next);
-
-        void Take(OpenMessage message, long bodyLength)
-        {
-            if (items.Count < query.Limit)
+            if (ended)
             {
-                items.Add(message.ToEntry(withBody: false) with { BodyLength = bodyLength });
-            }
-            else
-            {
-                next ??= items[^1].Envelope.Seq;
+                return (true, place);
             }
         }
+        while (Stopwatch.GetElapsedTime(begun) < Longest);
+
+        return (false, place);
     }
 
     public JournalRecord? Record(MessageId id, bool withBody)

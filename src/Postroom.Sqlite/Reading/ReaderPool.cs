@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Postroom.Sqlite;
 
 /// <summary>A connection that only reads, with its statements.</summary>
@@ -49,17 +51,22 @@ internal sealed class ReadSession(SqliteConnection connection, NameTable names) 
     public void Dispose() => Connection.Dispose();
 }
 
-/// <summary>Two threads that read, off their callers' threads; beyond 64 waiting reads it refuses.</summary>
+/// <summary>Two threads that read, off their callers' threads: lookups before scans, and never two scans at once, so that a lookup waits for one read at most.</summary>
+/// <remarks>
+/// Reads wait; none is refused. How many wait is bounded by who asks: a handler has one attempt, a source one batch, and the control plane
+/// a limit of its own for requests (ST-14). A read whose caller has left is not run.
+/// </remarks>
 internal sealed class ReaderPool : IDisposable
 {
     private const int Threads = 2;
-    private const int MaxWaiting = 64;
 
     private readonly Func<ReadSession> _open;
     private readonly Action<string> _onDamage;
     private readonly object _gate = new();
-    private readonly Queue<Action<ReadSession?>> _waiting = new();
+    private readonly Queue<Action<ReadSession?>> _lookups = new();
+    private readonly Queue<Action<ReadSession?>> _scans = new();
     private readonly Thread[] _threads;
+    private bool _scanning;
     private bool _closed;
     private bool _suspended;
     private int _generation;
@@ -76,25 +83,15 @@ internal sealed class ReaderPool : IDisposable
         }
     }
 
-    /// <summary>Reads on one of the threads.</summary>
-    /// <exception cref="StoreUnavailableException">Too many reads wait, or the store cannot be read.</exception>
-    public async ValueTask<T> ReadAsync<T>(Func<ReadSession, T> read, CancellationToken cancellationToken)
-    {
-        TaskCompletionSource<T> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        lock (_gate)
-        {
-            ObjectDisposedException.ThrowIf(_closed, this);
-            if (_waiting.Count >= MaxWaiting)
-            {
-                throw new StoreUnavailableException($"{MaxWaiting} reads of the store wait already. Ask again in a moment, for fewer messages at once.");
-            }
+    private bool HasWork => _lookups.Count > 0 || (_scans.Count > 0 && !_scanning);
 
-            _waiting.Enqueue(session => Answer(answer, read, session, _onDamage));
-            Monitor.Pulse(_gate);
-        }
+    /// <summary>Reads what an index finds at once, on one of the threads.</summary>
+    /// <exception cref="StoreUnavailableException">The store cannot be read.</exception>
+    public ValueTask<T> ReadAsync<T>(Func<ReadSession, T> read, CancellationToken cancellationToken) => PlaceAsync(_lookups, read, cancellationToken);
 
-        return await answer.Task.WaitAsync(cancellationToken);
-    }
+    /// <summary>Reads what may look at many rows, after the lookups that wait.</summary>
+    /// <exception cref="StoreUnavailableException">The store cannot be read.</exception>
+    public ValueTask<T> ScanAsync<T>(Func<ReadSession, T> scan, CancellationToken cancellationToken) => PlaceAsync(_scans, scan, cancellationToken);
 
     /// <summary>Closes the connections and opens none until <see cref="Resume"/>. Waits for reads under way; those that come wait.</summary>
     public void Suspend()
@@ -134,18 +131,37 @@ internal sealed class ReaderPool : IDisposable
         }
     }
 
-    private static void Answer<T>(TaskCompletionSource<T> answer, Func<ReadSession, T> read, ReadSession? session, Action<string> onDamage)
+    private async ValueTask<T> PlaceAsync<T>(Queue<Action<ReadSession?>> queue, Func<ReadSession, T> read, CancellationToken cancellationToken)
     {
+        TaskCompletionSource<T> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_closed, this);
+            queue.Enqueue(session => Answer(answer, read, session, cancellationToken));
+            Monitor.Pulse(_gate);
+        }
+
+        return await answer.Task.WaitAsync(cancellationToken);
+    }
+
+    private void Answer<T>(TaskCompletionSource<T> answer, Func<ReadSession, T> read, ReadSession? session, CancellationToken left)
+    {
+        if (left.IsCancellationRequested)
+        {
+            answer.TrySetCanceled(left);
+            return;
+        }
+
         try
         {
-            answer.TrySetResult(session is null ? throw new ObjectDisposedException("store", "The store is closed.") : read(session));
+            answer.TrySetResult(session is not null ? read(session) : throw Unreadable());
         }
         catch (Exception failure) when (failure is SqliteException or InvalidDataException)
         {
             session?.Reset();
             if (failure is SqliteException { IsDamaged: true } or InvalidDataException)
             {
-                onDamage(failure.Message);
+                _onDamage(failure.Message);
             }
 
             answer.TrySetException(new StoreUnavailableException(failure.Message, failure));
@@ -157,6 +173,10 @@ internal sealed class ReaderPool : IDisposable
         }
     }
 
+    private Exception Unreadable() => Volatile.Read(ref _closed)
+        ? new ObjectDisposedException("store", "The store is closed.")
+        : new StoreUnavailableException("The store's file cannot be opened for reading.");
+
     private void Loop()
     {
         ReadSession? session = null;
@@ -164,10 +184,11 @@ internal sealed class ReaderPool : IDisposable
         while (true)
         {
             Action<ReadSession?>? read;
+            bool scans;
             bool closed;
             lock (_gate)
             {
-                while ((_waiting.Count == 0 || _suspended) && !_closed && (session is null || generation == _generation))
+                while ((!HasWork || _suspended) && !_closed && (session is null || generation == _generation))
                 {
                     Monitor.Wait(_gate);
                 }
@@ -182,7 +203,7 @@ internal sealed class ReaderPool : IDisposable
                     Monitor.PulseAll(_gate);
                 }
 
-                if ((_suspended && !closed) || !_waiting.TryDequeue(out read))
+                if ((_suspended && !closed) || !TryTake(out read, out scans))
                 {
                     if (closed)
                     {
@@ -201,18 +222,34 @@ internal sealed class ReaderPool : IDisposable
 
             if (session is null && !closed)
             {
-                session = TryOpen(read);
-                if (session is null)
-                {
-                    continue;
-                }
+                session = TryOpen();
             }
 
             read(session);
+            if (scans)
+            {
+                lock (_gate)
+                {
+                    _scanning = false;
+                }
+            }
         }
     }
 
-    private ReadSession? TryOpen(Action<ReadSession?> read)
+    private bool TryTake([NotNullWhen(true)] out Action<ReadSession?>? read, out bool scans)
+    {
+        scans = false;
+        if (_lookups.TryDequeue(out read))
+        {
+            return true;
+        }
+
+        scans = !_scanning && _scans.TryDequeue(out read);
+        _scanning |= scans;
+        return scans;
+    }
+
+    private ReadSession? TryOpen()
     {
         try
         {
@@ -226,7 +263,6 @@ internal sealed class ReaderPool : IDisposable
                 Monitor.PulseAll(_gate);
             }
 
-            read(null);
             return null;
         }
     }

@@ -12,7 +12,7 @@ internal sealed class StoreScrub(ReaderPool readers, StoreWatch watch, TimeProvi
     {
         try
         {
-            await readers.ReadAsync(CompareCounts, cancellationToken);
+            await readers.ScanAsync(CompareCounts, cancellationToken);
             await WalkAsync(0L, Rows, cancellationToken);
             await WalkAsync((0L, 0L, -1L), Attempts, cancellationToken);
             await WalkAsync(("", ""), Facts, cancellationToken);
@@ -25,7 +25,7 @@ internal sealed class StoreScrub(ReaderPool readers, StoreWatch watch, TimeProvi
         }
         catch (Exception failure) when (failure is OperationCanceledException or ObjectDisposedException or StoreUnavailableException)
         {
-            // The store is closing, or the readers are busy; the next unclean end scrubs again.
+            // The store is closing or cannot be read; the next unclean end scrubs again.
         }
     }
 
@@ -204,7 +204,7 @@ internal sealed class StoreScrub(ReaderPool readers, StoreWatch watch, TimeProvi
         T? place = start;
         while (place is { } from)
         {
-            place = await readers.ReadAsync(session => slice(session, from), cancellationToken);
+            place = await readers.ScanAsync(session => slice(session, from), cancellationToken);
             await Task.Delay(TimeSpan.FromMilliseconds(1), clock, cancellationToken);
         }
     }

@@ -328,5 +328,5 @@ internal sealed partial class WriteSession
     }
 
     private bool SameBody(Envelope envelope) =>
-        Find(envelope.Id, withBody: true) is { } stored && stored.Envelope.Body.Span.SequenceEqual(envelope.Body.Span);
+        Find(envelope.Id, withBody: true) is { } stored && MessageContent.IsSame(stored.Envelope, envelope);
 }

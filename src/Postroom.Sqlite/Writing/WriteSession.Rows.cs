@@ -1,5 +1,5 @@
-using System.Security.Cryptography;
 using System.Text.Json;
+using Postroom.Storage;
 
 namespace Postroom.Sqlite;
 
@@ -99,13 +99,13 @@ internal sealed partial class WriteSession
 
         return expiresAt <= Clock.GetUtcNow().ToUnixTimeMilliseconds()
             ? null
-            : new AppendResult(MessageId.FromBytes(message), Duplicate: true, body.AsSpan().SequenceEqual(BodyHash(envelope)));
+            : new AppendResult(MessageId.FromBytes(message), Duplicate: true, body.AsSpan().SequenceEqual(MessageContent.HashOf(envelope)));
     }
 
     private void RememberRepeat(long queue, byte[] key, Envelope envelope)
     {
         byte[] message = BytesOf(envelope.Id);
-        byte[] body = BodyHash(envelope);
+        byte[] body = MessageContent.HashOf(envelope);
         SqliteStatement remember = Statement("remember repeat", "insert or replace into dedup values(?1, ?2, ?3, ?4, null, ?5)");
         remember.Bind(1, queue);
         remember.BindBlob(2, key);
@@ -114,8 +114,6 @@ internal sealed partial class WriteSession
         remember.Bind(5, RowSums.Dedup(queue, key, message, body));
         _ = remember.Run();
     }
-
-    private static byte[] BodyHash(Envelope envelope) => SHA256.HashData(envelope.Body.Span)[..16];
 }
 
 /// <summary>The checksums of the small rows.</summary>

@@ -62,6 +62,22 @@ public abstract partial class MessageStoreConformance
         Assert.Equal(2, (await StatsAsync()).Pending);
     }
 
+    /// <summary>A repeat that brings another file, or the same under another name, is another message under a used key.</summary>
+    [Fact(Timeout = Limit)]
+    public async Task A_repeated_dedup_key_says_whether_the_files_are_the_same()
+    {
+        Envelope first = await AppendAsync(With("a.txt", "one"u8) with { DedupKey = "mail-17" });
+
+        IReadOnlyList<AppendResult> results = await Store.AppendAsync(
+            [.. new[] { With("a.txt", "one"u8), With("a.txt", "two"u8), With("b.txt", "one"u8), Message() }.Select(repeat => repeat with { DedupKey = "mail-17" })], null, Cancel);
+
+        Assert.All(results, result => Assert.Equal((first.Id, true), (result.Id, result.Duplicate)));
+        Assert.Equal([true, false, false, false], results.Select(result => result.SameBody));
+        Assert.Equal([true, false], (await Store.AppendAsync([With("a.txt", "one"u8) with { Id = first.Id }, With("a.txt", "two"u8) with { Id = first.Id }], null, Cancel)).Select(result => result.SameBody));
+
+        Envelope With(string name, ReadOnlySpan<byte> data) => Message() with { Attachments = [Attachment.FromBytes(name, data.ToArray())] };
+    }
+
     /// <summary>Repeats inside one batch are told apart too.</summary>
     [Fact(Timeout = Limit)]
     public async Task A_key_repeated_inside_one_batch_is_stored_once()

@@ -48,7 +48,25 @@ internal sealed class MessageIntake(
         return results[0];
     }
 
+    /// <summary>What the store cannot do now is a closed intake to those outside: a source pauses, a webhook answers 503.</summary>
     private async ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(
+        string source, IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, IncomingMessage? received, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await TakeAsync(source, batch, checkpoint, received, cancellationToken);
+        }
+        catch (StoreUnavailableException e)
+        {
+            throw new IntakeClosedException(IntakeRefusal.StoreUnavailable, SoonAgain, e.Message, e);
+        }
+        catch (ObjectDisposedException e)
+        {
+            throw new IntakeClosedException(IntakeRefusal.NotRunning, SoonAgain, "The runtime is stopping.", e);
+        }
+    }
+
+    private async ValueTask<IReadOnlyList<AcceptResult>> TakeAsync(
         string source, IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, IncomingMessage? received, CancellationToken cancellationToken)
     {
         await AdmitAsync(source, batch, cancellationToken);
@@ -159,20 +177,9 @@ internal sealed class MessageIntake(
 
     private async ValueTask<IReadOnlyList<AppendResult>> StoreAsync(Envelope[] envelopes, List<FactChange> facts, CancellationToken cancellationToken)
     {
-        try
-        {
-            return facts.Count <= 1
-                ? await store.AppendAsync(envelopes, facts.Count == 1 ? facts[0] : null, cancellationToken)
-                : (await store.WriteAsync(new StoreWrite { Appends = envelopes, Facts = facts }, cancellationToken)).Appended;
-        }
-        catch (StoreUnavailableException e)
-        {
-            throw new IntakeClosedException(IntakeRefusal.StoreUnavailable, SoonAgain, e.Message, e);
-        }
-        catch (ObjectDisposedException e)
-        {
-            throw new IntakeClosedException(IntakeRefusal.NotRunning, SoonAgain, "The runtime is stopping.", e);
-        }
+        return facts.Count <= 1
+            ? await store.AppendAsync(envelopes, facts.Count == 1 ? facts[0] : null, cancellationToken)
+            : (await store.WriteAsync(new StoreWrite { Appends = envelopes, Facts = facts }, cancellationToken)).Appended;
     }
 }
 

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Security.Cryptography;
 using Postroom.Storage;
 
 namespace Postroom.Memory;
@@ -53,13 +52,13 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
     {
         if (_byId.TryGetValue(envelope.Id, out OpenMessage? same))
         {
-            return new AppendResult(envelope.Id, Duplicate: true, SameBody(same, envelope));
+            return new AppendResult(envelope.Id, Duplicate: true, MessageContent.IsSame(same.Envelope, envelope));
         }
 
         return envelope.DedupKey is { } key && _dedup.TryGetValue((envelope.Queue, key), out DedupEntry? first) && !IsOver(first)
             ? new AppendResult(first.Id, Duplicate: true, first.Message is { } message
-                ? SameBody(message, envelope)
-                : SHA256.HashData(envelope.Body.Span).AsSpan().SequenceEqual(first.BodyHash))
+                ? MessageContent.IsSame(message.Envelope, envelope)
+                : MessageContent.HashOf(envelope).AsSpan().SequenceEqual(first.ContentHash))
             : null;
     }
 
@@ -221,7 +220,7 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
             && _dedup.TryGetValue((message.Envelope.Queue, key), out DedupEntry? entry) && ReferenceEquals(entry.Message, message))
         {
             // The key outlives the message, but does not keep its body.
-            entry.BodyHash = SHA256.HashData(message.Envelope.Body.Span);
+            entry.ContentHash = MessageContent.HashOf(message.Envelope);
             entry.FinishedAt = message.FinishedAt;
             entry.Message = null;
         }
@@ -245,8 +244,6 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         return end + retention.Dedup <= clock.GetUtcNow();
     }
 
-    private static bool SameBody(OpenMessage stored, Envelope envelope) => stored.Envelope.Body.Span.SequenceEqual(envelope.Body.Span);
-
     private static long Size(Envelope envelope)
     {
         long size = envelope.Body.Length;
@@ -258,14 +255,14 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         return size;
     }
 
-    /// <summary>What is kept of a dedup key: the message while it is kept, the hash of its body after.</summary>
+    /// <summary>What is kept of a dedup key: the message while it is kept, the hash of its content after.</summary>
     private sealed class DedupEntry
     {
         public required MessageId Id { get; init; }
 
         public OpenMessage? Message { get; set; }
 
-        public byte[]? BodyHash { get; set; }
+        public byte[]? ContentHash { get; set; }
 
         public DateTimeOffset? FinishedAt { get; set; }
     }

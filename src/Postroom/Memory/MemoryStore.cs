@@ -80,7 +80,7 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, IStoreLifecyc
     /// <inheritdoc/>
     public ValueTask<int> CountKeyAsync(string queue, string orderKey, int atMost, CancellationToken cancellationToken)
     {
-        return new ValueTask<int>((int)Math.Min(atMost, Lane(queue).Lane.CountKey(orderKey)));
+        return new ValueTask<int>((int)Math.Min(atMost, Lane(queue).Lane.CountKey(orderKey, atMost)));
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using Postroom.Crash;
+using Postroom.Sqlite;
 using Postroom.Testing;
 using Xunit;
 
@@ -107,6 +108,74 @@ public sealed class FacadeTests
         await program.PostAsync("1099", "hello");
 
         Assert.Equal(answer, Assert.Single(await program.ListenAsync("1099", 1, after: "0")).Text);
+    }
+
+    [Theory]
+    [InlineData("throws", MessageState.Pending, 1)]
+    [InlineData("breaks", MessageState.Pending, 1)]
+    [InlineData("replies and throws", MessageState.Acked, 0)]
+    [InlineData("acknowledges and breaks", MessageState.Acked, 0)]
+    [InlineData("asks for the next", MessageState.Acked, 0)]
+    public async Task A_loop_that_is_left_over_a_message_gives_it_back_unless_it_was_settled(string body, MessageState state, int failures)
+    {
+        await using RealProgram program = new();
+        MessageId id = default;
+        using CancellationTokenSource enough = CancellationTokenSource.CreateLinkedTokenSource(RealProgram.Cancel);
+
+        Exception? left = await Record.ExceptionAsync(async () =>
+        {
+            await using PostOffice office = await PostOffice.StartAsync(Settings(program), cancellationToken: RealProgram.Cancel);
+            id = MessageId.Parse(await program.PostAsync("1039", "work"));
+            await foreach (Message message in office.ReceiveAllAsync(enough.Token))
+            {
+                switch (body)
+                {
+                    case "throws":
+                        throw new FormatException("The program's own work failed.");
+                    case "replies and throws":
+                        await office.ReplyAsync(message, "done", RealProgram.Cancel);
+                        throw new FormatException("Something after the work failed.");
+                    case "acknowledges and breaks":
+                        await office.AckAsync(message, RealProgram.Cancel);
+                        break;
+                    case "asks for the next":
+                        await enough.CancelAsync();
+                        continue;
+                }
+
+                break;
+            }
+        });
+
+        Assert.Equal(body.Contains("throws", StringComparison.Ordinal), left is FormatException);
+        JournalEntry entry = Read(program, id);
+        Assert.Equal((state, failures), (entry.State, entry.Failures));
+    }
+
+    [Theory]
+    [InlineData(true, MessageState.Acked)]
+    [InlineData(false, MessageState.Pending)]
+    public async Task A_message_that_was_received_by_itself_is_acknowledged_by_a_stop_and_given_back_by_a_dispose(bool stops, MessageState state)
+    {
+        await using RealProgram program = new();
+        MessageId id;
+        await using (PostOffice office = await PostOffice.StartAsync(Settings(program), cancellationToken: RealProgram.Cancel))
+        {
+            id = MessageId.Parse(await program.PostAsync("1040", "work"));
+            await office.ReceiveAsync(cancellationToken: RealProgram.Cancel);
+            if (stops)
+            {
+                await office.StopAsync();
+            }
+        }
+
+        Assert.Equal(state, Read(program, id).State);
+    }
+
+    private static JournalEntry Read(RealProgram program, MessageId id)
+    {
+        using SqliteJournalReader journal = SqliteJournalReader.Open(program.Store);
+        return journal.Get(id, withBody: false)!.Entry;
     }
 
     private static async Task<bool> AnswersHealthAsync(RealProgram program)

@@ -36,6 +36,21 @@ public sealed class CallerRateLimiterTests
     }
 
     [Fact]
+    public void A_permit_given_back_may_be_taken_again_and_a_bucket_never_overflows()
+    {
+        CallerRateLimiter limiter = new(permits: 1, TimeSpan.FromMinutes(1), _clock);
+        limiter.Take("a");
+
+        limiter.GiveBack("a");
+        limiter.GiveBack("a");
+        limiter.GiveBack("nobody");
+
+        Assert.Null(limiter.Take("a"));
+        Assert.NotNull(limiter.Take("a"));
+        Assert.Equal(1, limiter.Count);
+    }
+
+    [Fact]
     public void Callers_do_not_share_a_bucket_and_asking_does_not_make_one()
     {
         CallerRateLimiter limiter = new(permits: 1, TimeSpan.FromMinutes(1), _clock);

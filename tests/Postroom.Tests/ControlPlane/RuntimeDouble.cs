@@ -9,7 +9,12 @@ internal sealed class RuntimeDouble(TimeProvider clock) : IRuntimeView, IMessage
 
     public RuntimeState State { get; set; } = RuntimeState.Running;
 
-    public IJournal Journal => Store;
+    /// <summary>The store unless a test puts another one in its place.</summary>
+    public IJournal Journal
+    {
+        get => field ?? Store;
+        set;
+    }
 
     public IFacts Facts => Store.Facts;
 

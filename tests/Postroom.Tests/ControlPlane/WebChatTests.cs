@@ -67,6 +67,37 @@ public sealed class WebChatTests
     }
 
     [Fact]
+    public async Task An_answer_that_another_conversation_sent_is_replayed_too()
+    {
+        await using HttpFixture http = await HttpFixture.StartAsync();
+        await AnswerAsync(http, "ann", "own");
+        await AnswerAsync(http, "ann", "from a mail", conversation: "mail/7");
+        await AnswerAsync(http, "anna", "not for ann", conversation: "mail/7");
+
+        await using Listener ann = await Listener.OpenAsync(http, "ann", "0");
+
+        Assert.Equal("own", (await ann.NextAsync(_ => true)).Data);
+        Assert.Equal("from a mail", (await ann.NextAsync(_ => true)).Data);
+        await AnswerAsync(http, "ann", "live");
+        Assert.Equal("live", (await ann.NextAsync(item => item.Name is null)).Data);
+    }
+
+    [Fact]
+    public async Task A_new_contact_begins_behind_the_newest_message_but_before_an_answer_that_waits()
+    {
+        RuntimeDouble runtime = new(TimeProvider.System);
+        ChatJournal journal = new(runtime, new Dictionary<string, string?> { ["chat"] = null }, new PublishedAnswers(), tellReasons: false, (_, _) => { });
+        Assert.Equal("0", await journal.PositionAsync("ann", Cancel));
+        await runtime.Store.AppendAsync([new Envelope(MessageId.New(), "orders", "order.received", "{}"u8.ToArray())], null, Cancel);
+        Assert.Equal("1", await journal.PositionAsync("ann", Cancel));
+
+        Envelope waiting = new(MessageId.New(), "out.chat", PayloadTypes.Notify, "{}"u8.ToArray()) { To = Address.ForRecipient("chat", "ann") };
+        await runtime.Store.AppendAsync([new Envelope(MessageId.New(), "orders", "order.received", "{}"u8.ToArray()), waiting], null, Cancel);
+
+        Assert.Equal(("2", "3", "2"), (await journal.PositionAsync("ann", Cancel), await journal.PositionAsync("bob", Cancel), await journal.PositionAsync(null, Cancel)));
+    }
+
+    [Fact]
     public async Task The_states_of_a_message_and_signals_are_shown_as_they_move()
     {
         await using HttpFixture http = await HttpFixture.StartAsync();
@@ -142,20 +173,20 @@ public sealed class WebChatTests
         await http.DisposeAsync();
     }
 
-    private static async Task AnswerAsync(HttpFixture http, string contact, string text)
+    private static async Task AnswerAsync(HttpFixture http, string contact, string text, string? conversation = null)
     {
-        MessageLease lease = await SendAsync(http, contact, text);
+        MessageLease lease = await SendAsync(http, contact, text, conversation);
         await http.Runtime.Store.WriteAsync(new StoreWrite { Settlements = [new StoreSettlement(lease, Settlement.Acknowledge) { Receipt = http.Receipt }] }, Cancel);
     }
 
-    private static async Task<MessageLease> SendAsync(HttpFixture http, string contact, string text)
+    private static async Task<MessageLease> SendAsync(HttpFixture http, string contact, string text, string? conversation = null)
     {
         OutgoingMessage message = new(text) { To = Address.ForRecipient("chat", contact) };
         Envelope envelope = new(MessageId.New(), "out.chat", PayloadTypes.Notify, JsonSerializer.SerializeToUtf8Bytes(message, PostroomJson.Default.OutgoingMessage))
         {
             Direction = MessageDirection.Outbound,
             To = message.To,
-            Conversation = $"chat/{contact}",
+            Conversation = conversation ?? $"chat/{contact}",
         };
         await http.Runtime.Store.AppendAsync([envelope], null, Cancel);
         MessageLease lease = await http.Runtime.LeaseAsync("out.chat", Cancel);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -128,6 +129,18 @@ public sealed class WebhookEndpointTests
     }
 
     [Fact]
+    public async Task Another_file_under_a_used_key_is_409()
+    {
+        await using HttpFixture http = await HttpFixture.StartAsync();
+
+        int[] statuses = [await PostAsync("b25l"), await PostAsync("b25l"), await PostAsync("dHdv")];
+
+        Assert.Equal([200, 200, 409], statuses);
+
+        async Task<int> PostAsync(string data) => (await http.PostAsync($$"""{"sender":"1","msg_type":"audio","raw_msg":"{{data}}","message_id":"m1"}""")).Status;
+    }
+
+    [Fact]
     public async Task The_header_goes_before_message_id_and_message_id_before_the_metadata()
     {
         await using HttpFixture http = await HttpFixture.StartAsync();
@@ -239,6 +252,52 @@ public sealed class WebhookEndpointTests
         Assert.Equal(2, http.Runtime.Accepted);
     }
 
+    [Fact]
+    public async Task A_stranger_with_wrong_signatures_is_stopped_before_its_body_is_read()
+    {
+        await using HttpFixture http = await HttpFixture.StartAsync(new WebhookIntakeOptions { Secret = new Secret("mine"), PerAddress = Rate.Parse("3/min") });
+        string forged = Sign("other", DateTimeOffset.UtcNow.ToUnixTimeSeconds(), Good);
+
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal(401, (await http.PostAsync(Good, ("X-Postroom-Signature", forged))).Status);
+        }
+
+        using NeverEnding body = new();
+        using HttpRequestMessage request = new(HttpMethod.Post, "/webhook") { Content = body };
+        request.Headers.ExpectContinue = true;
+        request.Headers.Add("X-Postroom-Signature", forged);
+        using HttpResponseMessage answer = await http.Client.SendAsync(request, Cancel);
+
+        Assert.Equal(429, (int)answer.StatusCode);
+        Assert.False(body.WasAskedFor);
+    }
+
+    [Fact]
+    public async Task Wrong_tokens_are_limited_and_a_right_one_or_a_valid_signature_costs_nothing()
+    {
+        await using HttpFixture http = await HttpFixture.StartAsync(
+            new WebhookIntakeOptions { Token = new Secret("t"), Secret = new Secret("s"), PerAddress = Rate.Parse("3/min") });
+        string signature = Sign("s", DateTimeOffset.UtcNow.ToUnixTimeSeconds(), Good);
+
+        for (int i = 0; i < 5; i++)
+        {
+            Assert.Equal(200, (await http.PostAsync(Good, ("X-Postroom-Token", "t"))).Status);
+            Assert.Equal(200, (await http.PostAsync(Good, ("X-Postroom-Signature", signature))).Status);
+            Assert.Equal(200, (await http.GetAsync("/chat?token=t")).Status);
+        }
+
+        Assert.Equal(401, (await http.PostAsync(Good, ("X-Postroom-Token", "guess"))).Status);
+        Assert.Equal(401, (await http.GetAsync("/chat?token=guess")).Status);
+        Assert.Equal(401, (await http.PostAsync(Good)).Status);
+        Answer limited = await http.PostAsync(Good, ("X-Postroom-Token", "guess"));
+        Assert.Equal(429, limited.Status);
+        Assert.NotNull(limited.Headers.RetryAfter);
+        Assert.Equal(429, (await http.GetAsync("/chat?token=guess")).Status);
+        Assert.Equal(429, (await http.GetAsync("/events?sender=1&token=guess")).Status);
+        Assert.Equal(10, http.Runtime.Accepted);
+    }
+
     [Theory]
     [InlineData("X-Forwarded-For", "1.2.3.4")]
     [InlineData("Forwarded", "for=1.2.3.4")]
@@ -322,6 +381,29 @@ public sealed class WebhookEndpointTests
         Assert.Equal(403, (await http.PostAsync(Good, ("Origin", "https://evil.example"))).Status);
         Assert.Equal(403, (await http.PostAsync(Good, ("Sec-Fetch-Site", "cross-site"))).Status);
         Assert.Equal(0, http.Runtime.Accepted);
+    }
+
+    /// <summary>A body of JSON that is sent only when the server asks for it.</summary>
+    private sealed class NeverEnding : HttpContent
+    {
+        public NeverEnding() => Headers.ContentType = new MediaTypeHeaderValue("application/json");
+
+        public bool WasAskedFor { get; private set; }
+
+        protected override async Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context)
+        {
+            WasAskedFor = true;
+            while (!Cancel.IsCancellationRequested)
+            {
+                await stream.WriteAsync(new byte[4_096], Cancel);
+            }
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 20_000_000;
+            return true;
+        }
     }
 
     private static string Sign(string secret, long at, string body)

@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using System.Reflection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Postroom.Configuration;
 using Postroom.Hosting;
+using Postroom.Memory;
 using Postroom.Sqlite;
 using Postroom.Testing;
 using Postroom.Tests.Sqlite;
@@ -90,6 +92,32 @@ public sealed class StopTests
     }
 
     [Fact]
+    public async Task A_source_whose_senders_backlog_cannot_be_counted_pauses_and_goes_on_by_itself()
+    {
+        int runs = 0;
+        IFaultyStore store = DispatchProxy.Create<IFaultyStore, FaultyStore>();
+        FaultyStore faults = (FaultyStore)store;
+        TaskCompletionSource accepted = new();
+        await using MessageRuntime runtime = await StartAsync(
+            app => app
+                .AddStore("faulty", (_, _, _, _, _) => store)
+                .AddSource("steady", _ => new FunctionSource("steady", async (sink, token) =>
+                {
+                    runs++;
+                    await sink.AcceptAsync([new SourceMessage("in", "work.todo", "{}"u8.ToArray()) { Conversation = "c" }], null, token);
+                    accepted.TrySetResult();
+                    await Task.Delay(Timeout.Infinite, token);
+                })),
+            "store.kind=faulty");
+
+        await UntilAsync(() => runtime.Rooms.Sources.Status()["steady"].State == SourceState.Paused);
+        faults.CountFault = null;
+
+        await accepted.Task.WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        Assert.Equal(1, runs);
+    }
+
+    [Fact]
     public async Task A_forced_discard_ends_a_send()
     {
         RecordingCommunicator service = new("service");
@@ -139,6 +167,24 @@ public sealed class StopTests
             configure(app);
         }));
         return runtime;
+    }
+
+    /// <summary>What a store has to be.</summary>
+    public interface IFaultyStore : IMessageStore, IJournal, IStoreLifecycle, IQueueControl;
+
+    /// <summary>A store in memory that cannot count.</summary>
+    public class FaultyStore : DispatchProxy
+    {
+        private readonly MemoryStore _store = new();
+
+        public Exception? CountFault { get; set; } = new StoreUnavailableException("The disk is gone.");
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
+        {
+            return targetMethod!.Name == nameof(IQueueControl.CountKeyAsync) && CountFault is { } fault
+                ? throw fault
+                : targetMethod.Invoke(_store, BindingFlags.DoNotWrapExceptions, null, args, null);
+        }
     }
 
     private sealed class FunctionSource(string name, Func<IMessageSink, CancellationToken, Task> run) : IMessageSource

@@ -90,6 +90,45 @@ public sealed class JournalTests
         async Task<JournalPage> Query(JournalQuery query) => await fixture.Store.QueryAsync(query, Cancel);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_page_whose_time_is_over_says_where_to_go_on(bool ascending)
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        MessageId[] rare = [await fixture.AppendAsync(Message("rare")), default];
+        await fixture.Store.AppendAsync([.. Enumerable.Range(0, 20).Select(_ => Message("bulk"))], null, Cancel);
+        rare[1] = await fixture.AppendAsync(Message("rare"));
+        using ReadSession session = Session(fixture);
+        JournalReader hurried = new(session, _ => null) { Slice = TimeSpan.Zero, Longest = TimeSpan.Zero };
+
+        List<JournalPage> pages = [];
+        JournalQuery? query = new() { Queue = "rare", Ascending = ascending };
+        while (query is not null)
+        {
+            pages.Add(hurried.Query(query, Cancel));
+            query = pages[^1].Next is { } next ? query with { Cursor = next } : null;
+        }
+
+        Assert.Equal(ascending ? rare : rare.Reverse(), pages.SelectMany(page => page.Items).Select(entry => entry.Envelope.Id));
+        Assert.Contains(pages, page => page.Items.Count == 0);
+        Assert.All(pages, page => Assert.True(page.TotalIsAtLeast));
+        Assert.Throws<TimeoutException>(() => hurried.Query(new JournalQuery { Queue = "rare", Ascending = ascending, Offset = 2 }, Cancel));
+    }
+
+    [Fact]
+    public async Task A_page_without_its_total_ends_where_it_is_full_and_one_with_it_counts_what_is_before()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        await fixture.Store.AppendAsync([.. Enumerable.Range(0, 30).Select(_ => Message())], null, Cancel);
+
+        JournalPage brief = await fixture.Store.QueryAsync(new JournalQuery { Limit = 10, WithTotal = false }, Cancel);
+        JournalPage counted = await fixture.Store.QueryAsync(new JournalQuery { Limit = 10, Cursor = brief.Next }, Cancel);
+
+        Assert.Equal((10, 21L, true), (brief.Items.Count, brief.Next, brief.TotalIsAtLeast));
+        Assert.Equal((10, 11L, 30L, false), (counted.Items.Count, counted.Next, counted.Total, counted.TotalIsAtLeast));
+    }
+
     [Fact]
     public async Task Compaction_removes_old_finished_messages_but_no_parent_of_an_open_child()
     {
@@ -251,5 +290,13 @@ public sealed class JournalTests
         string found = await explain.Answer;
         Assert.Contains(index, found, StringComparison.Ordinal);
         Assert.DoesNotMatch("(?m)^SCAN m$", found);
+    }
+
+    private static ReadSession Session(StoreFixture fixture)
+    {
+        SqliteConnection connection = SqliteConnection.Open(fixture.Options.Path, SqliteAccess.ReadOnly);
+        NameTable names = new();
+        names.Load(connection);
+        return new ReadSession(connection, names);
     }
 }
