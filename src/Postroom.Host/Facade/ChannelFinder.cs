@@ -15,6 +15,11 @@ internal static class ChannelFinder
 
         ContactBook contacts = runtime.Rooms.Contacts;
         string? channel = await contacts.LastChannelAsync(to, cancellationToken);
+        if (channel is null && address is not null)
+        {
+            throw new AddressException($"There is no communicator '{address.Scheme}' for '{Names.Shorten(to)}'. Use one of {Listed(runtime.Rooms.Outbound.Routes.All)}, or a bare recipient.");
+        }
+
         if (channel is null && runtime.Configuration.Current.Get<CommunicationsConfig>("communications").DefaultChannel is { } preferred
             && runtime.Rooms.Outbound.Routes.Find(preferred) is not null)
         {
@@ -26,6 +31,9 @@ internal static class ChannelFinder
         return channel is not null
             ? Address.ForRecipient(channel, to)
             : throw new AddressException(
-                $"'{Names.Shorten(to)}' names no channel and has not written before. Use COMMUNICATOR:RECIPIENT with one of {string.Join(", ", takers.Select(taker => taker.Name).DefaultIfEmpty("(no communicator is registered)"))}, or set communications.defaultChannel.");
+                $"'{Names.Shorten(to)}' names no channel and has not written before. Use COMMUNICATOR:RECIPIENT with one of {Listed(takers)}, or set communications.defaultChannel.");
     }
+
+    private static string Listed(IEnumerable<Outbound.Registration> registrations) =>
+        string.Join(", ", registrations.Select(registration => registration.Name).DefaultIfEmpty("(no communicator is registered)"));
 }

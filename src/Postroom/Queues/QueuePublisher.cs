@@ -35,6 +35,9 @@ internal sealed class QueuePublisher(QueueCatalog queues, LimitsOptions limits, 
         return new Envelope(MessageId.New(), queue, message.Type, message.Body)
         {
             ContentType = message.ContentType,
+
+            // Work for the same conversation is work for the same person: its handler can answer as the first one could.
+            From = origin.Parent is { } parent && parent.Conversation == conversation ? parent.From : null,
             Conversation = conversation,
             OrderKey = options.OrderKey ?? QueueCatalog.OrderKey(rules, conversation, options.Headers),
             DedupKey = options.DedupKey,

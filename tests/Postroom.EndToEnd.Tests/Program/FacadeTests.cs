@@ -55,6 +55,9 @@ public sealed class FacadeTests
 
         await Assert.ThrowsAsync<ArgumentException>(() => office.SendAsync("hi", cancellationToken: RealProgram.Cancel));
         await Assert.ThrowsAsync<ArgumentException>(() => office.SendAsync("hi", "", RealProgram.Cancel));
+        AddressException unknown = await Assert.ThrowsAsync<AddressException>(() => office.SendAsync("hi", "tele:5", RealProgram.Cancel));
+        Assert.Contains("'tele'", unknown.Message, StringComparison.Ordinal);
+        Assert.Contains("emulator", unknown.Message, StringComparison.Ordinal);
 
         await program.PostAsync("1038", "it is me");
         await office.SendAsync("found you", "1038", RealProgram.Cancel);
@@ -81,9 +84,10 @@ public sealed class FacadeTests
     }
 
     [Theory]
-    [InlineData("receive", "You said: hello")]
-    [InlineData("handler", "You wrote 5 characters.")]
-    public async Task The_samples_compile_and_answer_the_web_chat(string sample, string answer)
+    [InlineData("receive", "hello", "You said: hello")]
+    [InlineData("handler", "hello", "You wrote 5 characters.")]
+    [InlineData("orders", "chair 2", "2 of chair are on their way.")]
+    public async Task The_samples_compile_and_answer_the_web_chat(string sample, string text, string answer)
     {
         await using RealProgram program = new();
         DirectoryInfo root = new(AppContext.BaseDirectory);
@@ -98,14 +102,14 @@ public sealed class FacadeTests
             ["build", Path.Combine(root.FullName, "samples", $"{sample}.cs"), "-o", built, "--nologo", "-v", "quiet"],
             new Dictionary<string, string> { ["RunAnalyzersDuringBuild"] = "false" }))
         {
-            string text = await build.StandardOutput.ReadToEndAsync(RealProgram.Cancel);
+            string output = await build.StandardOutput.ReadToEndAsync(RealProgram.Cancel);
             await build.WaitForExitAsync(RealProgram.Cancel);
-            Assert.True(build.ExitCode == 0, text);
+            Assert.True(build.ExitCode == 0, output);
         }
 
         program.StartProcess(Path.Combine(built, $"{sample}.dll"), [], []);
         await WaitAsync(async () => !program.Process.HasExited && await AnswersHealthAsync(program));
-        await program.PostAsync("1099", "hello");
+        await program.PostAsync("1099", text);
 
         Assert.Equal(answer, Assert.Single(await program.ListenAsync("1099", 1, after: "0")).Text);
     }

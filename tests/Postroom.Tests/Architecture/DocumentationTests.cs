@@ -77,6 +77,19 @@ public sealed partial class DocumentationTests
         }
     }
 
+    /// <summary>What a page shows in C# is compiled and run somewhere: it stands word for word in a sample or a test.</summary>
+    [Theory]
+    [MemberData(nameof(Pages))]
+    public void Every_block_of_code_is_part_of_a_sample_or_a_test(string page)
+    {
+        string[] sources = [.. Directory.EnumerateFiles(Repository.At("samples"), "*.cs").Concat(Directory.EnumerateFiles(Repository.At("tests/Postroom.Tests"), "*Tests.cs", SearchOption.AllDirectories))
+            .Where(file => !file.Contains("/obj/", StringComparison.Ordinal))
+            .Select(file => File.ReadAllText(file).ReplaceLineEndings("\n"))];
+        Assert.All(
+            CSharp().Matches(File.ReadAllText(Repository.At(page)).ReplaceLineEndings("\n")).Select(match => match.Groups[1].Value.TrimEnd()),
+            block => Assert.Contains(sources, source => source.Contains(block, StringComparison.Ordinal)));
+    }
+
     private static IEnumerable<string> Files(params string[] names) => names.Select(name => Repository.At(name));
 
     /// <summary>Files that a running program makes, and files of a user.</summary>
@@ -88,7 +101,7 @@ public sealed partial class DocumentationTests
     private static HashSet<string> Names()
     {
         const BindingFlags All = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
-        HashSet<string> names = new(StringComparer.Ordinal) { "Postroom", "Sqlite", "TimeProvider", "Async" };
+        HashSet<string> names = new(StringComparer.Ordinal) { "Postroom", "Sqlite", "TimeProvider", "JsonTypeInfo", "Async" };
         names.UnionWith(Assemblies);
         foreach (Type type in Assemblies.SelectMany(assembly => Assembly.Load(assembly).GetTypes()))
         {
@@ -109,6 +122,9 @@ public sealed partial class DocumentationTests
 
     [GeneratedRegex("`([^`\n]+)`", RegexOptions.NonBacktracking)]
     private static partial Regex Code();
+
+    [GeneratedRegex("```csharp\n([^`]*)```", RegexOptions.NonBacktracking)]
+    private static partial Regex CSharp();
 
     [GeneratedRegex("```[^`]*```", RegexOptions.NonBacktracking)]
     private static partial Regex Block();

@@ -27,6 +27,38 @@ public sealed class TestRuntimeTests
     }
 
     [Fact]
+    public async Task Work_that_a_handler_passes_on_can_be_answered_where_it_came_from()
+    {
+        await using TestRuntime test = await TestRuntime.StartAsync(app => app
+            .AddQueue("orders")
+            .AddWorkers("orders")
+            .AddHandler<IncomingMessage>(
+                PayloadTypes.ChatText,
+                PostroomJson.Default.IncomingMessage,
+                (message, context, _) =>
+                {
+                    context.Publish("orders", "order.received", message);
+                    return new(HandlerResult.Completed);
+                },
+                "in")
+            .AddHandler<IncomingMessage>(
+                "order.received",
+                PostroomJson.Default.IncomingMessage,
+                (message, context, _) =>
+                {
+                    context.Reply($"{message.Text} is on its way");
+                    return new(HandlerResult.Completed);
+                },
+                "orders"));
+
+        await test.SendAsync("a chair", "491");
+        await test.RunUntilIdleAsync(TestContext.Current.CancellationToken);
+
+        RecordedSend answer = Assert.Single(test.Deliveries);
+        Assert.Equal(("a chair is on its way", "test:491"), (answer.Message.Message, answer.Recipient!.ToString()));
+    }
+
+    [Fact]
     public async Task Hours_of_retries_pass_on_the_clock()
     {
         await using TestRuntime test = await TestRuntime.StartAsync(app => app.AddHandler<IncomingMessage>(
