@@ -167,6 +167,11 @@ public sealed partial class Checker
     private void InOrder(Track track)
     {
         Tag tag = track.Tag;
+        if (tag.Kind == 'd')
+        {
+            return; // It joins its key when it is due.
+        }
+
         (long place, string other) = _furthest.GetValueOrDefault(tag.Lane);
         if (tag.Place < place)
         {

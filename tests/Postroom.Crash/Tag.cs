@@ -8,7 +8,7 @@ namespace Postroom.Crash;
 /// <param name="Queue">The queue, <c>kids</c> for a child.</param>
 /// <param name="Key">The key of the message or of its parent.</param>
 /// <param name="Number">The number of the key.</param>
-/// <param name="Kind">f fast, s slow, t throws once, c has children, e counts in a checkpoint.</param>
+/// <param name="Kind">f fast, d appended with a delay and so in no order, s slow, t throws once, c has children, e counts in a checkpoint.</param>
 /// <param name="Child">Which child; null for none.</param>
 public sealed record Tag(string Text, string Queue, string Key, long Number, char Kind, int? Child)
 {

@@ -12,7 +12,7 @@ public sealed record Parcel(string Tag);
 [JsonSerializable(typeof(Parcel))]
 public sealed partial class LoadJson : JsonSerializerContext;
 
-/// <summary>Eight keyed queues and the mix of handlers: fast 70 %, 1 to 50 ms 20 %, throws once 5 %, publishes children 4 %, counts in a checkpoint 1 %.</summary>
+/// <summary>Eight keyed queues and the mix of handlers: fast 65 %, delayed 5 %, 1 to 50 ms 20 %, throws once 5 %, publishes children 4 %, counts in a checkpoint 1 %.</summary>
 internal sealed class Load(CrashOptions options, LedgerClient ledger)
 {
     public const int Queues = 8;
@@ -157,7 +157,8 @@ internal sealed class Load(CrashOptions options, LedgerClient ledger)
                 ledger.Write($"CALL {tag}");
                 try
                 {
-                    PublishOptions how = new() { DedupKey = tag, Conversation = key };
+                    TimeSpan? delay = KindOf(tag) == 'd' ? TimeSpan.FromMilliseconds(1 + (Math.Abs(StableHash(tag, 11)) % 400)) : null;
+                    PublishOptions how = new() { DedupKey = tag, Conversation = key, Delay = delay };
                     PublishResult stored = await runtime.Sender.PublishAsync(queue, ParcelType, new Parcel(tag), how, _stopping.Token);
                     ledger.Write($"OK {tag} {stored.Id}");
                     next[turn]++;
@@ -188,7 +189,8 @@ internal sealed class Load(CrashOptions options, LedgerClient ledger)
 
         private char Pick(string key, long number) => (int)((uint)StableHash(key + number.ToString(CultureInfo.InvariantCulture), options.Seed) % 100) switch
         {
-            < 70 => 'f',
+            < 65 => 'f',
+            < 70 => 'd',
             < 90 => 's',
             < 95 => 't',
             < 99 => 'c',
