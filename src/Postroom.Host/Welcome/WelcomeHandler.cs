@@ -14,6 +14,9 @@ internal sealed class WelcomeHandler : IMessageHandler<IncomingMessage>
         {
             case "/fail":
                 throw new PermanentException("You asked for a failure with /fail. Look at it with 'postroom why', then replay it.");
+            case "/help":
+                context.Reply("I echo what you write, and name files and contact cards. /fail makes a message fail; /crash ends the process while I handle it: start it again and see.");
+                return new ValueTask<HandlerResult>(HandlerResult.Completed);
             case "/crash" when context.Attempt == 1:
                 // A crash as an operator knows it: nothing is flushed, nothing is told.
                 using (System.Diagnostics.Process self = System.Diagnostics.Process.GetCurrentProcess())
@@ -40,7 +43,7 @@ internal sealed class WelcomeHandler : IMessageHandler<IncomingMessage>
 
         if (message.Attachments.Count > 0)
         {
-            string files = string.Join("\n", message.Attachments.Select(file => $"• {file.Name}: {file.ContentType}, {ByteSize.Format(file.Length ?? 0)}"));
+            string files = string.Join("\n", message.Attachments.Select(file => $"• {file.Name}: {file.ContentType}, {Output.Size(file.Length ?? 0)}"));
             return text.Length > 0 ? $"I got \"{Cut(text)}\" and\n{files}" : $"I got\n{files}";
         }
 

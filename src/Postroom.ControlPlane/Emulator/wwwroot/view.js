@@ -158,7 +158,7 @@ export class View {
       el('span', { class: 'developer-only num', text: shortId(message.entryId ?? message.eventId) }),
       el('time', { datetime: new Date(message.at).toISOString(), text: time(message.at) }),
       ...(message.side === 'me' && symbol ? [icon(symbol, `state ${message.waiting ? 'waiting' : ''}`), spoken(label)] : []),
-      ...(message.side === 'them' && receipt ? [el('span', { text: `· ${receipt}` })] : []));
+      ...(message.side === 'them' && receipt ? [el('span', { class: 'developer-only', text: `· ${receipt}` })] : []));
     if (label) element.querySelector('.meta').title = `${label}. Show details`;
 
     const reactions = element.querySelector('.reactions');
