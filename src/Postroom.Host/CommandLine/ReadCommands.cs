@@ -30,14 +30,12 @@ internal sealed record JournalFilter(IReadOnlyList<string> States, string? Queue
 
     public JournalQuery ToQuery() => new()
     {
-        States = [.. States.Select(state => Enum.TryParse(state, ignoreCase: true, out MessageState known)
-            ? known
-            : throw new ArgumentException($"'{state}' is not a state. Use pending, dispatched, acked or failed."))],
+        States = [.. States.Select(state => Enum.Parse<MessageState>(state, ignoreCase: true))],
         Queue = Queue,
         Conversation = Conversation,
         Type = Type,
         Text = Text,
-        Limit = Math.Clamp(Limit, 1, 100),
+        Limit = Limit,
     };
 }
 
@@ -170,7 +168,7 @@ internal static class ReadCommands
     /// <summary>The settings in force, without starting anything.</summary>
     public static async Task<ConfigurationSnapshot> SettingsAsync(HostArguments arguments, CancellationToken cancellationToken)
     {
-        await using HostedRuntime host = HostedRuntime.Create(arguments, configure: null, welcome: true, output: null);
+        await using HostedRuntime host = HostedRuntime.Create(arguments, configure: null, standalone: true, output: null);
         return await host.Runtime.LoadSettingsAsync(cancellationToken);
     }
 
