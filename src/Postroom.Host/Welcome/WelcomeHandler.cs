@@ -13,7 +13,7 @@ internal sealed class WelcomeHandler : IMessageHandler<IncomingMessage>
         switch (text)
         {
             case "/fail":
-                throw new PermanentException("You asked for a failure with /fail. Look at it with 'postroom why', then replay it.");
+                throw new PermanentException($"You asked for a failure with /fail. Look at it with 'postroom why {context.Envelope.Id}', then replay it.");
             case "/crash" when context.Attempt == 1:
                 // A crash as an operator knows it: nothing is flushed, nothing is told.
                 using (System.Diagnostics.Process self = System.Diagnostics.Process.GetCurrentProcess())

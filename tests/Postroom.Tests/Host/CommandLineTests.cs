@@ -172,7 +172,7 @@ public sealed class CommandLineTests : IDisposable
         using JsonDocument entry = JsonDocument.Parse(list);
         Assert.Equal(id.ToString(), entry.RootElement.GetProperty("id").GetString());
         Assert.Equal(0, shown);
-        Assert.Contains("order.received in orders", show, StringComparison.Ordinal);
+        Assert.Contains("'order.received' in queue 'orders'", show, StringComparison.Ordinal);
         Assert.Contains("{\"number\":\"MO-1\"}", show, StringComparison.Ordinal);
         Assert.Equal(0, explained);
         Assert.Contains("was stored in queue 'orders'", why, StringComparison.Ordinal);
@@ -187,6 +187,36 @@ public sealed class CommandLineTests : IDisposable
 
         Assert.Equal(1, code);
         Assert.Contains("journal list --text 0000", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_list_for_people_has_a_header_and_says_when_nothing_fits()
+    {
+        MessageId id = await MakeStoreAsync();
+
+        (_, string list, _) = await RunAsync("journal", "list", "--store", StorePath);
+        (int code, string none, string told) = await RunAsync("journal", "list", "--state", "failed", "--store", StorePath);
+        (_, string json, string silent) = await RunAsync("journal", "list", "--state", "failed", "--json", "--store", StorePath);
+
+        string[] lines = list.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.StartsWith("ID ", lines[0], StringComparison.Ordinal);
+        Assert.StartsWith(id.ToString(), lines[1], StringComparison.Ordinal);
+        Assert.Equal(lines[0].IndexOf("CREATED", StringComparison.Ordinal), lines[1].IndexOf("20", 36, StringComparison.Ordinal));
+        Assert.Equal((0, "", "No message fits."), (code, none, told.Trim()));
+        Assert.Equal(("", ""), (json, silent));
+    }
+
+    [Fact]
+    public async Task A_missing_message_and_several_are_told_apart()
+    {
+        MessageId[] ids = [await MakeStoreAsync(), await MakeStoreAsync()];
+
+        (int absent, _, string none) = await RunAsync("why", "ffffffff", "--store", StorePath);
+        (int ambiguous, _, string several) = await RunAsync("journal", "show", ids[0].ToString()[..4], "--store", StorePath);
+
+        Assert.Equal((1, 1), (absent, ambiguous));
+        Assert.StartsWith("No message has the id or outside id 'ffffffff'", none, StringComparison.Ordinal);
+        Assert.StartsWith($"Several messages begin with '{ids[0].ToString()[..4]}'", several, StringComparison.Ordinal);
     }
 
     [Fact]
