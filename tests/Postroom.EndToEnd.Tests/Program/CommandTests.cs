@@ -29,6 +29,7 @@ public sealed class CommandTests
         (_, string record) = await program.CommandAsync("journal", "show", failed);
         (_, string status) = await program.CommandAsync("status");
 
+        Assert.Contains("The store is new; this is its first run.", program.Process.Output, StringComparison.Ordinal);
         Assert.True(found == 0, why);
         Assert.Contains($"under its id {outside}", why, StringComparison.Ordinal);
         Assert.True(shown == 0, show);
