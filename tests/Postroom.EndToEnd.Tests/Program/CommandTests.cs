@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Postroom.Crash;
 using Xunit;
 
 namespace Postroom.EndToEnd.Tests.Program;
@@ -48,6 +49,20 @@ public sealed class CommandTests
         Assert.Contains($"postroom why {failed}", story, StringComparison.Ordinal);
         Assert.Contains("router", status, StringComparison.Ordinal);
         Assert.Contains("emulator", status, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_runtime_with_another_store_is_told_as_that_and_not_as_a_missing_key()
+    {
+        await using RealProgram program = new();
+        await program.RunAsync();
+        string other = Path.Combine(program.Folder, "other.db");
+
+        (int code, string text) = await Shell.TryRunAsync("dotnet", [RealProgram.HostAssembly, "status", "--set", $"server.port={program.Port}", "--set", $"store.path={other}"]);
+
+        Assert.Equal(6, code);
+        Assert.Contains($"none has the store '{other}' of these settings open, so it is another one.", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("without --url", text, StringComparison.Ordinal);
     }
 
     [Fact]
