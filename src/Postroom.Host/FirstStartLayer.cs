@@ -8,7 +8,9 @@ internal static class FirstStart
     /// <summary>The name of the layer, as views show it.</summary>
     public const string LayerName = "first start";
 
+    /// <summary>The settings that make the web chat.</summary>
+    public static IReadOnlyList<string> WebChat { get; } = ["communications.enabled=true", "communications.backends.emulator.type=emulator"];
+
     /// <summary>The layer; any other layer wins over it.</summary>
-    public static IConfigurationLayer Layer() => new CommandLineConfigurationLayer(
-        ["communications.enabled=true", "communications.backends.emulator.type=emulator"], LayerName);
+    public static IConfigurationLayer Layer() => new CommandLineConfigurationLayer(WebChat, LayerName);
 }

@@ -7,7 +7,7 @@ using Postroom.Sqlite;
 namespace Postroom.Host;
 
 /// <summary>A runtime with the platform's stores, channels and HTTP, composed from the command line.</summary>
-internal sealed class HostedRuntime : IAsyncDisposable
+internal sealed partial class HostedRuntime : IAsyncDisposable
 {
     private readonly ILoggerFactory _loggers;
     private string? _announced;
@@ -26,15 +26,30 @@ internal sealed class HostedRuntime : IAsyncDisposable
     /// <summary>The addresses HTTP listens on.</summary>
     public IReadOnlyList<string> Addresses => Runtime.Services.GetService<ControlPlaneService>()?.Addresses ?? [];
 
+    /// <summary>The page of the web chat; null when there is no such channel.</summary>
+    public string? ChatLink => Addresses.Count > 0 && Runtime.View.FindChannel("emulator") is not null ? $"{Addresses[0]}/chat" : null;
+
+    /// <summary>Where the messages are kept, for people.</summary>
+    public string DataPlace
+    {
+        get
+        {
+            StoreOptions store = Runtime.Configuration.Current.Get<StoreOptions>("store");
+            return store.Kind == "sqlite"
+                ? $"{Path.GetFullPath(store.Path)} (SQLite {SqliteStore.LibraryVersion}, {store.Synchronous.ToString().ToLowerInvariant()})"
+                : $"{store.Kind}: {Runtime.Store.Features.Promise}";
+        }
+    }
+
     /// <summary>Ends when the store cannot go on and the process has to end; null for stores that always can.</summary>
     public Task? StoreFailed => (Runtime.Store as SqliteStore)?.Fatal;
 
     /// <summary>Composes a runtime; nothing runs yet.</summary>
     /// <param name="arguments">The command line.</param>
     /// <param name="configure">Registers what the program adds; null for nothing.</param>
-    /// <param name="welcome">Whether the welcome module answers when nothing else is configured.</param>
+    /// <param name="standalone">Whether there is no program around it, so that the welcome module answers when nothing else is configured.</param>
     /// <param name="output">Where the log goes; null for nowhere.</param>
-    public static HostedRuntime Create(HostArguments arguments, Action<IApplicationBuilder>? configure, bool welcome, TextWriter? output)
+    public static HostedRuntime Create(HostArguments arguments, Action<IApplicationBuilder>? configure, bool standalone, TextWriter? output)
     {
         Redactor redactor = new();
         LineLoggerProvider? log = output is null ? null : new LineLoggerProvider(redactor, TimeProvider.System, output);
@@ -61,6 +76,7 @@ internal sealed class HostedRuntime : IAsyncDisposable
             Loggers = loggers,
             Redactor = redactor,
             Paused = arguments.Paused,
+            OpensReceivers = !standalone,
             Version = ProgramVersion,
             KnownModules = [new WelcomeModule()],
         });
@@ -69,7 +85,7 @@ internal sealed class HostedRuntime : IAsyncDisposable
         {
             runtime.RegisterModule(new ProgramModule(configure));
         }
-        else if (welcome && !configured)
+        else if (standalone && !configured)
         {
             runtime.RegisterModule(new WelcomeModule());
         }
@@ -77,13 +93,14 @@ internal sealed class HostedRuntime : IAsyncDisposable
         return new HostedRuntime(runtime, loggers, log);
     }
 
-    /// <summary>Composes and starts.</summary>
-    public static async Task<HostedRuntime> StartAsync(HostArguments arguments, Action<IApplicationBuilder>? configure, bool welcome, CancellationToken cancellationToken)
+    /// <summary>Composes and starts inside a program of its own.</summary>
+    public static async Task<HostedRuntime> StartAsync(HostArguments arguments, Action<IApplicationBuilder>? configure, CancellationToken cancellationToken)
     {
-        HostedRuntime host = Create(arguments, configure, welcome, Console.Out);
+        HostedRuntime host = Create(arguments, configure, standalone: false, Console.Out);
         try
         {
             await host.StartAsync(cancellationToken);
+            LogStarted(host._loggers.CreateLogger<PostOffice>(), host.ChatLink ?? "none", host.DataPlace);
             return host;
         }
         catch
@@ -123,6 +140,9 @@ internal sealed class HostedRuntime : IAsyncDisposable
         await Runtime.DisposeAsync();
         _loggers.Dispose();
     }
+
+    [LoggerMessage(5000, LogLevel.Information, "Started. Web chat: {Chat}. Data: {Data}.")]
+    private static partial void LogStarted(ILogger log, string chat, string data);
 
     private static bool FileExists(ConfigurationSources sources)
     {

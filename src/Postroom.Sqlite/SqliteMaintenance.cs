@@ -17,7 +17,7 @@ public static class SqliteMaintenance
         StoreInspection found = StoreInspection.Of(path);
         if (found.MissingBy(mark) is not { } lost || lost != missing)
         {
-            throw new ArgumentException($"'{path}' misses {(found.MissingBy(mark) is { } other ? $"{other} messages, not {missing}" : "nothing")}. Name the number that the start reported.", nameof(missing));
+            throw new ArgumentException($"'{path}' misses {(found.MissingBy(mark) is { } other ? $"{other} messages, not {missing}" : "nothing")}. Name the number that the start reported.");
         }
 
         if (found.Exists)
@@ -66,6 +66,11 @@ public static class SqliteMaintenance
         if (File.Exists(target))
         {
             throw new IOException($"'{target}' exists already, and a copy overwrites nothing. Name a new file, or move that one away.");
+        }
+
+        if (Path.GetDirectoryName(Path.GetFullPath(target)) is { } folder && !Directory.Exists(folder))
+        {
+            throw new IOException($"The folder '{folder}' of the copy does not exist. Make it, or name a file in another one.");
         }
 
         // Only this file is ever deleted: whatever stands at the target belongs to somebody else.

@@ -76,7 +76,7 @@ public sealed partial class SqliteStore
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            throw new StoreOpenException(StoreOpenFailure.NotWritable, failure.Message, failure);
+            throw StoreInspection.NotWritable(_options.Path, failure);
         }
     }
 
@@ -133,7 +133,7 @@ public sealed partial class SqliteStore
             throw failure switch
             {
                 SqliteException { IsDamaged: true } or InvalidDataException => StoreInspection.Damaged(_options.Path, failure.Message, failure),
-                SqliteException or IOException => new StoreOpenException(StoreOpenFailure.NotWritable, failure.Message, failure),
+                SqliteException or IOException => StoreInspection.NotWritable(_options.Path, failure),
                 _ => failure,
             };
         }

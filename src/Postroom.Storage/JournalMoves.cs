@@ -12,7 +12,7 @@ internal static class JournalMoves
         if (state != MessageState.Failed)
         {
             throw new JournalConflictException(id, state, state == MessageState.Acked
-                ? $"Message {id} is Acked. A replay makes a new message and has to be forced: set force."
+                ? $"Message {id} is Acked. A replay makes a new message and has to be forced: --force on the command line, force in a request."
                 : $"Message {id} is {state}, so it is still open and cannot be replayed. Wait for its end, or discard it first.");
         }
     }
@@ -159,6 +159,7 @@ internal static class JournalMoves
             && (query.Parent is null || query.Parent == envelope.ParentId)
             && (query.Since is null || envelope.CreatedAt >= query.Since)
             && (query.Until is null || envelope.CreatedAt < query.Until)
+            && (query.OutsideId is null || query.OutsideId == message.OutsideId)
             && (query.Text is null || Contains(message, query.Text));
     }
 
@@ -166,7 +167,8 @@ internal static class JournalMoves
     {
         Envelope envelope = message.Envelope;
         return In(envelope.Id.ToString()) || In(envelope.Type) || In(envelope.Conversation) || In(envelope.From?.ToString())
-            || In(envelope.To?.ToString()) || In(message.Error) || In(message.OutsideId);
+            || In(envelope.To?.ToString()) || In(message.Error) || In(message.OutsideId)
+            || In(envelope.Header(HeaderNames.ChannelMessageId));
 
         bool In(string? value) => value is not null && value.Contains(text, StringComparison.OrdinalIgnoreCase);
     }

@@ -141,6 +141,9 @@ internal sealed class OpenMessage(Envelope envelope)
     /// <summary>Receipts, as far as the store keeps them in memory.</summary>
     public List<DeliveryReceipt>? Receipts { get; set; }
 
+    /// <summary>What people did with it, as far as the store keeps it in memory.</summary>
+    public List<AuditRecord>? Audit { get; set; }
+
     public bool IsExpired(DateTimeOffset now) => Envelope.ExpiresAt is { } end && end <= now;
 
     /// <summary>Lets the body go; the store has it on disk.</summary>

@@ -29,7 +29,7 @@ internal sealed class WebhookHost : IAsyncDisposable
                 app.Services.AddSingleton(counter);
                 app.AddWorkers("router").AddFallbackHandler<CountMessage>("in");
             },
-            welcome: false,
+            standalone: false,
             output: null);
         await host.StartAsync(CancellationToken.None);
         return new WebhookHost(host, metrics);

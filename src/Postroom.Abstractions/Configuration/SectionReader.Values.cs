@@ -237,12 +237,12 @@ public sealed partial class SectionReader
         }
     }
 
-    /// <summary>Reads a list of texts.</summary>
+    /// <summary>Reads a list of texts; one text alone is a list of one.</summary>
     /// <param name="name">The setting.</param>
     /// <param name="fallback">The default; null is an empty list.</param>
     public IReadOnlyList<string> ReadTexts(string name, IReadOnlyList<string>? fallback = null)
     {
-        if (Items(name) is not { } items)
+        if (Items(name, oneAlone: true) is not { } items)
         {
             return Default(name, fallback ?? [], $"[{string.Join(", ", fallback ?? [])}]");
         }

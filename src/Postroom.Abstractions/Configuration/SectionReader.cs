@@ -189,8 +189,8 @@ public sealed partial class SectionReader
     /// <summary>The node of a setting that is written with a value; null when it is absent, null or already reported as broken.</summary>
     private SettingNode? Present(string name) => Find(name) is { } node and not (SettingValue { Text: null } or SettingValue { IsBroken: true }) ? node : null;
 
-    /// <summary>The items of a list, also when its layer wrote them by index; null when it is absent or no list.</summary>
-    private IReadOnlyList<SettingNode>? Items(string name)
+    /// <summary>The items of a list, also when its layer wrote them by index or, where that is meant, wrote only one; null when it is absent or no list.</summary>
+    private IReadOnlyList<SettingNode>? Items(string name, bool oneAlone = false)
     {
         switch (Present(name))
         {
@@ -202,6 +202,10 @@ public sealed partial class SectionReader
 
             case SettingMap map when Enumerable.Range(0, map.Entries.Count).All(i => map.Find(i.ToString(CultureInfo.InvariantCulture)) is not null):
                 return [.. Enumerable.Range(0, map.Entries.Count).Select(i => map.Find(i.ToString(CultureInfo.InvariantCulture))!)];
+
+            // What begins as a list and is none was meant as one.
+            case SettingValue { Text: [not '[', ..] } one when oneAlone:
+                return [one];
 
             case { } other:
                 AddError(name, $"{Key(name)} is {other.Kind}; it must be a list, such as [a, b], or items numbered from 0 without a gap.");

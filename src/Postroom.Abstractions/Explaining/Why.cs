@@ -26,11 +26,17 @@ internal sealed record WhyFacts
     /// <summary>Whether a person paused the queue.</summary>
     public bool QueuePaused { get; init; }
 
+    /// <summary>Whether no runtime has the store open, so that nothing moves.</summary>
+    public bool Stopped { get; init; }
+
     /// <summary>Whether the queue has parked messages, so that this one may be one of them.</summary>
     public bool Parked { get; init; }
 
     /// <summary>The pools that serve the queue; null when nobody can tell.</summary>
     public IReadOnlyList<PoolStatus>? Pools { get; init; }
+
+    /// <summary>How many receivers of the queue are open.</summary>
+    public int Receivers { get; init; }
 
     /// <summary>The communicator of an outgoing message; null when it has none or nobody can tell.</summary>
     public CommunicatorStatus? Communicator { get; init; }
@@ -42,6 +48,8 @@ internal sealed record WhyFacts
 /// <summary>Explains a message to somebody who has not read the manual.</summary>
 internal static class Why
 {
+    private const int MaxError = 160;
+
     /// <summary>The timeline and the sentence.</summary>
     public static WhyReport Explain(JournalRecord record, WhyFacts facts)
     {
@@ -49,7 +57,7 @@ internal static class Why
         {
             MessageState.Pending => WhyPending.Explain(record, facts),
             MessageState.Dispatched => Dispatched(record.Entry, facts),
-            MessageState.Acked => Acked(record),
+            MessageState.Acked => Acked(record, facts),
             _ => Failed(record.Entry),
         };
         return new WhyReport(record.Entry.Envelope.Id, Word(record.Entry.State), reason, WhyTimeline.Of(record));
@@ -75,6 +83,12 @@ internal static class Why
         _ => string.Create(CultureInfo.InvariantCulture, $"{(int)span.TotalDays} d {span.Hours} h"),
     };
 
+    /// <summary>A count with its noun.</summary>
+    internal static string Messages(long count) => count == 1 ? "1 message" : $"{count} messages";
+
+    /// <summary>An error text within a sentence; the timeline has the whole of it.</summary>
+    internal static string Short(string? error) => Because(error) is var text && text.Length <= MaxError ? text : $"{Redactor.Cut(text, MaxError - 1)}…";
+
     /// <summary>An error text as the end of a sentence.</summary>
     internal static string Because(string? error) => string.IsNullOrWhiteSpace(error) ? "no error text was recorded" : error.Trim().TrimEnd('.');
 
@@ -84,13 +98,18 @@ internal static class Why
     private static string Dispatched(JournalEntry entry, WhyFacts facts)
     {
         string since = entry.DispatchedAt is { } at ? $" since {At(at)} ({Span(facts.Now - at)})" : "";
+        if (facts.Stopped)
+        {
+            return $"It was in work, attempt {entry.Attempt}, when its runtime ended without an outcome. {WhyPending.NobodyRuns} The next start hands it out again.";
+        }
+
         string again = entry.Redelivered ? " An earlier attempt ended without an outcome, so this one repeats it." : "";
         return LaneOf(entry.Envelope.Queue) is { } lane
             ? $"It is being sent by '{lane}'{since}, attempt {entry.Attempt}. The service's answer decides what comes next.{again}"
             : $"It is being handled{(entry.Owner is { } owner ? $" by {owner}" : "")}{since}, attempt {entry.Attempt}; {Allowed(entry)}. It ends when the handler returns.{again}";
     }
 
-    private static string Acked(JournalRecord record)
+    private static string Acked(JournalRecord record, WhyFacts facts)
     {
         JournalEntry entry = record.Entry;
         string when = entry.FinishedAt is { } at ? $" at {At(at)}" : "";
@@ -101,10 +120,11 @@ internal static class Why
 
         int failed = record.Children.Count(child => child.State == MessageState.Failed);
         int open = record.Children.Count(child => child.State is MessageState.Pending or MessageState.Dispatched);
+        string stopped = open > 0 && facts.Stopped ? $" {WhyPending.NobodyRuns}" : "";
         string led = record.Children.Count == 0 ? "It led to no further message."
-            : failed > 0 ? $"Of the {record.Children.Count} messages it led to, {failed} failed: ask why for {record.Children.First(child => child.State == MessageState.Failed).Envelope.Id}."
-            : open > 0 ? $"Of the {record.Children.Count} messages it led to, {open} are still on their way."
-            : $"The {record.Children.Count} messages it led to have ended as well.";
+            : failed > 0 ? $"It led to {Messages(record.Children.Count)}, of which {failed} failed: ask why for {record.Children.First(child => child.State == MessageState.Failed).Envelope.Id}."
+            : open > 0 ? $"It led to {Messages(record.Children.Count)}, of which {open} {(open == 1 ? "is" : "are")} still on the way.{stopped}"
+            : $"It led to {Messages(record.Children.Count)}, which {(record.Children.Count == 1 ? "has" : "have")} ended as well.";
         return $"It was handled{when}, on attempt {Math.Max(1, entry.Attempt)}. {led}";
     }
 
@@ -117,9 +137,9 @@ internal static class Why
         {
             DeliveryStatus.Read => $"The recipient has read it, at {At(best.At)}; '{name}' took it{when}{id}.",
             DeliveryStatus.Delivered => $"It is on the recipient's device since {At(best.At)}; '{name}' took it{when}{id}. Nobody has said yet that it was read.",
-            DeliveryStatus.Skipped => $"It was left out on purpose{when}: {Because(best.Detail)}.",
+            DeliveryStatus.Skipped => $"It was left out on purpose{when}: {Short(best.Detail)}.",
             _ when record.Receipts.Any(receipt => receipt.Status == DeliveryStatus.Failed) =>
-                $"'{name}' took it{when}{id} and later gave it up: {Because(record.Receipts.Last(receipt => receipt.Status == DeliveryStatus.Failed).Detail)}.",
+                $"'{name}' took it{when}{id} and later gave it up: {Short(record.Receipts.Last(receipt => receipt.Status == DeliveryStatus.Failed).Detail)}.",
             _ => $"'{name}' took it{when}{id}. Nobody has said yet that it arrived.",
         };
     }
@@ -129,17 +149,17 @@ internal static class Why
         string id = entry.Envelope.Id.ToString();
         string when = entry.FinishedAt is { } at ? $" at {At(at)}" : "";
         string replay = $"Nothing more happens by itself; once the cause is mended, 'postroom replay {id}' tries it again.";
-        string error = Because(entry.Error);
+        string error = Short(entry.Error);
         return entry.FailureKind switch
         {
             FailureKind.Uncertain => $"It left{(entry.SendStartedAt is { } sent ? $" at {At(sent)}" : "")} and no answer came, so nobody can tell whether it arrived: {error}. "
                 + $"Look at the recipient's side: 'postroom journal confirm {id}' if it is there, 'postroom replay {id}' if it is not.",
             FailureKind.Discarded => $"A person gave it up{when}: {error}. 'postroom replay {id}' brings it back.",
-            FailureKind.Exhausted => $"It was given up{when} after {entry.Failures} failed attempts, the last with: {error}. {replay}",
+            FailureKind.Exhausted => $"It was given up{when} after {entry.Failures} failed attempt{(entry.Failures == 1 ? "" : "s")}, the last with: {error}. {replay}",
             FailureKind.Expired => $"Its time was over before its turn came: {error}. 'postroom replay {id}' tries it all the same.",
             FailureKind.Unroutable => $"Nobody takes it: {error}. {replay}",
             FailureKind.Invalid => $"It could not be read: {error}. A replay ends the same way until the program can read it.",
-            FailureKind.Poison => $"It was in work {entry.Deaths} times when the process died, so it is kept away from the workers: {error}. {replay}",
+            FailureKind.Poison => $"It was in work {entry.Deaths} time{(entry.Deaths == 1 ? "" : "s")} when the process died, so it is kept away from the workers: {error}. {replay}",
             FailureKind.Refused => $"The service said no{when}: {error}. Refusals are not repeated. {replay}",
             FailureKind.Timeout => $"Its handler did not finish in time{when}: {error}. {replay}",
             FailureKind.Rejected => $"Its handler refused it{when}: {error}. {replay}",

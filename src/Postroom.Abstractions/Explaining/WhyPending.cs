@@ -3,10 +3,23 @@ namespace Postroom.Explaining;
 /// <summary>Why a message waits: the first reason that holds, the one nearest to the message first.</summary>
 internal static class WhyPending
 {
+    /// <summary>What holds for every message of a store that no runtime has open.</summary>
+    public const string NobodyRuns = "No runtime runs on this store, so nothing happens before one is started with 'postroom run' or a program of your own.";
+
     public static string Explain(JournalRecord record, WhyFacts facts)
     {
         JournalEntry entry = record.Entry;
-        return Behind(facts) ?? Question(entry) ?? Later(record, facts) ?? Held(facts) ?? Paused(entry, facts) ?? Parked(entry, facts) ?? Turn(entry, facts);
+        string? reason = Unserved(entry, facts) ?? Behind(facts) ?? Question(entry) ?? Later(record, facts) ?? Held(facts) ?? Paused(entry, facts) ?? Parked(entry, facts);
+        return facts.Stopped ? $"{reason ?? $"It waits in queue '{entry.Envelope.Queue}'."} {NobodyRuns}" : reason ?? Turn(entry, facts);
+    }
+
+    /// <summary>Where nobody serves the queue, no other reason matters: also the message ahead waits for that.</summary>
+    private static string? Unserved(JournalEntry entry, WhyFacts facts)
+    {
+        string queue = entry.Envelope.Queue;
+        return facts.Pools is not [] || facts.Receivers > 0 || facts.Parked ? null
+            : Why.LaneOf(queue) is { } lane ? $"No communicator '{lane}' is part of this runtime, so nobody sends it. It goes on as soon as communications.backends.{lane} is configured."
+            : $"Nobody reads queue '{queue}' now. It goes on as soon as a worker pool or a receiver does: name a module with a handler for it, or add one to your program.";
     }
 
     private static string? Behind(WhyFacts facts)
@@ -44,7 +57,7 @@ internal static class WhyPending
         }
 
         string? error = record.Attempts.LastOrDefault(attempt => attempt.Error is not null)?.Error ?? entry.Error;
-        return $"Attempt {entry.Attempt} did not succeed: {Why.Because(error)}. The next one follows at {Why.AtIn(due, facts.Now)}; {Why.Allowed(entry)}.";
+        return $"Attempt {entry.Attempt} did not succeed: {Why.Short(error)}. The next one follows at {Why.AtIn(due, facts.Now)}; {Why.Allowed(entry)}.";
     }
 
     private static string? Held(WhyFacts facts)
@@ -54,7 +67,7 @@ internal static class WhyPending
             return null;
         }
 
-        string problem = communicator.Problem is { } text ? $": {Why.Because(text)}" : "";
+        string problem = communicator.Problem is { } text ? $": {Why.Short(text)}" : "";
         return communicator.Started
             ? $"'{communicator.Name}' cannot send now{problem}. The message is held and goes out as soon as that is mended."
             : $"'{communicator.Name}' has not started{problem}. The message is held and goes out as soon as it starts.";
@@ -64,28 +77,26 @@ internal static class WhyPending
         ? $"Queue '{entry.Envelope.Queue}' is paused. It goes on with 'postroom queues resume {entry.Envelope.Queue}'."
         : null;
 
-    private static string? Parked(JournalEntry entry, WhyFacts facts)
-    {
-        if (facts.Parked)
-        {
-            return $"Nothing in this build handles '{entry.Envelope.Type}' of queue '{entry.Envelope.Queue}', so it is parked. It goes on by itself when a build with that handler starts.";
-        }
-
-        return facts.Pools is [] && Why.LaneOf(entry.Envelope.Queue) is null
-            ? $"Nobody reads queue '{entry.Envelope.Queue}' now. It goes on as soon as a worker pool or a receiver does."
-            : null;
-    }
+    private static string? Parked(JournalEntry entry, WhyFacts facts) => facts.Parked
+        ? $"Nothing in this build handles '{entry.Envelope.Type}' of queue '{entry.Envelope.Queue}', so it is parked. It goes on by itself when a build with that handler starts."
+        : null;
 
     private static string Turn(JournalEntry entry, WhyFacts facts)
     {
         if (facts.Pools?.FirstOrDefault(pool => pool.State is WorkerState.Paused or WorkerState.Faulted) is { } pool)
         {
-            return $"Worker pool '{pool.Name}' is {Why.Word(pool.State)}{(pool.LastError is { } error ? $": {Why.Because(error)}" : "")}. It goes on when the pool works again.";
+            return $"Worker pool '{pool.Name}' is {Why.Word(pool.State)}{(pool.LastError is { } error ? $": {Why.Short(error)}" : "")}. It goes on when the pool works again.";
+        }
+
+        if (facts.Pools is null)
+        {
+            return $"It waits in queue '{entry.Envelope.Queue}'; for what, the store file alone does not tell. A process has the store open: ask it, without --store.";
         }
 
         string again = entry.Attempt > 0 ? $" Attempt {entry.Attempt} ended without success; {Why.Allowed(entry)}." : "";
+        string server = facts.Pools is [] ? "receiver" : "worker";
         return facts.Waiting > 1
-            ? $"It waits for a free worker of queue '{entry.Envelope.Queue}', where {facts.Waiting} messages wait; the oldest go first.{again}"
-            : $"It waits for a free worker of queue '{entry.Envelope.Queue}' and is handled as soon as one is free.{again}";
+            ? $"It waits for a free {server} of queue '{entry.Envelope.Queue}', where {facts.Waiting} messages wait; the oldest go first.{again}"
+            : $"It waits for a free {server} of queue '{entry.Envelope.Queue}' and is handled as soon as one is free.{again}";
     }
 }

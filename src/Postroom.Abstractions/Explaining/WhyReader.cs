@@ -1,32 +1,40 @@
 namespace Postroom.Explaining;
 
+/// <summary>What a text names.</summary>
+/// <param name="Id">The message; null when there is none, or more than one.</param>
+/// <param name="Several">Whether there is more than one.</param>
+internal readonly record struct FoundMessage(MessageId? Id, bool Several)
+{
+    /// <summary>What to tell somebody whose text named no message.</summary>
+    public string Complain(string text) => Several
+        ? $"Several messages begin with '{Names.Shorten(text)}' or are known outside by it. Ids of the same minutes share their first characters: give more of them. 'postroom journal list --text {Names.Shorten(text)}' shows which."
+        : $"No message has the id or outside id '{Names.Shorten(text)}', and none begins with it. 'postroom journal list --text {Names.Shorten(text)}' searches; it may be past its retention.";
+}
+
 /// <summary>Gathers from a journal what <see cref="Why"/> needs. Works on a stopped store as well, where no status is known.</summary>
 internal sealed class WhyReader(IJournal journal, IFacts facts, TimeProvider clock)
 {
     private const int MostLookedAt = 100;
+    private const int ShortestPrefix = 4;
 
-    /// <summary>Finds a message by its id, a unique beginning of it, or its id outside; null when none or several match.</summary>
-    public async ValueTask<MessageId?> FindAsync(string text, CancellationToken cancellationToken)
+    /// <summary>Whether no runtime has the store open.</summary>
+    public bool Stopped { get; init; }
+
+    /// <summary>Finds a message by its id, an id outside, or a unique beginning of its id.</summary>
+    public async ValueTask<FoundMessage> FindAsync(string text, CancellationToken cancellationToken)
     {
         if (MessageId.TryParse(text, out MessageId exact))
         {
-            return exact;
+            return new FoundMessage(exact, Several: false);
         }
 
-        if (text.Length < 4)
-        {
-            return null;
-        }
-
-        List<MessageId> found = await journal.EachAsync(new JournalQuery { Text = text, Limit = MostLookedAt }, cancellationToken)
-            .Take(MostLookedAt)
-            .Where(entry => entry.Envelope.Id.ToString().StartsWith(text, StringComparison.OrdinalIgnoreCase)
-                || entry.OutsideId == text
-                || entry.Envelope.Header(HeaderNames.ChannelMessageId) == text)
-            .Select(entry => entry.Envelope.Id)
-            .Take(2)
-            .ToListAsync(cancellationToken);
-        return found is [var only] ? only : null;
+        // One page: a text that nothing has is not looked for in a whole store.
+        JournalPage looked = await journal.QueryAsync(new JournalQuery { Text = text, Limit = MostLookedAt, WithTotal = false }, cancellationToken);
+        IEnumerable<JournalEntry> similar = looked.Items.Where(entry =>
+            IsArrivalOf(entry, text) || (text.Length >= ShortestPrefix && entry.Envelope.Id.ToString().StartsWith(text, StringComparison.OrdinalIgnoreCase)));
+        JournalPage delivered = await journal.QueryAsync(new JournalQuery { OutsideId = text, Limit = 2 }, cancellationToken);
+        MessageId[] found = [.. delivered.Items.Concat(similar).Select(entry => entry.Envelope.Id).Distinct().Take(2)];
+        return found.Length == 1 ? new FoundMessage(found[0], Several: false) : new FoundMessage(null, found.Length > 1);
     }
 
     /// <summary>Explains a message; null when it is not kept.</summary>
@@ -42,18 +50,24 @@ internal sealed class WhyReader(IJournal journal, IFacts facts, TimeProvider clo
 
         Envelope envelope = record.Entry.Envelope;
         StoreQueueStats? counts = status?.Counts?.Queues.GetValueOrDefault(envelope.Queue);
+        int receivers = status?.Receivers.GetValueOrDefault(envelope.Queue) ?? 0;
         PoolStatus[]? pools = status is null ? null : [.. status.Pools.Where(pool => pool.Queue == envelope.Queue)];
         return Why.Explain(record, new WhyFacts
         {
             Now = clock.GetUtcNow(),
             Ahead = record.Entry.State == MessageState.Pending ? await AheadAsync(envelope, cancellationToken) : null,
             QueuePaused = await IsPausedAsync(envelope.Queue, cancellationToken),
+            Stopped = Stopped,
             Parked = counts is { Parked: > 0 } && pools is [],
             Pools = pools,
+            Receivers = receivers,
             Communicator = Why.LaneOf(envelope.Queue) is { } lane ? status?.Communicators.FirstOrDefault(communicator => communicator.Name == lane) : null,
             Waiting = counts?.Pending ?? 0,
         });
     }
+
+    /// <summary>Whether the service from which a message came knows it by this id.</summary>
+    private static bool IsArrivalOf(JournalEntry entry, string text) => entry.Envelope.Header(HeaderNames.ChannelMessageId) == text;
 
     private async ValueTask<bool> IsPausedAsync(string queue, CancellationToken cancellationToken) =>
         await facts.GetAsync(FactScopes.Pause, queue, cancellationToken) is not null;

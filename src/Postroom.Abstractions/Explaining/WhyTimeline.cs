@@ -3,13 +3,19 @@ namespace Postroom.Explaining;
 /// <summary>What happened to a message, in order.</summary>
 internal static class WhyTimeline
 {
+    /// <summary>Ids are shown whole, to be copied; one beyond this is no id of any service.</summary>
+    private const int MaxId = 1_024;
+
     public static IReadOnlyList<WhyLine> Of(JournalRecord record)
     {
         JournalEntry entry = record.Entry;
         List<WhyLine> lines = [new(entry.Envelope.CreatedAt, Arrival(entry.Envelope))];
+        lines.AddRange(record.Audit.Select(audit => new WhyLine(audit.At, Audit(audit)))); // before what it led to at the same instant
+        string? told = null;
         foreach (AttemptRecord attempt in record.Attempts)
         {
-            Add(lines, attempt, entry);
+            Add(lines, attempt, entry, told);
+            told = attempt.Error ?? told;
         }
 
         if (entry.State == MessageState.Dispatched && entry.DispatchedAt is { } since && record.Attempts.All(attempt => attempt.Attempt != entry.Attempt))
@@ -23,7 +29,8 @@ internal static class WhyTimeline
         lines.AddRange(record.Receipts.Select(receipt => new WhyLine(receipt.At, Receipt(receipt))));
         if (entry.State == MessageState.Failed && entry.FinishedAt is { } failed)
         {
-            lines.Add(new WhyLine(failed, $"failed ({(entry.FailureKind is { } kind ? Why.Word(kind) : "unknown")}): {Why.Because(entry.Error)}"));
+            string error = entry.Error is not null && entry.Error == told ? "" : $": {Why.Because(entry.Error)}";
+            lines.Add(new WhyLine(failed, $"failed ({(entry.FailureKind is { } kind ? Why.Word(kind) : "unknown")}){error}"));
         }
         else if (entry.State == MessageState.Acked && entry.FinishedAt is { } done && record.Attempts.Count == 0)
         {
@@ -37,14 +44,14 @@ internal static class WhyTimeline
     {
         string from = envelope.From is { } sender ? $" from {sender}" : "";
         string source = envelope.Header(HeaderNames.Source) is { } name ? $" by {name}" : "";
-        string origin = envelope.Header(HeaderNames.ChannelMessageId) is { } id ? $", there known as {Names.Shorten(id)}" : "";
+        string origin = envelope.Header(HeaderNames.ChannelMessageId) is { } id ? $", there known as {Names.Shorten(id, MaxId)}" : "";
         string parent = envelope.ParentId is { } cause ? $", because of message {cause}" : "";
         string replay = envelope.ReplayOf is { } original ? $", as a replay of {original}" : "";
         string verb = envelope.Direction == MessageDirection.Inbound ? "arrived" : "was made";
         return $"{verb}{from}{source}{origin}{parent}{replay} and was stored in queue '{envelope.Queue}' as {envelope.Type}";
     }
 
-    private static void Add(List<WhyLine> lines, AttemptRecord attempt, JournalEntry entry)
+    private static void Add(List<WhyLine> lines, AttemptRecord attempt, JournalEntry entry, string? told)
     {
         if (attempt.StartedAt is { } began)
         {
@@ -59,15 +66,30 @@ internal static class WhyTimeline
         string took = attempt is { StartedAt: { } start, EndedAt: { } end } ? $" after {Why.Span(end - start)}" : "";
         string outcome = attempt.Outcome switch
         {
-            "acked" => "succeeded",
-            "retry" => "did not succeed and will be repeated",
-            "released" => "was given back before it had an outcome",
-            "failed" => "failed for good",
-            "died" => "ended with the process",
-            string other => $"ended: {other}",
+            "acked" => $"succeeded{took}",
+            "retry" => $"ended{took} without success and is repeated",
+            "released" => $"was given back{took}, before it had an outcome",
+            "failed" => $"failed for good{took}",
+            "died" => $"ended{took} with the process",
+            string other => $"ended{took}: {other}",
         };
-        string error = attempt.Error is { } text ? $": {Why.Because(text)}" : "";
-        lines.Add(new WhyLine(attempt.EndedAt ?? attempt.StartedAt ?? entry.Envelope.CreatedAt, $"attempt {attempt.Attempt} {outcome}{took}{error}"));
+        string error = attempt.Error is not { } text ? "" : text == told ? ": the same error" : $": {Why.Because(text)}";
+        lines.Add(new WhyLine(attempt.EndedAt ?? attempt.StartedAt ?? entry.Envelope.CreatedAt, $"attempt {attempt.Attempt} {outcome}{error}"));
+    }
+
+    /// <summary>Who did what, such as <c>replayed by admin</c>.</summary>
+    internal static string Audit(AuditRecord audit)
+    {
+        string what = audit.Action switch
+        {
+            "journal.replay" => "replayed",
+            "journal.discard" => "discarded",
+            "journal.confirm" => "confirmed",
+            "journal.body" => "its content was read",
+            "journal.attachment" => "an attachment was read",
+            string other => other,
+        };
+        return $"{what} by {(audit.User.Length > 0 ? audit.User : "somebody")}{(audit.Result is "" or "done" ? "" : $", refused: {audit.Result}")}";
     }
 
     private static string By(string? owner) => owner is null ? "" : $" with {owner}";

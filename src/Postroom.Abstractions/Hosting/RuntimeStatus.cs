@@ -67,6 +67,9 @@ public sealed record RuntimeStatus
     /// <summary>The worker pools.</summary>
     public IReadOnlyList<PoolStatus> Pools { get; init; } = [];
 
+    /// <summary>How many receivers are open, by queue; queues without one are left out.</summary>
+    public IReadOnlyDictionary<string, int> Receivers { get; init; } = new Dictionary<string, int>();
+
     /// <summary>The sources by name.</summary>
     public IReadOnlyDictionary<string, SourceStatus> Sources { get; init; } = new Dictionary<string, SourceStatus>();
 

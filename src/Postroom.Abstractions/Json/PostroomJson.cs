@@ -14,6 +14,7 @@ namespace Postroom;
 [JsonSerializable(typeof(IncomingMessage))]
 [JsonSerializable(typeof(OutgoingMessage))]
 [JsonSerializable(typeof(DeliveryReceipt))]
+[JsonSerializable(typeof(AuditRecord))]
 [JsonSerializable(typeof(Signal))]
 [JsonSerializable(typeof(MarkRequest))]
 [JsonSerializable(typeof(Dictionary<string, string>))]

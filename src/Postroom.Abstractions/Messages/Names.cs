@@ -76,15 +76,15 @@ public static class Names
     /// <param name="known">The names that exist.</param>
     public static string? Nearest(string wrong, IEnumerable<string> known) => Configuration.NearestName.Find(wrong, known);
 
-    /// <summary>At most 64 characters of a text for an error message, with control characters replaced.</summary>
-    internal static string Shorten(string? text)
+    /// <summary>A text for people with control characters replaced; what is longer than <paramref name="most"/> characters is cut.</summary>
+    internal static string Shorten(string? text, int most = 64)
     {
         if (text is null)
         {
             return "(null)";
         }
 
-        string cut = text.Length <= 64 ? text : string.Concat(text.AsSpan(0, 61), "...");
+        string cut = text.Length <= most ? text : string.Concat(text.AsSpan(0, most - 3), "...");
         return string.Create(cut.Length, cut, static (span, source) =>
         {
             for (int i = 0; i < span.Length; i++)

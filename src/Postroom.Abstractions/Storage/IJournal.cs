@@ -120,7 +120,10 @@ public sealed record JournalQuery
     /// <summary>Made before this instant; null for no bound.</summary>
     public DateTimeOffset? Until { get; init; }
 
-    /// <summary>A text that id, type, address, conversation or error contains; null for all.</summary>
+    /// <summary>The outside service's id of the delivery; null for all.</summary>
+    public string? OutsideId { get; init; }
+
+    /// <summary>A text that id, outside ids, type, address, conversation or error contains; null for all.</summary>
     public string? Text { get; init; }
 
     /// <summary>Oldest first; false (newest first) unless set.</summary>
@@ -212,6 +215,9 @@ public sealed record JournalRecord
 
     /// <summary>What the outside service said, oldest first.</summary>
     public IReadOnlyList<DeliveryReceipt> Receipts { get; init; } = [];
+
+    /// <summary>What people did with it, oldest first; the last 100 entries.</summary>
+    public IReadOnlyList<AuditRecord> Audit { get; init; } = [];
 
     /// <summary>The messages its handler produced.</summary>
     public IReadOnlyList<JournalEntry> Children { get; init; } = [];

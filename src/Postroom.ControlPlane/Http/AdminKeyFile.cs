@@ -10,8 +10,21 @@ internal static class AdminKeyFile
     /// <returns>The path of the file.</returns>
     public static async Task<string> WriteAsync(string dataDirectory, string key, CancellationToken cancellationToken)
     {
-        Directory.CreateDirectory(dataDirectory);
         string path = Path.Combine(dataDirectory, Name);
+        try
+        {
+            await WriteFileAsync(path, key, cancellationToken);
+            return path;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"The key file '{path}' cannot be written: {e.Message.TrimEnd('.')}. The folder has to be one that this user can write and that has room; make it so, or set runtime.dataDirectory to another one.", e);
+        }
+    }
+
+    private static async Task WriteFileAsync(string path, string key, CancellationToken cancellationToken)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
         string temporary = $"{path}.{Problem.NewId()}";
         FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None };
         if (!OperatingSystem.IsWindows())
@@ -34,8 +47,6 @@ internal static class AdminKeyFile
             File.Delete(temporary);
             throw;
         }
-
-        return path;
     }
 
     /// <summary>The key; null when there is no file or no key in it.</summary>

@@ -52,7 +52,7 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, A
         await ApiAnswer.WriteAsync(context, view, JournalJson.Default.JournalStatsView);
     }
 
-    /// <summary>One message; with its body for operators who ask.</summary>
+    /// <summary>One message, by its id, an id outside, or a unique beginning of its id; with its body for operators who ask.</summary>
     public async Task OneAsync(HttpContext context)
     {
         bool withBody = ApiQuery.Of(context, "body").Flag("body");
@@ -61,7 +61,14 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, A
             return;
         }
 
-        JournalRecord? record = await FindAsync(context, withBody);
+        FoundMessage found = await new WhyReader(journal, runtime.Facts, clock).FindAsync(TextOf(context), context.RequestAborted);
+        if (found.Several)
+        {
+            await WriteSeveralAsync(context, found);
+            return;
+        }
+
+        JournalRecord? record = found.Id is { } id ? await journal.GetAsync(id, withBody, context.RequestAborted) : null;
         if (record is not null && withBody)
         {
             await audit.WriteAsync(context, "journal.body", record.Entry.Envelope.Id.ToString(), record.Entry.Envelope.Id);
@@ -75,9 +82,15 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, A
     public async Task WhyAsync(HttpContext context)
     {
         WhyReader reader = new(journal, runtime.Facts, clock);
-        MessageId? id = await reader.FindAsync(context.Request.RouteValues["id"] as string ?? "", context.RequestAborted);
+        FoundMessage found = await reader.FindAsync(TextOf(context), context.RequestAborted);
+        if (found.Several)
+        {
+            await WriteSeveralAsync(context, found);
+            return;
+        }
+
         RuntimeStatus status = await runtime.GetStatusAsync(context.RequestAborted);
-        WhyReport? report = id is { } found ? await reader.ReadAsync(found, status, context.RequestAborted) : null;
+        WhyReport? report = found.Id is { } id ? await reader.ReadAsync(id, status, context.RequestAborted) : null;
         WhyView? view = report is null ? null : WhyView.Of(report);
         await ApiAnswer.WriteOrNotFoundAsync(context, view, JournalJson.Default.WhyView, "such message");
     }
@@ -130,9 +143,10 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, A
 
         try
         {
+            DateTimeOffset asked = clock.GetUtcNow(); // its handler may be done before this call returns
             ReplayOptions options = new() { Force = request.Force, KeepAttempts = request.KeepAttempts, User = context.Features.Get<ApiKey>()?.Name };
             MessageId replayed = await journal.ReplayAsync(id, options, context.RequestAborted);
-            await audit.WriteAsync(context, "journal.replay", id.ToString(), id);
+            await audit.WriteAsync(context, "journal.replay", id.ToString(), id, at: asked);
             context.Response.StatusCode = StatusCodes.Status202Accepted;
             await ApiAnswer.WriteAsync(context, new ReplayView(replayed.ToString()), JournalJson.Default.ReplayView);
         }
@@ -154,9 +168,13 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, A
 
     private async ValueTask<JournalRecord?> FindAsync(HttpContext context, bool withBody)
     {
-        string text = context.Request.RouteValues["id"] as string ?? "";
-        return MessageId.TryParse(text, out MessageId id) ? await journal.GetAsync(id, withBody, context.RequestAborted) : null;
+        return MessageId.TryParse(TextOf(context), out MessageId id) ? await journal.GetAsync(id, withBody, context.RequestAborted) : null;
     }
+
+    private static string TextOf(HttpContext context) => context.Request.RouteValues["id"] as string ?? "";
+
+    private static Task WriteSeveralAsync(HttpContext context, FoundMessage found) =>
+        new Problem { Status = 409, Code = ProblemCode.Conflict, Detail = found.Complain(TextOf(context)) }.WriteAsync(context);
 
     private async Task WriteFileAsync(HttpContext context, MessageId id, string action, ReadOnlyMemory<byte>? data, string name, string contentType)
     {

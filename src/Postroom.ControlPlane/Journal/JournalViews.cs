@@ -127,6 +127,8 @@ internal sealed record MessageDetailView
 
     public required IReadOnlyList<ReceiptView> Receipts { get; init; }
 
+    public required IReadOnlyList<AuditView> Audit { get; init; }
+
     public required IReadOnlyList<MessageView> Children { get; init; }
 
     public required IReadOnlyList<MessageView> Group { get; init; }
@@ -149,6 +151,7 @@ internal sealed record MessageDetailView
             Attempts = [.. record.Attempts.Select(attempt => new AttemptView(
                 attempt.Attempt, attempt.StartedAt, attempt.EndedAt, attempt.Outcome, attempt.Kind is { } kind ? Why.Word(kind) : null, attempt.Error, attempt.Owner))],
             Receipts = [.. record.Receipts.Select(ReceiptView.Of)],
+            Audit = [.. record.Audit.Select(entry => new AuditView(entry.At, entry.User, entry.Action, entry.Result, WhyTimeline.Audit(entry)))],
             Children = [.. record.Children.Select(MessageView.Of)],
             Group = [.. record.Copies.Select(MessageView.Of)],
             Body = !withBody ? null : isText ? Encoding.UTF8.GetString(body) : Convert.ToBase64String(body),
@@ -162,6 +165,9 @@ internal sealed record AttachmentView(int Number, string Name, string ContentTyp
 
 /// <summary>One attempt.</summary>
 internal sealed record AttemptView(int Attempt, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, string Outcome, string? Kind, string? Error, string? Owner);
+
+/// <summary>What somebody did to the message, also in words.</summary>
+internal sealed record AuditView(DateTimeOffset At, string User, string Action, string Result, string Text);
 
 /// <summary>What the outside service said once.</summary>
 internal sealed record ReceiptView(string Status, DateTimeOffset At, string? OutsideId, string? Detail, IReadOnlyList<string> Parts, IReadOnlyList<string> Degraded, IReadOnlyList<RecipientResult> Recipients)

@@ -31,6 +31,10 @@ internal sealed record StatusView
 
     public RecoveryView? Recovery { get; init; }
 
+    public required IReadOnlyList<PoolView> Pools { get; init; }
+
+    public required IReadOnlyList<CommunicatorView> Communicators { get; init; }
+
     public required IReadOnlyDictionary<string, string> Modules { get; init; }
 
     public required IReadOnlyList<string> Notices { get; init; }
@@ -49,6 +53,8 @@ internal sealed record StatusView
         Store = status.Store,
         Counts = status.Counts is { } counts ? CountsView.Of(counts, queue: null, now) : null,
         Recovery = status.Recovery is { } recovery ? RecoveryView.Of(recovery) : null,
+        Pools = [.. status.Pools.Select(PoolView.Of)],
+        Communicators = [.. status.Communicators.Select(communicator => CommunicatorView.Of(communicator, status.Counts, now))],
         Modules = status.Modules,
         Notices = status.Notices,
     };

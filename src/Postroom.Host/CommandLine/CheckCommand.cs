@@ -5,7 +5,7 @@ internal static class CheckCommand
 {
     public static async Task<int> RunAsync(HostArguments arguments, bool preflight, CancellationToken cancellationToken)
     {
-        await using HostedRuntime host = HostedRuntime.Create(arguments, configure: null, welcome: true, output: null);
+        await using HostedRuntime host = HostedRuntime.Create(arguments, configure: null, standalone: true, output: null);
         CompositionReport report = await host.Runtime.CheckAsync(cancellationToken);
         if (preflight)
         {
@@ -18,6 +18,7 @@ internal static class CheckCommand
             return ExitCodes.Done;
         }
 
+        Output.List("Configuration files", report.Files.Count > 0 ? report.Files : [$"none; there is no postroom.yaml, .yml or .json in {Environment.CurrentDirectory}"]);
         Output.List("Modules", report.Modules);
         Output.List("Queues", report.Queues);
         Output.List("Handlers", report.Handlers);
@@ -25,7 +26,7 @@ internal static class CheckCommand
         Output.List("Worker pools", report.Pools);
         Output.List("Communicators", report.Communicators);
         Output.List("Notices", report.Notices);
-        Console.WriteLine("The configuration is valid.");
+        Console.WriteLine(report.Notices.Count == 0 ? "The configuration is valid." : "The configuration is valid; mind the notices above.");
         return ExitCodes.Done;
     }
 }

@@ -1,3 +1,4 @@
+using Postroom.Explaining;
 using Postroom.Sqlite;
 
 namespace Postroom.Host;
@@ -5,6 +6,9 @@ namespace Postroom.Host;
 /// <summary>The journal of a store file that no runtime has open: it reads and changes nothing.</summary>
 internal sealed class ColdJournal(SqliteJournalReader reader) : IJournal, IFacts
 {
+    /// <summary>Finds and explains its messages.</summary>
+    public WhyReader Reader(bool stopped) => new(this, this, TimeProvider.System) { Stopped = stopped };
+
     public ValueTask<JournalPage> QueryAsync(JournalQuery query, CancellationToken cancellationToken) => new(reader.Query(query));
 
     public ValueTask<JournalRecord?> GetAsync(MessageId id, bool withBody, CancellationToken cancellationToken) => new(reader.Get(id, withBody));

@@ -16,6 +16,11 @@ internal static class DoctorCommand
     {
         ConfigurationSnapshot settings = await ReadCommands.SettingsAsync(arguments, cancellationToken);
         string path = ReadCommands.StorePath(arguments, settings);
+        if (acceptLoss is null ? backup is not null && !File.Exists(path) : !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))))
+        {
+            throw new NotReachableException($"There is no store '{path}'. Name the file with --store, or set store.path as the runtime has it.");
+        }
+
         if (acceptLoss is { } missing)
         {
             SqliteMaintenance.AcceptLoss(path, missing);
@@ -28,7 +33,14 @@ internal static class DoctorCommand
             return Tell(arguments, [new Finding(true, $"Copied '{path}' to '{backup}' ({Output.Size(new FileInfo(backup).Length)}).")]);
         }
 
-        return Tell(arguments, [new Finding(true, $"SQLite {SqliteStore.LibraryVersion}"), .. Files(path, settings)]);
+        Finding[] findings =
+        [
+            new Finding(true, $"SQLite {SqliteStore.LibraryVersion}"),
+            Writable(arguments.Store is null ? "store.path" : "--store", Path.GetDirectoryName(Path.GetFullPath(path))!),
+            Writable("runtime.dataDirectory", Path.GetFullPath(settings.Get<RuntimeOptions>("runtime").DataDirectory)),
+            .. Files(path, settings),
+        ];
+        return Tell(arguments, findings);
     }
 
     private static int Tell(HostArguments arguments, IReadOnlyList<Finding> findings)
@@ -46,6 +58,28 @@ internal static class DoctorCommand
         }
 
         return findings.All(finding => finding.Good) ? ExitCodes.Done : ExitCodes.Failed;
+    }
+
+    /// <summary>Whether a folder can be written or, where it does not exist, made. Leaves nothing behind.</summary>
+    private static Finding Writable(string setting, string folder)
+    {
+        string there = folder;
+        while (!Path.Exists(there) && Path.GetDirectoryName(there) is { } parent)
+        {
+            there = parent;
+        }
+
+        try
+        {
+            string probe = Path.Combine(there, $".postroom-{Guid.NewGuid():N}");
+            using FileStream written = new(probe, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Options = FileOptions.DeleteOnClose });
+            return new(true, there == folder ? $"Folder '{folder}' of {setting} can be written." : $"Folder '{folder}' of {setting} does not exist yet and can be made.");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            string why = File.Exists(there) ? $"'{there}' is a file" : $"user '{Environment.UserName}' may not write '{there}'";
+            return new(false, $"Folder '{folder}' of {setting} cannot be {(there == folder ? "written" : "made")}: {why}. Give that user the right, or set {(setting == "--store" ? "store.path" : setting)} to another folder.");
+        }
     }
 
     private static Finding Readable(string path)

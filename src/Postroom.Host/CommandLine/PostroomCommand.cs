@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using Postroom.Configuration;
 
 namespace Postroom.Host;
@@ -7,6 +9,8 @@ namespace Postroom.Host;
 /// <summary>The command line: global options and commands. Errors go to standard error as what, why and what to do.</summary>
 internal static class PostroomCommand
 {
+    private const string RunName = "run";
+
     private static readonly Option<string?> Config = new("--config") { Description = "The platform configuration file (YAML or JSON).", HelpName = "FILE", Recursive = true };
     private static readonly Option<string?> AppConfig = new("--app-config") { Description = "The application's configuration file; it wins over the platform's.", HelpName = "FILE", Recursive = true };
     private static readonly Option<string[]> Set = new("--set") { Description = "One setting; wins over every file.", HelpName = "KEY=VALUE", Recursive = true, AllowMultipleArgumentsPerToken = false };
@@ -16,18 +20,13 @@ internal static class PostroomCommand
     private static readonly Option<bool> Json = new("--json") { Description = "Print JSON.", Recursive = true };
     private static readonly Option<bool> Quiet = new("--quiet") { Description = "Print results only.", Recursive = true };
 
+    /// <summary>Whether a word is a command that talks to a runtime or looks at its files instead of being one.</summary>
+    public static bool IsCommand(string word) => word != RunName && Root().Subcommands.Any(command => command.Name == word);
+
     /// <summary>Parses and runs; returns the exit code.</summary>
     public static async Task<int> RunAsync(string[] args)
     {
-        RootCommand root = new("Postroom: a durable, message-driven application runtime.") { Config, AppConfig, Set, Url, Token, Store, Json, Quiet };
-        root.Subcommands.Add(Run());
-        root.Subcommands.Add(Check());
-        root.Subcommands.Add(Status());
-        root.Subcommands.Add(Journal());
-        root.Subcommands.Add(Why());
-        root.Subcommands.Add(Replay());
-        root.Subcommands.Add(Doctor());
-
+        Command root = Root();
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
@@ -41,7 +40,7 @@ internal static class PostroomCommand
                 .Concat(parsed.CommandResult.Command.Subcommands.Select(command => command.Name))
                 .Concat(root.Options.Concat(parsed.CommandResult.Command.Options).Select(option => option.Name));
             string hint = unknown is not null && Names.Nearest(unknown, known) is { } near ? $"Did you mean '{near}'? " : "";
-            await Console.Error.WriteLineAsync($"{hint}'postroom {(parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ")}--help' lists what there is.");
+            await Console.Error.WriteLineAsync($"{hint}'{PathOf(parsed.CommandResult)} --help' lists what there is.");
             return ExitCodes.Usage;
         }
 
@@ -81,11 +80,59 @@ internal static class PostroomCommand
         }
     }
 
+    private static Command Root()
+    {
+        // No RootCommand: that one is named after the assembly, and people call the program 'postroom'.
+        Command root = new("postroom", "Postroom: a durable, message-driven application runtime.")
+        {
+            new HelpOption(), new VersionOption(), Config, AppConfig, Set, Url, Token, Store, Json, Quiet,
+        };
+        root.Subcommands.Add(Run());
+        root.Subcommands.Add(Check());
+        root.Subcommands.Add(Status());
+        root.Subcommands.Add(Journal());
+        root.Subcommands.Add(Why());
+        root.Subcommands.Add(Replay());
+        root.Subcommands.Add(Doctor());
+        return root;
+    }
+
+    /// <summary>The words that lead to a command, such as <c>postroom journal list</c>.</summary>
+    private static string PathOf(CommandResult command) => command.Parent is CommandResult parent ? $"{PathOf(parent)} {command.Command.Name}" : command.Command.Name;
+
+    /// <summary>Refuses options that a command would otherwise take and leave unused.</summary>
+    private static void Refuse(Command command, string use, params Option[] unused) => command.Validators.Add(result =>
+    {
+        foreach (Option option in unused.Where(option => result.GetResult(option) is not null))
+        {
+            result.AddError($"'postroom {command.Name}' has no use for {option.Name}, which is for commands that {(option == Store ? "read a store file" : "talk to a runtime")}. Leave it out; {use}.");
+        }
+    });
+
+    /// <summary>An option for a whole number within bounds; anything else is refused in words.</summary>
+    private static Option<long?> Number(string name, string description, long least, long most, string? helpName = null) => new(name)
+    {
+        Description = description,
+        HelpName = helpName,
+        CustomParser = result =>
+        {
+            string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+            if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) && number >= least && number <= most)
+            {
+                return number;
+            }
+
+            result.AddError($"{name} is '{Names.Shorten(text)}'; it must be a whole number {(most == long.MaxValue ? $"of at least {least}" : $"from {least} to {most}")}.");
+            return null;
+        },
+    };
+
     private static Command Run()
     {
         Option<bool> paused = new("--paused") { Description = "Start without sources." };
-        Command command = new("run", "Starts the runtime in the foreground. Example: postroom run --set store.path=data/postroom.db") { paused };
+        Command command = new(RunName, "Starts the runtime in the foreground. Example: postroom run --set store.path=data/postroom.db") { paused };
         command.SetAction((result, token) => RunCommand.RunAsync(Arguments(result) with { Paused = result.GetValue(paused) }, token));
+        Refuse(command, "the settings server.urls and store.path say where this runtime answers and keeps its data", Url, Token, Store);
         return command;
     }
 
@@ -94,6 +141,7 @@ internal static class PostroomCommand
         Option<bool> preflight = new("--preflight") { Description = "Only validate; print nothing when all is well." };
         Command command = new("check", "Validates configuration and modules and changes nothing. Example: postroom check --config postroom.yaml") { preflight };
         command.SetAction((result, token) => CheckCommand.RunAsync(Arguments(result), result.GetValue(preflight), token));
+        Refuse(command, "it looks at the configuration only", Url, Token, Store);
         return command;
     }
 
@@ -111,11 +159,12 @@ internal static class PostroomCommand
         Option<string?> conversation = new("--conversation") { Description = "The conversation." };
         Option<string?> type = new("--type") { Description = "The payload type." };
         Option<string?> text = new("--text") { Description = "A text that id, type, address, conversation or error contains." };
-        Option<int> limit = new("--limit") { Description = "How many, 1 to 100.", DefaultValueFactory = _ => 50 };
+        state.AcceptOnlyFromAmong([.. Enum.GetNames<MessageState>().Select(name => name.ToLowerInvariant())]);
+        Option<long?> limit = Number("--limit", "How many, 1 to 100; 50 unless given.", 1, 100);
         Command list = new("list", "Finds messages, newest first. Example: postroom journal list --state failed --queue in") { state, queue, conversation, type, text, limit };
         list.SetAction((result, token) => ReadCommands.ListAsync(
             Arguments(result),
-            new JournalFilter(result.GetValue(state) ?? [], result.GetValue(queue), result.GetValue(conversation), result.GetValue(type), result.GetValue(text), result.GetValue(limit)),
+            new JournalFilter(result.GetValue(state) ?? [], result.GetValue(queue), result.GetValue(conversation), result.GetValue(type), result.GetValue(text), (int)(result.GetValue(limit) ?? 50)),
             token));
 
         Argument<string> id = new("ID") { Description = "A message id, an outside id or a unique prefix." };
@@ -146,9 +195,10 @@ internal static class PostroomCommand
     private static Command Doctor()
     {
         Option<string?> backup = new("--backup") { Description = "Make an online, consistent copy of the store.", HelpName = "FILE" };
-        Option<long?> accept = new("--accept-loss") { Description = "Accept that this many acknowledged messages are missing.", HelpName = "N" };
+        Option<long?> accept = Number("--accept-loss", "Accept that this many acknowledged messages are missing.", 0, long.MaxValue, "N");
         Command command = new("doctor", "Checks files, modes, disk and versions; each finding says what to do. Example: postroom doctor --backup copy.db") { backup, accept };
         command.SetAction((result, token) => DoctorCommand.RunAsync(Arguments(result), result.GetValue(backup), result.GetValue(accept), token));
+        Refuse(command, "it looks at the files of this machine", Url, Token);
         return command;
     }
 

@@ -32,14 +32,12 @@ internal sealed record JournalFilter(IReadOnlyList<string> States, string? Queue
 
     public JournalQuery ToQuery(int limit, long? cursor) => new()
     {
-        States = [.. States.Select(state => Enum.TryParse(state, ignoreCase: true, out MessageState known)
-            ? known
-            : throw new ArgumentException($"'{state}' is not a state. Use pending, dispatched, acked or failed."))],
+        States = [.. States.Select(state => Enum.Parse<MessageState>(state, ignoreCase: true))],
         Queue = Queue,
         Conversation = Conversation,
         Type = Type,
         Text = Text,
-        Limit = Math.Clamp(limit, 1, 100),
+        Limit = limit,
         Cursor = cursor,
         WithTotal = false,
     };
@@ -99,15 +97,14 @@ internal static class ReadCommands
             {
                 Output.Json(item, JournalJson.Default.MessageView);
             }
-
-            return ExitCodes.Done;
         }
-
-        foreach (MessageView item in items)
+        else if (items.Count == 0)
         {
-            // One line a message, the id first and whole, so that it can be copied at any width and cut by other tools.
-            string who = item.From ?? item.To ?? "-";
-            Console.WriteLine($"{item.Id}  {item.State,-10} {item.Queue,-14} {item.Type,-16} {who,-24} {item.Attempt}/{item.MaxAttempts}  {Output.At(item.CreatedAt)}  {Cut(item.Error)}".TrimEnd());
+            await Console.Error.WriteLineAsync("No message fits.");
+        }
+        else
+        {
+            PrintList(items, header: !arguments.Quiet);
         }
 
         return ExitCodes.Done;
@@ -120,6 +117,7 @@ internal static class ReadCommands
         ConfigurationSnapshot settings = await SettingsAsync(arguments, cancellationToken);
         using RuntimeClient? client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken);
         MessageDetailView? detail;
+        FoundMessage found = default;
         if (client is not null)
         {
             detail = await client.GetAsync($"journal/{Uri.EscapeDataString(id)}{(withBody ? "?body=true" : "")}", JournalJson.Default.MessageDetailView, cancellationToken);
@@ -127,12 +125,13 @@ internal static class ReadCommands
         else
         {
             using SqliteJournalReader cold = OpenCold(arguments, settings);
-            detail = await FindColdAsync(cold, id, cancellationToken) is { } found && cold.Get(found, withBody) is { } record ? MessageDetailView.Of(record, withBody) : null;
+            found = await new ColdJournal(cold).Reader(stopped: true).FindAsync(id, cancellationToken);
+            detail = found.Id is { } known && cold.Get(known, withBody) is { } record ? MessageDetailView.Of(record, withBody) : null;
         }
 
         if (detail is null)
         {
-            return await NotFoundAsync(id);
+            return await NotFoundAsync(found, id);
         }
 
         Show(arguments, detail, JournalJson.Default.MessageDetailView, PrintDetail);
@@ -144,6 +143,7 @@ internal static class ReadCommands
         ConfigurationSnapshot settings = await SettingsAsync(arguments, cancellationToken);
         using RuntimeClient? client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken);
         WhyView? why;
+        FoundMessage found = default;
         if (client is not null)
         {
             why = await client.GetAsync($"journal/{Uri.EscapeDataString(id)}/why", JournalJson.Default.WhyView, cancellationToken);
@@ -151,16 +151,14 @@ internal static class ReadCommands
         else
         {
             using SqliteJournalReader cold = OpenCold(arguments, settings);
-            ColdJournal journal = new(cold);
-            WhyReader reader = new(journal, journal, TimeProvider.System);
-            why = await reader.FindAsync(id, cancellationToken) is { } found && await reader.ReadAsync(found, null, cancellationToken) is { } report
-                ? new WhyView(report.Id.ToString(), report.State, report.Reason, report.Timeline)
-                : null;
+            WhyReader reader = new ColdJournal(cold).Reader(stopped: !OwnerLock.IsHeld(StorePath(arguments, settings)));
+            found = await reader.FindAsync(id, cancellationToken);
+            why = found.Id is { } known && await reader.ReadAsync(known, null, cancellationToken) is { } report ? WhyView.Of(report) : null;
         }
 
         if (why is null)
         {
-            return await NotFoundAsync(id);
+            return await NotFoundAsync(found, id);
         }
 
         Show(arguments, why, JournalJson.Default.WhyView, static view =>
@@ -179,7 +177,7 @@ internal static class ReadCommands
     /// <summary>The settings in force, without starting anything.</summary>
     public static async Task<ConfigurationSnapshot> SettingsAsync(HostArguments arguments, CancellationToken cancellationToken)
     {
-        await using HostedRuntime host = HostedRuntime.Create(arguments, configure: null, welcome: true, output: null);
+        await using HostedRuntime host = HostedRuntime.Create(arguments, configure: null, standalone: true, output: null);
         return await host.Runtime.LoadSettingsAsync(cancellationToken);
     }
 
@@ -194,15 +192,9 @@ internal static class ReadCommands
             : throw new NotReachableException($"No runtime answers, and there is no store file '{path}'. Start one with 'postroom run', or name a file with --store.");
     }
 
-    private static async Task<MessageId?> FindColdAsync(SqliteJournalReader cold, string id, CancellationToken cancellationToken)
+    private static async Task<int> NotFoundAsync(FoundMessage found, string id)
     {
-        ColdJournal journal = new(cold);
-        return await new WhyReader(journal, journal, TimeProvider.System).FindAsync(id, cancellationToken);
-    }
-
-    private static async Task<int> NotFoundAsync(string id)
-    {
-        await Console.Error.WriteLineAsync($"No message has the id or outside id '{id}', or several begin with it: ids of the same minutes share their first characters, so give more of them. 'postroom journal list --text {id}' searches; it may also be past its retention.");
+        await Console.Error.WriteLineAsync(found.Complain(id));
         return ExitCodes.Failed;
     }
 
@@ -230,13 +222,37 @@ internal static class ReadCommands
                 counts.Queues.OrderBy(pair => pair.Key, StringComparer.Ordinal)
                     .Select(pair => (IReadOnlyList<string>)[pair.Key, $"{pair.Value.Pending}", $"{pair.Value.Dispatched}", $"{pair.Value.Acked}", $"{pair.Value.Failed}"]));
         }
+
+        Output.Table(
+            ["pool", "queue", "state", "busy", "processed", "failed"],
+            status.Pools.Select(pool => (IReadOnlyList<string>)[pool.Name, pool.Queue, pool.State, $"{pool.Busy}/{pool.Parallelism}", $"{pool.Processed}", $"{pool.Failed}"]));
+        Output.Table(
+            ["channel", "kind", "state", "labels"],
+            status.Communicators.Select(channel => (IReadOnlyList<string>)
+                [channel.Name, channel.Kind, channel.Problem ?? (channel.Started ? "started" : "not started"), string.Join(", ", channel.Labels)]));
+    }
+
+    private static void PrintList(IReadOnlyList<MessageView> items, bool header)
+    {
+        if (header)
+        {
+            Console.WriteLine($"{"ID",-36}  {"STATE",-10} {"QUEUE",-14} {"TYPE",-16} {"FROM OR TO",-24} {"TRIES",-5}  {"CREATED",-23}  ERROR");
+        }
+
+        foreach (MessageView item in items)
+        {
+            // One line a message, the id first and whole, so that it can be copied at any width and cut by other tools.
+            string who = item.From ?? item.To ?? "-";
+            string tries = $"{item.Attempt}/{item.MaxAttempts}";
+            Console.WriteLine($"{item.Id}  {item.State,-10} {item.Queue,-14} {item.Type,-16} {who,-24} {tries,-5}  {Output.At(item.CreatedAt)}  {Cut(item.Error)}".TrimEnd());
+        }
     }
 
     private static void PrintDetail(MessageDetailView detail)
     {
         MessageView message = detail.Message;
         Console.WriteLine($"{message.Id}  {message.State}{(message.Kind is null ? "" : $" ({message.Kind})")}");
-        Console.WriteLine($"  {message.Type} in {message.Queue}, {message.BodyLength} bytes of {message.ContentType}");
+        Console.WriteLine($"  '{message.Type}' in queue '{message.Queue}', {message.BodyLength} bytes of {message.ContentType}");
         Console.WriteLine($"  from {message.From ?? "-"} to {message.To ?? "-"}, conversation {message.Conversation ?? "-"}");
         Console.WriteLine($"  created {Output.At(message.CreatedAt)}, finished {Output.At(message.FinishedAt)}");
         if (message.Error is not null)
@@ -254,9 +270,14 @@ internal static class ReadCommands
             Console.WriteLine($"  receipt {receipt.Status} {Output.At(receipt.At)} {receipt.OutsideId} {receipt.Detail}");
         }
 
+        foreach (AuditView entry in detail.Audit)
+        {
+            Console.WriteLine($"  {Output.At(entry.At)} {entry.Text}");
+        }
+
         foreach (MessageView child in detail.Children)
         {
-            Console.WriteLine($"  child {child.Id}: {child.Type} in {child.Queue}, {child.State}");
+            Console.WriteLine($"  child {child.Id}: '{child.Type}' in queue '{child.Queue}', {child.State}");
         }
 
         if (detail.Body is not null)
@@ -265,5 +286,5 @@ internal static class ReadCommands
         }
     }
 
-    private static string Cut(string? text) => text is null ? "" : text.Length <= 60 ? text : string.Concat(text.AsSpan(0, 57), "...");
+    private static string Cut(string? text) => text is null ? "" : text.Length <= 60 ? text : $"{Redactor.Cut(text, 59)}…";
 }

@@ -1,5 +1,6 @@
 using Postroom.Configuration;
 using Postroom.ControlPlane;
+using Postroom.Explaining;
 
 namespace Postroom.Host;
 
@@ -14,29 +15,35 @@ internal static class ReplayCommand
         int code = ExitCodes.Done;
         foreach (string id in ids)
         {
-            // The story finds messages by prefix and outside id as well.
-            WhyView? found = await client.GetAsync($"journal/{Uri.EscapeDataString(id)}/why", JournalJson.Default.WhyView, cancellationToken);
-            ReplayView? replayed = found is null
-                ? null
-                : await client.PostAsync($"journal/{found.Id}/replay", force ? "{\"force\":true}" : "{}", JournalJson.Default.ReplayView, cancellationToken);
-            if (replayed is null)
+            try
             {
-                await Console.Error.WriteLineAsync($"No message has the id, outside id or unique prefix '{id}'.");
-                code = ExitCodes.Failed;
+                await ReplayAsync(client, arguments, id, force, cancellationToken);
             }
-            else
+            catch (InvalidOperationException e)
             {
-                if (arguments.Json)
-                {
-                    Output.Json(replayed, JournalJson.Default.ReplayView);
-                }
-                else
-                {
-                    Console.WriteLine($"{replayed.Id} is due again.");
-                }
+                // The others may be replayed all the same.
+                await Console.Error.WriteLineAsync(e.Message);
+                code = ExitCodes.Failed;
             }
         }
 
         return code;
+    }
+
+    private static async Task ReplayAsync(RuntimeClient client, HostArguments arguments, string id, bool force, CancellationToken cancellationToken)
+    {
+        // The story finds messages by prefix and outside id as well.
+        WhyView found = await client.GetAsync($"journal/{Uri.EscapeDataString(id)}/why", JournalJson.Default.WhyView, cancellationToken)
+            ?? throw new InvalidOperationException(default(FoundMessage).Complain(id));
+        ReplayView replayed = await client.PostAsync($"journal/{found.Id}/replay", force ? "{\"force\":true}" : "{}", JournalJson.Default.ReplayView, cancellationToken)
+            ?? throw new InvalidOperationException(default(FoundMessage).Complain(id));
+        if (arguments.Json)
+        {
+            Output.Json(replayed, JournalJson.Default.ReplayView);
+        }
+        else
+        {
+            Console.WriteLine(replayed.Id == found.Id ? $"{replayed.Id} is due again." : $"{replayed.Id} repeats {found.Id}.");
+        }
     }
 }

@@ -30,7 +30,7 @@ internal static class RunCommand
             starting.CancelAsync();
         });
 
-        await using HostedRuntime host = HostedRuntime.Create(arguments, configure, welcome: true, Console.Out);
+        await using HostedRuntime host = HostedRuntime.Create(arguments, configure, standalone: true, Console.Out);
         try
         {
             await host.StartAsync(starting.Token);
@@ -58,23 +58,16 @@ internal static class RunCommand
     private static void Announce(HostedRuntime host)
     {
         string address = host.Addresses.Count > 0 ? host.Addresses[0] : "";
-        StoreOptions store = host.Runtime.Configuration.Current.Get<StoreOptions>("store");
         RuntimeOptions options = host.Runtime.Configuration.Current.Get<RuntimeOptions>("runtime");
         Console.WriteLine();
         Console.WriteLine($"  Postroom {HostedRuntime.ProgramVersion} is ready (process {Environment.ProcessId}).");
-        if (address.Length > 0 && host.Runtime.View.FindChannel("emulator") is not null)
-        {
-            Console.WriteLine($"  Web chat:  {address}/chat");
-        }
-
+        Console.WriteLine($"  Web chat:  {host.ChatLink ?? $"none; {string.Join(" and ", FirstStart.WebChat)} add it"}");
         if (address.Length > 0)
         {
             Console.WriteLine($"  Status:    {address}/api/v1/status (key in {Path.Combine(options.DataDirectory, "admin.key")})");
         }
 
-        Console.WriteLine(store.Kind == "sqlite"
-            ? $"  Data:      {Path.GetFullPath(store.Path)} (SQLite {Sqlite.SqliteStore.LibraryVersion}, {store.Synchronous.ToString().ToLowerInvariant()})"
-            : $"  Data:      {store.Kind}: {host.Runtime.Store.Features.Promise}");
+        Console.WriteLine($"  Data:      {host.DataPlace}");
         Console.WriteLine("  Stop with Ctrl+C.");
         Console.WriteLine();
     }

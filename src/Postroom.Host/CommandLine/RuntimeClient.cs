@@ -47,7 +47,11 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
         if (key is null)
         {
             http.Dispose();
-            throw new NotReachableException($"The runtime at {url} needs a key. Pass --token; without --url the key in '{Path.Combine(data, "admin.key")}' is used while that runtime runs.");
+            throw new NotReachableException(arguments.Url is not null
+                ? $"The runtime at {url} needs a key. Pass it with --token; the key of this folder is for the runtime of this folder only."
+                : !OwnsStore(settings)
+                    ? $"A runtime answers at {url}, but none has the store '{Path.GetFullPath(settings.Get<StoreOptions>("store").Path)}' of these settings open, so it is another one. Give the settings that one was started with (--config, --set), or name it with --url and --token."
+                    : $"The runtime at {url} needs a key, and there is none in '{Path.Combine(data, AdminKeyFile.Name)}'. Pass one with --token, or set runtime.dataDirectory as the runtime has it.");
         }
 
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
@@ -85,6 +89,11 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
         if (answer.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.TooManyRequests)
         {
             throw new NotReachableException($"The runtime at {http.BaseAddress} does not allow it ({(int)answer.StatusCode}): {Detail(text)}");
+        }
+
+        if (answer.StatusCode == HttpStatusCode.Conflict)
+        {
+            throw new InvalidOperationException(Detail(text));
         }
 
         return answer.IsSuccessStatusCode

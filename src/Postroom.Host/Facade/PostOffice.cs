@@ -40,12 +40,20 @@ public sealed class PostOffice : IAsyncDisposable
     /// <param name="configure">Registers what the program adds; null for nothing.</param>
     /// <param name="cancellationToken">Ends the start.</param>
     /// <returns>The running instance; the same one when it is called again.</returns>
+    /// <exception cref="ArgumentException">
+    /// The first word is a command of the command line, such as <c>status</c>: a second runtime beside the first is not what was meant. Other words are the program's own.
+    /// </exception>
     public static async Task<PostOffice> StartAsync(string[]? args = null, Action<IApplicationBuilder>? configure = null, CancellationToken cancellationToken = default)
     {
+        if (args is [{ } word, ..] && PostroomCommand.IsCommand(word))
+        {
+            throw new ArgumentException($"'{word}' is a command of the command line, and this program would start one more runtime. Run 'postroom {word}' in this folder; in a clone of the repository that is './postroom {word}'.");
+        }
+
         await Turn.WaitAsync(cancellationToken);
         try
         {
-            return _running ??= new PostOffice(await HostedRuntime.StartAsync(HostArguments.Parse(args ?? []), configure, welcome: false, cancellationToken));
+            return _running ??= new PostOffice(await HostedRuntime.StartAsync(HostArguments.Parse(args ?? []), configure, cancellationToken));
         }
         finally
         {

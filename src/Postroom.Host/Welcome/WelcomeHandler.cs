@@ -13,7 +13,7 @@ internal sealed class WelcomeHandler : IMessageHandler<IncomingMessage>
         switch (text)
         {
             case "/fail":
-                throw new PermanentException("You asked for a failure with /fail. Look at it with 'postroom why', then replay it.");
+                throw new PermanentException($"You asked for a failure with /fail. Look at it with 'postroom why {context.Envelope.Id}', then replay it.");
             case "/help":
                 context.Reply("I echo what you write, and name files and contact cards. /fail makes a message fail; /crash ends the process while I handle it: start it again and see.");
                 return new ValueTask<HandlerResult>(HandlerResult.Completed);

@@ -142,6 +142,7 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
             Entry = message.ToEntry(withBody) with { BodyLength = BodyLength(id) },
             Attempts = attempts.Count > 0 ? attempts : JournalMoves.OnlyAttempt(message),
             Receipts = Receipts(id),
+            Audit = Audit(id),
             Children = Related("m.parent = ?1 and m.parent is not null", id, id),
             Copies = message.Envelope.GroupId is { } group ? Related("m.group_id = ?1 and m.group_id is not null", group, id) : [],
         };
@@ -204,6 +205,9 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
                 break;
             case StoreQueries.JournalPath.Group:
                 BindId(rows, 2, query.Group!.Value);
+                break;
+            case StoreQueries.JournalPath.OutsideId:
+                rows.BindText(2, query.OutsideId);
                 break;
             case StoreQueries.JournalPath.OpenOfQueue:
                 rows.Bind(2, session.Names.Find(NameTable.QueueKind, query.Queue!) ?? -1);
@@ -306,6 +310,23 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
         }
 
         return receipts;
+    }
+
+    private List<AuditRecord> Audit(MessageId id)
+    {
+        SqliteStatement rows = session.Statement("select at, data from notes where message = ?1 and message is not null and kind = 1 order by no desc limit 100");
+        BindId(rows, 1, id);
+        List<AuditRecord> audit = [];
+        while (rows.Step())
+        {
+            if (JsonSerializer.Deserialize(rows.GetBlob(1), PostroomJson.Default.AuditRecord) is { } entry)
+            {
+                audit.Add(entry with { At = DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(0)) });
+            }
+        }
+
+        audit.Reverse();
+        return audit;
     }
 
     private static DateTimeOffset? Instant(long? milliseconds) => milliseconds is { } value ? DateTimeOffset.FromUnixTimeMilliseconds(value) : null;

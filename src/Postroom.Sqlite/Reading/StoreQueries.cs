@@ -24,6 +24,7 @@ internal static class StoreQueries
         Conversation,
         Parent,
         Group,
+        OutsideId,
         Failed,
         OpenOfQueue,
         Open,
@@ -33,6 +34,7 @@ internal static class StoreQueries
     {
         return query.Parent is not null ? JournalPath.Parent
             : query.Group is not null ? JournalPath.Group
+            : query.OutsideId is not null ? JournalPath.OutsideId
             : query.Conversation is not null ? JournalPath.Conversation
             : query.States is [MessageState.Failed] || query.Kind is not null ? JournalPath.Failed
             : query.States.Count == 0 || query.States.Any(state => state is MessageState.Acked or MessageState.Failed) ? JournalPath.All
@@ -53,6 +55,7 @@ internal static class StoreQueries
                 """,
             JournalPath.Parent => $"{from} and m.parent = ?2 and m.parent is not null {order}",
             JournalPath.Group => $"{from} and m.group_id = ?2 and m.group_id is not null {order}",
+            JournalPath.OutsideId => $"{from} and m.outside_id = ?2 and m.outside_id is not null {order}",
             JournalPath.Failed => $"{from} and m.state = 3 {order}",
             JournalPath.OpenOfQueue => $"{from} and m.queue = ?2 and m.state < 2 {order}",
             JournalPath.Open => $"select {MessageRow.WithoutBody} from messages m indexed by messages_open where {behind} and m.state < 2 {order}",

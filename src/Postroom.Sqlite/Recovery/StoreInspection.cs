@@ -49,7 +49,7 @@ internal sealed record StoreInspection(bool Exists, int Version, long CommitNo, 
         {
             throw failure.IsDamaged || failure.Fault == SqliteFault.Statement
                 ? Damaged(path, failure.Message, failure)
-                : new StoreOpenException(StoreOpenFailure.NotWritable, failure.Message, failure);
+                : NotWritable(path, failure);
         }
     }
 
@@ -68,6 +68,11 @@ internal sealed record StoreInspection(bool Exists, int Version, long CommitNo, 
     public static StoreOpenException Damaged(string path, string what, Exception? cause) => new(
         StoreOpenFailure.Damaged,
         $"'{path}' is damaged: {what}. It was left as it is. Copy it with the files beside it, then restore a backup. 'postroom journal list --store' reads what is still readable.",
+        cause);
+
+    public static StoreOpenException NotWritable(string path, Exception cause) => new(
+        StoreOpenFailure.NotWritable,
+        $"Store '{path}' cannot be opened: {cause.Message.TrimEnd('.')}. Its folder has to be one that this user can write and that has room; make it so, or set store.path to another place.",
         cause);
 
     private static void CheckLength(SqliteConnection connection, string path, WalScanResult wal)

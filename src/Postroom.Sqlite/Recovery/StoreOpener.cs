@@ -60,7 +60,7 @@ internal static class StoreOpener
                 StoreOpenException => failure,
                 InvalidDataException => StoreInspection.Damaged(options.Path, failure.Message, failure),
                 SqliteException { IsDamaged: true } => StoreInspection.Damaged(options.Path, failure.Message, failure),
-                SqliteException or IOException or UnauthorizedAccessException => new StoreOpenException(StoreOpenFailure.NotWritable, failure.Message, failure),
+                SqliteException or IOException or UnauthorizedAccessException => StoreInspection.NotWritable(options.Path, failure),
                 _ => failure,
             };
         }

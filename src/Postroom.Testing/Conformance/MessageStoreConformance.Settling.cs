@@ -243,6 +243,31 @@ public abstract partial class MessageStoreConformance
         }
     }
 
+    /// <summary>What people did with a message is a note of it as well, and its outside id finds it.</summary>
+    [Fact(Timeout = Limit)]
+    public async Task An_audit_note_is_found_with_its_message_and_the_message_by_its_outside_id()
+    {
+        Envelope message = await AppendAsync(Message(queue: "out.mail"));
+        MessageLease lease = await BeginAsync(message);
+        DateTimeOffset at = Clock.GetUtcNow();
+        await Store.WriteAsync(
+            new StoreWrite
+            {
+                Settlements = [new StoreSettlement(lease, Settlement.Acknowledge) { Receipt = new() { Status = DeliveryStatus.Sent, OutsideId = "7", At = at } }],
+                Notes = [new StoreNote(NoteKind.Audit, at, "{\"user\":\"ann\",\"action\":\"journal.replay\",\"result\":\"done\"}"u8.ToArray()) { MessageId = message.Id }],
+            },
+            Cancel);
+
+        AuditRecord audit = Assert.Single((await RecordAsync(message.Id)).Audit);
+        JournalPage found = await Journal.QueryAsync(new JournalQuery { OutsideId = "7" }, Cancel);
+        JournalPage other = await Journal.QueryAsync(new JournalQuery { OutsideId = "77" }, Cancel);
+
+        Assert.Equal(("ann", "journal.replay", "done"), (audit.User, audit.Action, audit.Result));
+        Assert.Equal(at.ToUnixTimeMilliseconds(), audit.At.ToUnixTimeMilliseconds());
+        Assert.Equal(message.Id, Assert.Single(found.Items).Envelope.Id);
+        Assert.Empty(other.Items);
+    }
+
     /// <summary>A later receipt is a note of its message.</summary>
     [Fact(Timeout = Limit)]
     public async Task A_receipt_note_is_found_with_its_message()

@@ -3,7 +3,7 @@ using System.Collections;
 namespace Postroom.Configuration;
 
 /// <summary>
-/// Settings of the environment: <c>POSTROOM__store__path</c>, list items by number, lists and maps as JSON, and a few short names.
+/// Settings of the environment: <c>POSTROOM__store__path</c>, list items by number, lists as <c>[a, b]</c>, lists and maps as JSON, and a few short names.
 /// </summary>
 /// <remarks>
 /// <c>PORT</c> is the port of the first of <c>server.urls</c>. <c>VERIFY_TOKEN</c>, <c>WHATSAPP_CLIENT_TYPE</c>, <c>WHATSAPP_ACCESS_TOKEN</c> and

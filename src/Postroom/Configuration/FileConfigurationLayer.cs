@@ -20,6 +20,9 @@ public sealed class FileConfigurationLayer(string name, string path, bool mustEx
     /// <inheritdoc/>
     public string Name { get; } = name;
 
+    /// <summary>Whether a load has found the file.</summary>
+    internal bool WasRead => _wasThere;
+
     /// <inheritdoc/>
     public async ValueTask<SettingMap> LoadAsync(CancellationToken cancellationToken)
     {

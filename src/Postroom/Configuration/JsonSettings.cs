@@ -165,9 +165,14 @@ internal ref struct JsonSettings
         return new SettingOrigin(_layer, _source, _line, at - _lineStart + 1);
     }
 
-    /// <summary>The reader's reason without its own numbering of lines.</summary>
+    /// <summary>The reader's reason without its own numbering of lines and its advice to programmers.</summary>
     private static string Reason(JsonException e)
     {
+        if (e.Message.Contains("trailing comma", StringComparison.Ordinal))
+        {
+            return "a comma stands before the closing bracket, where JSON has none. Remove it.";
+        }
+
         int numbering = e.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
         return numbering < 0 ? e.Message : e.Message[..numbering];
     }

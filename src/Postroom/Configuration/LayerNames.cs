@@ -20,4 +20,9 @@ public static class LayerNames
 
     /// <summary>Overrides made while running.</summary>
     public const string Overrides = "overrides";
+
+    private static readonly string[] InOrder = [PlatformFile, ApplicationFile, Database, Environment, CommandLine, Overrides];
+
+    /// <summary>Whether one layer wins over another; a layer with another name wins over none of these.</summary>
+    internal static bool IsLater(string layer, string other) => Array.IndexOf(InOrder, layer) > Array.IndexOf(InOrder, other);
 }

@@ -214,17 +214,21 @@ internal static class ProcessSections
         return key;
     }
 
-    /// <summary>The variable PORT arrives as <c>server.port</c>; addresses a later layer wrote in full are left alone.</summary>
+    /// <summary>Gives the first address the port of <c>server.port</c>, as which the variable PORT arrives; addresses that a later layer wrote in full are left alone.</summary>
     private static IReadOnlyList<string> WithPort(SectionReader reader, IReadOnlyList<string> urls)
     {
         int? port = reader.ReadOptionalCount("port", null, 1, 65_535);
-        if (port is null || urls.Count == 0 || reader.OriginOf("urls").Layer is LayerNames.CommandLine or LayerNames.Overrides
-            || !Uri.TryCreate(urls[0], UriKind.Absolute, out Uri? first))
+        bool writtenLater = reader.Has("urls") && LayerNames.IsLater(reader.OriginOf("urls").Layer, reader.OriginOf("port").Layer);
+        if (port is null || urls.Count == 0 || writtenLater)
         {
             return urls;
         }
 
-        return [string.Create(CultureInfo.InvariantCulture, $"{first.Scheme}://{first.Host}:{port}"), .. urls.Skip(1)];
+        // As text: '*' and '+', which stand for every address, are no host of a Uri.
+        string first = urls[0].TrimEnd('/');
+        int colon = first.LastIndexOf(':');
+        bool named = colon > first.IndexOf("://", StringComparison.Ordinal) && colon > first.LastIndexOf(']');
+        return [string.Create(CultureInfo.InvariantCulture, $"{(named ? first[..colon] : first)}:{port}"), .. urls.Skip(1)];
     }
 
     private static void CheckUrls(SectionReader reader, string name, IReadOnlyList<string> urls)

@@ -44,6 +44,36 @@ internal sealed class YamlSettings
         }
     }
 
+    /// <summary>Reads one value of the environment or the command line that is a list such as <c>[a, b]</c>, quotes or not.</summary>
+    /// <returns>The list, or null when the text is something else: then it is a text.</returns>
+    public static SettingNode? TryParseInlineList(string text, SettingOrigin origin)
+    {
+        if (text.Length > SettingText.MaxBytes || text.AsSpan().Trim() is not ['[', .., ']'])
+        {
+            return null;
+        }
+
+        try
+        {
+            // Under a name, so that it is read as a document of settings is.
+            SettingMap document = Parse($"list: {text}", origin.Layer, origin.Source ?? "");
+            return document.Entries is [{ Value: SettingList { Items: var items } }] ? new SettingList([.. items.Select(item => At(item, origin))], origin) { Inline = text } : null;
+        }
+        catch (ConfigurationException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The same node with another origin: lines of a value that has none lead nowhere.</summary>
+    private static SettingNode At(SettingNode node, SettingOrigin origin) => node switch
+    {
+        SettingValue value => new SettingValue(value.Text, origin),
+        SettingList list => new SettingList([.. list.Items.Select(item => At(item, origin))], origin),
+        SettingMap map => new SettingMap([.. map.Entries.Select(entry => KeyValuePair.Create(entry.Key, At(entry.Value, origin)))], origin),
+        _ => node,
+    };
+
     /// <summary>Where the tab in the indentation is: the scanner only tells where the map around it begins.</summary>
     private static (long Line, long Column) FindTab(string text, Mark start)
     {

@@ -28,6 +28,9 @@ internal sealed class Composition
     /// <summary>What an operator should know of the composition.</summary>
     public List<string> Notices { get; } = [];
 
+    /// <summary>The configuration files that were read, in the order of their layers.</summary>
+    public required IReadOnlyList<string> Files { get; init; }
+
     /// <summary>Lets the modules describe themselves, loads the configuration, and checks both.</summary>
     /// <exception cref="ConfigurationException">Something is missing, doubled, dangling or invalid; every problem is listed.</exception>
     public static async Task<Composition> CreateAsync(IReadOnlyList<IApplicationModule> registered, RuntimeSetup setup, CancellationToken cancellationToken)
@@ -40,18 +43,24 @@ internal sealed class Composition
             builder.Run(module);
         }
 
+        ConfigurationSources sources = SourcesOf(builder, registered, setup);
         RuntimeConfiguration configuration;
         try
         {
-            configuration = await RuntimeConfiguration.LoadAsync(SourcesOf(builder, registered, setup), setup.Redactor, setup.Clock, setup.Loggers.CreateLogger("Postroom.Configuration"), cancellationToken);
+            configuration = await RuntimeConfiguration.LoadAsync(sources, setup.Redactor, setup.Clock, setup.Loggers.CreateLogger("Postroom.Configuration"), cancellationToken);
         }
         catch (ConfigurationException e) when (builder.Problems.Count > 0)
         {
             throw new ConfigurationException([.. builder.Problems, .. e.Problems]);
         }
 
-        Composition composition = new(builder, configuration, modules);
+        Composition composition = new(builder, configuration, modules)
+        {
+            Files = [.. sources.Layers.OfType<FileConfigurationLayer>().Where(file => file.WasRead).Select(file => Path.GetFullPath(file.Path))],
+        };
         composition.Arrange();
+        composition.ReportIdleQueues(setup.OpensReceivers);
+        composition.ReportUnknownCommunicators();
         return builder.Problems.Count == 0 ? composition : throw new ConfigurationException(builder.Problems);
     }
 
@@ -143,13 +152,31 @@ internal sealed class Composition
                 Builder.AddProblem($"sources.{name}", $"Source '{name}' brings messages into queue '{into}', which is not declared. Call AddQueue(\"{into}\") in a module.");
             }
         }
+    }
 
-        foreach (string queue in Queues.Names)
+    /// <summary>QU-8. A program may open its receiver of 'in' later; without receivers, what comes in would wait unseen.</summary>
+    private void ReportIdleQueues(bool opensReceivers)
+    {
+        foreach (string queue in Queues.Names.Where(queue => queue != OutboundQueue.Unrouted && !Pools.Values.Any(pool => pool.Queue == queue)))
         {
-            if (queue != OutboundQueue.Unrouted && queue != "in" && !Pools.Values.Any(pool => pool.Queue == queue))
+            if (queue != "in")
             {
                 Notices.Add($"Queue '{queue}' has no worker pool, so its messages wait until a receiver takes them. Call AddWorkers(\"{queue}\"), open a receiver, or remove the queue.");
             }
+            else if (!opensReceivers)
+            {
+                Notices.Add("Queue 'in' has no worker pool, so what comes in waits for ever. Name a module that handles it, such as modules: [welcome], or add a handler for queue 'in' in a module of your own.");
+            }
+        }
+    }
+
+    private void ReportUnknownCommunicators()
+    {
+        CommunicationsConfig communications = Get<CommunicationsConfig>("communications");
+        foreach ((string name, CommunicatorBackendConfig backend) in communications.Backends.Where(pair => communications.Enabled && pair.Value.Enabled && !Builder.Backends.ContainsKey(pair.Value.Type)))
+        {
+            string hint = Builder.Backends.Count == 0 ? "A module makes a type known with RegisterBackend." : NearestName.Hint(backend.Type, Builder.Backends.Keys);
+            Notices.Add($"Communicator '{name}' has the unknown type '{backend.Type}', so its messages are held until a program that knows it runs. {hint}");
         }
     }
 }

@@ -5,6 +5,9 @@ namespace Postroom;
 /// <summary>What a program is composed of, for <c>postroom check</c>.</summary>
 public sealed record CompositionReport
 {
+    /// <summary>The configuration files that were read, in the order of their layers; empty when there was none.</summary>
+    public required IReadOnlyList<string> Files { get; init; }
+
     /// <summary>The modules in the order they start.</summary>
     public required IReadOnlyList<string> Modules { get; init; }
 
@@ -31,6 +34,7 @@ public sealed record CompositionReport
         CommunicationsConfig communications = composition.Get<CommunicationsConfig>("communications");
         return new CompositionReport
         {
+            Files = composition.Files,
             Modules = [.. composition.Modules.Select(module => $"{module.Name} {module.Version}")],
             Queues = [.. composition.Queues.Names.Order(StringComparer.Ordinal)],
             Handlers = [.. composition.Builder.Handlers.Concat(composition.Builder.Fallbacks).Select(entry => $"{entry.Queue}/{entry.Type} → {entry.Name}").Order(StringComparer.Ordinal)],

@@ -123,9 +123,7 @@ public sealed partial class MessageRuntime
         _recovery = await rooms.Lifecycle.OpenAsync(new StoreOpening { Node = Node, Version = _setup.Version }, cancellationToken);
         long parked = await rules.SetAfterRecoveryAsync(cancellationToken);
         _recovery = _recovery with { Parked = parked };
-        LogRecovered(
-            _recovery.Run, _recovery.PreviousRunClean ? "clean" : "not clean", _recovery.Pending, _recovery.Redelivered, _recovery.Poisoned, _recovery.Uncertain,
-            _recovery.Expired, _recovery.Parked, _recovery.Duration);
+        LogOpened(_recovery);
         foreach (string notice in Notices())
         {
             LogNotice(notice);
@@ -148,6 +146,19 @@ public sealed partial class MessageRuntime
         {
             await rooms.Conversations.CompleteAsync(conversation);
         }
+    }
+
+    private void LogOpened(RecoveryReport recovery)
+    {
+        if (recovery.Run == 1)
+        {
+            LogNewStore();
+            return;
+        }
+
+        LogRecovered(
+            recovery.Run, recovery.PreviousRunClean ? "clean" : "not clean", recovery.Pending, recovery.Redelivered, recovery.Poisoned, recovery.Uncertain,
+            recovery.Expired, recovery.Parked, recovery.Duration);
     }
 
     /// <summary>Messages of queues that this build does not declare wait until one does; nobody would see them otherwise.</summary>

@@ -251,6 +251,9 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
     [LoggerMessage(521, LogLevel.Warning, "{Notice}")]
     private partial void LogNotice(string notice);
 
+    [LoggerMessage(523, LogLevel.Information, "The store is new; this is its first run.")]
+    private partial void LogNewStore();
+
     [LoggerMessage(522, LogLevel.Information, "Recovered run {Run} (previous run {Clean}): {Pending} pending, {Redelivered} redelivered, {Poisoned} poisoned, {Uncertain} uncertain, {Expired} expired, {Parked} parked, in {Duration}.")]
     private partial void LogRecovered(long run, string clean, long pending, long redelivered, long poisoned, long uncertain, long expired, long parked, TimeSpan duration);
 }

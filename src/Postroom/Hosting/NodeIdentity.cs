@@ -30,7 +30,7 @@ internal static class NodeIdentity
             File.WriteAllText(file, made + "\n");
             return made;
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Without a place to keep it, the id lasts for this run; only the owner texts of leases show it.
             return Make();

@@ -28,6 +28,9 @@ public sealed record RuntimeSetup
     /// <summary>Starts without sources; false unless set.</summary>
     public bool Paused { get; init; }
 
+    /// <summary>Whether the program may open receivers, so that even queue <c>in</c> may do without a worker pool; true unless set.</summary>
+    public bool OpensReceivers { get; init; } = true;
+
     /// <summary>Modules that the setting <c>modules</c> may name.</summary>
     public IReadOnlyList<IApplicationModule> KnownModules { get; init; } = [];
 }

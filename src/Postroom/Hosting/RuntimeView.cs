@@ -28,6 +28,8 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
             Counts = open ? await runtime.Store.GetStatsAsync(null, cancellationToken) : null,
             Recovery = runtime.Recovery,
             Pools = [.. runtime.Workers.GetStatus(), .. runtime.Rooms.Outbound.Lanes.Select(lane => lane.Pool.Status())],
+            Receivers = runtime.Rooms.Queues.Names.ToDictionary(queue => queue, runtime.Rooms.Activity.Consumers, StringComparer.Ordinal)
+                .Where(pair => pair.Value > 0).ToDictionary(StringComparer.Ordinal),
             Sources = runtime.Rooms.Sources.Status(),
             Communicators = [.. runtime.Rooms.Outbound.Routes.All.Select(Describe)],
             Modules = runtime.Composition?.Modules.ToDictionary(module => module.Name, module => module.Version, StringComparer.Ordinal) ?? [],

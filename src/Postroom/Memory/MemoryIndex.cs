@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
 using Postroom.Storage;
 
 namespace Postroom.Memory;
@@ -6,6 +7,8 @@ namespace Postroom.Memory;
 /// <summary>Finds messages by id and dedup key, keeps the last finished ones, and answers journal queries by looking at all of them.</summary>
 internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options, RetentionOptions retention)
 {
+    private const int MaxAudit = 100;
+
     private readonly ConcurrentDictionary<MessageId, OpenMessage> _byId = new();
     private readonly Dictionary<(string Queue, string Key), DedupEntry> _dedup = [];
     private readonly Queue<((string Queue, string Key) Key, DedupEntry Entry)> _dedupOrder = new();
@@ -100,10 +103,24 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
 
     public void AddNote(StoreNote note)
     {
-        if (note is { Kind: NoteKind.Receipt, MessageId: { } id } && Find(id) is { } message
-            && System.Text.Json.JsonSerializer.Deserialize(note.Data.Span, PostroomJson.Default.DeliveryReceipt) is { } receipt)
+        if (note.MessageId is not { } id || Find(id) is not { } message)
+        {
+            return;
+        }
+
+        if (note.Kind == NoteKind.Receipt && JsonSerializer.Deserialize(note.Data.Span, PostroomJson.Default.DeliveryReceipt) is { } receipt)
         {
             (message.Receipts ??= []).Add(receipt);
+        }
+        else if (note.Kind == NoteKind.Audit && JsonSerializer.Deserialize(note.Data.Span, PostroomJson.Default.AuditRecord) is { } audit)
+        {
+            List<AuditRecord> kept = message.Audit ??= [];
+            if (kept.Count == MaxAudit)
+            {
+                kept.RemoveAt(0);
+            }
+
+            kept.Add(audit with { At = note.At });
         }
     }
 
@@ -135,6 +152,7 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
             Entry = message.ToEntry(withBody),
             Attempts = JournalMoves.Attempts(message),
             Receipts = message.Receipts?.ToArray() ?? [],
+            Audit = message.Audit?.ToArray() ?? [],
         };
     }
 

@@ -26,7 +26,6 @@ public sealed partial class CommunicatorFactory
     {
         if (!_factories.TryGetValue(config.Type, out CommunicatorFactoryMethod? create))
         {
-            LogUnknown(name, config.Type);
             return new NoOpCommunicator(name, $"Type '{config.Type}' is not registered. Known types are {string.Join(", ", _factories.Keys.Order(StringComparer.Ordinal))}; call RegisterBackend(\"{config.Type}\", …).");
         }
 
@@ -40,9 +39,6 @@ public sealed partial class CommunicatorFactory
             return new NoOpCommunicator(name, $"It could not be made: {e.Message}");
         }
     }
-
-    [LoggerMessage(430, LogLevel.Warning, "Communicator '{Name}' has the unknown type '{Type}'; its messages are held until the type is registered.")]
-    private partial void LogUnknown(string name, string type);
 
     [LoggerMessage(431, LogLevel.Error, "Communicator '{Name}' of type '{Type}' could not be made; its messages are held.")]
     private partial void LogBroken(Exception exception, string name, string type);

@@ -90,28 +90,62 @@ public sealed class FacadeTests
     public async Task The_samples_compile_and_answer_the_web_chat(string sample, string text, string answer)
     {
         await using RealProgram program = new();
-        DirectoryInfo root = new(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(root.FullName, "Postroom.slnx")))
-        {
-            root = root.Parent!;
-        }
-
-        string built = Path.Combine(program.Folder, "built");
-        using (System.Diagnostics.Process build = Shell.Start(
-            "dotnet",
-            ["build", Path.Combine(root.FullName, "samples", $"{sample}.cs"), "-o", built, "--nologo", "-v", "quiet"],
-            new Dictionary<string, string> { ["RunAnalyzersDuringBuild"] = "false" }))
-        {
-            string output = await build.StandardOutput.ReadToEndAsync(RealProgram.Cancel);
-            await build.WaitForExitAsync(RealProgram.Cancel);
-            Assert.True(build.ExitCode == 0, output);
-        }
+        string built = await BuildSampleAsync(program, $"{sample}.cs", analyze: false);
 
         program.StartProcess(Path.Combine(built, $"{sample}.dll"), [], []);
         await WaitAsync(async () => !program.Process.HasExited && await AnswersHealthAsync(program));
         await program.PostAsync("1099", text);
 
         Assert.Equal(answer, Assert.Single(await program.ListenAsync("1099", 1, after: "0")).Text);
+        Assert.Contains($"Started. Web chat: {program.Address}chat. Data: {program.Store} ", program.Process.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("has no worker pool", program.Process.Output, StringComparison.Ordinal); // 'receive' opens its receiver later
+    }
+
+    [Fact]
+    public async Task A_copy_of_a_sample_compiles_after_an_edit_that_has_nothing_of_this_repositorys_style()
+    {
+        await using RealProgram program = new();
+        string copy = $"copy-{Guid.NewGuid():N}.cs";
+        string file = Path.Combine(Samples, copy);
+        string code = await File.ReadAllTextAsync(Path.Combine(Samples, "receive.cs"), RealProgram.Cancel);
+        try
+        {
+            await File.WriteAllTextAsync(file, code.Replace("    await office.ReplyAsync", "    if (message.RawPayload == \"wait\") await Task.Delay(100);\n    await office.ReplyAsync", StringComparison.Ordinal), RealProgram.Cancel);
+
+            await BuildSampleAsync(program, copy, analyze: true);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    private static string Samples
+    {
+        get
+        {
+            DirectoryInfo root = new(AppContext.BaseDirectory);
+            while (!File.Exists(Path.Combine(root.FullName, "Postroom.slnx")))
+            {
+                root = root.Parent!;
+            }
+
+            return Path.Combine(root.FullName, "samples");
+        }
+    }
+
+    /// <summary>Builds a sample, with the analyzers that a person who runs it has or without them; where it was built to.</summary>
+    private static async Task<string> BuildSampleAsync(RealProgram program, string sample, bool analyze)
+    {
+        string built = Path.Combine(program.Folder, "built");
+        using System.Diagnostics.Process build = Shell.Start(
+            "dotnet",
+            ["build", Path.Combine(Samples, sample), "-o", built, "--nologo", "-v", "quiet"],
+            new Dictionary<string, string> { ["RunAnalyzersDuringBuild"] = analyze ? "true" : "false" });
+        string text = await build.StandardOutput.ReadToEndAsync(RealProgram.Cancel);
+        await build.WaitForExitAsync(RealProgram.Cancel);
+        Assert.True(build.ExitCode == 0, text);
+        return built;
     }
 
     [Theory]

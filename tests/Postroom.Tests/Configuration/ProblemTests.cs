@@ -21,7 +21,7 @@ public sealed class ProblemTests : ConfigurationTest
     [InlineData("retention: { keepBody: perhaps }", "1: retention.keepBody is 'perhaps', which is neither true nor false.")]
     [InlineData("runtime: { role: king }", "1: runtime.role is 'king', which is none of all, core, gateway.")]
     [InlineData("store: { check: x }", "1: store.check is 'x', which is none of afterCrash, always, never.")]
-    [InlineData("server: { hosts: localhost }", "1: server.hosts is a value; it must be a list, such as [a, b], or items numbered from 0 without a gap.")]
+    [InlineData("server: { hosts: '[a, b' }", "1: server.hosts is a value; it must be a list, such as [a, b], or items numbered from 0 without a gap.")]
     [InlineData("server: { hosts: { 0: a, 2: b } }", "1: server.hosts is a map; it must be a list, such as [a, b], or items numbered from 0 without a gap.")]
     [InlineData("store: { kind: postgres }", "1: store.kind is 'postgres', but the PostgreSQL store is not part of this build. Use one of memory, redis, sqlite.")]
     [InlineData("store: { kind: files }", "1: store.kind is 'files', but no store of that kind is registered. Registered are memory, redis, sqlite; AddStore(\"files\", …) adds one.")]

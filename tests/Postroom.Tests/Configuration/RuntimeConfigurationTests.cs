@@ -147,6 +147,60 @@ public sealed class RuntimeConfigurationTests : ConfigurationTest
         Assert.Equal(["http://127.0.0.1:7070"], configuration.Get<ServerOptions>("server").Urls);
     }
 
+    [Theory]
+    [InlineData("http://127.0.0.1:18471")]
+    [InlineData("http://*:18471", "http://*:8080")]
+    [InlineData("https://[::1]:18471", "https://[::1]")]
+    [InlineData("http://example.org:18471", "http://example.org/", "http://127.0.0.1:9")]
+    public async Task The_port_of_the_command_line_replaces_that_of_the_first_address(string first, params string[] urls)
+    {
+        Settings.Add("server.port=18471");
+
+        RuntimeConfiguration configuration = await LoadAsync(urls.Length == 0 ? null : $"server: {{ urls: ['{string.Join("', '", urls)}'] }}\n");
+
+        Assert.Equal([first, .. urls.Skip(1)], configuration.Get<ServerOptions>("server").Urls);
+    }
+
+    [Fact]
+    public async Task Addresses_of_a_later_layer_win_over_the_port_of_an_earlier_one()
+    {
+        Variables["POSTROOM__server__urls__0"] = "http://127.0.0.1:7070";
+
+        RuntimeConfiguration configuration = await LoadAsync("server: { port: 18471 }\n");
+
+        Assert.Equal(["http://127.0.0.1:7070"], configuration.Get<ServerOptions>("server").Urls);
+    }
+
+    [Theory]
+    [InlineData("[127.0.0.1, localhost]", "127.0.0.1", "localhost")]
+    [InlineData("[\"127.0.0.1\", 'localhost']", "127.0.0.1", "localhost")]
+    [InlineData("[127.0.0.1]", "127.0.0.1")]
+    [InlineData("127.0.0.1", "127.0.0.1")]
+    [InlineData("[]")]
+    public async Task A_list_on_the_command_line_or_in_the_environment_needs_no_quotes_and_one_item_no_brackets(string text, params string[] hosts)
+    {
+        Settings.Add($"server.hosts={text}");
+        Variables["POSTROOM__server__trustedProxies"] = text.Replace("localhost", "::1", StringComparison.Ordinal);
+
+        ServerOptions server = (await LoadAsync()).Get<ServerOptions>("server");
+
+        Assert.Equal(hosts, server.Hosts);
+        Assert.Equal(hosts.Select(host => host.Replace("localhost", "::1", StringComparison.Ordinal)), server.TrustedProxies);
+    }
+
+    [Fact]
+    public async Task Addresses_are_a_list_like_any_other_and_a_list_that_does_not_end_is_refused()
+    {
+        Settings.Add("server.urls=[http://127.0.0.1:18475]");
+        Settings.Add("runtime.name=[a text]");
+        RuntimeConfiguration configuration = await LoadAsync();
+        Assert.Equal(["http://127.0.0.1:18475"], configuration.Get<ServerOptions>("server").Urls);
+        Assert.Equal("[a text]", configuration.Get<RuntimeOptions>("runtime").Name);
+
+        Settings.Add("server.hosts=[a, b");
+        Assert.Contains(await RefuseAsync(), text => text.Contains("server.hosts is a value; it must be a list, such as [a, b]", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task A_name_with_a_dot_is_set_in_quotes()
     {

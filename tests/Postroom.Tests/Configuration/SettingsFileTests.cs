@@ -34,7 +34,8 @@ public sealed class SettingsFileTests
 
     [Theory]
     [InlineData("{\n  \"a\": 1,\n  \"A\": 2\n}", 3, "written twice")]
-    [InlineData("{\n  \"a\": 1,\n}", 3, "not JSON")]
+    [InlineData("{\n  \"a\": 1,\n}", 3, "is not JSON: a comma stands before the closing bracket, where JSON has none. Remove it.")]
+    [InlineData("{\n  \"a\": [1,\n]}", 3, "a comma stands before the closing bracket")]
     [InlineData("{ // c\n}", 1, "not JSON")]
     [InlineData("{\n \"a\": ", 2, "not JSON")]
     [InlineData("[1]", 1, "settings are an object")]

@@ -5,6 +5,7 @@ namespace Postroom.Tests.ControlPlane;
 
 public sealed class WhyTests
 {
+    private static readonly PoolStatus Pool = new() { Name = "router", Queue = "in", State = WorkerState.Idle };
     private static readonly DateTimeOffset Now = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
     [Fact]
@@ -19,7 +20,8 @@ public sealed class WhyTests
         Expect("Queue 'in' is paused", pending, new WhyFacts { Now = Now, QueuePaused = true });
         Expect("it is parked", pending, new WhyFacts { Now = Now, Parked = true });
         Expect("Nobody reads queue 'in'", pending, new WhyFacts { Now = Now, Pools = [] });
-        Expect("free worker of queue 'in', where 7 messages wait", pending, new WhyFacts { Now = Now, Waiting = 7 });
+        Expect("free worker of queue 'in', where 7 messages wait", pending, new WhyFacts { Now = Now, Pools = [Pool], Waiting = 7 });
+        Expect("A process has the store open: ask it, without --store", pending);
         Expect(
             "'wa' has not started: no credentials. The message is held", Entry(MessageState.Pending, "out.wa"),
             new WhyFacts { Now = Now, Communicator = new CommunicatorStatus { Name = "wa", Kind = "whatsapp", Problem = "no credentials.", Capabilities = new() } });
@@ -64,7 +66,7 @@ public sealed class WhyTests
     [Fact]
     public async Task The_message_ahead_is_found_in_the_journal_and_ids_may_be_cut()
     {
-        RuntimeDouble runtime = new(TimeProvider.System);
+        RuntimeDouble runtime = new(TimeProvider.System) { Pools = [Pool] };
         Envelope first = new(MessageId.New(), "in", "chat.text", default) { Conversation = "wa/1", CreatedAt = Now };
         Envelope second = new(MessageId.New(), "in", "chat.text", default) { Conversation = "wa/1", CreatedAt = Now, Headers = new Dictionary<string, string> { [HeaderNames.ChannelMessageId] = "outside-7" } };
         CancellationToken cancel = TestContext.Current.CancellationToken;
@@ -74,8 +76,84 @@ public sealed class WhyTests
         WhyReport? report = await reader.ReadAsync(second.Id, await runtime.GetStatusAsync(cancel), cancel);
 
         Assert.Contains(first.Id.ToString(), report!.Reason, StringComparison.Ordinal);
-        Assert.Equal(second.Id, await reader.FindAsync(second.Id.ToString()[..35], cancel) ?? await reader.FindAsync(second.Id.ToString(), cancel));
-        Assert.Null(await reader.FindAsync("zz", cancel));
+        Assert.Equal(second.Id, (await reader.FindAsync(second.Id.ToString(), cancel)).Id);
+        Assert.Equal(second.Id, (await reader.FindAsync("outside-7", cancel)).Id);
+        Assert.NotEqual(default, await reader.FindAsync(second.Id.ToString()[..35], cancel));
+        Assert.Equal(default, await reader.FindAsync("zz", cancel));
+    }
+
+    [Fact]
+    public async Task An_outside_id_of_any_length_is_found_and_several_messages_are_told_apart_from_none()
+    {
+        RuntimeDouble runtime = new(TimeProvider.System);
+        CancellationToken cancel = TestContext.Current.CancellationToken;
+        Envelope[] sent = [new(MessageId.New(), "out.chat", "message.out", default), new(MessageId.New(), "out.chat", "message.out", default)];
+        Envelope[] received = [.. Enumerable.Range(0, 2).Select(_ => new Envelope(MessageId.New(), "in", "chat.text", default) { Headers = new Dictionary<string, string> { [HeaderNames.ChannelMessageId] = "twice" } })];
+        await runtime.Store.AppendAsync([.. sent, .. received], null, cancel);
+        foreach (string outside in (string[])["7", "17"])
+        {
+            MessageLease lease = await runtime.LeaseAsync("out.chat", cancel);
+            DeliveryReceipt receipt = new() { Status = DeliveryStatus.Sent, OutsideId = outside };
+            await runtime.Store.WriteAsync(new StoreWrite { Settlements = [new StoreSettlement(lease, Settlement.Acknowledge) { Receipt = receipt }] }, cancel);
+        }
+
+        WhyReader reader = new(runtime.Journal, runtime.Facts, TimeProvider.System);
+        FoundMessage none = await reader.FindAsync("8", cancel);
+        FoundMessage several = await reader.FindAsync("twice", cancel);
+
+        Assert.Equal(sent[0].Id, (await reader.FindAsync("7", cancel)).Id);
+        Assert.Equal(sent[1].Id, (await reader.FindAsync("17", cancel)).Id);
+        Assert.Equal((null, false, null, true), (none.Id, none.Several, several.Id, several.Several));
+        Assert.StartsWith("No message has the id or outside id '8'", none.Complain("8"), StringComparison.Ordinal);
+        Assert.StartsWith("Several messages begin with 'twice'", several.Complain("twice"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Where_nobody_works_that_is_the_reason()
+    {
+        JournalEntry pending = Entry(MessageState.Pending);
+        JournalEntry ahead = Entry(MessageState.Pending);
+        string stopped = "No runtime runs on this store";
+
+        Expect($"It waits in queue 'in'. {stopped}", pending, new WhyFacts { Now = Now, Stopped = true });
+        Expect(stopped, pending, new WhyFacts { Now = Now, Stopped = true, Ahead = ahead });
+        Expect($"when its runtime ended without an outcome. {stopped}", Entry(MessageState.Dispatched) with { Attempt = 1 }, new WhyFacts { Now = Now, Stopped = true });
+        Expect("Nobody reads queue 'in'", pending, new WhyFacts { Now = Now, Pools = [], Ahead = ahead });
+        Expect("No communicator 'wa' is part of this runtime", Entry(MessageState.Pending, "out.wa"), new WhyFacts { Now = Now, Pools = [] });
+        Expect("It waits for a free receiver of queue 'in'", pending, new WhyFacts { Now = Now, Pools = [], Receivers = 1 });
+    }
+
+    [Fact]
+    public void A_long_error_is_told_whole_once_and_one_message_is_not_messages()
+    {
+        string error = new('x', 400);
+        JournalEntry failed = Entry(MessageState.Failed) with { FailureKind = FailureKind.Exhausted, Error = error, FinishedAt = Now, Failures = 2, Attempt = 2 };
+        AttemptRecord attempt = new() { Attempt = 1, StartedAt = Now.AddSeconds(-3), EndedAt = Now.AddSeconds(-3), Outcome = "retry", Error = error };
+
+        WhyReport report = Why.Explain(
+            new JournalRecord { Entry = failed, Attempts = [attempt, attempt with { Attempt = 2, StartedAt = Now.AddSeconds(-1), EndedAt = Now, Outcome = "failed" }] },
+            new WhyFacts { Now = Now });
+        WhyReport acked = Why.Explain(
+            new JournalRecord { Entry = Entry(MessageState.Acked) with { Attempt = 1 }, Children = [Entry(MessageState.Acked, "out.wa")] }, new WhyFacts { Now = Now });
+
+        string[] timeline = [.. report.Timeline.Select(line => line.Text)];
+        Assert.Contains($"attempt 1 ended after 0 ms without success and is repeated: {error}", timeline);
+        Assert.Contains("attempt 2 failed for good after 1 s: the same error", timeline);
+        Assert.Contains("failed (exhausted)", timeline);
+        Assert.DoesNotContain(error, report.Reason, StringComparison.Ordinal);
+        Assert.Contains("xxx…. Nothing more", report.Reason, StringComparison.Ordinal);
+        Assert.Contains("It led to 1 message, which has ended as well.", acked.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_people_did_is_part_of_the_story()
+    {
+        AuditRecord replay = new() { At = Now.AddSeconds(-5), User = "admin", Action = "journal.replay", Result = "done" };
+
+        WhyReport report = Why.Explain(
+            new JournalRecord { Entry = Entry(MessageState.Pending), Audit = [replay, replay with { At = Now, User = "", Result = "conflict" }] }, new WhyFacts { Now = Now });
+
+        Assert.Equal(["replayed by admin", "replayed by somebody, refused: conflict"], report.Timeline.Skip(1).Select(line => line.Text));
     }
 
     private static void Expect(string words, JournalEntry entry, WhyFacts? facts = null)

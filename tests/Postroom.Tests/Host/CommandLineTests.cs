@@ -39,6 +39,97 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("postgres", error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Check_names_the_files_it_read_and_what_would_wait_for_ever()
+    {
+        string file = Path.Combine(_folder, "postroom.yaml");
+        await File.WriteAllTextAsync(file, "communications: { enabled: true, backends: { shop: { type: emulater } } }\n", Cancel);
+
+        (int code, string output, string error) = await RunAsync("check");
+
+        Assert.True(code == 0, error);
+        Assert.Contains("postroom.yaml", output, StringComparison.Ordinal);
+        Assert.Contains("Queue 'in' has no worker pool, so what comes in waits for ever. Name a module that handles it, such as modules: [welcome]", output, StringComparison.Ordinal);
+        Assert.Contains("Communicator 'shop' has the unknown type 'emulater', so its messages are held until a program that knows it runs. Did you mean 'emulator'?", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("is valid.", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_number_out_of_bounds_is_refused_in_words_with_the_whole_command()
+    {
+        foreach (string limit in (string[])["x", "0", "101"])
+        {
+            (int code, _, string error) = await RunAsync("journal", "list", "--limit", limit);
+
+            Assert.Equal(2, code);
+            Assert.StartsWith($"--limit is '{limit}'; it must be a whole number from 1 to 100.", error, StringComparison.Ordinal);
+            Assert.Contains("'postroom journal list --help'", error, StringComparison.Ordinal);
+        }
+
+        (_, _, string loss) = await RunAsync("doctor", "--accept-loss", "x");
+        Assert.StartsWith("--accept-loss is 'x'; it must be a whole number of at least 0.", loss, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Options_that_a_command_would_not_use_are_refused()
+    {
+        (int run, _, string error) = await RunAsync("run", "--url", "http://127.0.0.1:1");
+        (int check, _, _) = await RunAsync("check", "--store", "x.db");
+
+        Assert.Equal((2, 2), (run, check));
+        Assert.StartsWith("'postroom run' has no use for --url, which is for commands that talk to a runtime.", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_place_that_cannot_be_written_is_found_by_doctor_and_told_by_run()
+    {
+        string file = Path.Combine(_folder, "file");
+        await File.WriteAllTextAsync(file, "", Cancel);
+        string[] settings = ["--set", $"store.path={file}/in/x.db", "--set", $"runtime.dataDirectory={file}", "--set", "server.port=1"];
+
+        (int looked, string findings, _) = await RunAsync(["doctor", .. settings]);
+        (int ran, _, string error) = await RunAsync(["run", .. settings]);
+        (int keyless, _, string key) = await RunAsync(["run", "--set", "store.path=s/x.db", .. settings[2..]]);
+
+        Assert.Equal((1, 4, 1), (looked, ran, keyless));
+        Assert.Contains($"LOOK Folder '{file}/in' of store.path cannot be made: '{file}' is a file. Give that user the right, or set store.path to another folder.", findings, StringComparison.Ordinal);
+        Assert.Contains($"LOOK Folder '{file}' of runtime.dataDirectory cannot be written", findings, StringComparison.Ordinal);
+        Assert.Contains("or set store.path to another place.", error, StringComparison.Ordinal);
+        Assert.Contains("or set runtime.dataDirectory to another one.", key, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Doctor_leaves_nothing_in_the_folders_it_tries()
+    {
+        (int code, string findings, _) = await RunAsync("doctor");
+
+        Assert.Equal(0, code);
+        Assert.Contains("of store.path does not exist yet and can be made.", findings, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_folder));
+    }
+
+    [Fact]
+    public async Task A_copy_needs_a_store_and_a_folder_and_a_loss_a_number_that_was_told()
+    {
+        (int none, _, string noStore) = await RunAsync("doctor", "--backup", "copy.db");
+        await MakeStoreAsync();
+        (int nowhere, _, string noFolder) = await RunAsync("doctor", "--backup", Path.Combine(_folder, "nope", "copy.db"), "--store", StorePath);
+        (int whole, _, string noLoss) = await RunAsync("doctor", "--accept-loss", "3", "--store", StorePath);
+
+        Assert.Equal((6, 1, 1), (none, nowhere, whole));
+        Assert.StartsWith("There is no store 'data/postroom.db'.", noStore, StringComparison.Ordinal);
+        Assert.StartsWith($"The folder '{Path.Combine(_folder, "nope")}' of the copy does not exist.", noFolder, StringComparison.Ordinal);
+        Assert.Equal($"'{StorePath}' misses nothing. Name the number that the start reported.", noLoss.Trim());
+    }
+
+    [Fact]
+    public async Task A_program_is_no_command_line_and_says_where_that_is()
+    {
+        ArgumentException refused = await Assert.ThrowsAsync<ArgumentException>(() => PostOffice.StartAsync(["status", "--json"], cancellationToken: Cancel));
+
+        Assert.Contains("Run 'postroom status' in this folder", refused.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("jornal", "journal")]
     [InlineData("--jsn", "--json")]
@@ -65,6 +156,7 @@ public sealed class CommandLineTests : IDisposable
 
         Assert.Equal(0, code);
         Assert.Contains("Example: postroom ", output, StringComparison.Ordinal);
+        Assert.Contains($"  postroom {string.Join(' ', command)} ", output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -80,7 +172,7 @@ public sealed class CommandLineTests : IDisposable
         using JsonDocument entry = JsonDocument.Parse(list);
         Assert.Equal(id.ToString(), entry.RootElement.GetProperty("id").GetString());
         Assert.Equal(0, shown);
-        Assert.Contains("order.received in orders", show, StringComparison.Ordinal);
+        Assert.Contains("'order.received' in queue 'orders'", show, StringComparison.Ordinal);
         Assert.Contains("{\"number\":\"MO-1\"}", show, StringComparison.Ordinal);
         Assert.Equal(0, explained);
         Assert.Contains("was stored in queue 'orders'", why, StringComparison.Ordinal);
@@ -95,6 +187,36 @@ public sealed class CommandLineTests : IDisposable
 
         Assert.Equal(1, code);
         Assert.Contains("journal list --text 0000", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_list_for_people_has_a_header_and_says_when_nothing_fits()
+    {
+        MessageId id = await MakeStoreAsync();
+
+        (_, string list, _) = await RunAsync("journal", "list", "--store", StorePath);
+        (int code, string none, string told) = await RunAsync("journal", "list", "--state", "failed", "--store", StorePath);
+        (_, string json, string silent) = await RunAsync("journal", "list", "--state", "failed", "--json", "--store", StorePath);
+
+        string[] lines = list.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.StartsWith("ID ", lines[0], StringComparison.Ordinal);
+        Assert.StartsWith(id.ToString(), lines[1], StringComparison.Ordinal);
+        Assert.Equal(lines[0].IndexOf("CREATED", StringComparison.Ordinal), lines[1].IndexOf("20", 36, StringComparison.Ordinal));
+        Assert.Equal((0, "", "No message fits."), (code, none, told.Trim()));
+        Assert.Equal(("", ""), (json, silent));
+    }
+
+    [Fact]
+    public async Task A_missing_message_and_several_are_told_apart()
+    {
+        MessageId[] ids = [await MakeStoreAsync(), await MakeStoreAsync()];
+
+        (int absent, _, string none) = await RunAsync("why", "ffffffff", "--store", StorePath);
+        (int ambiguous, _, string several) = await RunAsync("journal", "show", ids[0].ToString()[..4], "--store", StorePath);
+
+        Assert.Equal((1, 1), (absent, ambiguous));
+        Assert.StartsWith("No message has the id or outside id 'ffffffff'", none, StringComparison.Ordinal);
+        Assert.StartsWith($"Several messages begin with '{ids[0].ToString()[..4]}'", several, StringComparison.Ordinal);
     }
 
     [Fact]

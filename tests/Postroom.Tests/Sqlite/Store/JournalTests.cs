@@ -261,6 +261,7 @@ public sealed class JournalTests
     [InlineData("conversation=?", "conversation")]
     [InlineData("messages_parent", "parent")]
     [InlineData("messages_group", "group")]
+    [InlineData("messages_outside", "outside")]
     [InlineData("messages_failed", "failed")]
     [InlineData("messages_open", "open")]
     public async Task Ac16_each_query_of_lease_recovery_and_retention_goes_through_its_index(string index, string sql)
@@ -271,6 +272,7 @@ public sealed class JournalTests
             "conversation" => StoreQueries.Journal(StoreQueries.JournalPath.Conversation, false),
             "parent" => StoreQueries.Journal(StoreQueries.JournalPath.Parent, false),
             "group" => StoreQueries.Journal(StoreQueries.JournalPath.Group, false),
+            "outside" => StoreQueries.Journal(StoreQueries.JournalPath.OutsideId, false),
             "failed" => StoreQueries.Journal(StoreQueries.JournalPath.Failed, false),
             "open" => StoreQueries.Journal(StoreQueries.JournalPath.OpenOfQueue, false),
             _ => sql,
