@@ -6,6 +6,8 @@ namespace Postroom;
 /// <content>The parts of a runtime and what each does at its start and stop.</content>
 public sealed partial class MessageRuntime
 {
+    private static readonly TimeSpan ReportPatience = TimeSpan.FromSeconds(5);
+
     private void Build()
     {
         Composition composition = _composition!;
@@ -95,6 +97,7 @@ public sealed partial class MessageRuntime
         try
         {
             await rooms.Settler.FlushAsync(cancellationToken);
+            await FlushReportsAsync(rooms, cancellationToken);
         }
         catch (OperationCanceledException)
         {
@@ -103,8 +106,17 @@ public sealed partial class MessageRuntime
         finally
         {
             DisposeSettler(rooms);
+            rooms.Hooks.Close();
             await rooms.Lifecycle.CloseAsync(CancellationToken.None);
         }
+    }
+
+    /// <summary>Tells hooks which conversations the last outcomes have completed; a stop does not wait long for slow hooks.</summary>
+    private static async Task FlushReportsAsync(RuntimeRooms rooms, CancellationToken cancellationToken)
+    {
+        await rooms.Hooks.Conversations.FlushAsync(cancellationToken)
+            .WaitAsync(ReportPatience, CancellationToken.None)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private void DisposeSettler(RuntimeRooms rooms)
@@ -146,7 +158,7 @@ public sealed partial class MessageRuntime
         HealthProbes.Register(this, composition, _services!);
         foreach (string conversation in _recovery.CompletedConversations)
         {
-            await rooms.Conversations.CompleteAsync(conversation);
+            await rooms.Hooks.CompleteAsync(conversation);
         }
     }
 

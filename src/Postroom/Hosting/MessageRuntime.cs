@@ -197,6 +197,7 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
         {
             await rooms.Signals.DisposeAsync();
             DisposeSettler(rooms);
+            rooms.Hooks.Close();
             await rooms.Lifecycle.DisposeAsync();
             rooms.Metrics.Dispose();
         }

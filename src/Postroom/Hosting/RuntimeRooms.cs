@@ -37,8 +37,6 @@ internal sealed class RuntimeRooms
 
     public required HookDispatcher Hooks { get; init; }
 
-    public required ConversationWatch Conversations { get; init; }
-
     public required RuntimeMetrics Metrics { get; init; }
 
     public required Settler Settler { get; init; }
@@ -78,9 +76,8 @@ internal sealed class RuntimeRooms
         string owner = $"{node}/{Environment.ProcessId}";
 
         RuntimeMetrics metrics = new();
-        HookDispatcher hooks = new(composition.Get<HooksOptions>("hooks").Timeout, metrics, clock, loggers.CreateLogger("Postroom.Hooks"));
-        ConversationWatch conversations = new((IJournal)store, hooks);
-        AttemptReporter reporter = new(hooks, conversations, metrics, clock, loggers.CreateLogger("Postroom.Workers"));
+        HookDispatcher hooks = new(composition.Get<HooksOptions>("hooks").Timeout, (IJournal)store, (ITransitionFeed)store, metrics, clock, loggers.CreateLogger("Postroom.Hooks"));
+        AttemptReporter reporter = new(hooks, metrics, clock, loggers.CreateLogger("Postroom.Workers"));
         int window = composition.Pools.Values.Select(pool => pool.SettleWindow).DefaultIfEmpty(1_024).Max();
         Settler settler = new(store, reporter, setup.Redactor, clock, random, loggers.CreateLogger("Postroom.Settling"), window);
 
@@ -137,7 +134,6 @@ internal sealed class RuntimeRooms
             Handlers = handlers,
             Payloads = composition.Builder.Payloads,
             Hooks = hooks,
-            Conversations = conversations,
             Metrics = metrics,
             Settler = settler,
             Workers = workers,

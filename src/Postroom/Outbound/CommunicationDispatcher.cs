@@ -19,7 +19,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
     private readonly MessageIntake _intake;
     private readonly WorkerPool? _router;
     private readonly WorkerPool? _live;
-    private readonly TimeProvider _clock;
+    private readonly EmitWaits _waits;
     private readonly MemoryStore? _owned;
 
     /// <summary>Makes a stand-alone dispatcher over a volatile store; no runtime is needed.</summary>
@@ -34,8 +34,8 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         MemoryStore store = new(clock);
         ILogger log = loggers.CreateLogger<CommunicationDispatcher>();
         RuntimeMetrics metrics = new();
-        HookDispatcher hooks = new(TimeSpan.FromSeconds(2), metrics, clock, log);
-        AttemptReporter reporter = new(hooks, new ConversationWatch(store, hooks), metrics, clock, log);
+        HookDispatcher hooks = new(TimeSpan.FromSeconds(2), store, store, metrics, clock, log);
+        AttemptReporter reporter = new(hooks, metrics, clock, log);
         Settler settler = new(store, reporter, new Redactor(), clock, Chance.Next, log);
         QueueCatalog queues = new();
         queues.Declare(OutboundQueue.Unrouted, new QueueOptions());
@@ -44,7 +44,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         RoutingTable routes = new();
         ContactBook contacts = new(store.Facts, clock, capacity: 100_000);
         _store = store;
-        _clock = clock;
+        _waits = new EmitWaits(store, store, clock);
         _composer = new OutboundComposer(routes, queues, publisher, () => UnroutablePolicy.Fail, clock, log);
         _room = new OutboundRoom(routes, queues, store, settler, hooks, new OutboundOptions(), "local/1", clock, Chance.Next, loggers);
         Incoming = new IncomingPublisher(log);
@@ -62,7 +62,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         _composer = composer;
         _store = store;
         _intake = intake;
-        _clock = clock;
+        _waits = new EmitWaits((IJournal)store, (ITransitionFeed)store, clock);
         Incoming = incoming;
     }
 
@@ -97,7 +97,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         IReadOnlyList<Envelope> copies = _composer.Compose(message, MessageOrigin.Outside);
         IReadOnlyList<AppendResult> stored = copies.Count == 0 ? [] : await _store.AppendAsync(copies, null, cancellationToken);
         int routed = copies.Count(copy => copy.Queue != OutboundQueue.Unrouted);
-        return EmitWait.Result(copies.Count > 0 ? copies[0].GroupId ?? copies[0].Id : MessageId.Empty, [.. stored.Select(result => result.Id)], routed, (IJournal)_store, _clock);
+        return _waits.Result(copies.Count > 0 ? copies[0].GroupId ?? copies[0].Id : MessageId.Empty, [.. stored.Select(result => result.Id)], routed);
     }
 
     /// <summary>Starts lanes and communicators; one that cannot start does not keep others from starting and is tried again.</summary>

@@ -40,6 +40,12 @@ internal sealed partial class Settler(
         _ = GiveBackAsync(lease);
     }
 
+    /// <summary>Ends an attempt that was given up and has come back: its outcome is decided already.</summary>
+    public ValueTask DropAsync(Attempt attempt) => Guard(reporter.LateAsync(attempt));
+
+    /// <summary>Waits while what is to be reported of earlier outcomes has piled up.</summary>
+    public ValueTask WaitForReportsAsync(CancellationToken cancellationToken) => reporter.WaitForRoomAsync(cancellationToken);
+
     /// <summary>Waits until everything handed over is stored or lost.</summary>
     public async Task FlushAsync(CancellationToken cancellationToken)
     {
@@ -151,17 +157,17 @@ internal sealed partial class Settler(
             Broken(e);
             return default;
         }
+    }
 
-        async ValueTask Guard(ValueTask report)
+    private async ValueTask Guard(ValueTask report)
+    {
+        try
         {
-            try
-            {
-                await report;
-            }
-            catch (Exception e)
-            {
-                Broken(e);
-            }
+            await report;
+        }
+        catch (Exception e)
+        {
+            Broken(e);
         }
     }
 
@@ -203,7 +209,7 @@ internal sealed partial class Settler(
             switch (failure)
             {
                 case LeaseLostException lost:
-                    reporter.Lost(attempt, lost);
+                    await Guard(reporter.LostAsync(attempt, lost));
                     return (false, settlement);
                 case ObjectDisposedException when _closing.IsCancellationRequested:
                     return (false, settlement); // Recovery finds the message as it was before this attempt.

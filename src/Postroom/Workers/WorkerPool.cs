@@ -337,6 +337,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
             try
             {
                 await _runner.WaitUntilReadyAsync(pumping);
+                await _settler.WaitForReportsAsync(pumping);
                 if (!await _leases.Writer.WaitToWriteAsync(pumping))
                 {
                     return;

@@ -89,11 +89,11 @@ public sealed class WorkerPoolTests
         Assert.Contains("too big for a row", (await memory.GetAsync(envelope.Id, false, Cancel))!.Entry.Error, StringComparison.Ordinal);
     }
 
-    private static WorkerPool Pool(IMessageStore store, IJournal journal, IMessageRunner runner, TimeProvider clock)
+    private static WorkerPool Pool(IMessageStore store, MemoryStore journal, IMessageRunner runner, TimeProvider clock)
     {
         RuntimeMetrics metrics = new();
-        HookDispatcher hooks = new(TimeSpan.FromSeconds(2), metrics, clock, NullLogger.Instance);
-        AttemptReporter reporter = new(hooks, new ConversationWatch(journal, hooks), metrics, clock, NullLogger.Instance);
+        HookDispatcher hooks = new(TimeSpan.FromSeconds(2), journal, journal, metrics, clock, NullLogger.Instance);
+        AttemptReporter reporter = new(hooks, metrics, clock, NullLogger.Instance);
         Settler settler = new(store, reporter, new Redactor(), clock, static () => 0.5, NullLogger.Instance);
         WorkerDefinition definition = new("work", new WorkerOptions { Queue = "work", Parallelism = 2 }, runner, TimeSpan.FromSeconds(30));
         return new WorkerPool(definition, store, settler, "node/1", clock, NullLogger.Instance);
