@@ -62,7 +62,7 @@ public sealed partial class MessageRuntime
         WorkerOptions options = _composition!.Pools.TryGetValue("router", out WorkerOptions? configured) ? configured : new WorkerOptions { Queue = "in" };
         FunctionRunner runner = new(handler, Rooms.Queues, options, _setup.Clock, _setup.Random ?? Chance.Next);
         WorkerDefinition definition = new("router", options, runner, Rooms.Queues.Get("in").Lease);
-        WorkerPool pool = new(definition, Store, Rooms.Settler, $"{Node}/{Environment.ProcessId}", _setup.Clock, _setup.Loggers.CreateLogger("Postroom.Workers"));
+        WorkerPool pool = Rooms.Pools.Create(definition);
         Rooms.Workers.Register(pool);
         pool.Start();
     }

@@ -41,6 +41,8 @@ internal sealed class RuntimeRooms
 
     public required Settler Settler { get; init; }
 
+    public required PoolFactory Pools { get; init; }
+
     public required WorkerSupervisor Workers { get; init; }
 
     public required OutboundRoom Outbound { get; init; }
@@ -73,13 +75,12 @@ internal sealed class RuntimeRooms
         Func<double> random = setup.Random ?? Chance.Next;
         LimitsOptions limits = composition.Get<LimitsOptions>("limits");
         IMessageStore store = composition.CreateStore(services, setup);
-        string owner = $"{node}/{Environment.ProcessId}";
 
         RuntimeMetrics metrics = new();
         HookDispatcher hooks = new(composition.Get<HooksOptions>("hooks").Timeout, (IJournal)store, (ITransitionFeed)store, metrics, clock, loggers.CreateLogger("Postroom.Hooks"));
         AttemptReporter reporter = new(hooks, metrics, clock, loggers.CreateLogger("Postroom.Workers"));
-        int window = composition.Pools.Values.Select(pool => pool.SettleWindow).DefaultIfEmpty(1_024).Max();
-        Settler settler = new(store, reporter, setup.Redactor, clock, random, loggers.CreateLogger("Postroom.Settling"), window);
+        Settler settler = new(store, reporter, setup.Redactor, clock, random, loggers.CreateLogger("Postroom.Settling"));
+        PoolFactory pools = new(store, settler, $"{node}/{Environment.ProcessId}", clock, loggers.CreateLogger("Postroom.Workers"));
 
         QueueCatalog queues = composition.Queues;
         QueueActivity activity = new(clock);
@@ -89,7 +90,7 @@ internal sealed class RuntimeRooms
         ContactBook contacts = new(store.Facts, clock, limits.Contacts);
         OutboundComposer composer = new(routes, queues, publisher, () => composition.Get<CommunicationsConfig>("communications").OnUnroutable, clock, loggers.CreateLogger("Postroom.Outbound"));
         SignalBoard signals = new(routes, loggers.CreateLogger("Postroom.Outbound"));
-        OutboundRoom outbound = new(routes, queues, store, settler, hooks, composition.Get<OutboundOptions>("outbound"), owner, clock, random, loggers);
+        OutboundRoom outbound = new(routes, queues, store, pools, hooks, composition.Get<OutboundOptions>("outbound"), clock, random, loggers);
 
         HandlerTable handlers = new(composition.Builder.Handlers, composition.Builder.Fallbacks, composition.Builder.Payloads);
         FrozenSet<Type> scoped = composition.Builder.Services.Where(service => service.Lifetime != ServiceLifetime.Singleton).Select(service => service.ServiceType).ToFrozenSet();
@@ -107,7 +108,7 @@ internal sealed class RuntimeRooms
 
             HandlerRunner runner = new(handlers, composition.Builder.Payloads, middleware, staging, hooks, queues, options, limits.Hops, clock, random);
             WorkerDefinition definition = new(name, options, runner, queues.Get(options.Queue).Lease);
-            workers.Register(new WorkerPool(definition, store, settler, owner, clock, loggers.CreateLogger("Postroom.Workers")));
+            workers.Register(pools.Create(definition));
         }
 
         WorkerDefinition router = new(
@@ -116,7 +117,7 @@ internal sealed class RuntimeRooms
         LiveMessages live = new(incoming, queues, clock, random);
         if (publishOnly)
         {
-            workers.Register(new WorkerPool(live.Definition("incoming"), store, settler, owner, clock, loggers.CreateLogger("Postroom.Workers")));
+            workers.Register(pools.Create(live.Definition("incoming")));
         }
 
         MessageIntake intake = new(store, (IQueueControl)store, queues, publisher, contacts, metrics, activity, incoming, live, clock)
@@ -136,9 +137,10 @@ internal sealed class RuntimeRooms
             Hooks = hooks,
             Metrics = metrics,
             Settler = settler,
+            Pools = pools,
             Workers = workers,
             Outbound = outbound,
-            Router = new WorkerPool(router, store, settler, owner, clock, loggers.CreateLogger("Postroom.Outbound")),
+            Router = pools.Create(router),
             Composer = composer,
             Signals = signals,
             Dispatcher = dispatcher,

@@ -37,6 +37,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         HookDispatcher hooks = new(TimeSpan.FromSeconds(2), store, store, metrics, clock, log);
         AttemptReporter reporter = new(hooks, metrics, clock, log);
         Settler settler = new(store, reporter, new Redactor(), clock, Chance.Next, log);
+        PoolFactory pools = new(store, settler, "local/1", clock, log);
         QueueCatalog queues = new();
         queues.Declare(OutboundQueue.Unrouted, new QueueOptions());
         queues.Declare("in", new QueueOptions());
@@ -46,13 +47,13 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         _store = store;
         _waits = new EmitWaits(store, store, clock);
         _composer = new OutboundComposer(routes, queues, publisher, () => UnroutablePolicy.Fail, clock, log);
-        _room = new OutboundRoom(routes, queues, store, settler, hooks, new OutboundOptions(), "local/1", clock, Chance.Next, loggers);
+        _room = new OutboundRoom(routes, queues, store, pools, hooks, new OutboundOptions(), clock, Chance.Next, loggers);
         Incoming = new IncomingPublisher(log);
         LiveMessages live = new(Incoming, queues, clock, Chance.Next);
-        _live = new WorkerPool(live.Definition("incoming"), store, settler, "local/1", clock, log);
+        _live = pools.Create(live.Definition("incoming"));
         _intake = new MessageIntake(store, store, queues, publisher, contacts, metrics, new QueueActivity(clock), Incoming, live, clock) { PublishOnly = true, IsOpen = true };
         WorkerDefinition router = new(OutboundQueue.Unrouted, new WorkerOptions { Queue = OutboundQueue.Unrouted, Parallelism = 1 }, new Router(_composer, contacts, clock), TimeSpan.FromSeconds(30));
-        _router = new WorkerPool(router, store, settler, "local/1", clock, log);
+        _router = pools.Create(router);
         _owned = store;
     }
 

@@ -126,7 +126,7 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
             Current = attempt;
         }
 
-        pool.Watch.OnBusy();
+        pool.OnBusy();
     }
 
     private void Leave(Attempt attempt)
