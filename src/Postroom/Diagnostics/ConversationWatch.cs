@@ -274,17 +274,8 @@ internal sealed partial class ConversationWatch(IJournal journal, ITransitionFee
 
     private async ValueTask<bool> HasOpenAsync(string conversation, CancellationToken cancellationToken)
     {
-        JournalQuery open = new() { Conversation = conversation, States = [MessageState.Pending, MessageState.Dispatched], Limit = 1 };
-        while (true)
-        {
-            JournalPage page = await journal.QueryAsync(open, cancellationToken);
-            if (page.Items.Count > 0 || page.Next is null)
-            {
-                return page.Items.Count > 0;
-            }
-
-            open = open with { Cursor = page.Next };
-        }
+        JournalQuery open = new() { Conversation = conversation, States = [MessageState.Pending, MessageState.Dispatched] };
+        return await journal.FirstAsync(open, cancellationToken) is not null;
     }
 
     private void LogFull()

@@ -162,30 +162,30 @@ public sealed partial class MessageRuntime
         }
     }
 
-    /// <summary>Messages of queues that this build does not declare wait until one does; nobody would see them otherwise.</summary>
+    /// <summary>Messages of queues that nothing takes in this build wait, parked, until something does; nobody would see them otherwise.</summary>
     private async Task ReportOrphansAsync(CancellationToken cancellationToken)
     {
         RuntimeRooms rooms = _rooms!;
         StoreStats stats = await rooms.Store.GetStatsAsync(null, cancellationToken);
-        List<string> notices = [.. _recovery!.Notices];
+        List<string> notices = [];
         long orphans = 0;
         foreach ((string queue, StoreQueueStats counts) in stats.Queues)
         {
-            if (counts.Pending > 0 && !rooms.Queues.IsDeclared(queue))
+            if (counts.Pending > 0 && !rooms.HasPool(queue))
             {
                 orphans += counts.Pending;
-                notices.Add($"Queue '{queue}' holds {counts.Pending} messages and is not declared in this build, so they wait. Declare it with AddQueue(\"{queue}\"), or register its communicator.");
+                notices.Add(rooms.Queues.IsDeclared(queue)
+                    ? $"Queue '{queue}' holds {counts.Pending} messages and has no worker pool, so they wait until a receiver takes them. Call AddWorkers(\"{queue}\"), or open a receiver."
+                    : $"Queue '{queue}' holds {counts.Pending} messages and is not declared in this build, so they wait. Declare it with AddQueue(\"{queue}\"), or register its communicator.");
             }
         }
 
-        if (orphans > 0)
+        foreach (string notice in notices)
         {
-            _recovery = _recovery with { Parked = _recovery.Parked + orphans, Notices = notices };
-            foreach (string notice in notices)
-            {
-                LogNotice(notice);
-            }
+            LogNotice(notice);
         }
+
+        _recovery = _recovery! with { Parked = _recovery.Parked + orphans, Notices = [.. _recovery.Notices, .. notices] };
     }
 
     private async Task RegisterCommunicatorsAsync(Composition composition, CancellationToken cancellationToken)

@@ -153,6 +153,14 @@ internal sealed class RuntimeRooms
         };
     }
 
+    /// <summary>Whether a pool or a lane takes the messages of a queue; a receiver may take those of any.</summary>
+    public bool HasPool(string queue)
+    {
+        return queue == OutboundQueue.Unrouted
+            || Workers.Pools.Any(pool => pool.Options.Queue == queue)
+            || Outbound.Lanes.Any(lane => lane.Queue == queue);
+    }
+
     /// <summary>One queue as an application sees it.</summary>
     public IMessageQueue OpenQueue(string name, TimeProvider clock, Func<double> random)
     {

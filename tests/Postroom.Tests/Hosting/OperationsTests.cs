@@ -59,6 +59,32 @@ public sealed class OperationsTests : IDisposable
     }
 
     [Fact]
+    public async Task Messages_of_a_queue_with_neither_pool_nor_receiver_are_parked_until_a_receiver_takes_them()
+    {
+        void Configure(IApplicationBuilder app) => app.AddQueue("work").AddPayload("work.todo", RuntimeTestJson.Default.Order);
+        MessageId id;
+        await using (MessageRuntime first = await StartDurableAsync(Configure))
+        {
+            id = await first.PublishAsync("x");
+        }
+
+        await using MessageRuntime second = await StartDurableAsync(Configure);
+
+        RuntimeStatus status = await second.View.GetStatusAsync(Cancel);
+        Assert.Equal(1, status.Recovery!.Parked);
+        Assert.Contains(status.Notices, notice => notice.Contains("Queue 'work' holds 1 messages and has no worker pool", StringComparison.Ordinal));
+        Assert.Equal(HealthState.Degraded, (await second.View.CheckHealthAsync(HealthViews.Status, Cancel)).State);
+        await foreach (Delivery delivery in second.OpenQueue("work").ConsumeAsync(1, Cancel))
+        {
+            await second.OpenQueue("work").AckAsync(delivery, null, Cancel);
+            break;
+        }
+
+        await second.EndedAsync(id, MessageState.Acked);
+        await UntilAsync(async () => (await second.View.CheckHealthAsync(HealthViews.Status, Cancel)).State == HealthState.Healthy);
+    }
+
+    [Fact]
     public async Task Messages_of_a_queue_that_this_build_does_not_declare_are_reported_and_kept()
     {
         MessageId id;
