@@ -2,7 +2,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postroom.Configuration;
 using Postroom.ControlPlane;
-using Postroom.Sqlite;
 
 namespace Postroom.Host;
 
@@ -25,9 +24,6 @@ internal sealed class HostedRuntime : IAsyncDisposable
 
     /// <summary>The addresses HTTP listens on.</summary>
     public IReadOnlyList<string> Addresses => Runtime.Services.GetService<ControlPlaneService>()?.Addresses ?? [];
-
-    /// <summary>Ends when the store cannot go on and the process has to end; null for stores that always can.</summary>
-    public Task? StoreFailed => (Runtime.Store as SqliteStore)?.Fatal;
 
     /// <summary>Composes a runtime; nothing runs yet.</summary>
     /// <param name="arguments">The command line.</param>

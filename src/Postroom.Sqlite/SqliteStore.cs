@@ -68,7 +68,7 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFe
     /// <inheritdoc/>
     public IFacts Facts => _facts;
 
-    /// <summary>Completes when the store cannot be opened again after a failed commit; the process should end with exit code 4.</summary>
+    /// <inheritdoc/>
     public Task<StoreUnavailableException> Fatal => _fatal.Task;
 
     /// <summary>The version and origin of the SQLite library in use, for the start line.</summary>

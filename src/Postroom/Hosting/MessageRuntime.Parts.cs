@@ -96,7 +96,8 @@ public sealed partial class MessageRuntime
     {
         try
         {
-            await rooms.Settler.FlushAsync(cancellationToken);
+            // A store that cannot go on takes nothing more, however long one waits.
+            await rooms.Settler.FlushAsync(Failure.IsCompleted ? new CancellationToken(canceled: true) : cancellationToken);
             await FlushReportsAsync(rooms, cancellationToken);
         }
         catch (OperationCanceledException)
@@ -133,6 +134,8 @@ public sealed partial class MessageRuntime
         QueueRulesBook rules = new(rooms, composition);
         rules.SetBeforeRecovery();
         _recovery = await rooms.Lifecycle.OpenAsync(new StoreOpening { Node = Node, Version = _setup.Version }, cancellationToken);
+        _ = Failure.ContinueWith(
+            fatal => Fault(fatal.Result), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         long parked = await rules.SetAfterRecoveryAsync(cancellationToken);
         _recovery = _recovery with { Parked = parked };
         LogRecovered(

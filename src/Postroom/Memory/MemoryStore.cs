@@ -46,6 +46,9 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
     /// <inheritdoc/>
     public IFacts Facts => _facts;
 
+    /// <summary>Never completes: memory does not fail.</summary>
+    public Task<StoreUnavailableException> Fatal { get; } = new TaskCompletionSource<StoreUnavailableException>().Task;
+
     /// <inheritdoc/>
     public ValueTask<RecoveryReport> OpenAsync(StoreOpening opening, CancellationToken cancellationToken)
     {
