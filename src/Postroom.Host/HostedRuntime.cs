@@ -41,9 +41,6 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends when the store cannot go on and the process has to end; null for stores that always can.</summary>
-    public Task? StoreFailed => (Runtime.Store as SqliteStore)?.Fatal;
-
     /// <summary>Composes a runtime; nothing runs yet.</summary>
     /// <param name="arguments">The command line.</param>
     /// <param name="configure">Registers what the program adds; null for nothing.</param>

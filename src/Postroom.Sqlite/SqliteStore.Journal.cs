@@ -30,6 +30,9 @@ public sealed partial class SqliteStore
     }
 
     /// <inheritdoc/>
+    public IDisposable Observe(Action<Transition> observer) => _lanes.Transitions.Observe(observer);
+
+    /// <inheritdoc/>
     public ValueTask<MessageId> ReplayAsync(MessageId id, ReplayOptions options, CancellationToken cancellationToken)
     {
         return HandOverAsync(new ReplayOperation(_lanes, id, options), cancellationToken);

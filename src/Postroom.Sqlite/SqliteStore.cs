@@ -9,7 +9,7 @@ namespace Postroom.Sqlite;
 /// Queue, journal and outbox in one. Every change is an operation that the writer's thread runs with whoever else waits, in one transaction;
 /// what may be leased is in memory, and the backlog is read from disk as there is room.
 /// </remarks>
-public sealed partial class SqliteStore : IMessageStore, IJournal, IStoreLifecycle, IQueueControl
+public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFeed, IStoreLifecycle, IQueueControl
 {
     private readonly StoreOptions _options;
     private readonly RetentionOptions _retention;
@@ -68,7 +68,7 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, IStoreLifecyc
     /// <inheritdoc/>
     public IFacts Facts => _facts;
 
-    /// <summary>Completes when the store cannot be opened again after a failed commit; the process should end with exit code 4.</summary>
+    /// <inheritdoc/>
     public Task<StoreUnavailableException> Fatal => _fatal.Task;
 
     /// <summary>The version and origin of the SQLite library in use, for the start line.</summary>

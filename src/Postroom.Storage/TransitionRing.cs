@@ -10,12 +10,14 @@ internal sealed class TransitionRing
 
     private readonly Lock _gate = new();
     private Transition[]? _ring;
+    private Action<Transition>? _observers;
     private long _next = 1;
+    private long _first = 1;
     private TaskCompletionSource _arrived = NewSignal();
     private int _waiting;
 
-    /// <summary>Whether anyone ever listened; writers skip their work until then.</summary>
-    public bool IsOn => Volatile.Read(ref _ring) is not null;
+    /// <summary>Whether anyone ever followed or observes now; writers skip their work otherwise.</summary>
+    public bool IsOn => Volatile.Read(ref _ring) is not null || Volatile.Read(ref _observers) is not null;
 
     /// <summary>The number of the last transition.</summary>
     public long Last
@@ -31,15 +33,12 @@ internal sealed class TransitionRing
 
     public void Add(in Transition transition)
     {
+        Transition numbered;
         TaskCompletionSource? wake = null;
         lock (_gate)
         {
-            if (_ring is null)
-            {
-                return;
-            }
-
-            _ring[_next % Capacity] = transition with { Number = _next };
+            numbered = transition with { Number = _next };
+            _ring?[_next % Capacity] = numbered;
             _next++;
             if (_waiting > 0)
             {
@@ -50,6 +49,18 @@ internal sealed class TransitionRing
         }
 
         wake?.TrySetResult();
+        Volatile.Read(ref _observers)?.Invoke(numbered);
+    }
+
+    /// <summary>Calls an observer for every transition from now on, on the thread that adds it, until the result is disposed.</summary>
+    public IDisposable Observe(Action<Transition> observer)
+    {
+        lock (_gate)
+        {
+            _observers += observer;
+        }
+
+        return new Observation(this, observer);
     }
 
     /// <summary>Follows from behind a number, or from now on.</summary>
@@ -59,7 +70,12 @@ internal sealed class TransitionRing
         long position;
         lock (_gate)
         {
-            _ring ??= new Transition[Capacity];
+            if (_ring is null)
+            {
+                _ring = new Transition[Capacity];
+                _first = _next;
+            }
+
             position = afterNumber is { } after && after < _next ? after + 1 : _next;
         }
 
@@ -75,7 +91,7 @@ internal sealed class TransitionRing
             Task? wait = null;
             lock (_gate)
             {
-                position = Math.Max(position, _next - Capacity);
+                position = Math.Max(position, Math.Max(_first, _next - Capacity));
                 while (position < _next && slice.Count < 256)
                 {
                     slice.Add(_ring![position % Capacity]);
@@ -108,4 +124,20 @@ internal sealed class TransitionRing
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private sealed class Observation(TransitionRing ring, Action<Transition> observer) : IDisposable
+    {
+        private int _disposed;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _disposed, 1) == 0)
+            {
+                lock (ring._gate)
+                {
+                    ring._observers -= observer;
+                }
+            }
+        }
+    }
 }

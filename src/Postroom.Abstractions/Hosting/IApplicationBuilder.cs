@@ -93,5 +93,5 @@ public interface IApplicationBuilder
 /// <summary>Makes a communicator from its name and settings.</summary>
 public delegate ICommunicator CommunicatorFactoryMethod(string name, CommunicatorBackendConfig config, IServiceProvider services);
 
-/// <summary>Makes a store. It also has to be an <see cref="IJournal"/>, an <see cref="IStoreLifecycle"/> and an <see cref="IQueueControl"/>.</summary>
+/// <summary>Makes a store. It also has to be an <see cref="IJournal"/>, an <see cref="ITransitionFeed"/>, an <see cref="IStoreLifecycle"/> and an <see cref="IQueueControl"/>.</summary>
 public delegate IMessageStore StoreFactoryMethod(StoreOptions options, RetentionOptions retention, Redactor redactor, TimeProvider clock, IServiceProvider services);

@@ -57,6 +57,9 @@ public interface IMessageStore
 /// <summary>Opens and closes a store.</summary>
 public interface IStoreLifecycle : IAsyncDisposable
 {
+    /// <summary>Completes when the store cannot go on, as when its file cannot be opened again after a failed commit: it refuses everything, and the process should end with exit code 4.</summary>
+    Task<StoreUnavailableException> Fatal { get; }
+
     /// <summary>Opens the store and recovers what an earlier run left unsettled, before anything is appended or leased.</summary>
     /// <exception cref="StoreOpenException">The store is in use, damaged, of a newer version, or lost acknowledged messages.</exception>
     ValueTask<RecoveryReport> OpenAsync(StoreOpening opening, CancellationToken cancellationToken);

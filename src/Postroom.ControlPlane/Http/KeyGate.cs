@@ -51,10 +51,6 @@ internal sealed class KeyGate(ControlPlaneKeys keys)
         return false;
     }
 
-    /// <summary>Whether the caller has the role; writes nothing.</summary>
-    public async ValueTask<bool> HasRoleAsync(HttpContext context, ApiRole role) =>
-        await keys.Keys.CheckAsync(context.Request.Headers.Authorization, AddressOf(context), context.RequestAborted) is KeyCheck.Accepted accepted && accepted.Allows(role);
-
     /// <summary>The caller's address, for counts.</summary>
     public static string AddressOf(HttpContext context) => context.Connection.RemoteIpAddress?.ToString() ?? "";
 }

@@ -45,7 +45,7 @@ internal static class RunCommand
             Announce(host);
         }
 
-        Task ended = host.StoreFailed is { } failed ? await Task.WhenAny(stop.Task, failed) : await Task.WhenAny(stop.Task);
+        Task ended = await Task.WhenAny(stop.Task, host.Runtime.Failure);
         await host.Runtime.StopAsync(CancellationToken.None);
         if (!arguments.Quiet)
         {

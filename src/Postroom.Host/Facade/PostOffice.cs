@@ -10,6 +10,11 @@ namespace Postroom;
 /// it, or ends with <see cref="StopAsync"/>. A program that dies before, or leaves by an exception, gets it again: <see cref="DisposeAsync"/>
 /// acknowledges nothing, because it runs on an exception too. One message is open at a time; <see cref="OpenReceiver"/> is for more.
 /// Safe for concurrent use unless a member says otherwise.
+/// <para>
+/// When the store cannot go on (its file cannot be opened again after a failed commit) the program ends with exit code 4:
+/// <see cref="ReceiveAllAsync"/> and <see cref="RunAsync"/> end as they do on SIGTERM, the other calls throw <see cref="StoreUnavailableException"/>,
+/// and a program that has not disposed after <c>runtime.stopTimeout</c> is ended.
+/// </para>
 /// </remarks>
 public sealed class PostOffice : IAsyncDisposable
 {
@@ -19,6 +24,7 @@ public sealed class PostOffice : IAsyncDisposable
     private readonly HostedRuntime _host;
     private readonly OpenMessage _open;
     private readonly CancellationTokenSource _stopping = new();
+    private readonly CancellationTokenSource _failed = new();
     private readonly PosixSignalRegistration[] _signals;
     private int _disposed;
 
@@ -26,8 +32,12 @@ public sealed class PostOffice : IAsyncDisposable
     {
         _host = host;
         _open = new OpenMessage(host.Runtime.OpenQueue("in"));
+        _ = host.Runtime.Failure.ContinueWith(_ => EndProcessAsync(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
         _signals = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal), PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal)];
     }
+
+    /// <summary>Ends a process that does not end by itself; replaced by tests.</summary>
+    internal Action<int> Exit { get; set; } = Environment.Exit;
 
     /// <summary>The runtime behind it.</summary>
     public MessageRuntime Runtime => _host.Runtime;
@@ -74,6 +84,7 @@ public sealed class PostOffice : IAsyncDisposable
     /// <exception cref="TimeoutException">Nothing came in time, or nothing is due and <paramref name="block"/> is false.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The time-out is negative.</exception>
     /// <exception cref="InvalidOperationException">Another receive is under way.</exception>
+    /// <exception cref="StoreUnavailableException">The store cannot write now, or never again: see <see cref="MessageRuntime.Failure"/>.</exception>
     public async Task<Message> ReceiveAsync(bool block = true, TimeSpan? timeout = null, CancellationToken cancellationToken = default)
     {
         return await TryReceiveAsync(block, timeout, cancellationToken)
@@ -88,12 +99,20 @@ public sealed class PostOffice : IAsyncDisposable
             throw new ArgumentOutOfRangeException(nameof(timeout), timeout, "A time-out is zero or more; null waits for ever.");
         }
 
-        return await _open.NextAsync(block ? timeout : TimeSpan.Zero, () => ThrowIfServed("in", competing: false), cancellationToken);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _failed.Token);
+        try
+        {
+            return await _open.NextAsync(block ? timeout : TimeSpan.Zero, () => ThrowIfServed("in", competing: false), either.Token);
+        }
+        catch (OperationCanceledException e) when (_failed.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new StoreUnavailableException((await Runtime.Failure).Message, e);
+        }
     }
 
     /// <summary>
     /// Messages of queue <c>in</c> as they come; each is acknowledged when the next one is asked for. The loop ends with SIGTERM or SIGINT,
-    /// so that the program can end in order.
+    /// and when the store cannot go on, so that the program can end in order.
     /// </summary>
     /// <remarks>
     /// A loop that is left over a message, by an exception or by <c>break</c>, gives it back as <see cref="NackAsync"/> does, unless it was
@@ -109,7 +128,7 @@ public sealed class PostOffice : IAsyncDisposable
             {
                 message = await ReceiveAsync(block: true, timeout: null, either.Token);
             }
-            catch (OperationCanceledException) when (_stopping.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+            catch (Exception e) when (IsEnd(e) && !cancellationToken.IsCancellationRequested)
             {
                 yield break;
             }
@@ -128,11 +147,18 @@ public sealed class PostOffice : IAsyncDisposable
                 }
             }
 
-            await _open.AckAsync(message, CancellationToken.None);
+            try
+            {
+                await _open.AckAsync(message, CancellationToken.None);
+            }
+            catch (StoreUnavailableException e) when (IsEnd(e))
+            {
+                yield break;
+            }
         }
     }
 
-    /// <summary>Waits until the program is asked to stop, by SIGTERM or SIGINT.</summary>
+    /// <summary>Waits until the program is to end: by SIGTERM or SIGINT, or because the store cannot go on.</summary>
     /// <param name="cancellationToken">Ends the wait as well.</param>
     public async Task RunAsync(CancellationToken cancellationToken = default)
     {
@@ -215,6 +241,7 @@ public sealed class PostOffice : IAsyncDisposable
 
             await _stopping.CancelAsync();
             _stopping.Dispose();
+            _failed.Dispose();
             await Turn.WaitAsync();
             try
             {
@@ -229,6 +256,31 @@ public sealed class PostOffice : IAsyncDisposable
 
                 Turn.Release();
             }
+        }
+    }
+
+    /// <summary>Whether an exception of a receive says that the program is to end.</summary>
+    private bool IsEnd(Exception e) => e is OperationCanceledException ? _stopping.IsCancellationRequested : e is StoreUnavailableException && Runtime.Failure.IsCompleted;
+
+    /// <summary>The store cannot go on: lets the program end in order, with exit code 4 however it ends.</summary>
+    private async Task EndProcessAsync()
+    {
+        Environment.ExitCode = ExitCodes.Store;
+        AppDomain.CurrentDomain.UnhandledException += (_, _) => Exit(ExitCodes.Store);
+        try
+        {
+            await _failed.CancelAsync();
+            await _stopping.CancelAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            return; // It is ending already.
+        }
+
+        await Task.Delay(Runtime.Configuration.Current.Get<RuntimeOptions>("runtime").StopTimeout, TimeProvider.System, CancellationToken.None);
+        if (Volatile.Read(ref _disposed) == 0)
+        {
+            Exit(ExitCodes.Store);
         }
     }
 

@@ -24,7 +24,10 @@ internal sealed partial class StoreWriter : IDisposable
     private readonly ILogger _logger;
     private readonly Thread _thread;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource<StoreUnavailableException> _fatal = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // Its one continuation hands it on at once: whoever is refused because of it finds it.
+    private readonly TaskCompletionSource<StoreUnavailableException> _fatal = new();
+
     private WriteSession? _session;
     private volatile string? _problem;
     private long _appended;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Xunit;
 
 namespace Postroom.Testing;
@@ -113,5 +114,27 @@ public abstract partial class MessageStoreConformance
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(ReadAsync);
         Assert.Equal([batch[0].Id, batch[2].Id], heard);
+    }
+
+    /// <summary>An observer is told every move when it can be read back, and nothing once it has gone; readers who come later see what they would see without it.</summary>
+    [Fact(Timeout = Limit)]
+    public async Task An_observer_is_told_each_move_until_it_is_disposed()
+    {
+        ConcurrentQueue<(MessageId Id, MessageState To)> told = new();
+        IDisposable observing = ((ITransitionFeed)Store).Observe(move => told.Enqueue((move.MessageId, move.To)));
+        Envelope handled = await AppendAsync();
+        Envelope discarded = await AppendAsync();
+        await HandleAsync(handled);
+        await ComesToAsync(handled, MessageState.Acked);
+        await Journal.DiscardAsync(discarded.Id, "no", force: false, Cancel);
+        await ComesToAsync(discarded, MessageState.Failed);
+        observing.Dispose();
+        observing.Dispose();
+
+        await AppendAsync();
+
+        Assert.Equal([MessageState.Pending, MessageState.Dispatched, MessageState.Acked], told.Where(move => move.Id == handled.Id).Select(move => move.To));
+        Assert.Equal([MessageState.Pending, MessageState.Failed], told.Where(move => move.Id == discarded.Id).Select(move => move.To));
+        Assert.Equal(5, told.Count);
     }
 }

@@ -4,7 +4,7 @@ using Postroom.Workers;
 namespace Postroom.Diagnostics;
 
 /// <summary>Tells hooks, metrics and the log how an attempt ended, after its outcome is committed.</summary>
-internal sealed partial class AttemptReporter(HookDispatcher hooks, ConversationWatch conversations, RuntimeMetrics metrics, TimeProvider clock, ILogger log)
+internal sealed partial class AttemptReporter(HookDispatcher hooks, RuntimeMetrics metrics, TimeProvider clock, ILogger log)
 {
     /// <summary>Reports one committed outcome.</summary>
     public ValueTask ReportAsync(Attempt attempt, Settlement settlement)
@@ -19,36 +19,28 @@ internal sealed partial class AttemptReporter(HookDispatcher hooks, Conversation
             LogRetry(attempt.Envelope.Id, attempt.Envelope.Queue, attempt.Lease.Attempt, retried.At, retried.Reason);
         }
 
-        if (attempt.Hooks is null && !conversations.IsOn)
-        {
-            attempt.Context?.Dispose();
-            return default;
-        }
-
-        return TellAsync(attempt, settlement);
+        attempt.Context?.Dispose();
+        return attempt.Hooks is { } calls ? hooks.EndAsync(calls, settlement) : default;
     }
 
-    /// <summary>Counts an outcome that came too late.</summary>
-    public void Lost(Attempt attempt, LeaseLostException e)
+    /// <summary>Counts an outcome that came too late: somebody else has decided.</summary>
+    public ValueTask LostAsync(Attempt attempt, LeaseLostException e)
     {
         metrics.SettleLost(attempt.Envelope.Queue);
         LogLost(attempt.Envelope.Id, e.Message);
         attempt.Context?.Dispose();
+        return attempt.Hooks is { } calls ? hooks.EndAsync(calls, Settlement.Release) : default;
     }
 
-    private async ValueTask TellAsync(Attempt attempt, Settlement settlement)
+    /// <summary>Ends an attempt whose handler returned after it had been given up. What its hooks were told then stays; one that was still being announced was told nothing.</summary>
+    public ValueTask LateAsync(Attempt attempt)
     {
-        if (attempt.Hooks is { } calls)
-        {
-            await hooks.EndAsync(calls, settlement);
-        }
-
         attempt.Context?.Dispose();
-        if (settlement is Settlement.Acknowledged or Settlement.Failed)
-        {
-            await conversations.OnEndedAsync(attempt.Envelope.Conversation);
-        }
+        return attempt.Hooks is { } calls ? hooks.EndAsync(calls, Settlement.Fail(FailureKind.Timeout, "timeout")) : default;
     }
+
+    /// <summary>Waits while reports are very far behind.</summary>
+    public ValueTask WaitForRoomAsync(CancellationToken cancellationToken) => hooks.Conversations.WaitForRoomAsync(cancellationToken);
 
     [LoggerMessage(600, LogLevel.Warning, "Message {MessageId} in '{Queue}' failed on attempt {Attempt} ({Kind}): {Reason}")]
     private partial void LogFailed(MessageId messageId, string queue, int attempt, FailureKind kind, string reason);

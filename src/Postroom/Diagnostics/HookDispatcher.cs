@@ -6,16 +6,45 @@ using Postroom.Workers;
 namespace Postroom.Diagnostics;
 
 /// <summary>What the hooks answered for one attempt: an entry id per hook, null where no further calls are wanted.</summary>
-internal sealed record HookCalls(ImmutableArray<HookRegistration> Hooks, string?[] EntryIds);
+internal sealed class HookCalls(ImmutableArray<HookRegistration> hooks, string?[] entryIds, string? conversation)
+{
+    private int _ended;
+
+    public ImmutableArray<HookRegistration> Hooks { get; } = hooks;
+
+    public string?[] EntryIds { get; } = entryIds;
+
+    public string? Conversation { get; } = conversation;
+
+    /// <summary>Claims the right to tell the end: an attempt that was given up may still come back. True once.</summary>
+    public bool TryEnd() => Interlocked.Exchange(ref _ended, 1) == 0;
+}
 
 /// <summary>One registered hook.</summary>
 internal sealed record HookRegistration(IDispatchHook Hook, HookFailurePolicy OnFailure, string Name);
 
 /// <summary>Calls dispatch hooks in order, each bounded in time, and keeps their faults away from the dispatch.</summary>
-internal sealed partial class HookDispatcher(TimeSpan timeout, RuntimeMetrics metrics, TimeProvider clock, ILogger log)
+internal sealed partial class HookDispatcher
 {
+    private readonly TimeSpan _timeout;
+    private readonly RuntimeMetrics _metrics;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
     private readonly ConcurrentDictionary<string, long> _lastLogged = new(StringComparer.Ordinal);
+    private readonly Lock _registering = new();
     private ImmutableArray<HookRegistration> _hooks = [];
+
+    public HookDispatcher(TimeSpan timeout, IJournal journal, ITransitionFeed feed, RuntimeMetrics metrics, TimeProvider clock, ILogger log)
+    {
+        _timeout = timeout;
+        _metrics = metrics;
+        _clock = clock;
+        _log = log;
+        Conversations = new ConversationWatch(journal, feed, CompleteAsync, clock, log);
+    }
+
+    /// <summary>Finds out when conversations are complete.</summary>
+    public ConversationWatch Conversations { get; }
 
     /// <summary>Whether there is none, so that a dispatch costs nothing for hooks.</summary>
     public bool IsEmpty => _hooks.IsEmpty;
@@ -24,47 +53,33 @@ internal sealed partial class HookDispatcher(TimeSpan timeout, RuntimeMetrics me
     public IDisposable Register(IDispatchHook hook, HookFailurePolicy onFailure)
     {
         HookRegistration registration = new(hook, onFailure, hook.GetType().Name);
-        ImmutableInterlocked.Update(ref _hooks, static (hooks, added) => hooks.Add(added), registration);
+        Change(hooks => hooks.Add(registration));
         return new Registration(this, registration);
     }
 
     /// <summary>Announces an attempt: intent, then dispatched. An exception means that a hook's policy fails the attempt.</summary>
     public async ValueTask<HookCalls> BeginAsync(Attempt attempt, string toId)
     {
-        ImmutableArray<HookRegistration> hooks = _hooks;
-        string?[] ids = new string?[hooks.Length];
-        Envelope envelope = attempt.Envelope;
-        string conversation = envelope.Conversation ?? "";
-        string from = envelope.From?.ToString() ?? "";
-        for (int i = 0; i < hooks.Length; i++)
+        Conversations.Enter(attempt.Envelope.Conversation);
+        try
         {
-            (string? id, Exception? error) = await CallAsync(
-                hooks[i], (hook, token) => hook.OnIntentAsync(conversation, from, toId, envelope.Type, envelope.Body, token));
-            if (error is not null && hooks[i].OnFailure == HookFailurePolicy.FailAttempt)
-            {
-                HookRefusedException refused = new(hooks[i].Name, error);
-                await WithdrawAsync(hooks, ids.AsMemory(0, i), refused.Message);
-                throw refused;
-            }
-
-            ids[i] = string.IsNullOrEmpty(id) ? null : id;
+            return await AnnounceAsync(attempt.Envelope, toId);
         }
-
-        HookCalls calls = new(hooks, ids);
-        for (int i = 0; i < hooks.Length; i++)
+        catch
         {
-            if (ids[i] is { } id)
-            {
-                await CallAsync(hooks[i], (hook, token) => hook.OnDispatchedAsync(id, token));
-            }
+            Conversations.Leave(attempt.Envelope.Conversation);
+            throw;
         }
-
-        return calls;
     }
 
-    /// <summary>Tells how an announced attempt ended, in reverse order.</summary>
+    /// <summary>Tells how an announced attempt ended, in reverse order. Only the first end of an attempt is told.</summary>
     public async ValueTask EndAsync(HookCalls calls, Settlement settlement)
     {
+        if (!calls.TryEnd())
+        {
+            return;
+        }
+
         for (int i = calls.Hooks.Length - 1; i >= 0; i--)
         {
             if (calls.EntryIds[i] is not { } id)
@@ -82,6 +97,8 @@ internal sealed partial class HookDispatcher(TimeSpan timeout, RuntimeMetrics me
                 await CallAsync(calls.Hooks[i], (hook, token) => hook.OnFailedAsync(id, error, token));
             }
         }
+
+        Conversations.Leave(calls.Conversation);
     }
 
     /// <summary>Tells that a conversation is complete, in reverse order.</summary>
@@ -91,6 +108,50 @@ internal sealed partial class HookDispatcher(TimeSpan timeout, RuntimeMetrics me
         for (int i = hooks.Length - 1; i >= 0; i--)
         {
             await CallAsync(hooks[i], (hook, token) => hook.OnConversationCompleteAsync(conversation, token));
+        }
+    }
+
+    /// <summary>Looks at conversations no more. May be called twice.</summary>
+    public void Close() => Conversations.Close();
+
+    private async ValueTask<HookCalls> AnnounceAsync(Envelope envelope, string toId)
+    {
+        ImmutableArray<HookRegistration> hooks = _hooks;
+        string?[] ids = new string?[hooks.Length];
+        string conversation = envelope.Conversation ?? "";
+        string from = envelope.From?.ToString() ?? "";
+        for (int i = 0; i < hooks.Length; i++)
+        {
+            (string? id, Exception? error) = await CallAsync(
+                hooks[i], (hook, token) => hook.OnIntentAsync(conversation, from, toId, envelope.Type, envelope.Body, token));
+            if (error is not null && hooks[i].OnFailure == HookFailurePolicy.FailAttempt)
+            {
+                HookRefusedException refused = new(hooks[i].Name, error);
+                await WithdrawAsync(hooks, ids.AsMemory(0, i), refused.Message);
+                throw refused;
+            }
+
+            ids[i] = string.IsNullOrEmpty(id) ? null : id;
+        }
+
+        HookCalls calls = new(hooks, ids, envelope.Conversation);
+        for (int i = 0; i < hooks.Length; i++)
+        {
+            if (ids[i] is { } id)
+            {
+                await CallAsync(hooks[i], (hook, token) => hook.OnDispatchedAsync(id, token));
+            }
+        }
+
+        return calls;
+    }
+
+    private void Change(Func<ImmutableArray<HookRegistration>, ImmutableArray<HookRegistration>> change)
+    {
+        lock (_registering)
+        {
+            _hooks = change(_hooks);
+            Conversations.Listen(!_hooks.IsEmpty);
         }
     }
 
@@ -128,20 +189,20 @@ internal sealed partial class HookDispatcher(TimeSpan timeout, RuntimeMetrics me
 
     private async ValueTask<(T? Result, Exception? Error)> CallAsync<T>(HookRegistration registration, Func<IDispatchHook, CancellationToken, ValueTask<T>> call)
     {
-        using CancellationTokenSource limit = new(timeout, clock);
+        using CancellationTokenSource limit = new(_timeout, _clock);
         try
         {
             ValueTask<T> running = call(registration.Hook, limit.Token);
-            return (running.IsCompletedSuccessfully ? running.Result : await running.AsTask().WaitAsync(timeout, clock), null);
+            return (running.IsCompletedSuccessfully ? running.Result : await running.AsTask().WaitAsync(_timeout, _clock), null);
         }
         catch (Exception e)
         {
-            metrics.HookError(registration.Name);
-            long now = clock.GetTimestamp();
+            _metrics.HookError(registration.Name);
+            long now = _clock.GetTimestamp();
             long last = _lastLogged.GetOrAdd(registration.Name, long.MinValue);
-            if ((last == long.MinValue || clock.GetElapsedTime(last, now) >= TimeSpan.FromMinutes(1)) && _lastLogged.TryUpdate(registration.Name, now, last))
+            if ((last == long.MinValue || _clock.GetElapsedTime(last, now) >= TimeSpan.FromMinutes(1)) && _lastLogged.TryUpdate(registration.Name, now, last))
             {
-                LogHook(e, registration.Name, timeout.TotalSeconds);
+                LogHook(e, registration.Name, _timeout.TotalSeconds);
             }
 
             return (default, e);
@@ -153,7 +214,7 @@ internal sealed partial class HookDispatcher(TimeSpan timeout, RuntimeMetrics me
 
     private sealed class Registration(HookDispatcher dispatcher, HookRegistration registration) : IDisposable
     {
-        public void Dispose() => ImmutableInterlocked.Update(ref dispatcher._hooks, static (hooks, removed) => hooks.Remove(removed), registration);
+        public void Dispose() => dispatcher.Change(hooks => hooks.Remove(registration));
     }
 }
 

@@ -72,10 +72,10 @@ internal sealed class Composition
     {
         StoreOptions options = Get<StoreOptions>("store");
         IMessageStore store = Builder.Stores[options.Kind](options, Get<RetentionOptions>("retention"), setup.Redactor, setup.Clock, services);
-        return store is IJournal and IStoreLifecycle and IQueueControl
+        return store is IJournal and ITransitionFeed and IStoreLifecycle and IQueueControl
             ? store
             : throw new InvalidOperationException(
-                $"The store of kind '{options.Kind}' ({store.GetType().Name}) has to implement IJournal, IStoreLifecycle and IQueueControl as well. MessageStoreConformance tells what is missing.");
+                $"The store of kind '{options.Kind}' ({store.GetType().Name}) has to implement IJournal, ITransitionFeed, IStoreLifecycle and IQueueControl as well. MessageStoreConformance tells what is missing.");
     }
 
     private static ConfigurationSources SourcesOf(ApplicationBuilder builder, IReadOnlyList<IApplicationModule> registered, RuntimeSetup setup)

@@ -14,12 +14,14 @@ internal static class HealthProbes
             StoreStats stats = await rooms.Store.GetStatsAsync("in", token);
             return stats.Writable ? HealthResult.Healthy : new HealthResult(HealthState.Unhealthy, stats.Problem);
         }));
-        health.Register(new HealthProbe("recovery", HealthViews.Status, _ =>
+        health.Register(new HealthProbe("recovery", HealthViews.Status, async token =>
         {
-            RecoveryReport? report = runtime.Recovery;
-            return new ValueTask<HealthResult>(report is { Parked: > 0 } or { Poisoned: > 0 }
-                ? new HealthResult(HealthState.Degraded, $"{report.Parked} messages wait for a handler this build does not have; {report.Poisoned} were given up because they ended the process.")
-                : HealthResult.Healthy);
+            StoreStats stats = await rooms.Store.GetStatsAsync(null, token);
+            long parked = stats.Queues.Sum(queue => rooms.HasPool(queue.Key) || rooms.Activity.Consumers(queue.Key) > 0 ? queue.Value.Parked : queue.Value.Pending);
+            long poisoned = runtime.Recovery?.Poisoned ?? 0;
+            return parked > 0 || poisoned > 0
+                ? new HealthResult(HealthState.Degraded, $"{parked} messages wait for a handler, a pool or a receiver that is not there; {poisoned} were given up because they ended the process.")
+                : HealthResult.Healthy;
         }));
         health.Register(new HealthProbe("workers", HealthViews.Ready | HealthViews.Status, _ =>
         {

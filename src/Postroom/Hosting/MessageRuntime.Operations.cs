@@ -30,10 +30,14 @@ public sealed partial class MessageRuntime
     {
         if (force)
         {
-            _ = Rooms.Workers.Cancel(id) || Rooms.Outbound.Cancel(id);
+            Cancel(id);
         }
 
         await Journal.DiscardAsync(id, reason, force, cancellationToken);
+        if (force)
+        {
+            Cancel(id); // It may have begun in between; from now on it cannot.
+        }
     }
 
     /// <summary>Gives up all open messages of a conversation, those with a worker included, and reports it as complete.</summary>
@@ -44,7 +48,11 @@ public sealed partial class MessageRuntime
         long discarded = await DiscardAllAsync(open, reason, force: true, cancellationToken);
         FactChange killed = new(FactScopes.Conversation, conversation, System.Text.Encoding.UTF8.GetBytes("killed"));
         await Store.WriteAsync(new StoreWrite { Facts = [killed] }, cancellationToken);
-        await Rooms.Conversations.CompleteAsync(conversation);
+        if (discarded == 0)
+        {
+            await Rooms.Hooks.CompleteAsync(conversation); // Otherwise the end of its last message reports it.
+        }
+
         return discarded;
     }
 
@@ -54,10 +62,13 @@ public sealed partial class MessageRuntime
         WorkerOptions options = _composition!.Pools.TryGetValue("router", out WorkerOptions? configured) ? configured : new WorkerOptions { Queue = "in" };
         FunctionRunner runner = new(handler, Rooms.Queues, options, _setup.Clock, _setup.Random ?? Chance.Next);
         WorkerDefinition definition = new("router", options, runner, Rooms.Queues.Get("in").Lease);
-        WorkerPool pool = new(definition, Store, Rooms.Settler, $"{Node}/{Environment.ProcessId}", _setup.Clock, _setup.Loggers.CreateLogger("Postroom.Workers"));
+        WorkerPool pool = Rooms.Pools.Create(definition);
         Rooms.Workers.Register(pool);
         pool.Start();
     }
+
+    /// <summary>Asks the handler or the send of a message to end, if there is one.</summary>
+    private void Cancel(MessageId id) => _ = Rooms.Workers.Cancel(id) || Rooms.Outbound.Cancel(id);
 
     private async Task SetPausedAsync(string queue, bool paused, CancellationToken cancellationToken)
     {

@@ -6,6 +6,8 @@ namespace Postroom;
 /// <content>The parts of a runtime and what each does at its start and stop.</content>
 public sealed partial class MessageRuntime
 {
+    private static readonly TimeSpan ReportPatience = TimeSpan.FromSeconds(5);
+
     private void Build()
     {
         Composition composition = _composition!;
@@ -94,7 +96,9 @@ public sealed partial class MessageRuntime
     {
         try
         {
-            await rooms.Settler.FlushAsync(cancellationToken);
+            // A store that cannot go on takes nothing more, however long one waits.
+            await rooms.Settler.FlushAsync(Failure.IsCompleted ? new CancellationToken(canceled: true) : cancellationToken);
+            await FlushReportsAsync(rooms, cancellationToken);
         }
         catch (OperationCanceledException)
         {
@@ -103,8 +107,17 @@ public sealed partial class MessageRuntime
         finally
         {
             DisposeSettler(rooms);
+            rooms.Hooks.Close();
             await rooms.Lifecycle.CloseAsync(CancellationToken.None);
         }
+    }
+
+    /// <summary>Tells hooks which conversations the last outcomes have completed; a stop does not wait long for slow hooks.</summary>
+    private static async Task FlushReportsAsync(RuntimeRooms rooms, CancellationToken cancellationToken)
+    {
+        await rooms.Hooks.Conversations.FlushAsync(cancellationToken)
+            .WaitAsync(ReportPatience, CancellationToken.None)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private void DisposeSettler(RuntimeRooms rooms)
@@ -121,6 +134,8 @@ public sealed partial class MessageRuntime
         QueueRulesBook rules = new(rooms, composition);
         rules.SetBeforeRecovery();
         _recovery = await rooms.Lifecycle.OpenAsync(new StoreOpening { Node = Node, Version = _setup.Version }, cancellationToken);
+        _ = Failure.ContinueWith(
+            fatal => Fault(fatal.Result), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         long parked = await rules.SetAfterRecoveryAsync(cancellationToken);
         _recovery = _recovery with { Parked = parked };
         LogOpened(_recovery);
@@ -144,7 +159,7 @@ public sealed partial class MessageRuntime
         HealthProbes.Register(this, composition, _services!);
         foreach (string conversation in _recovery.CompletedConversations)
         {
-            await rooms.Conversations.CompleteAsync(conversation);
+            await rooms.Hooks.CompleteAsync(conversation);
         }
     }
 
@@ -161,30 +176,30 @@ public sealed partial class MessageRuntime
             recovery.Expired, recovery.Parked, recovery.Duration);
     }
 
-    /// <summary>Messages of queues that this build does not declare wait until one does; nobody would see them otherwise.</summary>
+    /// <summary>Messages of queues that nothing takes in this build wait, parked, until something does; nobody would see them otherwise.</summary>
     private async Task ReportOrphansAsync(CancellationToken cancellationToken)
     {
         RuntimeRooms rooms = _rooms!;
         StoreStats stats = await rooms.Store.GetStatsAsync(null, cancellationToken);
-        List<string> notices = [.. _recovery!.Notices];
+        List<string> notices = [];
         long orphans = 0;
         foreach ((string queue, StoreQueueStats counts) in stats.Queues)
         {
-            if (counts.Pending > 0 && !rooms.Queues.IsDeclared(queue))
+            if (counts.Pending > 0 && !rooms.HasPool(queue))
             {
                 orphans += counts.Pending;
-                notices.Add($"Queue '{queue}' holds {counts.Pending} messages and is not declared in this build, so they wait. Declare it with AddQueue(\"{queue}\"), or register its communicator.");
+                notices.Add(rooms.Queues.IsDeclared(queue)
+                    ? $"Queue '{queue}' holds {counts.Pending} messages and has no worker pool, so they wait until a receiver takes them. Call AddWorkers(\"{queue}\"), or open a receiver."
+                    : $"Queue '{queue}' holds {counts.Pending} messages and is not declared in this build, so they wait. Declare it with AddQueue(\"{queue}\"), or register its communicator.");
             }
         }
 
-        if (orphans > 0)
+        foreach (string notice in notices)
         {
-            _recovery = _recovery with { Parked = _recovery.Parked + orphans, Notices = notices };
-            foreach (string notice in notices)
-            {
-                LogNotice(notice);
-            }
+            LogNotice(notice);
         }
+
+        _recovery = _recovery! with { Parked = _recovery.Parked + orphans, Notices = [.. _recovery.Notices, .. notices] };
     }
 
     private async Task RegisterCommunicatorsAsync(Composition composition, CancellationToken cancellationToken)

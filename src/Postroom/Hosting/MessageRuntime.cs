@@ -37,6 +37,10 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
     /// <summary>Where it stands.</summary>
     public RuntimeState State { get; private set; } = RuntimeState.Created;
 
+    /// <summary>Completes when the runtime cannot go on because its store cannot. It is <see cref="RuntimeState.Faulted"/> then; its host stops it and ends the process with exit code 4.</summary>
+    /// <exception cref="InvalidOperationException">The runtime has not started.</exception>
+    public Task<StoreUnavailableException> Failure => Rooms.Lifecycle.Fatal;
+
     /// <summary>Whether a stop had to leave work behind for recovery.</summary>
     public bool AbandonedWork => !_workersWereClean;
 
@@ -147,7 +151,7 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
             Build();
             RuntimeOptions options = _composition.Get<RuntimeOptions>("runtime");
             await _phases.StartAsync(Enter, options.StopTimeout, cancellationToken);
-            State = RuntimeState.Running;
+            State = Failure.IsCompleted ? RuntimeState.Faulted : RuntimeState.Running;
             LogReady(Node, _rooms!.Store.Features.Kind, _setup.Clock.GetUtcNow() - _startedAt.Value);
         }
         catch
@@ -197,6 +201,7 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
         {
             await rooms.Signals.DisposeAsync();
             DisposeSettler(rooms);
+            rooms.Hooks.Close();
             await rooms.Lifecycle.DisposeAsync();
             rooms.Metrics.Dispose();
         }
@@ -217,8 +222,6 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
         return Rooms.Composer.ComposeReply(message, input, new MessageOrigin(input.Id, input.Conversation, input.Hops + 1, input));
     }
 
-    internal void Fault() => State = State is RuntimeState.Running ? RuntimeState.Faulted : State;
-
     private static InvalidOperationException NotStarted() => new("The runtime has not started. Call StartAsync first.");
 
     private async Task<Composition> ComposeAsync(CancellationToken cancellationToken)
@@ -237,6 +240,15 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
         return await Composition.CreateAsync(_modules, _setup, cancellationToken);
     }
 
+    private void Fault(StoreUnavailableException failure)
+    {
+        LogFailure(failure.Message);
+        if (State == RuntimeState.Running)
+        {
+            State = RuntimeState.Faulted;
+        }
+    }
+
     private void Enter(RuntimePhase phase)
     {
         if (phase == RuntimePhase.Store)
@@ -247,6 +259,9 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
 
     [LoggerMessage(520, LogLevel.Information, "Postroom is ready on node {Node} with the {Store} store after {Duration}.")]
     private partial void LogReady(string node, string store, TimeSpan duration);
+
+    [LoggerMessage(523, LogLevel.Critical, "The runtime cannot go on and refuses everything: {Why}")]
+    private partial void LogFailure(string why);
 
     [LoggerMessage(521, LogLevel.Warning, "{Notice}")]
     private partial void LogNotice(string notice);

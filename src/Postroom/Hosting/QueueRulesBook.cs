@@ -14,7 +14,7 @@ internal sealed class QueueRulesBook(RuntimeRooms rooms, Composition composition
         }
     }
 
-    /// <summary>Reads pauses and parks types that an earlier run had a handler for. Returns how many messages are parked.</summary>
+    /// <summary>Reads pauses and parks types that an earlier run had a handler for. Returns how many messages these are.</summary>
     public async Task<long> SetAfterRecoveryAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<StoredFact> handled = await rooms.Store.Facts.ListAsync(FactScopes.HandledType, cancellationToken);
@@ -57,8 +57,7 @@ internal sealed class QueueRulesBook(RuntimeRooms rooms, Composition composition
 
     private async Task<long> CountParkedAsync(string queue, HashSet<string> parkedTypes, CancellationToken cancellationToken)
     {
-        bool served = rooms.Handlers.Serves(queue);
-        if (parkedTypes.Count == 0 && served)
+        if (parkedTypes.Count == 0)
         {
             return 0;
         }

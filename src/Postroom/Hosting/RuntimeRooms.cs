@@ -37,11 +37,11 @@ internal sealed class RuntimeRooms
 
     public required HookDispatcher Hooks { get; init; }
 
-    public required ConversationWatch Conversations { get; init; }
-
     public required RuntimeMetrics Metrics { get; init; }
 
     public required Settler Settler { get; init; }
+
+    public required PoolFactory Pools { get; init; }
 
     public required WorkerSupervisor Workers { get; init; }
 
@@ -75,14 +75,12 @@ internal sealed class RuntimeRooms
         Func<double> random = setup.Random ?? Chance.Next;
         LimitsOptions limits = composition.Get<LimitsOptions>("limits");
         IMessageStore store = composition.CreateStore(services, setup);
-        string owner = $"{node}/{Environment.ProcessId}";
 
         RuntimeMetrics metrics = new();
-        HookDispatcher hooks = new(composition.Get<HooksOptions>("hooks").Timeout, metrics, clock, loggers.CreateLogger("Postroom.Hooks"));
-        ConversationWatch conversations = new((IJournal)store, hooks);
-        AttemptReporter reporter = new(hooks, conversations, metrics, clock, loggers.CreateLogger("Postroom.Workers"));
-        int window = composition.Pools.Values.Select(pool => pool.SettleWindow).DefaultIfEmpty(1_024).Max();
-        Settler settler = new(store, reporter, setup.Redactor, clock, random, loggers.CreateLogger("Postroom.Settling"), window);
+        HookDispatcher hooks = new(composition.Get<HooksOptions>("hooks").Timeout, (IJournal)store, (ITransitionFeed)store, metrics, clock, loggers.CreateLogger("Postroom.Hooks"));
+        AttemptReporter reporter = new(hooks, metrics, clock, loggers.CreateLogger("Postroom.Workers"));
+        Settler settler = new(store, reporter, setup.Redactor, clock, random, loggers.CreateLogger("Postroom.Settling"));
+        PoolFactory pools = new(store, settler, $"{node}/{Environment.ProcessId}", clock, loggers.CreateLogger("Postroom.Workers"));
 
         QueueCatalog queues = composition.Queues;
         QueueActivity activity = new(clock);
@@ -92,7 +90,7 @@ internal sealed class RuntimeRooms
         ContactBook contacts = new(store.Facts, clock, limits.Contacts);
         OutboundComposer composer = new(routes, queues, publisher, () => composition.Get<CommunicationsConfig>("communications").OnUnroutable, clock, loggers.CreateLogger("Postroom.Outbound"));
         SignalBoard signals = new(routes, loggers.CreateLogger("Postroom.Outbound"));
-        OutboundRoom outbound = new(routes, queues, store, settler, hooks, composition.Get<OutboundOptions>("outbound"), owner, clock, random, loggers);
+        OutboundRoom outbound = new(routes, queues, store, pools, hooks, composition.Get<OutboundOptions>("outbound"), clock, random, loggers);
 
         HandlerTable handlers = new(composition.Builder.Handlers, composition.Builder.Fallbacks, composition.Builder.Payloads);
         FrozenSet<Type> scoped = composition.Builder.Services.Where(service => service.Lifetime != ServiceLifetime.Singleton).Select(service => service.ServiceType).ToFrozenSet();
@@ -110,7 +108,7 @@ internal sealed class RuntimeRooms
 
             HandlerRunner runner = new(handlers, composition.Builder.Payloads, middleware, staging, hooks, queues, options, limits.Hops, clock, random);
             WorkerDefinition definition = new(name, options, runner, queues.Get(options.Queue).Lease);
-            workers.Register(new WorkerPool(definition, store, settler, owner, clock, loggers.CreateLogger("Postroom.Workers")));
+            workers.Register(pools.Create(definition));
         }
 
         WorkerDefinition router = new(
@@ -119,7 +117,7 @@ internal sealed class RuntimeRooms
         LiveMessages live = new(incoming, queues, clock, random);
         if (publishOnly)
         {
-            workers.Register(new WorkerPool(live.Definition("incoming"), store, settler, owner, clock, loggers.CreateLogger("Postroom.Workers")));
+            workers.Register(pools.Create(live.Definition("incoming")));
         }
 
         MessageIntake intake = new(store, (IQueueControl)store, queues, publisher, contacts, metrics, activity, incoming, live, clock)
@@ -137,12 +135,12 @@ internal sealed class RuntimeRooms
             Handlers = handlers,
             Payloads = composition.Builder.Payloads,
             Hooks = hooks,
-            Conversations = conversations,
             Metrics = metrics,
             Settler = settler,
+            Pools = pools,
             Workers = workers,
             Outbound = outbound,
-            Router = new WorkerPool(router, store, settler, owner, clock, loggers.CreateLogger("Postroom.Outbound")),
+            Router = pools.Create(router),
             Composer = composer,
             Signals = signals,
             Dispatcher = dispatcher,
@@ -153,6 +151,14 @@ internal sealed class RuntimeRooms
             Health = new HealthRegistry(composition.Get<HealthOptions>("health"), clock),
             Sender = new MessageSender(dispatcher, publisher, composition.Builder.Payloads, store, activity),
         };
+    }
+
+    /// <summary>Whether a pool or a lane takes the messages of a queue; a receiver may take those of any.</summary>
+    public bool HasPool(string queue)
+    {
+        return queue == OutboundQueue.Unrouted
+            || Workers.Pools.Any(pool => pool.Options.Queue == queue)
+            || Outbound.Lanes.Any(lane => lane.Queue == queue);
     }
 
     /// <summary>One queue as an application sees it.</summary>

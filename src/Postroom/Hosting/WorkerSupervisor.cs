@@ -26,11 +26,7 @@ public sealed class WorkerSupervisor
 
     /// <summary>Changes how many messages a pool handles at a time, from 1 to 1,024; scaling down finishes what runs.</summary>
     /// <exception cref="KeyNotFoundException">There is no such pool.</exception>
-    public void Scale(string pool, int parallelism)
-    {
-        Find(pool).Scale(parallelism);
-        EnsureThreads();
-    }
+    public void Scale(string pool, int parallelism) => Find(pool).Scale(parallelism);
 
     /// <summary>Clears the failure of a pool whose workers died too often.</summary>
     /// <exception cref="KeyNotFoundException">There is no such pool.</exception>
@@ -51,7 +47,6 @@ public sealed class WorkerSupervisor
 
     internal void StartAll()
     {
-        EnsureThreads();
         foreach (WorkerPool pool in _pools.Values)
         {
             pool.Start();
@@ -67,17 +62,6 @@ public sealed class WorkerSupervisor
 
     /// <summary>Asks the attempt of a message to end.</summary>
     internal bool Cancel(MessageId id) => _pools.Values.Any(pool => pool.Cancel(id));
-
-    /// <summary>Handlers may block their threads; health checks and settlements still need some.</summary>
-    private void EnsureThreads()
-    {
-        int needed = 16 + (2 * Environment.ProcessorCount) + _pools.Values.Sum(pool => 3 * pool.Parallelism);
-        ThreadPool.GetMinThreads(out int workers, out int ports);
-        if (workers < needed)
-        {
-            ThreadPool.SetMinThreads(Math.Min(needed, short.MaxValue), ports);
-        }
-    }
 
     private WorkerPool Find(string pool)
     {

@@ -27,6 +27,9 @@ public sealed partial class MemoryStore
     }
 
     /// <inheritdoc/>
+    public IDisposable Observe(Action<Transition> observer) => _transitions.Observe(observer);
+
+    /// <inheritdoc/>
     public ValueTask<MessageId> ReplayAsync(MessageId id, ReplayOptions options, CancellationToken cancellationToken)
     {
         lock (_writes)

@@ -5,7 +5,7 @@ namespace Postroom.Memory;
 
 /// <summary>The store for tests and volatile work: everything is in memory and lost with the process, and it says so.</summary>
 /// <remarks>Beyond its bounds admission is refused and nothing is dropped; what an attempt stages is always stored.</remarks>
-public sealed partial class MemoryStore : IMessageStore, IJournal, IStoreLifecycle, IQueueControl, ILaneOwner
+public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFeed, IStoreLifecycle, IQueueControl, ILaneOwner
 {
     private readonly TimeProvider _clock;
     private readonly MemoryIndex _index;
@@ -45,6 +45,9 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, IStoreLifecyc
 
     /// <inheritdoc/>
     public IFacts Facts => _facts;
+
+    /// <summary>Never completes: memory does not fail.</summary>
+    public Task<StoreUnavailableException> Fatal { get; } = new TaskCompletionSource<StoreUnavailableException>().Task;
 
     /// <inheritdoc/>
     public ValueTask<RecoveryReport> OpenAsync(StoreOpening opening, CancellationToken cancellationToken)

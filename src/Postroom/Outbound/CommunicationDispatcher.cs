@@ -19,7 +19,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
     private readonly MessageIntake _intake;
     private readonly WorkerPool? _router;
     private readonly WorkerPool? _live;
-    private readonly TimeProvider _clock;
+    private readonly EmitWaits _waits;
     private readonly MemoryStore? _owned;
 
     /// <summary>Makes a stand-alone dispatcher over a volatile store; no runtime is needed.</summary>
@@ -34,9 +34,10 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         MemoryStore store = new(clock);
         ILogger log = loggers.CreateLogger<CommunicationDispatcher>();
         RuntimeMetrics metrics = new();
-        HookDispatcher hooks = new(TimeSpan.FromSeconds(2), metrics, clock, log);
-        AttemptReporter reporter = new(hooks, new ConversationWatch(store, hooks), metrics, clock, log);
+        HookDispatcher hooks = new(TimeSpan.FromSeconds(2), store, store, metrics, clock, log);
+        AttemptReporter reporter = new(hooks, metrics, clock, log);
         Settler settler = new(store, reporter, new Redactor(), clock, Chance.Next, log);
+        PoolFactory pools = new(store, settler, "local/1", clock, log);
         QueueCatalog queues = new();
         queues.Declare(OutboundQueue.Unrouted, new QueueOptions());
         queues.Declare("in", new QueueOptions());
@@ -44,15 +45,15 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         RoutingTable routes = new();
         ContactBook contacts = new(store.Facts, clock, capacity: 100_000);
         _store = store;
-        _clock = clock;
+        _waits = new EmitWaits(store, store, clock);
         _composer = new OutboundComposer(routes, queues, publisher, () => UnroutablePolicy.Fail, clock, log);
-        _room = new OutboundRoom(routes, queues, store, settler, hooks, new OutboundOptions(), "local/1", clock, Chance.Next, loggers);
+        _room = new OutboundRoom(routes, queues, store, pools, hooks, new OutboundOptions(), clock, Chance.Next, loggers);
         Incoming = new IncomingPublisher(log);
         LiveMessages live = new(Incoming, queues, clock, Chance.Next);
-        _live = new WorkerPool(live.Definition("incoming"), store, settler, "local/1", clock, log);
+        _live = pools.Create(live.Definition("incoming"));
         _intake = new MessageIntake(store, store, queues, publisher, contacts, metrics, new QueueActivity(clock), Incoming, live, clock) { PublishOnly = true, IsOpen = true };
         WorkerDefinition router = new(OutboundQueue.Unrouted, new WorkerOptions { Queue = OutboundQueue.Unrouted, Parallelism = 1 }, new Router(_composer, contacts, clock), TimeSpan.FromSeconds(30));
-        _router = new WorkerPool(router, store, settler, "local/1", clock, log);
+        _router = pools.Create(router);
         _owned = store;
     }
 
@@ -62,7 +63,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         _composer = composer;
         _store = store;
         _intake = intake;
-        _clock = clock;
+        _waits = new EmitWaits((IJournal)store, (ITransitionFeed)store, clock);
         Incoming = incoming;
     }
 
@@ -97,7 +98,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         IReadOnlyList<Envelope> copies = _composer.Compose(message, MessageOrigin.Outside);
         IReadOnlyList<AppendResult> stored = copies.Count == 0 ? [] : await _store.AppendAsync(copies, null, cancellationToken);
         int routed = copies.Count(copy => copy.Queue != OutboundQueue.Unrouted);
-        return EmitWait.Result(copies.Count > 0 ? copies[0].GroupId ?? copies[0].Id : MessageId.Empty, [.. stored.Select(result => result.Id)], routed, (IJournal)_store, _clock);
+        return _waits.Result(copies.Count > 0 ? copies[0].GroupId ?? copies[0].Id : MessageId.Empty, [.. stored.Select(result => result.Id)], routed);
     }
 
     /// <summary>Starts lanes and communicators; one that cannot start does not keep others from starting and is tried again.</summary>

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Postroom.Diagnostics;
-using Postroom.Settling;
 using Postroom.Workers;
 
 namespace Postroom.Outbound;
@@ -11,10 +10,9 @@ internal sealed partial class OutboundRoom(
     RoutingTable routes,
     QueueCatalog queues,
     IMessageStore store,
-    Settler settler,
+    PoolFactory pools,
     HookDispatcher hooks,
     OutboundOptions defaults,
-    string owner,
     TimeProvider clock,
     Func<double> random,
     ILoggerFactory loggers)
@@ -114,7 +112,7 @@ internal sealed partial class OutboundRoom(
             HandlerTimeout = options.SendTimeout,
         };
         WorkerDefinition definition = new(first.Queue, workers, runner, TimeSpan.FromSeconds(30));
-        return new OutboundLane(name, new WorkerPool(definition, store, settler, owner, clock, _log), gate, _log);
+        return new OutboundLane(name, pools.Create(definition), gate, _log);
     }
 
     private async Task TryConnectAsync(Registration registration, CancellationToken cancellationToken)

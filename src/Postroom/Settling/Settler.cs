@@ -7,14 +7,13 @@ namespace Postroom.Settling;
 /// <summary>Hands outcomes to the store and reports them once they are committed. A worker does not wait for the commit.</summary>
 /// <remarks>
 /// While the store cannot write, finished outcomes stay here and are tried again until they are stored or the lease is lost;
-/// the handler is not run again for them. At most a window of settlements awaits its commit.
+/// the handler is not run again for them. At most a window of a pool's settlements awaits its commit, so that a pool which is stuck holds up itself.
 /// </remarks>
 internal sealed partial class Settler(
-    IMessageStore store, AttemptReporter reporter, Redactor redactor, TimeProvider clock, Func<double> random, ILogger log, int window = 1_024)
+    IMessageStore store, AttemptReporter reporter, Redactor redactor, TimeProvider clock, Func<double> random, ILogger log)
 {
     private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(50), 2, TimeSpan.FromSeconds(5), 0.2);
 
-    private readonly SemaphoreSlim _room = new(window, window);
     private readonly CancellationTokenSource _closing = new();
     private readonly Lock _gate = new();
     private TaskCompletionSource? _idle;
@@ -23,7 +22,7 @@ internal sealed partial class Settler(
     /// <summary>Hands one outcome over; waits only while the window is full.</summary>
     public ValueTask SettleAsync(Attempt attempt, Settlement settlement, PoolCounters counters)
     {
-        return _room.Wait(0) ? Continue(attempt, settlement, counters) : WaitCountedAsync(attempt, settlement, counters);
+        return counters.TryBeginSettle() ? Continue(attempt, settlement, counters) : WaitCountedAsync(attempt, settlement, counters);
     }
 
     /// <summary>Hands one outcome over without waiting, for an attempt that was given up.</summary>
@@ -39,6 +38,12 @@ internal sealed partial class Settler(
         Interlocked.Increment(ref _unfinished);
         _ = GiveBackAsync(lease);
     }
+
+    /// <summary>Ends an attempt that was given up and has come back: its outcome is decided already.</summary>
+    public ValueTask DropAsync(Attempt attempt) => Guard(reporter.LateAsync(attempt));
+
+    /// <summary>Waits while what is to be reported of earlier outcomes has piled up.</summary>
+    public ValueTask WaitForReportsAsync(CancellationToken cancellationToken) => reporter.WaitForRoomAsync(cancellationToken);
 
     /// <summary>Waits until everything handed over is stored or lost.</summary>
     public async Task FlushAsync(CancellationToken cancellationToken)
@@ -102,12 +107,13 @@ internal sealed partial class Settler(
 
     private async ValueTask WaitAsync(Attempt attempt, Settlement settlement, PoolCounters counters)
     {
-        await _room.WaitAsync(_closing.Token);
+        await counters.BeginSettleAsync(_closing.Token);
         await Continue(attempt, settlement, counters);
     }
 
     private async Task HandOverAsync(Attempt attempt, Settlement settlement, PoolCounters counters)
     {
+        await Task.Yield(); // The watch calls this, and hooks may follow.
         try
         {
             await WaitAsync(attempt, settlement, counters);
@@ -124,12 +130,11 @@ internal sealed partial class Settler(
 
     private ValueTask Continue(Attempt attempt, Settlement settlement, PoolCounters counters)
     {
-        counters.BeginSettle();
         Settlement clean = Clean(settlement);
         ValueTask stored = BeginStore(attempt, clean);
         if (stored.IsCompletedSuccessfully)
         {
-            Finish(clean, counters);
+            counters.EndSettle(clean);
             return Report(attempt, clean);
         }
 
@@ -151,17 +156,17 @@ internal sealed partial class Settler(
             Broken(e);
             return default;
         }
+    }
 
-        async ValueTask Guard(ValueTask report)
+    private async ValueTask Guard(ValueTask report)
+    {
+        try
         {
-            try
-            {
-                await report;
-            }
-            catch (Exception e)
-            {
-                Broken(e);
-            }
+            await report;
+        }
+        catch (Exception e)
+        {
+            Broken(e);
         }
     }
 
@@ -180,7 +185,7 @@ internal sealed partial class Settler(
             }
             finally
             {
-                Finish(settlement, counters);
+                counters.EndSettle(settlement);
             }
 
             if (done)
@@ -203,7 +208,7 @@ internal sealed partial class Settler(
             switch (failure)
             {
                 case LeaseLostException lost:
-                    reporter.Lost(attempt, lost);
+                    await Guard(reporter.LostAsync(attempt, lost));
                     return (false, settlement);
                 case ObjectDisposedException when _closing.IsCancellationRequested:
                     return (false, settlement); // Recovery finds the message as it was before this attempt.
@@ -316,12 +321,6 @@ internal sealed partial class Settler(
             Settlement.Retried retried => retried with { Reason = redactor.ErrorText(retried.Reason) },
             _ => settlement,
         };
-    }
-
-    private void Finish(Settlement settlement, PoolCounters counters)
-    {
-        counters.EndSettle(settlement);
-        _room.Release();
     }
 
     private void Ended()

@@ -1,13 +1,13 @@
 namespace Postroom.Workers;
 
-/// <summary>What a pool has done. Safe for concurrent use.</summary>
-internal sealed class PoolCounters
+/// <summary>What a pool has done, and how much of it awaits its commit: at most a window. Safe for concurrent use.</summary>
+internal sealed class PoolCounters(int settleWindow)
 {
+    private readonly SemaphoreSlim _window = new(settleWindow, settleWindow);
     private long _processed;
     private long _failed;
     private long _late;
     private long _restarts;
-    private int _settling;
     private string? _lastError;
 
     public long Processed => Interlocked.Read(ref _processed);
@@ -18,15 +18,19 @@ internal sealed class PoolCounters
 
     public long Restarts => Interlocked.Read(ref _restarts);
 
-    public int Settling => Volatile.Read(ref _settling);
+    public int Settling => settleWindow - _window.CurrentCount;
 
     public string? LastError => Volatile.Read(ref _lastError);
 
-    public void BeginSettle() => Interlocked.Increment(ref _settling);
+    /// <summary>Takes a place in the window when one is free.</summary>
+    public bool TryBeginSettle() => _window.Wait(0);
+
+    /// <summary>Takes a place in the window, waiting for one.</summary>
+    public Task BeginSettleAsync(CancellationToken cancellationToken) => _window.WaitAsync(cancellationToken);
 
     public void EndSettle(Settlement settlement)
     {
-        Interlocked.Decrement(ref _settling);
+        _window.Release();
         switch (settlement)
         {
             case Settlement.Acknowledged:

@@ -58,12 +58,12 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
     private async ValueTask RunAsync(MessageLease lease)
     {
         Attempt attempt = new(lease, Slot, clock.GetTimestamp(), _time.Token);
-        if (!await BeginAsync(lease))
+        Enter(attempt); // Before it begins: whoever takes the message away after that finds the attempt and cancels it.
+        if (!await BeginAsync(attempt))
         {
             return; // Withdrawn by an operator between lease and begin, or the store cannot note it now.
         }
 
-        Enter(attempt);
         AttemptEnd end = await EndOfAsync(attempt);
         Leave(attempt);
 
@@ -74,26 +74,34 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
         else
         {
             pool.Counters.LateOutcome();
-            attempt.Context?.Dispose();
+            await settler.DropAsync(attempt);
         }
     }
 
-    private async ValueTask<bool> BeginAsync(MessageLease lease)
+    private async ValueTask<bool> BeginAsync(Attempt attempt)
     {
         try
         {
-            return await store.RenewAsync(lease, _begin, CancellationToken.None);
+            if (await store.RenewAsync(attempt.Lease, _begin, CancellationToken.None))
+            {
+                return true;
+            }
+
+            Leave(attempt);
+            return false;
         }
         catch (StoreUnavailableException)
         {
-            settler.GiveBack(lease);
+            Leave(attempt);
+            settler.GiveBack(attempt.Lease);
             await Task.Delay(BreathAfterRefusal, clock, CancellationToken.None);
             return false;
         }
         catch
         {
             // This loop dies and is started again; the lease, which would not end by time, must not die with it.
-            settler.GiveBack(lease);
+            Leave(attempt);
+            settler.GiveBack(attempt.Lease);
             throw;
         }
     }
@@ -118,7 +126,7 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
             Current = attempt;
         }
 
-        pool.Watch.OnBusy();
+        pool.OnBusy();
     }
 
     private void Leave(Attempt attempt)

@@ -7,9 +7,6 @@ internal sealed partial class WorkerPool
 {
     private readonly Queue<long> _deaths = new();
 
-    /// <summary>Runs when the pool fails or recovers.</summary>
-    public event Action<WorkerPool>? FaultChanged;
-
     private async Task Supervise(string what, Func<Task> loop, Action? ended = null)
     {
         await Task.Yield();
@@ -86,7 +83,6 @@ internal sealed partial class WorkerPool
         _faulted = true;
         _pumping.Cancel();
         LogFault(Name, why);
-        FaultChanged?.Invoke(this);
     }
 
     [LoggerMessage(200, LogLevel.Error, "A loop of pool '{Pool}' ({Loop}) died and is started again.")]

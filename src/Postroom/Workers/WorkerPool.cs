@@ -11,6 +11,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     private readonly IMessageStore _store;
     private readonly IMessageRunner _runner;
     private readonly Settler _settler;
+    private readonly AttemptWatch _watch;
     private readonly TimeProvider _clock;
     private readonly TimeSpan _leaseTime;
     private readonly int _capacity;
@@ -28,7 +29,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     private bool _faulted;
     private bool _started;
 
-    public WorkerPool(WorkerDefinition definition, IMessageStore store, Settler settler, string ownerPrefix, TimeProvider clock, ILogger log)
+    public WorkerPool(WorkerDefinition definition, IMessageStore store, Settler settler, AttemptWatch watch, string ownerPrefix, TimeProvider clock, ILogger log)
     {
         Name = definition.Name;
         Options = definition.Options;
@@ -37,10 +38,11 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         _parallelism = definition.Options.Parallelism;
         _store = store;
         _settler = settler;
+        _watch = watch;
         _clock = clock;
         _log = log;
         OwnerPrefix = $"{ownerPrefix}/{definition.Name}";
-        Watch = new AttemptWatch(this, clock, log);
+        Counters = new PoolCounters(Options.SettleWindow);
         _capacity = Math.Max(1, Options.Prefetch ?? Options.Parallelism);
         _leases = NewChannel();
     }
@@ -52,10 +54,10 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     /// <summary>Node, run and pool: the first part of the owner of every attempt.</summary>
     public string OwnerPrefix { get; }
 
-    public PoolCounters Counters { get; } = new();
+    public PoolCounters Counters { get; }
 
-    /// <summary>Watches time limits while something runs.</summary>
-    public AttemptWatch Watch { get; }
+    /// <summary>Whether its attempts have a time limit.</summary>
+    public bool HasLimit => Options.HandlerTimeout != Timeout.InfiniteTimeSpan;
 
     public int Stuck => Volatile.Read(ref _stuck);
 
@@ -73,12 +75,22 @@ internal sealed partial class WorkerPool : IAsyncDisposable
             }
 
             _started = true;
+            _watch.Add(this);
             for (int slot = 0; slot < _parallelism; slot++)
             {
                 AddWorker(slot);
             }
 
             _pump = Supervise("pump", PumpAsync);
+        }
+    }
+
+    /// <summary>One of its workers has something to do.</summary>
+    public void OnBusy()
+    {
+        if (HasLimit)
+        {
+            _watch.OnBusy();
         }
     }
 
@@ -148,6 +160,8 @@ internal sealed partial class WorkerPool : IAsyncDisposable
                 }
             }
         }
+
+        _watch.EnsureThreads();
     }
 
     /// <summary>Clears a failure: deaths are forgotten and the loops run again.</summary>
@@ -267,7 +281,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
             await EndsWithinAsync(all, drain < cancelGrace ? drain : cancelGrace, cancellationToken);
         }
 
-        Watch.Dispose();
+        _watch.Remove(this);
         return all.IsCompleted && Stuck == 0;
     }
 
@@ -337,6 +351,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
             try
             {
                 await _runner.WaitUntilReadyAsync(pumping);
+                await _settler.WaitForReportsAsync(pumping);
                 if (!await _leases.Writer.WaitToWriteAsync(pumping))
                 {
                     return;

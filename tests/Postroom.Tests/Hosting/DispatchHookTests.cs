@@ -1,4 +1,4 @@
-using System.Collections.Concurrent;
+using Postroom.Testing;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
 
@@ -95,7 +95,54 @@ public sealed class DispatchHookTests
     }
 
     [Fact]
-    public async Task Ac34_a_conversation_is_complete_once_when_its_last_message_has_ended()
+    public async Task An_attempt_whose_message_is_discarded_ends_for_its_hook_as_cancelled_and_only_once()
+    {
+        RecordingHook hook = new("h");
+        TaskCompletionSource running = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using MessageRuntime runtime = await StartAsync(app => app.AddHook(_ => hook).AddWork(async (_, _, token) =>
+        {
+            running.TrySetResult();
+            await Task.Delay(Timeout.Infinite, token);
+            return HandlerResult.Completed;
+        }));
+        MessageId id = await runtime.PublishAsync("x", new PublishOptions { Conversation = "c1" });
+        await running.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancel);
+
+        await runtime.DiscardAsync(id, "no", force: true, Cancel);
+
+        await UntilAsync(() => hook.Calls.Contains("failed h1 cancelled"));
+        await runtime.StopAsync(Cancel);
+        Assert.Equal(["intent c1 work.todo", "dispatched h1", "failed h1 cancelled"], hook.Calls.Where(call => call != "complete c1"));
+    }
+
+    [Fact]
+    public async Task A_handler_that_was_given_up_is_told_once_as_a_timeout_and_not_again_when_it_returns()
+    {
+        RecordingHook hook = new("h");
+        TaskCompletionSource late = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using MessageRuntime runtime = await StartAsync(app => app.AddHook(_ => hook).AddWork(
+            async (_, context, _) =>
+            {
+                await (context.Attempt == 1 ? late.Task : Task.CompletedTask);
+                return HandlerResult.Completed;
+            },
+            pool: pool =>
+            {
+                pool.HandlerTimeout = TimeSpan.FromMilliseconds(50);
+                pool.CancelGrace = TimeSpan.FromMilliseconds(50);
+            }));
+
+        await runtime.EndedAsync(await runtime.PublishAsync("x", new PublishOptions { Conversation = "c1" }), MessageState.Acked);
+        late.SetResult();
+        await UntilAsync(() => runtime.Pool().Stuck == 0);
+        await runtime.StopAsync(Cancel);
+
+        Assert.Equal(["dispatched h1", "failed h1 timeout"], hook.Calls.Where(call => call.Contains("h1", StringComparison.Ordinal)));
+        Assert.Equal(["dispatched h2", "acknowledged h2"], hook.Calls.Where(call => call.Contains("h2", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_conversation_is_complete_once_when_the_messages_its_handlers_made_have_ended_too()
     {
         RecordingHook hook = new("h");
         await using MessageRuntime runtime = await StartAsync(app => app
@@ -121,31 +168,49 @@ public sealed class DispatchHookTests
         Assert.Single(hook.Calls, call => call == "complete c1");
     }
 
-    private sealed class RecordingHook(string prefix) : IDispatchHook
+    [Theory]
+    [InlineData("memory")]
+    [InlineData("sqlite")]
+    public async Task Ac34_a_message_to_three_communicators_of_which_one_fails_is_three_intents_and_one_completion_after_the_last_retry(string store)
     {
-        private int _entries;
-
-        public ConcurrentQueue<string> Calls { get; } = new();
-
-        public ValueTask<string> OnIntentAsync(string conversationId, string fromId, string toId, string payloadType, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
+        string folder = Directory.CreateTempSubdirectory("postroom-").FullName;
+        RecordingHook hook = new("h");
+        RecordingCommunicator failing = new("b");
+        failing.Next(Enumerable.Repeat<SendOutcome>(new SendOutcome.Fails(new DeliveryFailure.Transient()), 3));
+        CommunicatorBackendConfig config = new()
         {
-            Calls.Enqueue($"intent {conversationId} {payloadType}");
-            return new(prefix.Length == 0 ? "" : $"{prefix}{Interlocked.Increment(ref _entries)}");
-        }
+            Type = "test",
+            Retry = new RetryConfig { MaxAttempts = 3, Backoff = new BackoffOptions { Base = TimeSpan.FromMilliseconds(50), Max = TimeSpan.FromMilliseconds(50) } },
+        };
+        void Configure(IApplicationBuilder app) => app
+            .AddHook(_ => hook)
+            .AddCommunicator(_ => new RecordingCommunicator("a"), ["all"], config)
+            .AddCommunicator(_ => failing, ["all"], config)
+            .AddCommunicator(_ => new RecordingCommunicator("c"), ["all"], config)
+            .AddPayload("side.effect", RuntimeTestJson.Default.Order)
+            .AddWork((_, context, _) =>
+            {
+                context.Send(new OutgoingMessage("news") { Label = "all" });
+                return new(HandlerResult.Completed);
+            });
+        await using MessageRuntime runtime = store == "sqlite" ? await StartDurableAsync(folder, Configure) : await StartAsync(Configure);
 
-        public ValueTask OnDispatchedAsync(string entryId, CancellationToken cancellationToken) => Note($"dispatched {entryId}");
+        MessageId id = await runtime.PublishAsync("x", new PublishOptions { Conversation = "c1" });
 
-        public ValueTask OnAcknowledgedAsync(string entryId, CancellationToken cancellationToken) => Note($"acknowledged {entryId}");
-
-        public ValueTask OnFailedAsync(string entryId, string error, CancellationToken cancellationToken) => Note($"failed {entryId} {error}");
-
-        public ValueTask OnConversationCompleteAsync(string conversationId, CancellationToken cancellationToken) => Note($"complete {conversationId}");
-
-        private ValueTask Note(string call)
-        {
-            Calls.Enqueue(call);
-            return default;
-        }
+        JournalRecord handled = await runtime.EndedAsync(id, MessageState.Acked);
+        Assert.Equal(["out.a", "out.b", "out.c"], handled.Children.Select(copy => copy.Envelope.Queue).Order());
+        JournalEntry failed = await runtime.FailedAsync("out.b");
+        Assert.Equal((FailureKind.Exhausted, 3), (failed.FailureKind, failed.Attempt));
+        await UntilAsync(() => hook.Calls.Contains("complete c1"));
+        await runtime.StopAsync(Cancel);
+        string[] calls = [.. hook.Calls];
+        Assert.Equal(1, calls.Count(call => call == "intent c1 work.todo"));
+        Assert.Equal(3 + 2, calls.Count(call => call == "intent c1 notify")); // one a copy, and the two retries of the one that fails
+        Assert.Equal(3, calls.Count(call => call.StartsWith("acknowledged", StringComparison.Ordinal)));
+        Assert.Equal(3, calls.Count(call => call.StartsWith("failed", StringComparison.Ordinal)));
+        Assert.Equal(["complete c1"], calls.Where(call => call.StartsWith("complete", StringComparison.Ordinal)));
+        Assert.Equal("complete c1", calls[^1]);
+        Directory.Delete(folder, recursive: true);
     }
 
     private sealed class ThrowingHook : IDispatchHook

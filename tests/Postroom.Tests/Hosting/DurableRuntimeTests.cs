@@ -1,4 +1,3 @@
-using Postroom.Sqlite;
 using Postroom.Tests.Sqlite;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
@@ -13,7 +12,7 @@ public sealed class DurableRuntimeTests
     {
         const int Count = 600;
         using TempFolder folder = new();
-        await using MessageRuntime runtime = await StartDurableAsync(folder, app => app.AddWork(
+        await using MessageRuntime runtime = await StartDurableAsync(folder.Path, app => app.AddWork(
             async (_, context, cancellationToken) =>
             {
                 await context.GetCheckpointAsync("seen", cancellationToken);
@@ -33,7 +32,7 @@ public sealed class DurableRuntimeTests
     public async Task Intake_takes_messages_side_by_side_while_a_backlog_is_beyond_the_window()
     {
         using TempFolder folder = new();
-        await using MessageRuntime runtime = await StartDurableAsync(folder, app => app.AddQueue("work"));
+        await using MessageRuntime runtime = await StartDurableAsync(folder.Path, app => app.AddQueue("work"));
         IMessageSink sink = runtime.View.OpenSink("test");
         foreach (int[] numbers in Enumerable.Range(0, 5_000).Chunk(500))
         {
@@ -46,16 +45,5 @@ public sealed class DurableRuntimeTests
         Assert.Equal(5_500, (await runtime.Store.GetStatsAsync("work", Cancel)).Queues["work"].Pending);
 
         static SourceMessage Work(int number) => new("work", "work.todo", "{}"u8.ToArray()) { Conversation = $"c{number}" };
-    }
-
-    private static Task<MessageRuntime> StartDurableAsync(TempFolder folder, Action<IApplicationBuilder> configure, params string[] settings)
-    {
-        return StartAsync(
-            app =>
-            {
-                app.AddStore("sqlite", static (options, retention, redactor, clock, _) => new SqliteStore(options, retention, redactor, clock));
-                configure(app);
-            },
-            ["store.kind=sqlite", $"store.path={Path.Combine(folder.Path, "p.db")}", $"runtime.dataDirectory={folder.Path}", "store.reserve=0", .. settings]);
     }
 }

@@ -13,9 +13,8 @@ public sealed class HookCostTests
     {
         using RuntimeMetrics metrics = new();
         await using MemoryStore store = new();
-        HookDispatcher hooks = new(TimeSpan.FromSeconds(2), metrics, TimeProvider.System, NullLogger.Instance);
-        ConversationWatch conversations = new(store, hooks);
-        AttemptReporter reporter = new(hooks, conversations, metrics, TimeProvider.System, NullLogger.Instance);
+        HookDispatcher hooks = new(TimeSpan.FromSeconds(2), store, store, metrics, TimeProvider.System, NullLogger.Instance);
+        AttemptReporter reporter = new(hooks, metrics, TimeProvider.System, NullLogger.Instance);
         MessageLease lease = new() { Envelope = new Envelope(MessageId.New(), "work", "work.todo", default) { Conversation = "c1" }, Attempt = 1, Fence = 1, Owner = "n" };
         Attempt attempt = new(lease, 0, 0, CancellationToken.None);
         await reporter.ReportAsync(attempt, Settlement.Acknowledge);

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Postroom.Sqlite;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
 
@@ -60,6 +59,32 @@ public sealed class OperationsTests : IDisposable
     }
 
     [Fact]
+    public async Task Messages_of_a_queue_with_neither_pool_nor_receiver_are_parked_until_a_receiver_takes_them()
+    {
+        void Configure(IApplicationBuilder app) => app.AddQueue("work").AddPayload("work.todo", RuntimeTestJson.Default.Order);
+        MessageId id;
+        await using (MessageRuntime first = await StartDurableAsync(Configure))
+        {
+            id = await first.PublishAsync("x");
+        }
+
+        await using MessageRuntime second = await StartDurableAsync(Configure);
+
+        RuntimeStatus status = await second.View.GetStatusAsync(Cancel);
+        Assert.Equal(1, status.Recovery!.Parked);
+        Assert.Contains(status.Notices, notice => notice.Contains("Queue 'work' holds 1 messages and has no worker pool", StringComparison.Ordinal));
+        Assert.Equal(HealthState.Degraded, (await second.View.CheckHealthAsync(HealthViews.Status, Cancel)).State);
+        await foreach (Delivery delivery in second.OpenQueue("work").ConsumeAsync(1, Cancel))
+        {
+            await second.OpenQueue("work").AckAsync(delivery, null, Cancel);
+            break;
+        }
+
+        await second.EndedAsync(id, MessageState.Acked);
+        await UntilAsync(async () => (await second.View.CheckHealthAsync(HealthViews.Status, Cancel)).State == HealthState.Healthy);
+    }
+
+    [Fact]
     public async Task Messages_of_a_queue_that_this_build_does_not_declare_are_reported_and_kept()
     {
         MessageId id;
@@ -102,7 +127,7 @@ public sealed class OperationsTests : IDisposable
     {
         TaskCompletionSource began = new();
         TaskCompletionSource cancelled = new();
-        CompletionHook hook = new();
+        RecordingHook hook = new("");
         await using MessageRuntime runtime = await StartAsync(app => app
             .AddHook(_ => hook)
             .AddWork(async (_, _, cancellationToken) =>
@@ -130,7 +155,8 @@ public sealed class OperationsTests : IDisposable
         Assert.Equal(2, discarded);
         await runtime.EndedAsync(running, MessageState.Failed);
         await runtime.EndedAsync(waiting, MessageState.Failed);
-        Assert.Contains("c1", hook.Completed);
+        await UntilAsync(() => hook.Calls.Contains("complete c1"));
+        Assert.Single(hook.Calls, "complete c1");
     }
 
     [Fact]
@@ -155,16 +181,7 @@ public sealed class OperationsTests : IDisposable
         Assert.Equal(["a", "b"], seen.Order());
     }
 
-    private Task<MessageRuntime> StartDurableAsync(Action<IApplicationBuilder> configure)
-    {
-        return StartAsync(
-            app =>
-            {
-                app.AddStore("sqlite", static (options, retention, redactor, clock, _) => new SqliteStore(options, retention, redactor, clock));
-                configure(app);
-            },
-            "store.kind=sqlite", $"store.path={Path.Combine(_folder, "store.db")}", $"runtime.dataDirectory={_folder}");
-    }
+    private Task<MessageRuntime> StartDurableAsync(Action<IApplicationBuilder> configure) => RuntimeHarness.StartDurableAsync(_folder, configure);
 
     private sealed class FirstToSecond : IUpcaster
     {
@@ -173,24 +190,5 @@ public sealed class OperationsTests : IDisposable
         public string ToType => "work.todo";
 
         public ReadOnlyMemory<byte> Upcast(ReadOnlyMemory<byte> body) => System.Text.Encoding.UTF8.GetBytes($"{{\"number\":{System.Text.Encoding.UTF8.GetString(body.Span)}}}");
-    }
-
-    private sealed class CompletionHook : IDispatchHook
-    {
-        public ConcurrentQueue<string> Completed { get; } = new();
-
-        public ValueTask<string> OnIntentAsync(string conversationId, string fromId, string toId, string payloadType, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken) => new("");
-
-        public ValueTask OnDispatchedAsync(string entryId, CancellationToken cancellationToken) => default;
-
-        public ValueTask OnAcknowledgedAsync(string entryId, CancellationToken cancellationToken) => default;
-
-        public ValueTask OnFailedAsync(string entryId, string error, CancellationToken cancellationToken) => default;
-
-        public ValueTask OnConversationCompleteAsync(string conversationId, CancellationToken cancellationToken)
-        {
-            Completed.Enqueue(conversationId);
-            return default;
-        }
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Postroom.Configuration;
+using Postroom.Sqlite;
 using Xunit;
 
 namespace Postroom.Tests.Hosting;
@@ -25,6 +26,18 @@ internal static class RuntimeHarness
         });
         runtime.RegisterModule(new TestModule(configure));
         return runtime;
+    }
+
+    /// <summary>Starts a runtime over a store file in a folder.</summary>
+    public static Task<MessageRuntime> StartDurableAsync(string folder, Action<IApplicationBuilder> configure, params string[] settings)
+    {
+        return StartAsync(
+            app =>
+            {
+                app.AddStore("sqlite", static (options, retention, redactor, clock, _) => new SqliteStore(options, retention, redactor, clock));
+                configure(app);
+            },
+            ["store.kind=sqlite", $"store.path={Path.Combine(folder, "store.db")}", $"runtime.dataDirectory={folder}", "store.reserve=0", .. settings]);
     }
 
     /// <summary>A queue 'work' with quick retries, and one pool on it.</summary>

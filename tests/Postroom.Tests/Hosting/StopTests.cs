@@ -170,7 +170,7 @@ public sealed class StopTests
     }
 
     /// <summary>What a store has to be.</summary>
-    public interface IFaultyStore : IMessageStore, IJournal, IStoreLifecycle, IQueueControl;
+    public interface IFaultyStore : IMessageStore, IJournal, ITransitionFeed, IStoreLifecycle, IQueueControl;
 
     /// <summary>A store in memory that cannot count.</summary>
     public class FaultyStore : DispatchProxy

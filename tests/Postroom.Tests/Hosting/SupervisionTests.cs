@@ -1,3 +1,4 @@
+using Postroom.Testing;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
 
@@ -38,6 +39,65 @@ public sealed class SupervisionTests
         await publishing;
         await UntilAsync(async () => (await runtime.Store.GetStatsAsync("work", Cancel)).Queues["work"].Acked == count);
         Assert.All(handled, times => Assert.Equal(1, times));
+    }
+
+    [Fact]
+    public async Task The_thread_pool_has_room_for_the_handlers_of_all_pools_and_lanes_and_for_those_given_up()
+    {
+        RecordingCommunicator service = new("service");
+        await using MessageRuntime runtime = await StartAsync(app => app
+            .AddCommunicator(_ => service, config: new CommunicatorBackendConfig { Type = "test", MaxInFlight = 50 })
+            .AddWork((_, _, _) => new(HandlerResult.Completed), pool: pool => pool.Parallelism = 30));
+        int rest = 16 + (2 * Environment.ProcessorCount);
+
+        // The router of unrouted messages is a pool of one.
+        Assert.Equal(rest + (3 * (30 + 50 + 1)), Needed());
+        runtime.StartRouter((_, _) => ValueTask.CompletedTask);
+        Assert.Equal(rest + (3 * (30 + 50 + 1 + 8)), Needed());
+        runtime.Workers.Scale("work", 100);
+        Assert.Equal(rest + (3 * (100 + 50 + 1 + 8)), Needed());
+
+        int Needed()
+        {
+            int needed = runtime.Rooms.Pools.Watch.NeededThreads;
+            ThreadPool.GetMinThreads(out int least, out _);
+            Assert.True(least >= needed, $"{least} threads, {needed} needed");
+            return needed;
+        }
+    }
+
+    [Fact]
+    public async Task Handlers_that_block_every_thread_of_a_pool_are_given_up_in_time()
+    {
+        const int parallelism = 32;
+        using ManualResetEventSlim release = new();
+        await using MessageRuntime runtime = await StartAsync(app => app.AddWork(
+            (_, context, _) =>
+            {
+                if (context.Attempt == 1)
+                {
+                    release.Wait(CancellationToken.None);
+                }
+
+                return new(HandlerResult.Completed);
+            },
+            pool: pool =>
+            {
+                pool.Parallelism = parallelism;
+                pool.HandlerTimeout = TimeSpan.FromMilliseconds(100);
+                pool.CancelGrace = TimeSpan.FromMilliseconds(50);
+            }));
+
+        MessageId[] ids = await Task.WhenAll(Enumerable.Range(0, parallelism).Select(i => runtime.PublishAsync($"{i}")));
+
+        foreach (MessageId id in ids)
+        {
+            await runtime.EndedAsync(id, MessageState.Acked);
+        }
+
+        Assert.Equal(parallelism, runtime.Pool().Stuck);
+        release.Set();
+        await UntilAsync(() => runtime.Pool().Stuck == 0);
     }
 
     [Fact]

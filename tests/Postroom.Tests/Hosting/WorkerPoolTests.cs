@@ -89,14 +89,40 @@ public sealed class WorkerPoolTests
         Assert.Contains("too big for a row", (await memory.GetAsync(envelope.Id, false, Cancel))!.Entry.Error, StringComparison.Ordinal);
     }
 
-    private static WorkerPool Pool(IMessageStore store, IJournal journal, IMessageRunner runner, TimeProvider clock)
+    [Fact]
+    public async Task A_pool_whose_outcomes_cannot_be_stored_holds_up_no_other()
+    {
+        await using MemoryStore memory = new();
+        FlakyStore store = new(memory) { RefusedQueue = "stuck" };
+        PoolFactory pools = Pools(store, memory, TimeProvider.System);
+        await using WorkerPool stuck = pools.Create(Definition("stuck", new FaultyRunner(), settleWindow: 2));
+        await using WorkerPool work = pools.Create(Definition("work", new FaultyRunner(), settleWindow: 2));
+        await memory.AppendAsync([.. Enumerable.Range(0, 20).Select(i => new Envelope(MessageId.New(), i < 10 ? "stuck" : "work", "work.todo", default))], null, Cancel);
+
+        stuck.Start();
+        await RuntimeHarness.UntilAsync(() => stuck.Counters.Settling == 2);
+        work.Start();
+
+        await RuntimeHarness.UntilAsync(() => work.Counters.Processed == 10);
+        Assert.Equal((2, 0L), (stuck.Counters.Settling, stuck.Counters.Processed));
+        store.RefusedQueue = null;
+        await RuntimeHarness.UntilAsync(() => stuck.Counters.Processed == 10);
+    }
+
+    private static WorkerPool Pool(IMessageStore store, MemoryStore journal, IMessageRunner runner, TimeProvider clock) => Pools(store, journal, clock).Create(Definition("work", runner));
+
+    private static WorkerDefinition Definition(string queue, IMessageRunner runner, int settleWindow = 1_024)
+    {
+        return new WorkerDefinition(queue, new WorkerOptions { Queue = queue, Parallelism = 2, SettleWindow = settleWindow }, runner, TimeSpan.FromSeconds(30));
+    }
+
+    private static PoolFactory Pools(IMessageStore store, MemoryStore journal, TimeProvider clock)
     {
         RuntimeMetrics metrics = new();
-        HookDispatcher hooks = new(TimeSpan.FromSeconds(2), metrics, clock, NullLogger.Instance);
-        AttemptReporter reporter = new(hooks, new ConversationWatch(journal, hooks), metrics, clock, NullLogger.Instance);
+        HookDispatcher hooks = new(TimeSpan.FromSeconds(2), journal, journal, metrics, clock, NullLogger.Instance);
+        AttemptReporter reporter = new(hooks, metrics, clock, NullLogger.Instance);
         Settler settler = new(store, reporter, new Redactor(), clock, static () => 0.5, NullLogger.Instance);
-        WorkerDefinition definition = new("work", new WorkerOptions { Queue = "work", Parallelism = 2 }, runner, TimeSpan.FromSeconds(30));
-        return new WorkerPool(definition, store, settler, "node/1", clock, NullLogger.Instance);
+        return new PoolFactory(store, settler, "node/1", clock, NullLogger.Instance);
     }
 
     private sealed class FaultyRunner : IMessageRunner
@@ -133,6 +159,9 @@ public sealed class WorkerPoolTests
 
         public Exception? RefuseNextAck { get; set; }
 
+        /// <summary>Messages of this queue cannot be settled now; null for none.</summary>
+        public string? RefusedQueue { get; set; }
+
         public StoreFeatures Features => inner.Features;
 
         public IFacts Facts => inner.Facts;
@@ -151,7 +180,7 @@ public sealed class WorkerPoolTests
                 return ValueTask.FromException(refusal);
             }
 
-            if (_settleFailures > 0)
+            if (_settleFailures > 0 || lease.Envelope.Queue == RefusedQueue)
             {
                 _settleFailures--;
                 return ValueTask.FromException(new StoreUnavailableException("The disk is full."));
