@@ -59,17 +59,7 @@ internal sealed class HttpFixture : IAsyncDisposable
     /// <summary>Posts a body to <c>/webhook</c>.</summary>
     public async Task<Answer> PostAsync(string body, params (string Name, string Value)[] headers) => await PostAsync(Encoding.UTF8.GetBytes(body), "application/json", headers);
 
-    public async Task<Answer> PostAsync(byte[] body, string contentType, params (string Name, string Value)[] headers)
-    {
-        using HttpRequestMessage request = new(HttpMethod.Post, "/webhook") { Content = new ByteArrayContent(body) };
-        request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse(contentType);
-        foreach ((string name, string value) in headers)
-        {
-            request.Headers.TryAddWithoutValidation(name, value);
-        }
-
-        return await SendAsync(request);
-    }
+    public Task<Answer> PostAsync(byte[] body, string contentType, params (string Name, string Value)[] headers) => Client.PostWebhookAsync(body, contentType, headers);
 
     public async Task<Answer> GetAsync(string path, string? key = null, params (string Name, string Value)[] headers)
     {
@@ -84,7 +74,7 @@ internal sealed class HttpFixture : IAsyncDisposable
             request.Headers.TryAddWithoutValidation(name, value);
         }
 
-        return await SendAsync(request);
+        return await Client.AnswerAsync(request);
     }
 
     /// <summary>Makes a key of a role.</summary>
@@ -97,10 +87,27 @@ internal sealed class HttpFixture : IAsyncDisposable
         await Chat.StopAsync(TimeSpan.Zero, CancellationToken.None);
         Directory.Delete(_data, recursive: true);
     }
+}
 
-    private async Task<Answer> SendAsync(HttpRequestMessage request)
+/// <summary>Calls whose answers are read to their end.</summary>
+internal static class HttpCalls
+{
+    /// <summary>Posts a body to <c>/webhook</c>.</summary>
+    public static async Task<Answer> PostWebhookAsync(this HttpClient client, byte[] body, string contentType, params (string Name, string Value)[] headers)
     {
-        using HttpResponseMessage response = await Client.SendAsync(request, TestContext.Current.CancellationToken);
+        using HttpRequestMessage request = new(HttpMethod.Post, "/webhook") { Content = new ByteArrayContent(body) };
+        request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse(contentType);
+        foreach ((string name, string value) in headers)
+        {
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+
+        return await client.AnswerAsync(request);
+    }
+
+    public static async Task<Answer> AnswerAsync(this HttpClient client, HttpRequestMessage request)
+    {
+        using HttpResponseMessage response = await client.SendAsync(request, TestContext.Current.CancellationToken);
         byte[] content = await response.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken);
         return new Answer((int)response.StatusCode, content, response.Headers, response.Content.Headers);
     }

@@ -29,9 +29,16 @@ internal static class RuntimeHarness
     }
 
     /// <summary>Starts a runtime over a store file in a folder.</summary>
-    public static Task<MessageRuntime> StartDurableAsync(string folder, Action<IApplicationBuilder> configure, params string[] settings)
+    public static async Task<MessageRuntime> StartDurableAsync(string folder, Action<IApplicationBuilder> configure, params string[] settings)
     {
-        return StartAsync(
+        MessageRuntime runtime = CreateDurable(folder, configure, settings);
+        await runtime.StartAsync(Cancel);
+        return runtime;
+    }
+
+    public static MessageRuntime CreateDurable(string folder, Action<IApplicationBuilder> configure, params string[] settings)
+    {
+        return Create(
             app =>
             {
                 app.AddStore("sqlite", static (options, retention, redactor, clock, _) => new SqliteStore(options, retention, redactor, clock));

@@ -186,13 +186,4 @@ public sealed class StopTests
                 : targetMethod.Invoke(_store, BindingFlags.DoNotWrapExceptions, null, args, null);
         }
     }
-
-    private sealed class FunctionSource(string name, Func<IMessageSink, CancellationToken, Task> run) : IMessageSource
-    {
-        public string Name { get; } = name;
-
-        public SourceStatus Status { get; } = new();
-
-        public Task RunAsync(IMessageSink sink, CancellationToken cancellationToken) => run(sink, cancellationToken);
-    }
 }

@@ -116,56 +116,6 @@ public sealed class SupervisionTests
     }
 
     [Fact]
-    public async Task Ac27_above_high_water_intake_refuses_while_handlers_own_messages_flow_and_below_low_water_it_takes_again()
-    {
-        using SemaphoreSlim gate = new(0);
-        await using MessageRuntime runtime = await StartAsync(app => app
-            .AddPayload("side.effect", RuntimeTestJson.Default.Order)
-            .AddHandler<Order>("side.effect", RuntimeTestJson.Default.Order, (_, _, _) => new(HandlerResult.Completed), "work")
-            .AddWork(
-                async (order, context, cancellationToken) =>
-                {
-                    await gate.WaitAsync(cancellationToken);
-                    context.Publish("work", "side.effect", order);
-                    return HandlerResult.Completed;
-                },
-                queue =>
-                {
-                    queue.HighWater = 20;
-                    queue.LowWater = 5;
-                },
-                pool =>
-                {
-                    pool.Parallelism = 1;
-                    pool.Prefetch = 1;
-                }));
-        IMessageSink sink = runtime.View.OpenSink("test");
-        SourceMessage message = new("work", "work.todo", "{\"number\":\"x\"}"u8.ToArray());
-
-        int accepted = 0;
-        IntakeClosedException? closed = null;
-        while (closed is null)
-        {
-            try
-            {
-                await sink.AcceptAsync([message], null, Cancel);
-                Assert.True(++accepted < 100);
-            }
-            catch (IntakeClosedException e)
-            {
-                closed = e;
-            }
-        }
-
-        Assert.Equal(IntakeRefusal.HighWater, closed.Refusal);
-        Assert.InRange(accepted, 20, 24);
-        gate.Release(1_000);
-        await UntilAsync(async () => (await runtime.Store.GetStatsAsync("work", Cancel)).Queues["work"].Pending == 0);
-        await sink.AcceptAsync([message], null, Cancel);
-        await UntilAsync(async () => (await runtime.Store.GetStatsAsync("work", Cancel)).Queues["work"].Acked == (accepted + 1) * 2);
-    }
-
-    [Fact]
     public async Task Ac72_a_stop_waits_for_what_runs_and_leaves_what_hangs_for_recovery()
     {
         TaskCompletionSource began = new();
