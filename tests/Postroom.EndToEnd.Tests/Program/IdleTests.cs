@@ -15,8 +15,8 @@ public sealed class IdleTests(ITestOutputHelper output)
         string id = await program.PostAsync("1031", "warm up");
         await program.UntilAsync(id, "acked");
 
-        // What a start leaves behind (compilation in the background, the probe of readiness, a connection kept alive) ends first.
-        await Task.Delay(TimeSpan.FromSeconds(5), RealProgram.Cancel);
+        // What a start leaves behind (compilation in the background, the five seconds that a probe of readiness may take, a connection kept alive) ends first.
+        await Task.Delay(TimeSpan.FromSeconds(8), RealProgram.Cancel);
         Dictionary<string, (string Name, long Wakes)> before = Threads(program.Process.Id);
         await Task.Delay(TimeSpan.FromSeconds(10), RealProgram.Cancel);
         Dictionary<string, (string Name, long Wakes)> after = Threads(program.Process.Id);

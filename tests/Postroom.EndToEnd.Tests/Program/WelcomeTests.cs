@@ -26,8 +26,8 @@ public sealed class WelcomeTests(ChatBrowser browser) : IClassFixture<ChatBrowse
 
         string[] answers = [.. (await program.ListenAsync("1098", 4, after: "0")).Select(message => message.Text)];
         Assert.Equal("You said: hello", answers[0]);
-        Assert.Contains("2KiB", answers[1], StringComparison.Ordinal);
-        Assert.Contains("2KiB", answers[2], StringComparison.Ordinal);
+        Assert.Contains("2 KiB", answers[1], StringComparison.Ordinal);
+        Assert.Contains("2 KiB", answers[2], StringComparison.Ordinal);
         Assert.Contains("Ada Lovelace: +44 20 7946 0000", answers[3], StringComparison.Ordinal);
     }
 
