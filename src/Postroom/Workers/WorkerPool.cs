@@ -9,7 +9,6 @@ namespace Postroom.Workers;
 internal sealed partial class WorkerPool : IAsyncDisposable
 {
     private readonly IMessageStore _store;
-    private readonly IMessageRunner _runner;
     private readonly Settler _settler;
     private readonly AttemptWatch _watch;
     private readonly TimeProvider _clock;
@@ -33,7 +32,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     {
         Name = definition.Name;
         Options = definition.Options;
-        _runner = definition.Runner;
+        Runner = definition.Runner;
         _leaseTime = definition.LeaseTime;
         _parallelism = definition.Options.Parallelism;
         _store = store;
@@ -50,6 +49,9 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     public string Name { get; }
 
     public WorkerOptions Options { get; }
+
+    /// <summary>What does the work.</summary>
+    public IMessageRunner Runner { get; }
 
     /// <summary>Node, run and pool: the first part of the owner of every attempt.</summary>
     public string OwnerPrefix { get; }
@@ -99,7 +101,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     {
         try
         {
-            return _runner.Decide(attempt, end);
+            return Runner.Decide(attempt, end);
         }
         catch (Exception e)
         {
@@ -350,7 +352,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
 
             try
             {
-                await _runner.WaitUntilReadyAsync(pumping);
+                await Runner.WaitUntilReadyAsync(pumping);
                 await _settler.WaitForReportsAsync(pumping);
                 if (!await _leases.Writer.WaitToWriteAsync(pumping))
                 {
@@ -385,7 +387,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
 
     private void AddWorker(int slot)
     {
-        Worker worker = new(this, slot, _store, _runner, _settler, _clock);
+        Worker worker = new(this, slot, _store, Runner, _settler, _clock);
         _workers.Add(worker);
         _loops.RemoveAll(loop => loop.IsCompleted);
         _loops.Add(Supervise($"worker {slot}", async () =>
