@@ -106,13 +106,7 @@ internal sealed partial class LaneSet
         }
 
         Each(_starving, session, static (set, session, starving) => set.LoadFollowers(session, starving.Lane, starving.Chain));
-        Each(_slim, session, static (_, session, slim) =>
-        {
-            if (session.Find(slim.Message.Envelope.Id, withBody: true) is { } whole)
-            {
-                slim.Lane.Lane.Loaded(slim.Message, whole.Envelope);
-            }
-        });
+        Each(_slim, session, static (set, session, slim) => set.LoadBody(session, slim.Lane, slim.Message));
         Each(_unparked, session, static (set, _, lane) =>
         {
             lane.Lane.Overflow();
@@ -216,6 +210,21 @@ internal sealed partial class LaneSet
         else
         {
             AskForRefill(lane);
+        }
+    }
+
+    private void LoadBody(WriteSession session, SqliteLane lane, OpenMessage message)
+    {
+        try
+        {
+            if (session.Find(message.Envelope.Id, withBody: true) is { } whole)
+            {
+                lane.Lane.Loaded(message, whole.Envelope);
+            }
+        }
+        catch (Exception failure) when (failure is InvalidDataException or FormatException or OverflowException or ArgumentException)
+        {
+            watch.Damaged($"Open message {message.Seq} cannot be read and is not leased: {failure.Message}");
         }
     }
 

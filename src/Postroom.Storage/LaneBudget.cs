@@ -11,7 +11,6 @@ internal sealed class LaneBudget(long limit)
 
     public long Used => Volatile.Read(ref _used);
 
+    /// <summary>Counts bytes in, or out when they are negative.</summary>
     public void Take(long bytes) => Interlocked.Add(ref _used, bytes);
-
-    public void Give(long bytes) => Interlocked.Add(ref _used, -bytes);
 }

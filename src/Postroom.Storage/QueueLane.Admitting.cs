@@ -12,7 +12,12 @@ internal sealed partial class QueueLane
     /// <summary>Messages that wait for something else than an instant: for the message before them, or for a handler.</summary>
     private int Blocking => At(Place.Following) + At(Place.Parked);
 
-    private bool IsFull => (Count - Delayed >= _capacity && Runnable >= _capacity / 2) || (_budget is { IsFull: true } && Runnable > 0);
+    private bool IsFull => (Count - Delayed >= _capacity && Runnable >= _capacity / 2) || (IsOverBudget && Runnable > 0);
+
+    /// <summary>Whether the lanes together hold too many bytes, and this one more than its share: a queue with small messages goes on beside one that is full of large ones.</summary>
+    private bool IsOverBudget => _bytes >= Share && _budget is { IsFull: true };
+
+    private const long Share = 4L << 20;
 
     private bool HasRoomToWait => Delayed < _capacity && _budget is not { IsFull: true };
 
@@ -50,7 +55,12 @@ internal sealed partial class QueueLane
         if (IsParked(message) && !HasRoomToBlock && (key is null || TryHold(message, key)))
         {
             _leftParked = true;
-            _parkedOnDisk++;
+            if (message.Seq > _parkedTo)
+            {
+                _parkedTo = message.Seq;
+                _parkedOnDisk++;
+            }
+
             return Admission.Parked;
         }
 
@@ -93,7 +103,7 @@ internal sealed partial class QueueLane
         }
 
         // Once one follower of a key is on disk, all later ones are.
-        bool stays = chain.IsHeld ? seq > chain.HeldSeq : chain.OnDisk != 0 && seq >= chain.OnDiskFrom || (chain.First is not null && !(seq < chain.Last!.Seq) && !HasRoomToBlock);
+        bool stays = chain.IsHeld ? seq > chain.HeldSeq : chain.OnDisk != 0 && seq >= chain.OnDiskFrom || ((chain.Halted || chain.First is not null) && !(seq < chain.Last?.Seq) && !HasRoomToBlock);
         if (stays)
         {
             chain.OnDiskFrom = Math.Min(chain.OnDiskFrom, seq);
@@ -101,6 +111,10 @@ internal sealed partial class QueueLane
             {
                 chain.OnDisk++;
                 chain.CountedTo = seq;
+            }
+            else if (chain.OnDisk == 0)
+            {
+                Forget(chain); // it was delayed when they were counted
             }
 
             CountBlocked(chain);
@@ -113,7 +127,7 @@ internal sealed partial class QueueLane
     /// <summary>A waiting message leaves the memory; its key stays held. False when it has to stay.</summary>
     private bool TryLeave(OpenMessage message, KeyChain? chain)
     {
-        if (HasRoomToWait || (chain is not null && (chain.Count > 1 || chain.IsHeld)))
+        if (HasRoomToWait || (chain is not null && (chain.Count > 1 || chain.IsHeld || message.GoesFirst)))
         {
             return false;
         }
@@ -128,6 +142,13 @@ internal sealed partial class QueueLane
         }
 
         return true;
+    }
+
+    /// <summary>What the chain has on disk is to be counted again.</summary>
+    private static void Forget(KeyChain chain)
+    {
+        chain.OnDisk = -1;
+        chain.IsCounted = false;
     }
 
     private int At(Place place) => _at[(int)place];

@@ -72,7 +72,7 @@ internal sealed partial class QueueLane
 
         _youngest = message;
         Count++;
-        _budget?.Take(message.Bytes);
+        Weigh(message.Bytes);
     }
 
     private void Delist(OpenMessage message)
@@ -99,6 +99,12 @@ internal sealed partial class QueueLane
         message.Younger = null;
         Put(message, Place.None);
         Count--;
-        _budget?.Give(message.Bytes);
+        Weigh(-message.Bytes);
+    }
+
+    private void Weigh(long change)
+    {
+        _bytes += change;
+        _budget?.Take(change);
     }
 }

@@ -110,7 +110,7 @@ internal sealed partial class QueueLane
 
             long before = message.Bytes;
             message.Fill(whole);
-            _budget?.Take(message.Bytes - before);
+            Weigh(message.Bytes - before);
             if (message.Place == Place.Loading)
             {
                 MakeReady(message);
@@ -140,6 +140,6 @@ internal sealed partial class QueueLane
 
         long before = message.Bytes;
         message.Slim();
-        _budget?.Take(message.Bytes - before);
+        Weigh(message.Bytes - before);
     }
 }

@@ -79,14 +79,16 @@ internal sealed partial class QueueLane
     private void Elect(KeyChain chain)
     {
         OpenMessage? first = chain.First;
+
+        // A replayed or newly due message that is older, or one that waits for its retry, takes the place of the one elected before.
+        if (chain.Elected is { Place: Place.Ready or Place.Loading } elected && ReferenceEquals(elected.Chain, chain) && !ReferenceEquals(elected, first)
+            && first is { Place: Place.Following or Place.Waiting })
+        {
+            Put(elected, Place.Following);
+        }
+
         if (chain.Leased is null && !chain.Halted && first is { Place: Place.Following } && chain.IsNext(first))
         {
-            // A replayed or newly due message that is older takes the place of the one elected before.
-            if (chain.Elected is { Place: Place.Ready or Place.Loading } elected && ReferenceEquals(elected.Chain, chain))
-            {
-                Put(elected, Place.Following);
-            }
-
             chain.Elected = first;
             MakeReady(first);
         }

@@ -158,6 +158,11 @@ internal sealed partial class QueueLane
                     Halt(chain, message);
                 }
 
+                if (wasOnDisk && chain.OnDisk > 0 && chain.HeldSeq != message.Seq)
+                {
+                    Forget(chain); // one of them is gone
+                }
+
                 LetGo(message, chain);
             }
 

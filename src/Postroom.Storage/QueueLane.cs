@@ -73,8 +73,10 @@ internal sealed partial class QueueLane : IDisposable
     private readonly LinkedList<LeaseWaiter> _waiters = new();
     private QueueRules _rules = new();
     private List<KeyChain>? _starving;
-    private long _parkedOnDisk; // for people: a discarded one may be counted out that was never counted in
+    private long _parkedOnDisk; // roughly: a discarded one may be counted out that was never counted in
+    private long _parkedTo;
     private bool _leftParked;
+    private long _bytes;
     private long _fence;
     private bool _closed;
 
@@ -225,7 +227,7 @@ internal sealed partial class QueueLane : IDisposable
             ParkReady();
             rewind = _leftParked;
             _leftParked = false;
-            _parkedOnDisk = 0;
+            (_parkedOnDisk, _parkedTo) = (0, 0);
             then = ServeWaiters();
         }
 
@@ -368,7 +370,7 @@ internal sealed partial class QueueLane : IDisposable
         node.Value.TrySetCanceled(token);
     }
 
-    private bool WantsMore() => Overflowed && (Runnable == 0 || (Runnable < _capacity / 2 && _budget is not { IsFull: true }));
+    private bool WantsMore() => Overflowed && (Runnable == 0 || (Runnable < _capacity / 2 && !IsOverBudget));
 
     /// <summary>What is to be done outside the lock.</summary>
     private readonly record struct Followup(List<LeaseWaiter>? Served, List<KeyChain>? Starving, bool WantsMore);

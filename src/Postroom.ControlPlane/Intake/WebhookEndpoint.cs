@@ -66,20 +66,16 @@ internal sealed partial class WebhookEndpoint
     private async ValueTask<Message?> ReadAsync(HttpContext context)
     {
         HttpRequest request = context.Request;
-        if (_access.Charge(context) is { } wait)
+        bool allowed = _access.AllowsUnsigned(context);
+        bool proved = allowed && _access.NeedsProof;
+        if (!proved && _access.Charge(context) is { } wait)
         {
             return await RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many messages from this address", seconds: wait);
         }
 
-        bool allowed = _access.AllowsUnsigned(context);
         if (!allowed && !_access.MayBeSigned(request))
         {
             return await RefuseAsync(context, StatusCodes.Status401Unauthorized, "the token or signature is missing or wrong");
-        }
-
-        if (allowed && _access.NeedsProof)
-        {
-            _access.TakeBackCharge(context);
         }
 
         if (_runtime.State != RuntimeState.Running)

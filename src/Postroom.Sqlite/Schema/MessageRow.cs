@@ -131,9 +131,13 @@ internal static class MessageRow
         };
         message.DueAt = message.RowHolds ? Instant(message.RowDue) : null;
         _ = TrackColumn.Read(row.GetBlob(22), message);
-        if (message is { RowDue: null, State: MessageState.Pending or MessageState.Dispatched })
+        if (message.State is MessageState.Pending or MessageState.Dispatched && message.Replays > 0)
         {
-            message.ClearDelay(); // replayed since
+            message.GoesFirst = true;
+            if (message.RowDue is null)
+            {
+                message.ClearDelay();
+            }
         }
 
         return message;

@@ -33,7 +33,15 @@ internal sealed partial class ConversationWatch(IJournal journal, ITransitionFee
     {
         if (on)
         {
-            _observing ??= feed.Observe(OnMove);
+            if (_observing is null)
+            {
+                lock (_gate)
+                {
+                    _reported.Clear(); // what moved while nobody listened is not known
+                }
+
+                _observing = feed.Observe(OnMove);
+            }
         }
         else
         {

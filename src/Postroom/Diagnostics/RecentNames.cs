@@ -30,4 +30,10 @@ internal sealed class RecentNames(int least)
             _old.Remove(name);
         }
     }
+
+    public void Clear()
+    {
+        _new.Clear();
+        _old.Clear();
+    }
 }

@@ -266,7 +266,7 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
     [LoggerMessage(521, LogLevel.Warning, "{Notice}")]
     private partial void LogNotice(string notice);
 
-    [LoggerMessage(523, LogLevel.Information, "The store is new; this is its first run.")]
+    [LoggerMessage(524, LogLevel.Information, "The store is new; this is its first run.")]
     private partial void LogNewStore();
 
     [LoggerMessage(522, LogLevel.Information, "Recovered run {Run} (previous run {Clean}): {Pending} pending, {Redelivered} redelivered, {Poisoned} poisoned, {Uncertain} uncertain, {Expired} expired, {Parked} parked, in {Duration}.")]

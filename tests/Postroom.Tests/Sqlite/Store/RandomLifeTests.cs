@@ -101,7 +101,7 @@ public sealed class RandomLifeTests(ITestOutputHelper output)
                 < 90 => DiscardAsync(),
                 < 95 => AdvanceAsync(),
                 < 98 => SetRulesAsync(),
-                _ => ReopenAsync(),
+                _ => seed % 3 == 0 ? AdvanceAsync() : ReopenAsync(),
             };
             await step;
         }
@@ -110,8 +110,13 @@ public sealed class RandomLifeTests(ITestOutputHelper output)
         public async Task EndAsync()
         {
             Tell("end");
-            _rules = new QueueRules();
-            _store.SetRules(Queue, _rules);
+            if (_rules.ParkedTypes.Count > 0 || seed % 2 == 0)
+            {
+                // New rules make the store go through its backlog from the start; half of the lives end without that help.
+                _rules = new QueueRules();
+                _store.SetRules(Queue, _rules);
+            }
+
             foreach (MessageId halting in _halting.ToArray())
             {
                 await DecideAsync(_all[halting]);

@@ -1,4 +1,5 @@
 using Postroom.Sqlite;
+using Postroom.Testing;
 using Xunit;
 using static Postroom.Tests.Sqlite.Store.RoundTripTests;
 using static Postroom.Tests.Sqlite.Store.StoreFixture;
@@ -129,6 +130,57 @@ public sealed class WindowTests
         await fixture.AckAsync(first);
         MessageLease second = Assert.Single(await fixture.Store.LeaseAsync("orders", 1, LeaseTime, Cancel).AsTask().WaitAsync(TimeSpan.FromSeconds(30), Cancel));
         Assert.Equal(head, second.Envelope.Id);
+    }
+
+    [Fact]
+    public async Task A_delayed_message_that_comes_due_behind_a_counted_head_is_not_forgotten()
+    {
+        using TempFolder folder = new();
+        ManualClock clock = new();
+        await using SqliteStore store = new(new StoreOptions { Path = folder.Store, Reserve = 0 }, new RetentionOptions(), new Redactor(), clock) { Window = 4 };
+        await store.OpenAsync(new StoreOpening { Node = "test" }, Cancel);
+        await store.AppendAsync([.. Enumerable.Range(0, 4).Select(_ => Message() with { NotBefore = clock.GetUtcNow().AddHours(5) })], null, Cancel);
+        Envelope head = Message(key: "k");
+        Envelope delayed = Message(key: "k") with { NotBefore = clock.GetUtcNow().AddSeconds(10) };
+        await store.AppendAsync([head, delayed, Message(), Message(), Message(), Message()], null, Cancel);
+        MessageLease first = Assert.Single(await store.LeaseAsync("orders", 1, LeaseTime, Cancel));
+        await store.SettleAsync(first, Settlement.RetryAt(clock.GetUtcNow().AddSeconds(60), "later"), [], Cancel);
+        await Eventually(() => Task.FromResult(store.Lanes.Open.Count < 10 && !store.Lanes.Open.ContainsKey(head.Id)));
+        await store.Writer.FlushAsync();
+        clock.Advance(TimeSpan.FromSeconds(11));
+
+        List<MessageId> handled = [];
+        while (handled.Count < 6)
+        {
+            Task<IReadOnlyList<MessageLease>> due = store.LeaseAsync("orders", 4, LeaseTime, Cancel).AsTask();
+            await Eventually(() =>
+            {
+                clock.Advance(TimeSpan.FromSeconds(handled.Count < 4 ? 0 : 10));
+                return Task.FromResult(due.IsCompleted);
+            });
+            foreach (MessageLease lease in await due)
+            {
+                handled.Add(lease.Envelope.Id);
+                await store.SettleAsync(lease, Settlement.Acknowledge, [], Cancel);
+            }
+        }
+
+        Assert.Equal([head.Id, delayed.Id], handled.Where(id => id == head.Id || id == delayed.Id));
+    }
+
+    [Fact]
+    public async Task A_queue_that_is_full_of_large_messages_does_not_make_another_one_serial()
+    {
+        await using StoreFixture fixture = await OpenAsync(made => made.Rules("paused", new QueueRules { Paused = true }));
+        for (int i = 0; i < 70; i++)
+        {
+            await fixture.AppendAsync(Message("paused", size: 1 << 20));
+        }
+
+        await AppendManyAsync(fixture, 10, _ => null);
+
+        int together = 0;
+        await Eventually(async () => (together += (await fixture.Store.LeaseAsync("orders", 8, LeaseTime, Cancel)).Count) >= 8);
     }
 
     private static async Task<int> DrainAsync(StoreFixture fixture, int expected)
