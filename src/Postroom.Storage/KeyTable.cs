@@ -14,9 +14,6 @@ internal sealed class KeyTable
     private readonly Dictionary<string, KeyChain> _chains = new(StringComparer.Ordinal);
     private readonly Dictionary<UInt128, Resting> _resting = [];
 
-    /// <summary>Keys of which something is in memory; for tests.</summary>
-    internal int Awake => _chains.Count;
-
     /// <summary>The chain of a key; null when nothing of it is known. Hand it to <see cref="Rest"/> when done.</summary>
     public KeyChain? Find(string key)
     {

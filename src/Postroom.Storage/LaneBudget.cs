@@ -9,8 +9,6 @@ internal sealed class LaneBudget(long limit)
 
     public bool IsHalfFull => Volatile.Read(ref _used) >= limit / 2;
 
-    public long Used => Volatile.Read(ref _used);
-
     /// <summary>Counts bytes in, or out when they are negative.</summary>
     public void Take(long bytes) => Interlocked.Add(ref _used, bytes);
 }

@@ -45,7 +45,7 @@ internal sealed partial class QueueLane
         }
 
         string? key = message.Envelope.OrderKey is { Length: > 0 } ordered ? ordered : null;
-        bool waits = (message.DueAt ?? message.Envelope.NotBefore) > _clock.GetUtcNow();
+        bool waits = (message.DueAt ?? message.Envelope.NotBefore) is { } instant && instant > _clock.GetUtcNow();
         bool holdsKey = key is not null && message.DueAt is not null;
         if (waits && (holdsKey || !always))
         {

@@ -326,65 +326,6 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         }
     }
 
-    private async Task PumpAsync()
-    {
-        while (!_stopping.IsCancellationRequested && !IsFaulted)
-        {
-            Task? paused;
-            CancellationToken pumping;
-            lock (_gate)
-            {
-                paused = _paused?.Task;
-                if (_pumping.IsCancellationRequested && paused is null && !_stopping.IsCancellationRequested)
-                {
-                    _pumping.Dispose();
-                    _pumping = new CancellationTokenSource();
-                }
-
-                pumping = _pumping.Token;
-            }
-
-            if (paused is not null)
-            {
-                await paused;
-                continue;
-            }
-
-            try
-            {
-                await Runner.WaitUntilReadyAsync(pumping);
-                await _settler.WaitForReportsAsync(pumping);
-                if (!await _leases.Writer.WaitToWriteAsync(pumping))
-                {
-                    return;
-                }
-
-                int room = Math.Max(1, Math.Min(Options.Prefetch ?? Parallelism, _capacity) - _leases.Reader.Count);
-                foreach (MessageLease lease in await _store.LeaseAsync(Options.Queue, room, _leaseTime, pumping))
-                {
-                    await _leases.Writer.WriteAsync(lease, CancellationToken.None);
-                }
-            }
-            catch (OperationCanceledException) when (pumping.IsCancellationRequested)
-            {
-                ReleaseUnbegun(); // Paused, failed or stopping: the loop condition decides.
-            }
-            catch (ObjectDisposedException) when (_stopping.IsCancellationRequested)
-            {
-                return;
-            }
-        }
-    }
-
-    /// <summary>Gives back leases that no worker has begun.</summary>
-    private void ReleaseUnbegun()
-    {
-        while (_leases.Reader.TryRead(out MessageLease? lease))
-        {
-            _settler.GiveBack(lease);
-        }
-    }
-
     private void AddWorker(int slot)
     {
         Worker worker = new(this, slot, _store, Runner, _settler, _clock);
@@ -451,10 +392,5 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         {
             return false;
         }
-    }
-
-    private Channel<MessageLease> NewChannel()
-    {
-        return Channel.CreateBounded<MessageLease>(new BoundedChannelOptions(_capacity) { SingleWriter = true });
     }
 }

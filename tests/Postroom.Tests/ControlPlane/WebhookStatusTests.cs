@@ -21,7 +21,7 @@ public sealed class WebhookStatusTests
             if (!committed)
             {
                 flushing.TrySetResult();
-                flushed.Wait();
+                flushed.Wait(Cancel);
             }
         };
 

@@ -180,7 +180,7 @@ public sealed class WindowTests
         await AppendManyAsync(fixture, 10, _ => null);
 
         int together = 0;
-        await Eventually(async () => (together += (await fixture.Store.LeaseAsync("orders", 8, LeaseTime, Cancel)).Count) >= 8);
+        await Eventually(async () => (together += (await fixture.Store.LeaseAsync("orders", 8, LeaseTime, Cancel).AsTask().WaitAsync(TimeSpan.FromSeconds(10), Cancel)).Count) >= 8);
     }
 
     private static async Task<int> DrainAsync(StoreFixture fixture, int expected)
