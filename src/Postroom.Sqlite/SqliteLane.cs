@@ -5,6 +5,9 @@ namespace Postroom.Sqlite;
 /// <summary>One queue of the store: its lane in memory and where its backlog on disk begins. The cursors are the writer's.</summary>
 internal sealed class SqliteLane(QueueLane lane, TimeProvider clock, Action<SqliteLane> onDue) : IDisposable
 {
+    // The wall clock may be set, and goes on while the machine sleeps: an instant is looked at again at least so often.
+    private static readonly TimeSpan CalendarInterval = TimeSpan.FromMinutes(1);
+
     private readonly Lock _gate = new();
     private ITimer? _timer;
     private long? _nextDue;
@@ -63,7 +66,7 @@ internal sealed class SqliteLane(QueueLane lane, TimeProvider clock, Action<Sqli
             }
 
             _nextDue = due;
-            TimeSpan wait = TimeSpan.FromMilliseconds(Math.Clamp(due - clock.GetUtcNow().ToUnixTimeMilliseconds(), 0, (long)TimeSpan.FromDays(24).TotalMilliseconds));
+            TimeSpan wait = TimeSpan.FromMilliseconds(Math.Clamp(due - clock.GetUtcNow().ToUnixTimeMilliseconds(), 0, (long)CalendarInterval.TotalMilliseconds));
             if (_timer is null)
             {
                 _timer = clock.CreateTimer(static state => ((SqliteLane)state!).OnTimer(), this, wait, Timeout.InfiniteTimeSpan);
@@ -86,11 +89,20 @@ internal sealed class SqliteLane(QueueLane lane, TimeProvider clock, Action<Sqli
 
     private void OnTimer()
     {
+        long? early;
         lock (_gate)
         {
+            early = _nextDue > clock.GetUtcNow().ToUnixTimeMilliseconds() ? _nextDue : null;
             _nextDue = null;
         }
 
-        onDue(this);
+        if (early is { } due)
+        {
+            NoteDue(due);
+        }
+        else
+        {
+            onDue(this);
+        }
     }
 }

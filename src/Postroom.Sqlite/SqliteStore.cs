@@ -9,7 +9,7 @@ namespace Postroom.Sqlite;
 /// Queue, journal and outbox in one. Every change is an operation that the writer's thread runs with whoever else waits, in one transaction;
 /// what may be leased is in memory, and the backlog is read from disk as there is room.
 /// </remarks>
-public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFeed, IStoreLifecycle, IQueueControl
+public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFeed, IStoreLifecycle, IQueueControl, IInstantLeases
 {
     private readonly StoreOptions _options;
     private readonly RetentionOptions _retention;
@@ -106,6 +106,9 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFe
         _ = Writer;
         return _lanes.Lane(queue).Lane.LeaseAsync(max, cancellationToken);
     }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<MessageLease>? TryLease(string queue, int max) => _lanes.Lane(queue).Lane.TryLease(max);
 
     /// <inheritdoc/>
     public ValueTask<bool> RenewAsync(MessageLease lease, LeaseProgress? progress, CancellationToken cancellationToken)
@@ -243,7 +246,7 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFe
         // One step with its report: an operator may take the message away at the same moment.
         lock (message)
         {
-            return lane.Begin(message, fence, owner) && Note(message);
+            return lane.Begin(message, fence, owner, _clock.GetUtcNow()) && Note(message);
         }
     }
 
@@ -251,7 +254,6 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFe
     {
         if (message.Slot < 0)
         {
-            message.DispatchedAt = _clock.GetUtcNow();
             try
             {
                 Span<byte> id = stackalloc byte[16];

@@ -64,7 +64,7 @@ internal static class JournalMoves
         message.DueAt = null;
         message.Replays++;
         message.GoesFirst = true;
-        message.ClearDelay();
+        message.ClearTimes();
         message.Redelivered |= message.SendStartedAt is not null;
         if (!keepAttempts)
         {

@@ -14,11 +14,61 @@ internal sealed class KeyTable
     private readonly Dictionary<string, KeyChain> _chains = new(StringComparer.Ordinal);
     private readonly Dictionary<UInt128, Resting> _resting = [];
 
+    // Messages that begin a key and have it to themselves: they need no chain until somebody else comes with that key, or they do not simply end.
+    private readonly Dictionary<MessageId, OpenMessage> _single = [];
+
     /// <summary>The chain of a key; null when nothing of it is known. Hand it to <see cref="Rest"/> when done.</summary>
     public KeyChain? Find(string key)
     {
-        return _chains.TryGetValue(key, out KeyChain? chain) ? chain : _resting.Count > 0 ? Wake(key) : null;
+        return _chains.TryGetValue(key, out KeyChain? chain) ? chain
+            : (_resting.Count > 0 ? Wake(key) : null) ?? (_single.Count > 0 ? Join(key) : null);
     }
+
+    /// <summary>Lets a message be alone with the key it begins; false when the key is known.</summary>
+    public bool TryBeAlone(OpenMessage message)
+    {
+        if (!CanBeAlone(message))
+        {
+            return false;
+        }
+
+        _single[message.Envelope.Id] = message;
+        return true;
+    }
+
+    /// <summary>Whether a message begins a key that nothing is known of.</summary>
+    public bool CanBeAlone(OpenMessage message)
+    {
+        if (!message.Envelope.StartsKey)
+        {
+            return false;
+        }
+
+        if (_chains.Count == 0 && _resting.Count == 0)
+        {
+            return true;
+        }
+
+        Span<char> key = stackalloc char[MessageId.TextLength];
+        _ = message.Envelope.Id.TryFormat(key, out _, default, null);
+        return !_chains.GetAlternateLookup<ReadOnlySpan<char>>().ContainsKey(key) && (_resting.Count == 0 || !_resting.ContainsKey(Hash(key)));
+    }
+
+    /// <summary>A message that was alone with its key has ended.</summary>
+    public void Ended(OpenMessage message)
+    {
+        if (message.Chain is null && message.Envelope.StartsKey)
+        {
+            _single.Remove(message.Envelope.Id);
+        }
+    }
+
+    /// <summary>The chain of a message, made now when it was alone with its key; null for an unordered message, or one that has none.</summary>
+    public KeyChain? ChainOf(OpenMessage message)
+    {
+        return message.Chain is null && message.Envelope.StartsKey && _single.Remove(message.Envelope.Id) ? Chain(message) : message.Chain;
+    }
+
 
     /// <summary>The chain of a key, made when there is none.</summary>
     public KeyChain GetOrAdd(string key)
@@ -69,10 +119,27 @@ internal sealed class KeyTable
         return chain;
     }
 
-    private static UInt128 Hash(string key)
+    private KeyChain? Join(string key)
+    {
+        return MessageId.TryParse(key, out MessageId id) && _single.TryGetValue(id, out OpenMessage? first) && first.Envelope.OrderKey == key && _single.Remove(id)
+            ? Chain(first)
+            : null;
+    }
+
+    private KeyChain Chain(OpenMessage message)
+    {
+        KeyChain chain = new(message.Envelope.OrderKey!);
+        _chains.Add(chain.Key, chain);
+        chain.Insert(message);
+        chain.Leased = message.Place is Place.Leased or Place.Settling ? message : null;
+        chain.Elected = message.Place is Place.Ready or Place.Loading ? message : null;
+        return chain;
+    }
+
+    private static UInt128 Hash(ReadOnlySpan<char> key)
     {
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(MemoryMarshal.AsBytes(key.AsSpan()), hash);
+        SHA256.HashData(MemoryMarshal.AsBytes(key), hash);
         return BinaryPrimitives.ReadUInt128LittleEndian(hash);
     }
 

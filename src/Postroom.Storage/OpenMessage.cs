@@ -1,7 +1,7 @@
 namespace Postroom.Storage;
 
 /// <summary>Where a lane has put a message.</summary>
-internal enum Place
+internal enum Place : byte
 {
     /// <summary>Not in a lane: on disk only, or ended.</summary>
     None,
@@ -37,11 +37,17 @@ internal enum Place
 /// <summary>One message as its store knows it while it is in memory. Every field is owned by its lane's lock unless it says otherwise.</summary>
 internal sealed class OpenMessage(Envelope envelope)
 {
+    private long _dispatchedAt;
+    private long _finishedAt;
+    private long _dueAt;
+    private long _rowDue = long.MinValue;
+    private Rare? _rare;
+
     /// <summary>The message; without its body while <see cref="IsSlim"/>.</summary>
     public Envelope Envelope { get; private set; } = envelope;
 
     /// <summary>The bytes it takes, roughly.</summary>
-    public long Bytes { get; private set; } = SizeOf(envelope);
+    public int Bytes { get; private set; } = SizeOf(envelope);
 
     /// <summary>Whether the body was let go; it is on disk.</summary>
     public bool IsSlim { get; private set; }
@@ -58,9 +64,17 @@ internal sealed class OpenMessage(Envelope envelope)
     /// <summary>Failures that count against <see cref="Envelope.MaxAttempts"/>.</summary>
     public int Failures { get; set; }
 
-    public int Deaths { get; set; }
+    public int Deaths
+    {
+        get => _rare?.Deaths ?? 0;
+        set => Set(value != 0, value, static (rare, value) => rare.Deaths = value);
+    }
 
-    public int Replays { get; set; }
+    public int Replays
+    {
+        get => _rare?.Replays ?? 0;
+        set => Set(value != 0, value, static (rare, value) => rare.Replays = value);
+    }
 
     /// <summary>It was replayed: it is the head of its key whatever its age.</summary>
     public bool GoesFirst { get; set; }
@@ -84,34 +98,74 @@ internal sealed class OpenMessage(Envelope envelope)
     /// <summary>When the current attempt began, on the provider's monotonic clock.</summary>
     public long BegunAt { get; set; }
 
-    public DateTimeOffset? DispatchedAt { get; set; }
+    public DateTimeOffset? DispatchedAt
+    {
+        get => Instant(_dispatchedAt);
+        set => _dispatchedAt = value?.UtcTicks ?? 0;
+    }
 
-    public DateTimeOffset? FinishedAt { get; set; }
+    public DateTimeOffset? FinishedAt
+    {
+        get => Instant(_finishedAt);
+        set => _finishedAt = value?.UtcTicks ?? 0;
+    }
 
     /// <summary>When the next attempt is due, for people; null for at once.</summary>
-    public DateTimeOffset? DueAt { get; set; }
+    public DateTimeOffset? DueAt
+    {
+        get => Instant(_dueAt);
+        set => _dueAt = value?.UtcTicks ?? 0;
+    }
 
     /// <summary>When the wait for a retry ends, on the provider's monotonic clock; tells a wait from an earlier one of the same message.</summary>
-    public long RetriesAt { get; set; }
+    public long RetriesAt
+    {
+        get => _rare?.RetriesAt ?? 0;
+        set => Set(value != 0, value, static (rare, value) => rare.RetriesAt = value);
+    }
 
-    public DateTimeOffset? SendStartedAt { get; set; }
+    public DateTimeOffset? SendStartedAt
+    {
+        get => _rare?.SendStartedAt;
+        set => Set(value is not null, value, static (rare, value) => rare.SendStartedAt = value);
+    }
 
-    public IReadOnlyList<string> Progress { get; set; } = [];
+    public IReadOnlyList<string> Progress
+    {
+        get => _rare?.Progress ?? [];
+        set => Set(value.Count > 0, value, static (rare, value) => rare.Progress = value);
+    }
 
-    public FailureKind? FailureKind { get; set; }
+    public FailureKind? FailureKind
+    {
+        get => _rare?.FailureKind;
+        set => Set(value is not null, value, static (rare, value) => rare.FailureKind = value);
+    }
 
-    public string? Error { get; set; }
+    public string? Error
+    {
+        get => _rare?.Error;
+        set => Set(value is not null, value, static (rare, value) => rare.Error = value);
+    }
 
     /// <summary>Whether its failure holds its key, so that it is kept until an operator decides. Used by stores without rows.</summary>
     public bool Halts { get; set; }
 
-    public string? OutsideId { get; set; }
+    public string? OutsideId
+    {
+        get => _rare?.OutsideId;
+        set => Set(value is not null, value, static (rare, value) => rare.OutsideId = value);
+    }
 
     /// <summary>The slot in the table of what has begun; -1 for none. Used by stores that keep one.</summary>
     public int Slot { get; set; } = -1;
 
     /// <summary>The instant in the message's row; used by stores that keep rows.</summary>
-    public long? RowDue { get; set; }
+    public long? RowDue
+    {
+        get => _rowDue == long.MinValue ? null : _rowDue;
+        set => _rowDue = value ?? long.MinValue;
+    }
 
     /// <summary>Whether the instant in the row is a retry's; used by stores that keep rows.</summary>
     public bool RowHolds { get; set; }
@@ -136,13 +190,25 @@ internal sealed class OpenMessage(Envelope envelope)
     public OpenMessage? Younger { get; set; }
 
     /// <summary>Further or unsuccessful attempts, as far as the store keeps them in memory.</summary>
-    public List<AttemptRecord>? Attempts { get; set; }
+    public List<AttemptRecord>? Attempts
+    {
+        get => _rare?.Attempts;
+        set => Set(value is not null, value, static (rare, value) => rare.Attempts = value);
+    }
 
     /// <summary>Receipts, as far as the store keeps them in memory.</summary>
-    public List<DeliveryReceipt>? Receipts { get; set; }
+    public List<DeliveryReceipt>? Receipts
+    {
+        get => _rare?.Receipts;
+        set => Set(value is not null, value, static (rare, value) => rare.Receipts = value);
+    }
 
     /// <summary>What people did with it, as far as the store keeps it in memory.</summary>
-    public List<AuditRecord>? Audit { get; set; }
+    public List<AuditRecord>? Audit
+    {
+        get => _rare?.Audit;
+        set => Set(value is not null, value, static (rare, value) => rare.Audit = value);
+    }
 
     public bool IsExpired(DateTimeOffset now) => Envelope.ExpiresAt is { } end && end <= now;
 
@@ -154,8 +220,14 @@ internal sealed class OpenMessage(Envelope envelope)
         IsSlim = true;
     }
 
-    /// <summary>A replayed message is due at once, whatever delay it was appended with.</summary>
-    public void ClearDelay() => Envelope = Envelope.NotBefore is null ? Envelope : Envelope with { NotBefore = null };
+    /// <summary>A replayed message is due at once and does not expire, whatever delay and time to live it was appended with.</summary>
+    public void ClearTimes()
+    {
+        if (Envelope is not { NotBefore: null, ExpiresAt: null })
+        {
+            Envelope = Envelope with { NotBefore = null, ExpiresAt = null };
+        }
+    }
 
     /// <summary>Takes the whole message back.</summary>
     public void Fill(Envelope whole)
@@ -165,9 +237,14 @@ internal sealed class OpenMessage(Envelope envelope)
         IsSlim = false;
     }
 
-    private static long SizeOf(Envelope envelope)
+    private static int SizeOf(Envelope envelope)
     {
-        long size = 400 + envelope.Body.Length;
+        int size = 400 + envelope.Body.Length;
+        if (envelope.Attachments.Count == 0)
+        {
+            return size;
+        }
+
         foreach (Attachment attachment in envelope.Attachments)
         {
             size += 200 + (attachment.Data?.Length ?? 0);
@@ -199,5 +276,31 @@ internal sealed class OpenMessage(Envelope envelope)
             SendStartedAt = SendStartedAt,
             OutsideId = OutsideId,
         };
+    }
+
+    private static DateTimeOffset? Instant(long ticks) => ticks == 0 ? null : new DateTimeOffset(ticks, TimeSpan.Zero);
+
+    /// <summary>Sets what most messages have nothing of; nothing is made for a value that says nothing.</summary>
+    private void Set<T>(bool says, T value, Action<Rare, T> set)
+    {
+        if (says || _rare is not null)
+        {
+            set(_rare ??= new Rare(), value);
+        }
+    }
+
+    private sealed class Rare
+    {
+        public int Deaths;
+        public int Replays;
+        public long RetriesAt;
+        public DateTimeOffset? SendStartedAt;
+        public IReadOnlyList<string> Progress = [];
+        public FailureKind? FailureKind;
+        public string? Error;
+        public string? OutsideId;
+        public List<AttemptRecord>? Attempts;
+        public List<DeliveryReceipt>? Receipts;
+        public List<AuditRecord>? Audit;
     }
 }

@@ -44,8 +44,9 @@ internal sealed partial class QueueLane
             return Admission.Full;
         }
 
-        string? key = message.Envelope.OrderKey is { Length: > 0 } ordered ? ordered : null;
         bool waits = (message.DueAt ?? message.Envelope.NotBefore) is { } instant && instant > _clock.GetUtcNow();
+        string? key = message.DueAt is null && !waits && !IsParked(message) && _keys.CanBeAlone(message) ? null
+            : message.Envelope.OrderKey is { Length: > 0 } ordered ? ordered : null;
         bool holdsKey = key is not null && message.DueAt is not null;
         if (waits && (holdsKey || !always))
         {

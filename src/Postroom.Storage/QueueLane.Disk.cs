@@ -70,14 +70,9 @@ internal sealed partial class QueueLane
     /// <summary>A message was stored and not offered because the lane has not caught up; the followers of a counted key stay counted.</summary>
     public void LeftOnDisk(OpenMessage message)
     {
-        if (message.Envelope.OrderKey is not { Length: > 0 } key)
-        {
-            return;
-        }
-
         lock (_gate)
         {
-            if (_keys.Find(key) is not { } chain)
+            if (_keys.CanBeAlone(message) || message.Envelope.OrderKey is not { Length: > 0 } key || _keys.Find(key) is not { } chain)
             {
                 return;
             }

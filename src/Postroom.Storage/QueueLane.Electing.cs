@@ -5,6 +5,12 @@ internal sealed partial class QueueLane
 {
     private void Enter(OpenMessage message)
     {
+        if (message.DueAt is null && message.Envelope is { NotBefore: null, ExpiresAt: null })
+        {
+            Join(message); // nearly all: no clock is read for them
+            return;
+        }
+
         DateTimeOffset now = _clock.GetUtcNow();
         if (message.IsExpired(now) && message.SendStartedAt is null)
         {
@@ -61,6 +67,12 @@ internal sealed partial class QueueLane
     /// <summary>A due message joins its key, or is ready when it has none.</summary>
     private void Join(OpenMessage message)
     {
+        if (!message.IsSlim && !IsParked(message) && _keys.TryBeAlone(message))
+        {
+            MakeReady(message);
+            return;
+        }
+
         if (message.Envelope.OrderKey is not { Length: > 0 } key)
         {
             MakeReady(message);
@@ -149,6 +161,7 @@ internal sealed partial class QueueLane
         {
             if (message.Place == Place.Ready && IsParked(message))
             {
+                _ = _keys.ChainOf(message);
                 Put(message, Place.Parked);
             }
         }

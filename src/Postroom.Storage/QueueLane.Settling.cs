@@ -4,7 +4,11 @@ namespace Postroom.Storage;
 internal sealed partial class QueueLane
 {
     /// <summary>Records that an attempt begins. False when the lease was lost.</summary>
-    public bool Begin(OpenMessage message, long fence, string owner)
+    /// <param name="message">The message, leased.</param>
+    /// <param name="fence">The fence of the lease.</param>
+    /// <param name="owner">Who begins it.</param>
+    /// <param name="at">When, for the record.</param>
+    public bool Begin(OpenMessage message, long fence, string owner, DateTimeOffset at)
     {
         lock (_gate)
         {
@@ -19,6 +23,7 @@ internal sealed partial class QueueLane
                 message.Attempt++;
                 message.Owner = owner;
                 message.BegunAt = _clock.GetTimestamp();
+                message.DispatchedAt = at;
             }
 
             return true;
@@ -85,7 +90,8 @@ internal sealed partial class QueueLane
         lock (_gate)
         {
             Take(message, outcome);
-            KeyChain? chain = message.Chain;
+            bool halts = message.State == MessageState.Failed && _rules.HaltOnFailure;
+            KeyChain? chain = halts || message.State == MessageState.Pending ? _keys.ChainOf(message) : message.Chain;
             if (chain is not null)
             {
                 chain.Leased = null;
@@ -98,10 +104,14 @@ internal sealed partial class QueueLane
             else
             {
                 Delist(message);
-                if (chain is not null)
+                if (chain is null)
+                {
+                    _keys.Ended(message);
+                }
+                else
                 {
                     chain.Remove(message);
-                    if (message.State == MessageState.Failed && _rules.HaltOnFailure)
+                    if (halts)
                     {
                         Halt(chain, message);
                     }
@@ -271,6 +281,7 @@ internal sealed partial class QueueLane
     /// <summary>Takes a message out of the lane; it stays in its chain, so that nothing of its key goes on before its failure is stored.</summary>
     private void TakeOut(OpenMessage message)
     {
+        _ = _keys.ChainOf(message);
         if (message.Older is not null || ReferenceEquals(_oldest, message))
         {
             Delist(message);

@@ -9,11 +9,18 @@ internal sealed partial class QueueLane
     private ITimer? _timer;
     private long _timerDue = long.MaxValue;
 
+    // A timer takes at most 49 days.
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(24);
+
+    // The wall clock may be set, and goes on while the machine sleeps: an instant of the calendar is looked at again at least so often.
+    private static readonly TimeSpan CalendarInterval = TimeSpan.FromMinutes(1);
+
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(36_500);
 
     private void WatchRetry(OpenMessage message, TimeSpan delay)
     {
-        long due = _clock.GetTimestamp() + (long)(delay.TotalSeconds * _clock.TimestampFrequency);
+        TimeSpan wait = delay < LongestWait ? delay : LongestWait;
+        long due = _clock.GetTimestamp() + (long)(wait.TotalSeconds * _clock.TimestampFrequency);
         message.RetriesAt = due;
         Tidy(_retries);
         _retries.Enqueue(message, due);
@@ -72,13 +79,13 @@ internal sealed partial class QueueLane
         long due = long.MaxValue;
         if (_retries.TryPeek(out _, out long retry))
         {
-            due = retry;
+            due = Math.Min(retry, now + (long)(LongestTimer.TotalSeconds * _clock.TimestampFrequency));
         }
 
         if (_calendar.TryPeek(out _, out long instant))
         {
             double seconds = Math.Max(0, (instant - _clock.GetUtcNow().ToUnixTimeMilliseconds()) / 1000.0);
-            due = Math.Min(due, now + (long)Math.Ceiling(Math.Min(seconds, LongestTimer.TotalSeconds) * _clock.TimestampFrequency));
+            due = Math.Min(due, now + (long)Math.Ceiling(Math.Min(seconds, CalendarInterval.TotalSeconds) * _clock.TimestampFrequency));
         }
 
         if (due == _timerDue)

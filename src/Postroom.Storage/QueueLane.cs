@@ -215,6 +215,26 @@ internal sealed partial class QueueLane : IDisposable
         return new ValueTask<IReadOnlyList<MessageLease>>(leases);
     }
 
+    /// <summary>Takes up to <paramref name="max"/> that may be leased now; null when there is none, or when others wait.</summary>
+    public IReadOnlyList<MessageLease>? TryLease(int max)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        bool room;
+        IReadOnlyList<MessageLease>? leases;
+        lock (_gate)
+        {
+            leases = _waiters.Count == 0 ? TakeReady(max) : null;
+            room = leases is not null && WantsMore();
+        }
+
+        if (room)
+        {
+            _owner.OnRoom(this);
+        }
+
+        return leases;
+    }
+
     /// <summary>Sets the rules; what they free is leased at once.</summary>
     public void SetRules(QueueRules rules)
     {
@@ -310,6 +330,7 @@ internal sealed partial class QueueLane : IDisposable
         return new MessageLease
         {
             Envelope = message.Envelope,
+            Entry = message,
             Attempt = message.Attempt + 1,
             Failures = message.Failures,
             Fence = message.Fence,
@@ -338,15 +359,21 @@ internal sealed partial class QueueLane : IDisposable
 
     private void Hand(in Followup then)
     {
-        foreach (LeaseWaiter waiter in then.Served ?? [])
+        if (then.Served is { } served)
         {
-            waiter.Cancellation.Unregister();
-            waiter.TrySetResult(waiter.Served!);
+            foreach (LeaseWaiter waiter in served)
+            {
+                waiter.Cancellation.Unregister();
+                waiter.TrySetResult(waiter.Served!);
+            }
         }
 
-        foreach (KeyChain starving in then.Starving ?? [])
+        if (then.Starving is { } starving)
         {
-            _owner.OnNeedFollowers(this, starving);
+            foreach (KeyChain chain in starving)
+            {
+                _owner.OnNeedFollowers(this, chain);
+            }
         }
 
         if (then.WantsMore)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Postroom.Benchmarks.Harness;
 
 namespace Postroom.Benchmarks.Runtime;
@@ -27,7 +28,8 @@ internal static class Load
     {
         Meter meter = new();
         long end = Stopwatch.GetTimestamp() + (long)(duration.TotalSeconds * Stopwatch.Frequency);
-        long[] published = await Task.WhenAll(Enumerable.Range(0, publishers).Select(publisher => Task.Run(() => PublishAsync(pipeline, publisher, publishers, end))));
+        StrongBox<long> sum = new();
+        long[] published = await Task.WhenAll(Enumerable.Range(0, publishers).Select(publisher => Task.Run(() => PublishAsync(pipeline, publisher, publishers, end, sum))));
         long all = published.Sum();
         await DoneAsync(pipeline, all);
         return meter.Stop(all, pipeline.Commits);
@@ -59,7 +61,7 @@ internal static class Load
         await DoneAsync(pipeline, messages);
     }
 
-    private static async Task<long> PublishAsync(IPipeline pipeline, int publisher, int publishers, long end)
+    private static async Task<long> PublishAsync(IPipeline pipeline, int publisher, int publishers, long end, StrongBox<long> published)
     {
         long count = 0;
         while (Stopwatch.GetTimestamp() < end)
@@ -67,10 +69,13 @@ internal static class Load
             await pipeline.PublishAsync((count * publishers) + publisher);
             count++;
 
-            // Every publisher is taken to be as far as this one.
-            while ((count & 63) == 0 && (count * publishers) - pipeline.Done > Window)
+            if ((count & 63) == 0)
             {
-                await Task.Delay(1);
+                Interlocked.Add(ref published.Value, 64);
+                while (Volatile.Read(ref published.Value) - pipeline.Done > Window)
+                {
+                    await Task.Delay(1);
+                }
             }
         }
 

@@ -7,11 +7,13 @@ namespace Postroom;
 /// </remarks>
 public sealed record Envelope
 {
+    private const string Json = "application/json";
     private static readonly string InheritConversation = new('*', 1);
     private static readonly IReadOnlyDictionary<string, string> NoHeaders = new Dictionary<string, string>();
 
     private long _seq;
-    private long _createdAt;
+    private MessageId _id;
+    private string? _conversation;
     private string? _orderKey = InheritConversation;
     private Rare? _rare;
 
@@ -22,35 +24,40 @@ public sealed record Envelope
     /// <param name="body">The payload's bytes.</param>
     public Envelope(MessageId id, string queue, string type, ReadOnlyMemory<byte> body)
     {
-        Id = id;
+        _id = id;
         Queue = queue;
         Type = type;
         Body = body;
-        _createdAt = id.CreatedAt.ToUnixTimeMilliseconds();
     }
 
     private Envelope(Envelope original)
     {
-        Id = original.Id;
+        _id = original._id;
         Queue = original.Queue;
         Type = original.Type;
         Body = original.Body;
-        ContentType = original.ContentType;
         Direction = original.Direction;
-        From = original.From;
-        To = original.To;
-        Conversation = original.Conversation;
+        _conversation = original.Conversation; // as text: the copy may get another id
         MaxAttempts = original.MaxAttempts;
         Hops = original.Hops;
-        Headers = original.Headers;
         _seq = original._seq;
-        _createdAt = original._createdAt;
         _orderKey = original._orderKey;
         _rare = original._rare is { } rare ? rare with { } : null;
     }
 
     /// <summary>The message's identity; the same through retries and restarts.</summary>
-    public MessageId Id { get; init; }
+    public MessageId Id
+    {
+        get => _id;
+        init
+        {
+            if (value != _id)
+            {
+                (_rare ??= new Rare()).CreatedAt = CreatedAt.ToUnixTimeMilliseconds(); // not the instant in the new id
+                _id = value;
+            }
+        }
+    }
 
     /// <summary>Position in the store's total order of appends; cursor for paging and event ids. Set by the store; 0 before.</summary>
     public long Seq
@@ -69,19 +76,62 @@ public sealed record Envelope
     public ReadOnlyMemory<byte> Body { get; init; }
 
     /// <summary>The body's media type; <c>application/json</c> unless set.</summary>
-    public string ContentType { get; init; } = "application/json";
+    public string ContentType
+    {
+        get => _rare?.ContentType ?? Json;
+        init
+        {
+            if (_rare is not null || value != Json)
+            {
+                (_rare ??= new Rare()).ContentType = value;
+            }
+        }
+    }
 
     /// <summary>Which way it moves; <see cref="MessageDirection.Internal"/> unless set.</summary>
     public MessageDirection Direction { get; init; } = MessageDirection.Internal;
 
     /// <summary>Who sent it; written by the runtime, a handler cannot set it. Null when nobody outside did.</summary>
-    public Address? From { get; init; }
+    public Address? From
+    {
+        get => _rare?.From;
+        init
+        {
+            if (_rare is not null || value is not null)
+            {
+                (_rare ??= new Rare()).From = value;
+            }
+        }
+    }
 
     /// <summary>Whom it is for; null for messages to a queue.</summary>
-    public Address? To { get; init; }
+    public Address? To
+    {
+        get => _rare?.To;
+        init
+        {
+            if (_rare is not null || value is not null)
+            {
+                (_rare ??= new Rare()).To = value;
+            }
+        }
+    }
 
     /// <summary>The conversation it belongs to: opaque, at most 256 characters; null for none.</summary>
-    public string? Conversation { get; init; }
+    public string? Conversation
+    {
+        get => _conversation ?? (StartsConversation ? _conversation = Id.ToString() : null);
+        init => _conversation = value;
+    }
+
+    /// <summary>It begins a conversation of its own, whose id is the message's; the text is made when somebody asks for it.</summary>
+    internal bool StartsConversation { get; init; }
+
+    /// <summary>Its order key is that conversation, so that nobody but its descendants can share it.</summary>
+    internal bool StartsKey => StartsConversation && IsKeyConversation;
+
+    /// <summary>Whether the order key is the conversation.</summary>
+    internal bool IsKeyConversation => ReferenceEquals(_orderKey, InheritConversation) || _orderKey == Conversation;
 
     /// <summary>
     /// Messages with the same key in the same queue are handled one after the other. Equal to <see cref="Conversation"/> unless set;
@@ -146,7 +196,17 @@ public sealed record Envelope
     }
 
     /// <summary>Headers by lower-case name; see <see cref="HeaderNames"/> for the known ones and the limits. Empty unless set.</summary>
-    public IReadOnlyDictionary<string, string> Headers { get; init; } = NoHeaders;
+    public IReadOnlyDictionary<string, string> Headers
+    {
+        get => _rare?.Headers ?? NoHeaders;
+        init
+        {
+            if (_rare is not null || value.Count > 0)
+            {
+                (_rare ??= new Rare()).Headers = value;
+            }
+        }
+    }
 
     /// <summary>Files that travel with it; empty unless set.</summary>
     public IReadOnlyList<Attachment> Attachments
@@ -164,8 +224,14 @@ public sealed record Envelope
     /// <summary>When it was made, in UTC with millisecond precision. The instant in <see cref="Id"/> unless set.</summary>
     public DateTimeOffset CreatedAt
     {
-        get => DateTimeOffset.FromUnixTimeMilliseconds(_createdAt);
-        init => _createdAt = value.ToUnixTimeMilliseconds();
+        get => Instant(_rare?.CreatedAt) ?? _id.CreatedAt;
+        init
+        {
+            if (_rare is not null || value.ToUnixTimeMilliseconds() != _id.CreatedAt.ToUnixTimeMilliseconds())
+            {
+                (_rare ??= new Rare()).CreatedAt = value.ToUnixTimeMilliseconds();
+            }
+        }
     }
 
     /// <summary>No lease before this instant; null for at once.</summary>
@@ -212,6 +278,13 @@ public sealed record Envelope
         return Interlocked.CompareExchange(ref _seq, seq, 0) == 0 ? this : this with { Seq = seq };
     }
 
+    /// <summary>Gives a new envelope another order key, in place: nobody else has it yet.</summary>
+    internal Envelope WithKey(string? orderKey)
+    {
+        _orderKey = orderKey;
+        return this;
+    }
+
     /// <summary>The envelope without its body and without the data of its attachments, for views.</summary>
     internal Envelope WithoutBody()
     {
@@ -229,6 +302,16 @@ public sealed record Envelope
 
     private sealed record Rare
     {
+        public string? ContentType { get; set; }
+
+        public Address? From { get; set; }
+
+        public Address? To { get; set; }
+
+        public IReadOnlyDictionary<string, string>? Headers { get; set; }
+
+        public long? CreatedAt { get; set; }
+
         public MessageId? GroupId { get; set; }
 
         public MessageId? ParentId { get; set; }

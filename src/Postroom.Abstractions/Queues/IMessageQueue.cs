@@ -35,7 +35,7 @@ public interface IMessageQueue
 /// <param name="Type">The payload type.</param>
 /// <param name="Body">The payload's bytes.</param>
 /// <param name="ContentType">Their media type.</param>
-public sealed record QueueMessage(string Type, ReadOnlyMemory<byte> Body, string ContentType = "application/json");
+public readonly record struct QueueMessage(string Type, ReadOnlyMemory<byte> Body, string ContentType = "application/json");
 
 /// <summary>How a message is published.</summary>
 public sealed record PublishOptions

@@ -22,6 +22,10 @@ public interface IMessageStore
     /// <exception cref="StoreUnavailableException">The store cannot write now; nothing was stored.</exception>
     ValueTask<IReadOnlyList<AppendResult>> AppendAsync(IReadOnlyList<Envelope> batch, FactChange? checkpoint, CancellationToken cancellationToken);
 
+    /// <summary>Stores one message and returns after the commit, as <see cref="AppendAsync(IReadOnlyList{Envelope}, FactChange, CancellationToken)"/> does. A store may do it at less cost.</summary>
+    /// <exception cref="StoreUnavailableException">The store cannot write now; nothing was stored.</exception>
+    async ValueTask<AppendResult> AppendAsync(Envelope message, CancellationToken cancellationToken) => (await AppendAsync([message], null, cancellationToken))[0];
+
     /// <summary>Waits until messages are due, then leases them, oldest first.</summary>
     /// <param name="queue">The queue to lease from.</param>
     /// <param name="max">The caller's free slots; at least 1.</param>
@@ -52,6 +56,16 @@ public interface IMessageStore
     /// <param name="queue">One queue, or null for all.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     ValueTask<StoreStats> GetStatsAsync(string? queue, CancellationToken cancellationToken);
+}
+
+/// <summary>What a store answers on the caller's thread when it has the messages that are due in memory. Optional: without it workers wait for <see cref="IMessageStore.LeaseAsync"/>.</summary>
+public interface IInstantLeases
+{
+    /// <summary>Leases what is due at this moment, oldest first, without waiting. Safe for concurrent use.</summary>
+    /// <param name="queue">The queue to lease from.</param>
+    /// <param name="max">The caller's free slots; at least 1.</param>
+    /// <returns>From 1 to <paramref name="max"/> leases; null when nothing is due, or when others wait for it already.</returns>
+    IReadOnlyList<MessageLease>? TryLease(string queue, int max);
 }
 
 /// <summary>Opens and closes a store.</summary>

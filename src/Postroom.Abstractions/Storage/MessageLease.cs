@@ -3,6 +3,8 @@ namespace Postroom;
 /// <summary>One message handed to one worker until it is settled or the lease ends. A lease is data; the store has the verbs.</summary>
 public sealed record MessageLease
 {
+    private Rare? _rare;
+
     /// <summary>The message.</summary>
     public required Envelope Envelope { get; init; }
 
@@ -19,16 +21,55 @@ public sealed record MessageLease
     public required string Owner { get; init; }
 
     /// <summary>When it ends unless renewed; null where leases do not expire.</summary>
-    public DateTimeOffset? ExpiresAt { get; init; }
+    public DateTimeOffset? ExpiresAt
+    {
+        get => _rare?.ExpiresAt;
+        init
+        {
+            if (_rare is not null || value is not null)
+            {
+                _rare = (_rare ?? Rare.None) with { ExpiresAt = value };
+            }
+        }
+    }
 
     /// <summary>Whether an earlier attempt began and ended without an outcome.</summary>
     public bool Redelivered { get; init; }
 
     /// <summary>When an earlier attempt claimed a send whose outcome is not known; null for none.</summary>
-    public DateTimeOffset? SendStartedAt { get; init; }
+    public DateTimeOffset? SendStartedAt
+    {
+        get => _rare?.SendStartedAt;
+        init
+        {
+            if (_rare is not null || value is not null)
+            {
+                _rare = (_rare ?? Rare.None) with { SendStartedAt = value };
+            }
+        }
+    }
 
     /// <summary>The outside ids of the parts that earlier attempts delivered, in order; empty at first.</summary>
-    public IReadOnlyList<string> Progress { get; init; } = [];
+    public IReadOnlyList<string> Progress
+    {
+        get => (_rare ?? Rare.None).Progress;
+        init
+        {
+            if (_rare is not null || value.Count > 0)
+            {
+                _rare = (_rare ?? Rare.None) with { Progress = value };
+            }
+        }
+    }
+
+    /// <summary>What the store that gave the lease knows the message by, so that it need not look for it; null for a lease that came another way.</summary>
+    internal object? Entry { get; init; }
+
+    /// <summary>What most leases have nothing of.</summary>
+    private sealed record Rare(DateTimeOffset? ExpiresAt, DateTimeOffset? SendStartedAt, IReadOnlyList<string> Progress)
+    {
+        public static readonly Rare None = new(null, null, []);
+    }
 }
 
 /// <summary>What a worker says of a lease it goes on holding. Closed.</summary>

@@ -143,7 +143,7 @@ internal static class ExtraColumn
         parts |= envelope.ContentType != "application/json" ? Part.ContentType : 0;
         parts |= envelope.From is not null ? Part.From : 0;
         parts |= envelope.To is not null ? Part.To : 0;
-        parts |= envelope.OrderKey == envelope.Conversation ? 0 : envelope.OrderKey is null ? Part.NoOrderKey : Part.OrderKey;
+        parts |= envelope.IsKeyConversation ? 0 : envelope.OrderKey is null ? Part.NoOrderKey : Part.OrderKey;
         parts |= envelope.ReplayOf is not null ? Part.ReplayOf : 0;
         parts |= envelope.DedupKey is not null ? Part.DedupKey : 0;
         parts |= envelope.Headers.Count > 0 ? Part.Headers : 0;

@@ -136,7 +136,7 @@ internal static class MessageRow
             message.GoesFirst = true;
             if (message.RowDue is null)
             {
-                message.ClearDelay();
+                message.ClearTimes();
             }
         }
 

@@ -58,7 +58,7 @@ internal ref struct RowChecksum
     }
 
     /// <summary>The key's hash in an index; keys with one hash are told apart by their text.</summary>
-    public static long KeyHash(string key)
+    public static long KeyHash(ReadOnlySpan<char> key)
     {
         ulong hash = 0x9E37_79B9_7F4A_7C15UL ^ (ulong)key.Length;
         foreach (char c in key)

@@ -205,7 +205,13 @@ internal sealed class ReplayOperation(LaneSet lanes, MessageId id, ReplayOptions
         }
 
         JournalMoves.CheckReplay(id, message.State);
+        bool expires = message.Envelope.ExpiresAt is not null;
         JournalMoves.Reopen(message, options.KeepAttempts);
+        if (expires)
+        {
+            session.ClearExpiry(message);
+        }
+
         message.Error = null;
         message.RowDue = null;
         message.RowHolds = false;

@@ -172,17 +172,32 @@ internal sealed partial class WriteSession
 
         Envelope stripped = message.Envelope.WithoutBody();
         ReleaseApart(message.Envelope);
-        byte[] conversation = Encoding.UTF8.GetBytes(stripped.Conversation ?? "");
-        long queue = NameId(NameTable.QueueKind, stripped.Queue);
-        long type = NameId(NameTable.TypeKind, stripped.Type);
-        ExtraColumn.Write(_pack, stripped);
+        long crc = BodyCrcOf(message.Seq, stripped);
         SqliteStatement erase = Statement("erase body", "update messages set body = null, body_hash = null, extra = ?2, body_crc = ?3 where seq = ?1");
         erase.Bind(1, message.Seq);
         BindOptional(erase, 2, _pack.Written);
-        erase.Bind(3, MessageRow.BodyCrc(
-            message.Seq, stripped.Id, queue, type, KeyHash(stripped), stripped.CreatedAt.ToUnixTimeMilliseconds(), stripped.ExpiresAt?.ToUnixTimeMilliseconds(),
-            BytesOf(stripped.ParentId), BytesOf(stripped.GroupId), conversation, _pack.Written, default));
+        erase.Bind(3, crc);
         _ = erase.Run();
+    }
+
+    /// <summary>Lets a replayed message live without an end; the message, with its body, has none already.</summary>
+    public void ClearExpiry(OpenMessage message)
+    {
+        SqliteStatement clear = Statement("clear expiry", "update messages set expires_at = null, body_crc = ?2 where seq = ?1");
+        clear.Bind(1, message.Seq);
+        clear.Bind(2, BodyCrcOf(message.Seq, message.Envelope));
+        _ = clear.Run();
+    }
+
+    /// <summary>The checksum of what of a row does not change with its state; leaves the extra column packed.</summary>
+    private long BodyCrcOf(long seq, Envelope envelope)
+    {
+        ExtraColumn.Write(_pack, envelope);
+        return MessageRow.BodyCrc(
+            seq, envelope.Id, NameId(NameTable.QueueKind, envelope.Queue), NameId(NameTable.TypeKind, envelope.Type), KeyHash(envelope),
+            envelope.CreatedAt.ToUnixTimeMilliseconds(), envelope.ExpiresAt?.ToUnixTimeMilliseconds(), BytesOf(envelope.ParentId), BytesOf(envelope.GroupId),
+            Encoding.UTF8.GetBytes(envelope.Conversation ?? ""), _pack.Written,
+            envelope.Body.Length > ExtraColumn.ApartBytes ? SHA256.HashData(envelope.Body.Span) : envelope.Body.Span);
     }
 
     /// <summary>Gives up the references of a message to what is kept apart.</summary>
@@ -212,7 +227,17 @@ internal sealed partial class WriteSession
         _ = delete.Run();
     }
 
-    private static long? KeyHash(Envelope envelope) => envelope.OrderKey is { Length: > 0 } key ? RowChecksum.KeyHash(key) : null;
+    private static long? KeyHash(Envelope envelope)
+    {
+        if (!envelope.StartsKey)
+        {
+            return envelope.OrderKey is { Length: > 0 } key ? RowChecksum.KeyHash(key) : null;
+        }
+
+        Span<char> own = stackalloc char[MessageId.TextLength];
+        _ = envelope.Id.TryFormat(own, out _, default, null);
+        return RowChecksum.KeyHash(own);
+    }
 
     private static byte[] BytesOf(MessageId? id)
     {
@@ -247,8 +272,16 @@ internal sealed partial class WriteSession
         byte[] parent = BytesOf(envelope.ParentId);
         byte[] group = BytesOf(envelope.GroupId);
         byte[]? rented = null;
-        Span<byte> conversation = default;
-        if (envelope.Conversation is { } text)
+        Span<byte> conversation = stackalloc byte[MessageId.TextLength];
+        if (envelope.StartsConversation)
+        {
+            _ = envelope.Id.TryFormat(conversation, out _);
+        }
+        else if (envelope.Conversation is not { } text)
+        {
+            conversation = default;
+        }
+        else
         {
             rented = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(text.Length));
             conversation = rented.AsSpan(0, Encoding.UTF8.GetBytes(text, rented));
@@ -281,7 +314,7 @@ internal sealed partial class WriteSession
         }));
         BindOptional(insert, 11, parent);
         BindOptional(insert, 12, group);
-        if (envelope.Conversation is null)
+        if (!envelope.StartsConversation && envelope.Conversation is null)
         {
             insert.BindNull(13);
         }

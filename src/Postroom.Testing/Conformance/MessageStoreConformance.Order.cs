@@ -310,4 +310,53 @@ public abstract partial class MessageStoreConformance
 
         Assert.Equal(1_000, (await StatsAsync()).Acked);
     }
+
+    /// <summary>A retry may be further away than a timer reaches; other messages go on.</summary>
+    [Fact(Timeout = Limit)]
+    public async Task A_retry_in_sixty_days_is_due_after_sixty_days()
+    {
+        Envelope head = await AppendAsync("a");
+        Envelope delayed = await AppendAsync(Message("b") with { NotBefore = Clock.GetUtcNow().AddDays(59) });
+        await SettleAsync(await BeginAsync(head), RetryIn(TimeSpan.FromDays(60)));
+
+        await NothingIsDueAsync();
+        for (int day = 0; day < 59; day++)
+        {
+            Clock.Advance(TimeSpan.FromDays(1));
+        }
+
+        await HandleAsync(delayed);
+        await NothingIsDueAsync();
+        Clock.Advance(TimeSpan.FromDays(1));
+        await HandleAsync(head);
+    }
+
+    /// <summary>Instants follow the wall clock, also when it is set forward while somebody waits (or the machine slept).</summary>
+    [Fact(Timeout = Limit)]
+    public async Task A_delayed_message_is_due_a_minute_after_the_wall_clock_was_set_past_its_instant()
+    {
+        Envelope delayed = await AppendAsync(Message() with { NotBefore = Clock.GetUtcNow().AddHours(2) });
+        ValueTask<IReadOnlyList<MessageLease>> waiting = LeaseUpToAsync(1);
+
+        Clock.JumpWallClock(TimeSpan.FromHours(3));
+        Clock.Advance(TimeSpan.FromMinutes(1));
+
+        Assert.Equal(delayed.Id, Assert.Single(await waiting).Envelope.Id);
+    }
+
+    /// <summary>A message that has expired can be replayed, and then does not expire at once again.</summary>
+    [Fact(Timeout = Limit)]
+    public async Task A_replayed_message_has_no_time_to_live()
+    {
+        Envelope expiring = await AppendAsync(Message() with { ExpiresAt = Clock.GetUtcNow().AddMinutes(1) });
+        Task<Transition> expired = ComesToAsync(expiring, MessageState.Failed);
+        Clock.Advance(TimeSpan.FromMinutes(2));
+        await expired;
+
+        await Journal.ReplayAsync(expiring.Id, new ReplayOptions(), Cancel);
+
+        Assert.Null((await EntryAsync(expiring)).Envelope.ExpiresAt);
+        await HandleAsync(expiring);
+        Assert.Equal(MessageState.Acked, (await EntryAsync(expiring)).State);
+    }
 }

@@ -39,6 +39,9 @@ internal sealed partial class AttemptReporter(HookDispatcher hooks, RuntimeMetri
         return attempt.Hooks is { } calls ? hooks.EndAsync(calls, Settlement.Fail(FailureKind.Timeout, "timeout")) : default;
     }
 
+    /// <summary>Whether reports are not very far behind.</summary>
+    public bool HasRoom => hooks.Conversations.HasRoom;
+
     /// <summary>Waits while reports are very far behind.</summary>
     public ValueTask WaitForRoomAsync(CancellationToken cancellationToken) => hooks.Conversations.WaitForRoomAsync(cancellationToken);
 

@@ -82,6 +82,23 @@ internal sealed partial class ConversationWatch(IJournal journal, ITransitionFee
         }
     }
 
+    /// <summary>Whether <see cref="WaitForRoomAsync"/> would not wait.</summary>
+    public bool HasRoom
+    {
+        get
+        {
+            if (_observing is null)
+            {
+                return true;
+            }
+
+            lock (_gate)
+            {
+                return _due.Count <= Room;
+            }
+        }
+    }
+
     /// <summary>Waits while very many checks wait. Costs nothing otherwise.</summary>
     public ValueTask WaitForRoomAsync(CancellationToken cancellationToken)
     {

@@ -36,12 +36,13 @@ internal abstract class HandlerEntry(string queue, string type, string name)
 internal sealed class HandlerEntry<T, THandler>(string queue, string type, JsonTypeInfo<T> json) : HandlerEntry(queue, type, typeof(THandler).Name)
     where THandler : class, IMessageHandler<T>
 {
+    private readonly HandlerInstance<THandler> _handler = new();
+
     public override object? Decode(Envelope envelope, ReadOnlyMemory<byte> body) => Read(envelope, body, json);
 
     public override ValueTask<HandlerResult> InvokeAsync(object? payload, HandlerContext context, CancellationToken cancellationToken)
     {
-        THandler handler = ((StagingContext)context).Resolve<THandler>();
-        return handler.HandleAsync((T)payload!, context, cancellationToken);
+        return _handler.For((StagingContext)context).HandleAsync((T)payload!, context, cancellationToken);
     }
 }
 
@@ -61,11 +62,21 @@ internal sealed class FunctionEntry<T>(
 internal sealed class FallbackEntry<THandler>(string queue) : HandlerEntry(queue, "*", typeof(THandler).Name)
     where THandler : class, IFallbackHandler
 {
+    private readonly HandlerInstance<THandler> _handler = new();
+
     public override object? Decode(Envelope envelope, ReadOnlyMemory<byte> body) => null;
 
     public override ValueTask<HandlerResult> InvokeAsync(object? payload, HandlerContext context, CancellationToken cancellationToken)
     {
-        THandler handler = ((StagingContext)context).Resolve<THandler>();
-        return handler.HandleAsync(context.Envelope, context, cancellationToken);
+        return _handler.For((StagingContext)context).HandleAsync(context.Envelope, context, cancellationToken);
     }
+}
+
+/// <summary>A handler as it is registered: one for the runtime's life is asked for once, others for each attempt.</summary>
+internal sealed class HandlerInstance<THandler>
+    where THandler : class
+{
+    private THandler? _shared;
+
+    public THandler For(StagingContext context) => _shared ?? (context.IsShared<THandler>() ? _shared = context.Resolve<THandler>() : context.Resolve<THandler>());
 }

@@ -8,6 +8,7 @@ internal sealed class HandlerTable
     private readonly FrozenDictionary<(string Queue, string Type), HandlerEntry> _byType;
     private readonly FrozenDictionary<string, HandlerEntry> _fallbacks;
     private readonly PayloadCatalog _payloads;
+    private Found? _last;
 
     public HandlerTable(IEnumerable<HandlerEntry> handlers, IEnumerable<HandlerEntry> fallbacks, PayloadCatalog payloads)
     {
@@ -22,6 +23,22 @@ internal sealed class HandlerTable
 
     public HandlerEntry? Find(string queue, string type)
     {
+        // One type of one queue comes many times in a row.
+        if (_last is { } last && last.Type == type && last.Queue == queue)
+        {
+            return last.Entry;
+        }
+
+        HandlerEntry? entry = Look(queue, type);
+        _last = new Found(queue, type, entry);
+        return entry;
+    }
+
+    /// <summary>Whether a queue has any handler.</summary>
+    public bool Serves(string queue) => _fallbacks.ContainsKey(queue) || _byType.Keys.Any(key => key.Queue == queue);
+
+    private HandlerEntry? Look(string queue, string type)
+    {
         return _byType.TryGetValue((queue, type), out HandlerEntry? entry)
             || _byType.TryGetValue((queue, _payloads.Resolve(type)), out entry)
             || _fallbacks.TryGetValue(queue, out entry)
@@ -29,6 +46,5 @@ internal sealed class HandlerTable
             : null;
     }
 
-    /// <summary>Whether a queue has any handler.</summary>
-    public bool Serves(string queue) => _fallbacks.ContainsKey(queue) || _byType.Keys.Any(key => key.Queue == queue);
+    private sealed record Found(string Queue, string Type, HandlerEntry? Entry);
 }

@@ -9,12 +9,7 @@ internal sealed class StagingLimitException(string message) : Exception(message)
 /// <summary>What one attempt stages. Nothing leaves before its acknowledgement is stored.</summary>
 internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : HandlerContext, IDisposable
 {
-    private List<Envelope>? _staged;
-    private List<Envelope>? _onFailure;
-    private List<FactChange>? _facts;
-    private AsyncServiceScope? _scope;
-    private readonly Lock _gate = new();
-    private long _bytes;
+    private Effects? _effects;
     private bool _closed;
 
     public override Envelope Envelope => attempt.Envelope;
@@ -25,7 +20,10 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
 
     public override string? TraceId => Envelope.Header(HeaderNames.TraceParent) is { Length: >= 35 } parent ? parent[3..35] : null;
 
-    public override IServiceProvider Services => (_scope ??= factory.Services.CreateAsyncScope()).ServiceProvider;
+    public override IServiceProvider Services => (Staged.Scope ??= factory.Services.CreateAsyncScope()).ServiceProvider;
+
+    /// <summary>Whether all attempts share one service of this type.</summary>
+    public bool IsShared<T>() => !factory.IsScoped(typeof(T));
 
     public T Resolve<T>()
         where T : class
@@ -37,7 +35,7 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
     {
         foreach (Envelope envelope in factory.Composer.Compose(message, Origin()))
         {
-            Stage(ref _staged, envelope);
+            Stage(envelope);
         }
     }
 
@@ -45,7 +43,7 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
     {
         foreach (Envelope envelope in factory.Composer.ComposeReply(message, Envelope, Origin()))
         {
-            Stage(ref _staged, envelope);
+            Stage(envelope);
         }
     }
 
@@ -53,7 +51,7 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
     {
         foreach (Envelope envelope in factory.Composer.Compose(message, Origin()))
         {
-            Stage(ref _onFailure, envelope);
+            Stage(envelope, onFailure: true);
         }
     }
 
@@ -61,7 +59,7 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
     {
         ReadOnlyMemory<byte> body = factory.Payloads.Write(type, payload);
         PublishOptions inherited = (options ?? QueuePublisher.Defaults) with { Conversation = Conversation };
-        Stage(ref _staged, factory.Publisher.Compose(queue, new QueueMessage(type, body), inherited, Origin()));
+        Stage(factory.Publisher.Compose(queue, new QueueMessage(type, body), inherited, Origin()));
     }
 
     public override void Signal(Signal signal)
@@ -70,7 +68,7 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
         {
             if (factory.Composer.ComposeSignal(signal, Origin()) is { } envelope)
             {
-                Stage(ref _staged, envelope);
+                Stage(envelope);
             }
         }
         else
@@ -87,13 +85,13 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
             throw new ArgumentException($"Checkpoint '{name}' has {value.Length} bytes; the limit is {StoredFact.MaxValueBytes}. Keep large data elsewhere and its key here.", nameof(value));
         }
 
-        (_facts ??= []).Add(new FactChange(FactScopes.HandlerCheckpoint, CheckpointKey(name), value));
+        (Staged.Facts ??= []).Add(new FactChange(FactScopes.HandlerCheckpoint, CheckpointKey(name), value));
     }
 
     public override async ValueTask<ReadOnlyMemory<byte>?> GetCheckpointAsync(string name, CancellationToken cancellationToken)
     {
         string key = CheckpointKey(name);
-        if (_facts?.FindLast(fact => fact.Key == key) is { } staged)
+        if (_effects?.Facts?.FindLast(fact => fact.Key == key) is { } staged)
         {
             return staged.Value;
         }
@@ -102,12 +100,12 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
         return fact?.Value;
     }
 
-    public override void CompleteOrigin(MarkRequest request) => Stage(ref _staged, factory.Publisher.ComposeMark(request, Origin()));
+    public override void CompleteOrigin(MarkRequest request) => Stage(factory.Publisher.ComposeMark(request, Origin()));
 
     /// <summary>The handler has returned: what it stages later is a mistake.</summary>
     public void Close()
     {
-        lock (_gate)
+        lock (attempt)
         {
             _closed = true;
         }
@@ -118,55 +116,58 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
     {
         return settlement switch
         {
-            Settlement.Acknowledged => _staged ?? (IReadOnlyList<Envelope>)[],
-            Settlement.Failed => _onFailure ?? (IReadOnlyList<Envelope>)[],
+            Settlement.Acknowledged => _effects?.Messages ?? (IReadOnlyList<Envelope>)[],
+            Settlement.Failed => _effects?.OnFailure ?? (IReadOnlyList<Envelope>)[],
             _ => [],
         };
     }
 
     public IReadOnlyList<FactChange> FactsFor(Settlement settlement)
     {
-        return settlement is Settlement.Acknowledged ? _facts ?? (IReadOnlyList<FactChange>)[] : [];
+        return settlement is Settlement.Acknowledged ? _effects?.Facts ?? (IReadOnlyList<FactChange>)[] : [];
     }
 
     public void Dispose()
     {
         _closed = true;
-        if (_scope is { } scope)
+        if (_effects is { Scope: { } scope } effects)
         {
-            _scope = null;
+            effects.Scope = null;
             _ = DisposeScopeAsync(scope);
         }
     }
 
     private static async Task DisposeScopeAsync(AsyncServiceScope scope) => await scope.DisposeAsync();
 
+    private Effects Staged => _effects ??= new Effects();
+
     private MessageOrigin Origin() => new(Envelope.Id, Conversation, Envelope.Hops + 1, Envelope);
 
     private string CheckpointKey(string name) => $"{Conversation ?? Envelope.Id.ToString()}/{name}";
 
-    private void Stage(ref List<Envelope>? list, Envelope envelope)
+    private void Stage(Envelope envelope, bool onFailure = false)
     {
         // An abandoned handler may still be staging while its outcome is decided.
-        lock (_gate)
+        lock (attempt)
         {
-            Add(ref list, envelope);
+            Add(envelope, onFailure);
         }
     }
 
-    private void Add(ref List<Envelope>? list, Envelope envelope)
+    private void Add(Envelope envelope, bool onFailure)
     {
         ThrowIfClosed();
-        int count = (_staged?.Count ?? 0) + (_onFailure?.Count ?? 0) + 1;
-        _bytes += envelope.Body.Length + envelope.Attachments.Sum(attachment => attachment.Data?.Length ?? 0L);
-        if (count > factory.Limits.Staged || _bytes > factory.Limits.StagedSize)
+        Effects effects = Staged;
+        int count = (effects.Messages?.Count ?? 0) + (effects.OnFailure?.Count ?? 0) + 1;
+        effects.Bytes += envelope.Body.Length + envelope.Attachments.Sum(attachment => attachment.Data?.Length ?? 0L);
+        if (count > factory.Limits.Staged || effects.Bytes > factory.Limits.StagedSize)
         {
             throw new StagingLimitException(
-                $"The attempt staged {count} messages with {_bytes} bytes; the limits are {factory.Limits.Staged} (limits.staged) and {factory.Limits.StagedSize} bytes "
+                $"The attempt staged {count} messages with {effects.Bytes} bytes; the limits are {factory.Limits.Staged} (limits.staged) and {factory.Limits.StagedSize} bytes "
                 + "(limits.stagedSize). Publish one message per part and stage from there.");
         }
 
-        (list ??= []).Add(envelope);
+        (onFailure ? effects.OnFailure ??= [] : effects.Messages ??= []).Add(envelope);
     }
 
     private void ThrowIfClosed()
@@ -175,5 +176,15 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
         {
             throw new InvalidOperationException("The handler has returned, so its context stages nothing any more. Await everything the handler starts.");
         }
+    }
+
+    /// <summary>What a handler asked for; many ask for nothing.</summary>
+    private sealed class Effects
+    {
+        public List<Envelope>? Messages;
+        public List<Envelope>? OnFailure;
+        public List<FactChange>? Facts;
+        public AsyncServiceScope? Scope;
+        public long Bytes;
     }
 }

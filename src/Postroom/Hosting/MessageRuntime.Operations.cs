@@ -7,6 +7,9 @@ namespace Postroom;
 /// <content>What operators may do to queues, messages and conversations while messages flow.</content>
 public sealed partial class MessageRuntime
 {
+    private const int MostTries = 200;
+    private static readonly TimeSpan BetweenTries = TimeSpan.FromMilliseconds(25);
+
     /// <summary>Leases nothing more from a queue and goes on accepting. It stays paused through a restart.</summary>
     /// <exception cref="AddressException">The queue is not declared.</exception>
     public Task PauseQueueAsync(string queue, CancellationToken cancellationToken = default) => SetPausedAsync(queue, paused: true, cancellationToken);
@@ -24,19 +27,28 @@ public sealed partial class MessageRuntime
         return await DiscardAllAsync(new JournalQuery { Queue = queue, States = [MessageState.Pending], Ascending = true, Limit = 100 }, reason, force: false, cancellationToken);
     }
 
-    /// <summary>Gives up one message; one that is with a worker only with force, which first cancels its handler or its send.</summary>
+    /// <summary>Gives up one message; one that is with a worker only with force, which takes it from its worker and cancels its handler or its send.</summary>
     /// <exception cref="JournalConflictException">The message has ended, or is with a worker and not forced.</exception>
     public async Task DiscardAsync(MessageId id, string reason, bool force = false, CancellationToken cancellationToken = default)
     {
+        // First from its worker, whose outcome is refused from then on, then the handler is told: told first, it would give the message back for others to take.
+        for (int tries = 1; ; tries++)
+        {
+            try
+            {
+                await Journal.DiscardAsync(id, reason, force, cancellationToken);
+                break;
+            }
+            catch (JournalConflictException conflict) when (force && tries < MostTries && conflict.State is MessageState.Pending or MessageState.Dispatched)
+            {
+                // An outcome is on its way to the store: it ends the message, or leaves it to be taken.
+                await Task.Delay(BetweenTries, _setup.Clock, cancellationToken);
+            }
+        }
+
         if (force)
         {
             Cancel(id);
-        }
-
-        await Journal.DiscardAsync(id, reason, force, cancellationToken);
-        if (force)
-        {
-            Cancel(id); // It may have begun in between; from now on it cannot.
         }
     }
 

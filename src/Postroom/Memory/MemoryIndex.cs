@@ -1,19 +1,17 @@
-using System.Collections.Concurrent;
 using System.Text.Json;
 using Postroom.Storage;
 
 namespace Postroom.Memory;
 
-/// <summary>Finds messages by id and dedup key, keeps the last finished ones, and answers journal queries by looking at all of them.</summary>
+/// <summary>Finds messages by id and dedup key, keeps the last finished ones, and answers journal queries by looking at all of them. Guarded by the store's lock of moves, but for what says otherwise.</summary>
 internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options, RetentionOptions retention)
 {
     private const int MaxAudit = 100;
 
-    private readonly ConcurrentDictionary<MessageId, OpenMessage> _byId = new();
+    private readonly Dictionary<MessageId, OpenMessage> _byId = [];
     private readonly Dictionary<(string Queue, string Key), DedupEntry> _dedup = [];
     private readonly Queue<((string Queue, string Key) Key, DedupEntry Entry)> _dedupOrder = new();
-    private readonly ConcurrentQueue<OpenMessage> _finished = new();
-    private int _finishedCount;
+    private readonly Queue<OpenMessage> _finished = new();
     private int _open;
     private long _bytes;
 
@@ -21,20 +19,17 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
 
     public OpenMessage? Find(MessageId id) => _byId.TryGetValue(id, out OpenMessage? message) ? message : null;
 
-    /// <summary>Refuses a batch that would go beyond the bounds. The oldest finished messages make room first.</summary>
-    public void CheckBounds(IReadOnlyList<Envelope> batch)
+    /// <summary>All messages at this moment, for a look that goes on without the lock.</summary>
+    public OpenMessage[] All() => [.. _byId.Values];
+
+    /// <summary>Refuses messages that would go beyond the bounds. The oldest finished messages make room first.</summary>
+    public void CheckBounds(int count, long size)
     {
-        if (_open + batch.Count > options.Messages)
+        if (_open + count > options.Messages)
         {
             throw new StoreUnavailableException(
                 $"The memory store holds {_open} open messages; its limit is {options.Messages} (store.memory.messages). "
                 + "Nothing was dropped. Let the workers catch up, raise the limit, or use store.kind sqlite.");
-        }
-
-        long size = 0;
-        for (int i = 0; i < batch.Count; i++)
-        {
-            size += Size(batch[i]);
         }
 
         while (size <= options.Size && Bytes + size > options.Size && _finished.TryDequeue(out OpenMessage? oldest))
@@ -67,7 +62,7 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
 
     public void Add(OpenMessage message)
     {
-        _byId[message.Envelope.Id] = message;
+        _byId.Add(message.Envelope.Id, message);
         _open++;
         _bytes += Size(message.Envelope);
         if (message.Envelope.DedupKey is { } key)
@@ -85,19 +80,17 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
     /// <summary>Counts a message as finished and lets go of the oldest ones.</summary>
     public void Finished(OpenMessage message)
     {
-        Interlocked.Decrement(ref _open);
+        _open--;
         _finished.Enqueue(message);
-        if (Interlocked.Increment(ref _finishedCount) <= options.Finished || !_finished.TryDequeue(out OpenMessage? oldest))
+        if (_finished.Count > options.Finished && _finished.TryDequeue(out OpenMessage? oldest))
         {
-            return;
+            LetGo(oldest);
         }
-
-        LetGo(oldest);
     }
 
     public void Reopen(OpenMessage message)
     {
-        Interlocked.Increment(ref _open);
+        _open++;
         _byId[message.Envelope.Id] = message;
     }
 
@@ -124,9 +117,10 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         }
     }
 
-    public JournalPage Query(JournalQuery query)
+    /// <summary>Answers a query from messages taken with <see cref="All"/>. Needs no lock.</summary>
+    public static JournalPage Query(OpenMessage[] messages, JournalQuery query)
     {
-        JournalEntry[] all = [.. _byId.Values.Where(message => JournalMoves.Matches(message, query)).Select(message => message.ToEntry(withBody: false))];
+        JournalEntry[] all = [.. messages.Where(message => JournalMoves.Matches(message, query)).Select(message => message.ToEntry(withBody: false))];
         IEnumerable<JournalEntry> ordered = query.Ascending ? all.OrderBy(entry => entry.Envelope.Seq) : all.OrderByDescending(entry => entry.Envelope.Seq);
         if (query.Cursor is { } cursor)
         {
@@ -156,25 +150,26 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         };
     }
 
-    /// <summary>Adds children and copies. Looks at all messages, so it is called without a lock.</summary>
-    public JournalRecord Related(JournalRecord record)
+    /// <summary>Adds children and copies, from messages taken with <see cref="All"/>. Needs no lock.</summary>
+    public static JournalRecord Related(JournalRecord record, OpenMessage[] messages)
     {
         MessageId id = record.Entry.Envelope.Id;
         return record with
         {
-            Children = [.. Others(other => other.Envelope.ParentId == id)],
-            Copies = record.Entry.Envelope.GroupId is { } group ? [.. Others(other => other.Envelope.GroupId == group && other.Envelope.Id != id)] : [],
+            Children = [.. Others(messages, other => other.Envelope.ParentId == id)],
+            Copies = record.Entry.Envelope.GroupId is { } group ? [.. Others(messages, other => other.Envelope.GroupId == group && other.Envelope.Id != id)] : [],
         };
     }
 
-    /// <summary>The finished messages whose time is past, as they were seen; <see cref="Compact"/> looks again.</summary>
-    public List<MessageId> Ended(JournalRetention kept)
+    /// <summary>The finished messages whose time is past, of those taken with <see cref="All"/>; <see cref="Compact"/> looks again. Needs no lock.</summary>
+    public List<MessageId> Ended(OpenMessage[] messages, JournalRetention kept)
     {
         DateTimeOffset now = clock.GetUtcNow();
         List<MessageId> ended = [];
         HashSet<MessageId> parents = [];
-        foreach ((MessageId id, OpenMessage message) in _byId)
+        foreach (OpenMessage message in messages)
         {
+            MessageId id = message.Envelope.Id;
             if (IsPast(message, kept, now))
             {
                 ended.Add(id);
@@ -208,7 +203,6 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
 
     private void LetGo(OpenMessage oldest)
     {
-        Interlocked.Decrement(ref _finishedCount);
         if (oldest is { State: MessageState.Acked or MessageState.Failed, Halts: false })
         {
             Remove(oldest);
@@ -221,19 +215,19 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         return message is { State: MessageState.Acked or MessageState.Failed, Halts: false } && message.FinishedAt is { } end && end + keep <= now;
     }
 
-    private IEnumerable<JournalEntry> Others(Func<OpenMessage, bool> which)
+    private static IEnumerable<JournalEntry> Others(OpenMessage[] messages, Func<OpenMessage, bool> which)
     {
-        return _byId.Values.Where(which).OrderBy(other => other.Seq).Take(1_000).Select(other => other.ToEntry(withBody: false));
+        return messages.Where(which).OrderBy(other => other.Seq).Take(1_000).Select(other => other.ToEntry(withBody: false));
     }
 
     private bool Remove(OpenMessage message)
     {
-        if (!_byId.TryRemove(message.Envelope.Id, out _))
+        if (!_byId.Remove(message.Envelope.Id))
         {
             return false;
         }
 
-        Interlocked.Add(ref _bytes, -Size(message.Envelope));
+        _bytes -= Size(message.Envelope);
         if (message.Envelope.DedupKey is { } key
             && _dedup.TryGetValue((message.Envelope.Queue, key), out DedupEntry? entry) && ReferenceEquals(entry.Message, message))
         {
@@ -262,9 +256,15 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         return end + retention.Dedup <= clock.GetUtcNow();
     }
 
-    private static long Size(Envelope envelope)
+    /// <summary>The bytes of a message that count against the bound.</summary>
+    public static long Size(Envelope envelope)
     {
         long size = envelope.Body.Length;
+        if (envelope.Attachments.Count == 0)
+        {
+            return size;
+        }
+
         foreach (Attachment attachment in envelope.Attachments)
         {
             size += attachment.Data?.Length ?? 0;

@@ -6,7 +6,7 @@ namespace Postroom.Memory;
 public sealed partial class MemoryStore
 {
     /// <inheritdoc/>
-    public ValueTask<JournalPage> QueryAsync(JournalQuery query, CancellationToken cancellationToken) => new(_index.Query(query));
+    public ValueTask<JournalPage> QueryAsync(JournalQuery query, CancellationToken cancellationToken) => new(MemoryIndex.Query(All(), query));
 
     /// <inheritdoc/>
     public ValueTask<JournalRecord?> GetAsync(MessageId id, bool withBody, CancellationToken cancellationToken)
@@ -17,7 +17,7 @@ public sealed partial class MemoryStore
             record = _index.Record(id, withBody);
         }
 
-        return new ValueTask<JournalRecord?>(record is null ? null : _index.Related(record));
+        return new ValueTask<JournalRecord?>(record is null ? null : MemoryIndex.Related(record, All()));
     }
 
     /// <inheritdoc/>
@@ -114,7 +114,7 @@ public sealed partial class MemoryStore
     public ValueTask<long> CompactAsync(JournalRetention retention, CancellationToken cancellationToken)
     {
         long removed = 0;
-        foreach (MessageId[] batch in _index.Ended(retention).Chunk(1_000))
+        foreach (MessageId[] batch in _index.Ended(All(), retention).Chunk(1_000))
         {
             if (cancellationToken.IsCancellationRequested)
             {
@@ -128,5 +128,13 @@ public sealed partial class MemoryStore
         }
 
         return new ValueTask<long>(removed);
+    }
+
+    private OpenMessage[] All()
+    {
+        lock (_writes)
+        {
+            return _index.All();
+        }
     }
 }

@@ -5,7 +5,7 @@ namespace Postroom.Memory;
 
 /// <summary>The store for tests and volatile work: everything is in memory and lost with the process, and it says so.</summary>
 /// <remarks>Beyond its bounds admission is refused and nothing is dropped; what an attempt stages is always stored.</remarks>
-public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFeed, IStoreLifecycle, IQueueControl, ILaneOwner
+public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFeed, IStoreLifecycle, IQueueControl, IInstantLeases, ILaneOwner
 {
     private readonly TimeProvider _clock;
     private readonly MemoryIndex _index;
@@ -18,6 +18,7 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
 
     private string _owner = "local/1";
     private long _seq;
+    private MemoryLane? _lastLane;
     private bool _closed;
 
     /// <summary>Makes an empty store.</summary>
@@ -105,6 +106,24 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
     }
 
     /// <inheritdoc/>
+    public ValueTask<AppendResult> AppendAsync(Envelope message, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        ThrowIfClosed();
+        lock (_writes)
+        {
+            _index.CheckBounds(1, MemoryIndex.Size(message));
+            AppendResult result = Append(message, out OpenMessage? stored);
+            if (stored is not null)
+            {
+                Admit(stored);
+            }
+
+            return new ValueTask<AppendResult>(result);
+        }
+    }
+
+    /// <inheritdoc/>
     public ValueTask<IReadOnlyList<MessageLease>> LeaseAsync(string queue, int max, TimeSpan leaseTime, CancellationToken cancellationToken)
     {
         ThrowIfClosed();
@@ -112,9 +131,12 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
     }
 
     /// <inheritdoc/>
+    public IReadOnlyList<MessageLease>? TryLease(string queue, int max) => Lane(queue).Lane.TryLease(max);
+
+    /// <inheritdoc/>
     public ValueTask<bool> RenewAsync(MessageLease lease, LeaseProgress? progress, CancellationToken cancellationToken)
     {
-        if (_index.Find(lease.Envelope.Id) is not { } message)
+        if (Entry(lease) is not { } message)
         {
             return new ValueTask<bool>(false);
         }
@@ -122,18 +144,7 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
         QueueLane lane = Lane(message.Envelope.Queue).Lane;
         if (progress is LeaseProgress.Begin begin)
         {
-            lock (_writes)
-            {
-                bool again = message.Begun;
-                bool begins = lane.Begin(message, lease.Fence, begin.Owner);
-                if (begins && !again)
-                {
-                    message.DispatchedAt = _clock.GetUtcNow();
-                    Report(message, MessageState.Pending, begin.Owner, null);
-                }
-
-                return new ValueTask<bool>(begins);
-            }
+            return new ValueTask<bool>(Begin(message, lane, lease.Fence, begin.Owner));
         }
 
         if (!lane.Holds(message, lease.Fence))
@@ -212,6 +223,40 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
     {
     }
 
+    private bool Begin(OpenMessage message, QueueLane lane, long fence, string owner)
+    {
+        if (!_transitions.IsOn)
+        {
+            return lane.Begin(message, fence, owner, _clock.GetUtcNow()); // the lane's own lock is enough when nobody is told
+        }
+
+        lock (_writes)
+        {
+            bool again = message.Begun;
+            bool begins = lane.Begin(message, fence, owner, _clock.GetUtcNow());
+            if (begins && !again)
+            {
+                Report(message, MessageState.Pending, owner, null);
+            }
+
+            return begins;
+        }
+    }
+
+    /// <summary>The message of a lease; null when it is not in this store.</summary>
+    private OpenMessage? Entry(MessageLease lease)
+    {
+        if (lease.Entry is OpenMessage message && message.Envelope.Id == lease.Envelope.Id)
+        {
+            return message;
+        }
+
+        lock (_writes)
+        {
+            return _index.Find(lease.Envelope.Id);
+        }
+    }
+
     private StoreWriteResult Write(StoreWrite write)
     {
         // Reserve every lease first: a lost one then leaves nothing behind.
@@ -269,27 +314,34 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
 
         if (admission)
         {
-            _index.CheckBounds(batch);
+            _index.CheckBounds(batch.Count, batch.Sum(MemoryIndex.Size));
         }
 
         AppendResult[] results = new AppendResult[batch.Count];
         for (int i = 0; i < batch.Count; i++)
         {
-            Envelope envelope = batch[i];
-            if (_index.FindRepeat(envelope) is { } repeat)
+            results[i] = Append(batch[i], out OpenMessage? message);
+            if (message is not null)
             {
-                results[i] = repeat;
-                continue;
+                (stored ??= new List<OpenMessage>(batch.Count)).Add(message);
             }
-
-            OpenMessage message = new(envelope.Stamp(++_seq));
-            _index.Add(message);
-            Lane(envelope.Queue).Count(null, MessageState.Pending);
-            (stored ??= new List<OpenMessage>(batch.Count)).Add(message);
-            results[i] = new AppendResult(envelope.Id, Duplicate: false);
         }
 
         return results;
+    }
+
+    private AppendResult Append(Envelope envelope, out OpenMessage? message)
+    {
+        if (_index.FindRepeat(envelope) is { } repeat)
+        {
+            message = null;
+            return repeat;
+        }
+
+        message = new OpenMessage(envelope.Stamp(++_seq));
+        _index.Add(message);
+        Lane(envelope.Queue).Count(null, MessageState.Pending);
+        return new AppendResult(envelope.Id, Duplicate: false);
     }
 
     private void Admit(List<OpenMessage>? stored)
@@ -301,9 +353,14 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
 
         foreach (OpenMessage message in stored)
         {
-            Report(message, null, null, null);
-            Lane(message.Envelope.Queue).Lane.Admit(message);
+            Admit(message);
         }
+    }
+
+    private void Admit(OpenMessage message)
+    {
+        Report(message, null, null, null);
+        Lane(message.Envelope.Queue).Lane.Admit(message);
     }
 
     private void Settle(MessageLease lease, Settlement settlement, IReadOnlyList<Envelope> staged)
@@ -319,7 +376,7 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
 
     private bool ReserveLease(MessageLease lease, Settlement settlement, out OpenMessage message, out QueueLane lane)
     {
-        message = _index.Find(lease.Envelope.Id)
+        message = Entry(lease)
             ?? throw new LeaseLostException(lease.Envelope.Id, lease.Fence, "the message is not in this store.");
         lane = Lane(message.Envelope.Queue).Lane;
         return lane.Reserve(message, lease.Fence, settlement);
@@ -328,7 +385,12 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
     private void Finish(QueueLane lane, OpenMessage message, Settlement settlement, IReadOnlyList<Envelope> staged, DeliveryReceipt? receipt)
     {
         SettlementOutcome outcome = SettlementOutcome.Of(message, settlement, _clock.GetUtcNow());
-        Append(staged, admission: false, out List<OpenMessage>? stored);
+        List<OpenMessage>? stored = null;
+        if (staged.Count > 0)
+        {
+            Append(staged, admission: false, out stored);
+        }
+
         if (receipt is not null)
         {
             (message.Receipts ??= []).Add(receipt);
@@ -337,7 +399,7 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
 
         bool begun = message.Begun;
         string? owner = message.Owner;
-        TimeSpan? duration = begun ? _clock.GetElapsedTime(message.BegunAt) : null;
+        TimeSpan? duration = begun && _transitions.IsOn ? _clock.GetElapsedTime(message.BegunAt) : null;
         if (begun && (outcome.State != MessageState.Acked || message.Attempts is not null || message.Attempt > 1))
         {
             (message.Attempts ??= []).Add(new AttemptRecord
@@ -397,6 +459,12 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
     }
 
     private MemoryLane Lane(string queue)
+    {
+        MemoryLane? last = _lastLane;
+        return last is not null && last.Lane.Queue == queue ? last : _lastLane = FindLane(queue);
+    }
+
+    private MemoryLane FindLane(string queue)
     {
         return _lanes.TryGetValue(queue, out MemoryLane? lane)
             ? lane

@@ -8,6 +8,8 @@ namespace Postroom.Outbound;
 internal sealed class DeliveryRunner(Func<Registration> registration, LaneGate gate, IMessageStore store, HookDispatcher hooks, QueueCatalog queues, TimeProvider clock, Func<double> random)
     : IMessageRunner
 {
+    public bool IsAlwaysReady => false;
+
     public ValueTask WaitUntilReadyAsync(CancellationToken cancellationToken)
     {
         return registration().Config.OnUnavailable == UnavailablePolicy.Hold ? gate.WaitAsync(cancellationToken) : gate.WaitSuspensionAsync(cancellationToken);

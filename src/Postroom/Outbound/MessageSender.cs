@@ -10,8 +10,8 @@ internal sealed class MessageSender(CommunicationDispatcher dispatcher, QueuePub
     public async ValueTask<PublishResult> PublishAsync<T>(string queue, string type, T payload, PublishOptions? options, CancellationToken cancellationToken)
     {
         Envelope envelope = publisher.Compose(queue, new QueueMessage(type, payloads.Write(type, payload)), options ?? QueuePublisher.Defaults, MessageOrigin.Outside);
-        IReadOnlyList<AppendResult> results = await store.AppendAsync([envelope], null, cancellationToken);
+        AppendResult result = await store.AppendAsync(envelope, cancellationToken);
         activity.Accepted(queue);
-        return new PublishResult(results[0].Id, results[0].Duplicate);
+        return new PublishResult(result.Id, result.Duplicate);
     }
 }

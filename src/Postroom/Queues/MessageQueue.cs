@@ -6,6 +6,7 @@ namespace Postroom;
 internal sealed class MessageQueue(string name, IMessageStore store, IQueueControl control, QueueCatalog queues, QueuePublisher publisher, QueueActivity activity, Action<MessageLease> giveBack, TimeProvider clock, Func<double> random)
     : IMessageQueue
 {
+    private static readonly TimeSpan LongestRetryDelay = TimeSpan.FromDays(3_650);
     private static readonly LeaseProgress.Begin Begun = new("receiver");
 
     public string Name { get; } = name;
@@ -13,9 +14,9 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
     public async ValueTask<PublishResult> PublishAsync(QueueMessage message, PublishOptions? options, CancellationToken cancellationToken)
     {
         Envelope envelope = publisher.Compose(Name, message, options ?? QueuePublisher.Defaults, MessageOrigin.Outside);
-        IReadOnlyList<AppendResult> results = await store.AppendAsync([envelope], null, cancellationToken);
+        AppendResult result = await store.AppendAsync(envelope, cancellationToken);
         activity.Accepted(Name);
-        return new PublishResult(results[0].Id, results[0].Duplicate);
+        return new PublishResult(result.Id, result.Duplicate);
     }
 
     public async IAsyncEnumerable<Delivery> ConsumeAsync(int prefetch, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -54,6 +55,11 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
         if (retryDelay < TimeSpan.Zero)
         {
             throw new ArgumentOutOfRangeException(nameof(retryDelay), retryDelay, "A retry delay is zero or more; null takes the queue's backoff.");
+        }
+
+        if (retryDelay > LongestRetryDelay)
+        {
+            throw new ArgumentOutOfRangeException(nameof(retryDelay), retryDelay, $"A retry delay is at most {LongestRetryDelay.TotalDays:0} days.");
         }
 
         DateTimeOffset now = clock.GetUtcNow();

@@ -31,15 +31,15 @@ internal sealed class QueuePublisher(QueueCatalog queues, LimitsOptions limits, 
         CheckLength(options.DedupKey, 512, "The dedup key");
         CheckLength(options.Conversation, 256, "The conversation");
         DateTimeOffset now = clock.GetUtcNow();
-        string conversation = options.Conversation ?? origin.Conversation ?? MessageId.New().ToString();
-        return new Envelope(MessageId.New(), queue, message.Type, message.Body)
+        string? conversation = options.Conversation ?? origin.Conversation;
+        Envelope envelope = new(MessageId.New(), queue, message.Type, message.Body)
         {
             ContentType = message.ContentType,
 
             // Work for the same conversation is work for the same person: its handler can answer as the first one could.
-            From = origin.Parent is { } parent && parent.Conversation == conversation ? parent.From : null,
+            From = conversation is not null && origin.Parent is { } parent && parent.Conversation == conversation ? parent.From : null,
             Conversation = conversation,
-            OrderKey = options.OrderKey ?? QueueCatalog.OrderKey(rules, conversation, options.Headers),
+            StartsConversation = conversation is null,
             DedupKey = options.DedupKey,
             Headers = options.Headers,
             ParentId = origin.ParentId,
@@ -49,6 +49,9 @@ internal sealed class QueuePublisher(QueueCatalog queues, LimitsOptions limits, 
             ExpiresAt = (options.TimeToLive ?? rules.TimeToLive) is { } life ? now + life : null,
             MaxAttempts = options.MaxAttempts ?? rules.MaxAttempts,
         };
+        return options.OrderKey is null && rules.Order.Kind == QueueOrderKind.Conversation
+            ? envelope
+            : envelope.WithKey(options.OrderKey ?? QueueCatalog.OrderKey(rules, envelope.Conversation, options.Headers));
     }
 
     /// <summary>Makes the completion action of a source.</summary>

@@ -42,6 +42,9 @@ internal sealed partial class Settler(
     /// <summary>Ends an attempt that was given up and has come back: its outcome is decided already.</summary>
     public ValueTask DropAsync(Attempt attempt) => Guard(reporter.LateAsync(attempt));
 
+    /// <summary>Whether <see cref="WaitForReportsAsync"/> would not wait.</summary>
+    public bool HasRoomForReports => reporter.HasRoom;
+
     /// <summary>Waits while what is to be reported of earlier outcomes has piled up.</summary>
     public ValueTask WaitForReportsAsync(CancellationToken cancellationToken) => reporter.WaitForRoomAsync(cancellationToken);
 

@@ -13,9 +13,13 @@ internal enum CancelReason
 }
 
 /// <summary>One try of one message, from begin to report. Used by one worker; the watch may abandon it.</summary>
-internal sealed class Attempt(MessageLease lease, int slot, long startedAt, CancellationToken cancellationToken)
+internal sealed class Attempt(MessageLease lease, int slot, long startedAt, CancellationTokenSource time)
 {
+    private const int Left = -1;
+
+    private Rare? _rare;
     private int _ended;
+    private int _cancelled; // a reason, or that the handler has returned
 
     public MessageLease Lease { get; } = lease;
 
@@ -27,19 +31,34 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
     public long StartedAt { get; } = startedAt;
 
     /// <summary>Cancelled when the time is over or the drain limit is near.</summary>
-    public CancellationToken CancellationToken { get; } = cancellationToken;
+    public CancellationToken CancellationToken => Time.Token;
+
+    /// <summary>What cancels it; the worker's, used again unless it was.</summary>
+    public CancellationTokenSource Time { get; } = time;
 
     /// <summary>What the handler staged; null for deliveries, which stage nothing.</summary>
     public StagingContext? Context { get; set; }
 
     /// <summary>What was told to hooks; null without hooks.</summary>
-    public HookCalls? Hooks { get; set; }
+    public HookCalls? Hooks
+    {
+        get => _rare?.Hooks;
+        set => (_rare ??= new Rare()).Hooks = value;
+    }
 
     /// <summary>What the outside service said; null for handlers.</summary>
-    public DeliveryReceipt? Receipt { get; set; }
+    public DeliveryReceipt? Receipt
+    {
+        get => _rare?.Receipt;
+        set => (_rare ??= new Rare()).Receipt = value;
+    }
 
     /// <summary>Copies that the router made of an unrouted message; empty otherwise.</summary>
-    public IReadOnlyList<Envelope> Routed { get; set; } = [];
+    public IReadOnlyList<Envelope> Routed
+    {
+        get => _rare?.Routed ?? [];
+        set => (_rare ??= new Rare()).Routed = value;
+    }
 
     /// <summary>What is stored with an outcome.</summary>
     public IReadOnlyList<Envelope> StagedFor(Settlement settlement)
@@ -52,13 +71,31 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
     {
         Context?.Dispose();
         Context = null;
-        Receipt = null;
-        Routed = [];
+        if (_rare is { } rare)
+        {
+            (rare.Receipt, rare.Routed) = (null, []);
+        }
     }
 
     /// <summary>Why its token was cancelled; <see cref="CancelReason.None"/> while it was not.</summary>
-    public CancelReason CancelReason { get; set; }
+    public CancelReason CancelReason => Volatile.Read(ref _cancelled) is var reason and > 0 ? (CancelReason)reason : CancelReason.None;
+
+    /// <summary>Claims the right to cancel its token: true once, and only while its handler runs.</summary>
+    public bool TryCancel(CancelReason reason) => Interlocked.CompareExchange(ref _cancelled, (int)reason, (int)CancelReason.None) == (int)CancelReason.None;
+
+    /// <summary>Its handler has returned: nothing cancels it any more. False when something did.</summary>
+    public bool Leave() => Interlocked.CompareExchange(ref _cancelled, Left, (int)CancelReason.None) == (int)CancelReason.None;
 
     /// <summary>Claims the right to decide its end: the worker when the handler returns, or the watch when it gives it up. True once.</summary>
     public bool TryEnd() => Interlocked.Exchange(ref _ended, 1) == 0;
+
+    /// <summary>What most attempts have nothing of.</summary>
+    private sealed class Rare
+    {
+        public HookCalls? Hooks { get; set; }
+
+        public DeliveryReceipt? Receipt { get; set; }
+
+        public IReadOnlyList<Envelope> Routed { get; set; } = [];
+    }
 }

@@ -9,6 +9,9 @@ internal interface IMessageRunner
     /// <summary>Decides what an end means. Pure.</summary>
     Settlement Decide(Attempt attempt, AttemptEnd end);
 
+    /// <summary>Whether <see cref="WaitUntilReadyAsync"/> never waits, so that workers may take leases without asking.</summary>
+    bool IsAlwaysReady => true;
+
     /// <summary>Waits until work may be taken; a lane waits for its communicator.</summary>
     ValueTask WaitUntilReadyAsync(CancellationToken cancellationToken);
 }

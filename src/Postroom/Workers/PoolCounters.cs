@@ -3,7 +3,9 @@ namespace Postroom.Workers;
 /// <summary>What a pool has done, and how much of it awaits its commit: at most a window. Safe for concurrent use.</summary>
 internal sealed class PoolCounters(int settleWindow)
 {
-    private readonly SemaphoreSlim _window = new(settleWindow, settleWindow);
+    private readonly Lock _gate = new();
+    private TaskCompletionSource? _room;
+    private int _settling;
     private long _processed;
     private long _failed;
     private long _late;
@@ -18,19 +20,45 @@ internal sealed class PoolCounters(int settleWindow)
 
     public long Restarts => Interlocked.Read(ref _restarts);
 
-    public int Settling => settleWindow - _window.CurrentCount;
+    public int Settling => Math.Min(settleWindow, Volatile.Read(ref _settling));
 
     public string? LastError => Volatile.Read(ref _lastError);
 
     /// <summary>Takes a place in the window when one is free.</summary>
-    public bool TryBeginSettle() => _window.Wait(0);
+    public bool TryBeginSettle()
+    {
+        if (Interlocked.Increment(ref _settling) <= settleWindow)
+        {
+            return true;
+        }
+
+        Release();
+        return false;
+    }
 
     /// <summary>Takes a place in the window, waiting for one.</summary>
-    public Task BeginSettleAsync(CancellationToken cancellationToken) => _window.WaitAsync(cancellationToken);
+    public async Task BeginSettleAsync(CancellationToken cancellationToken)
+    {
+        while (!TryBeginSettle())
+        {
+            Task room;
+            lock (_gate)
+            {
+                room = (_room ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            }
+
+            // Whoever gives a place back after this look sees that somebody waits; whoever did before it is seen here.
+            Interlocked.MemoryBarrier();
+            if (Volatile.Read(ref _settling) >= settleWindow)
+            {
+                await room.WaitAsync(cancellationToken);
+            }
+        }
+    }
 
     public void EndSettle(Settlement settlement)
     {
-        _window.Release();
+        Release();
         switch (settlement)
         {
             case Settlement.Acknowledged:
@@ -44,6 +72,21 @@ internal sealed class PoolCounters(int settleWindow)
                 Interlocked.Increment(ref _failed);
                 Volatile.Write(ref _lastError, retry.Reason);
                 break;
+        }
+    }
+
+    private void Release()
+    {
+        Interlocked.Decrement(ref _settling);
+        if (Volatile.Read(ref _room) is null)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            _room?.TrySetResult();
+            _room = null;
         }
     }
 

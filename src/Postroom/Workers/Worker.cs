@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using Postroom.Settling;
 
 namespace Postroom.Workers;
@@ -9,8 +8,8 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
     private static readonly TimeSpan BreathAfterRefusal = TimeSpan.FromMilliseconds(250);
 
     private readonly LeaseProgress.Begin _begin = new($"{pool.OwnerPrefix}/{slot}");
-    private readonly Lock _gate = new();
     private CancellationTokenSource _time = new();
+    private readonly LeaseFeed.Seat _seat = new();
     private int _abandoned;
 
     /// <summary>Its number in the pool.</summary>
@@ -26,29 +25,38 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
     public bool IsAbandoned => Volatile.Read(ref _abandoned) != 0;
 
     /// <summary>Takes leases until the pool closes or scales it away.</summary>
-    public async Task RunAsync(ChannelReader<MessageLease> leases)
+    public async Task RunAsync(LeaseFeed leases)
     {
-        while (!IsAbandoned && pool.Keeps(this) && await leases.WaitToReadAsync())
+        while (!IsAbandoned && pool.Keeps(this))
         {
-            if (leases.TryRead(out MessageLease? lease))
+            ValueTask<MessageLease?> next = leases.NextAsync(_seat);
+            if (!next.IsCompleted)
             {
-                await RunAsync(lease);
+                Since = clock.GetTimestamp();
             }
+
+            if (await next is not { } lease)
+            {
+                return;
+            }
+
+            if (!pool.Keeps(this))
+            {
+                settler.GiveBack(lease); // The pool was scaled down while this one waited.
+                return;
+            }
+
+            await RunAsync(lease);
         }
     }
 
     /// <summary>Cancels the token of an attempt that still runs: its time is over, or the drain limit is near.</summary>
     public void CancelAttempt(Attempt attempt, CancelReason reason)
     {
-        lock (_gate)
+        if (attempt.TryCancel(reason))
         {
-            if (ReferenceEquals(Current, attempt) && attempt.CancelReason == CancelReason.None)
-            {
-                attempt.CancelReason = reason;
-
-                // Cancelling runs what the handler registered, and goes on with it: neither under this lock nor on the caller's thread.
-                ThreadPool.UnsafeQueueUserWorkItem(static cancelling => cancelling.Pool.CancelQuietly(cancelling.Time), (Pool: pool, Time: _time), preferLocal: false);
-            }
+            // Cancelling runs what the handler registered, and goes on with it: not on the caller's thread.
+            ThreadPool.UnsafeQueueUserWorkItem(static cancelling => cancelling.Pool.CancelQuietly(cancelling.Time), (Pool: pool, attempt.Time), preferLocal: false);
         }
     }
 
@@ -57,7 +65,7 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
 
     private async ValueTask RunAsync(MessageLease lease)
     {
-        Attempt attempt = new(lease, Slot, clock.GetTimestamp(), _time.Token);
+        Attempt attempt = new(lease, Slot, clock.GetTimestamp(), _time);
         Enter(attempt); // Before it begins: whoever takes the message away after that finds the attempt and cancels it.
         if (!await BeginAsync(attempt))
         {
@@ -78,11 +86,30 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
         }
     }
 
-    private async ValueTask<bool> BeginAsync(Attempt attempt)
+    private ValueTask<bool> BeginAsync(Attempt attempt)
+    {
+        ValueTask<bool> begins;
+        try
+        {
+            begins = store.RenewAsync(attempt.Lease, _begin, CancellationToken.None);
+            if (begins.IsCompletedSuccessfully)
+            {
+                begins = new ValueTask<bool>(begins.Result);
+            }
+        }
+        catch (Exception e)
+        {
+            begins = ValueTask.FromException<bool>(e);
+        }
+
+        return begins is { IsCompletedSuccessfully: true, Result: true } ? begins : BeginAsync(attempt, begins);
+    }
+
+    private async ValueTask<bool> BeginAsync(Attempt attempt, ValueTask<bool> begins)
     {
         try
         {
-            if (await store.RenewAsync(attempt.Lease, _begin, CancellationToken.None))
+            if (await begins)
             {
                 return true;
             }
@@ -120,27 +147,19 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
 
     private void Enter(Attempt attempt)
     {
-        lock (_gate)
-        {
-            Since = attempt.StartedAt;
-            Current = attempt;
-        }
-
+        Since = attempt.StartedAt;
+        Current = attempt;
         pool.OnBusy();
     }
 
     private void Leave(Attempt attempt)
     {
-        lock (_gate)
-        {
-            Current = null;
-            Since = clock.GetTimestamp();
+        Current = null;
 
-            // A cancellation that is still under way belongs to this attempt; the next one gets a source of its own.
-            if (attempt.CancelReason != CancelReason.None || !_time.TryReset())
-            {
-                _time = new CancellationTokenSource();
-            }
+        // A cancellation that is still under way belongs to this attempt; the next one gets a source of its own.
+        if (!attempt.Leave() || !_time.TryReset())
+        {
+            _time = new CancellationTokenSource();
         }
     }
 }

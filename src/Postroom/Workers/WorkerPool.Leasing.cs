@@ -1,8 +1,6 @@
-using System.Threading.Channels;
-
 namespace Postroom.Workers;
 
-/// <content>The pump: leases what the workers have room for, and gives back what none of them has begun.</content>
+/// <content>How leases come: a worker takes what is due itself; the pump waits for more when workers wait.</content>
 internal sealed partial class WorkerPool
 {
     private async Task PumpAsync()
@@ -31,22 +29,22 @@ internal sealed partial class WorkerPool
 
             try
             {
+                await _feed.WaitUntilWantedAsync(pumping);
                 await Runner.WaitUntilReadyAsync(pumping);
                 await _settler.WaitForReportsAsync(pumping);
-                if (!await _leases.Writer.WaitToWriteAsync(pumping))
+                IReadOnlyList<MessageLease> leases = await _store.LeaseAsync(Options.Queue, Math.Max(1, Prefetch - _feed.Count), _leaseTime, pumping);
+                if (pumping.IsCancellationRequested)
                 {
-                    return;
+                    GiveBack(leases); // They came while the pool was being held.
                 }
-
-                int room = Math.Max(1, Math.Min(Options.Prefetch ?? Parallelism, _capacity) - _leases.Reader.Count);
-                foreach (MessageLease lease in await _store.LeaseAsync(Options.Queue, room, _leaseTime, pumping))
+                else
                 {
-                    await _leases.Writer.WriteAsync(lease, CancellationToken.None);
+                    _feed.Deliver(leases);
                 }
             }
             catch (OperationCanceledException) when (pumping.IsCancellationRequested)
             {
-                ReleaseUnbegun(); // Paused, failed or stopping: the loop condition decides.
+                // Paused, failed or stopping: the loop condition decides.
             }
             catch (ObjectDisposedException) when (_stopping.IsCancellationRequested)
             {
@@ -55,17 +53,31 @@ internal sealed partial class WorkerPool
         }
     }
 
-    /// <summary>Gives back leases that no worker has begun.</summary>
-    private void ReleaseUnbegun()
+    /// <summary>How many leases may be taken at once.</summary>
+    private int Prefetch => Options.Prefetch ?? Parallelism;
+
+    private IReadOnlyList<MessageLease>? TakeNow()
     {
-        while (_leases.Reader.TryRead(out MessageLease? lease))
+        return _instant is not null && Runner.IsAlwaysReady && _settler.HasRoomForReports
+            ? _instant.TryLease(Options.Queue, Prefetch)
+            : null;
+    }
+
+    /// <summary>Lets workers take again, unless something else holds the pool. Called under the gate.</summary>
+    private void AllowTaking()
+    {
+        if (_paused is null && !_faulted && !_stopping.IsCancellationRequested)
         {
-            _settler.GiveBack(lease);
+            _feed.GoOn();
         }
     }
 
-    private Channel<MessageLease> NewChannel()
+    /// <summary>Gives back leases that no worker has begun.</summary>
+    private void GiveBack(IReadOnlyList<MessageLease> unbegun)
     {
-        return Channel.CreateBounded<MessageLease>(new BoundedChannelOptions(_capacity) { SingleWriter = true });
+        foreach (MessageLease lease in unbegun)
+        {
+            _settler.GiveBack(lease);
+        }
     }
 }

@@ -82,6 +82,7 @@ internal sealed partial class WorkerPool
     {
         _faulted = true;
         _pumping.Cancel();
+        GiveBack(_feed.Hold());
         LogFault(Name, why);
     }
 

@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Postroom.Settling;
 
@@ -13,13 +12,13 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     private readonly AttemptWatch _watch;
     private readonly TimeProvider _clock;
     private readonly TimeSpan _leaseTime;
-    private readonly int _capacity;
     private readonly ILogger _log;
     private readonly Lock _gate = new();
     private readonly List<Worker> _workers = [];
     private readonly List<Task> _loops = [];
     private readonly CancellationTokenSource _stopping = new();
-    private Channel<MessageLease> _leases;
+    private readonly LeaseFeed _feed;
+    private readonly IInstantLeases? _instant;
     private CancellationTokenSource _pumping = new();
     private TaskCompletionSource? _paused;
     private Task _pump = Task.CompletedTask;
@@ -42,8 +41,8 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         _log = log;
         OwnerPrefix = $"{ownerPrefix}/{definition.Name}";
         Counters = new PoolCounters(Options.SettleWindow);
-        _capacity = Math.Max(1, Options.Prefetch ?? Options.Parallelism);
-        _leases = NewChannel();
+        _instant = store as IInstantLeases;
+        _feed = new LeaseFeed(TakeNow);
     }
 
     public string Name { get; }
@@ -134,6 +133,8 @@ internal sealed partial class WorkerPool : IAsyncDisposable
                 _pumping.Cancel();
             }
         }
+
+        GiveBack(_feed.Hold());
     }
 
     public void Resume()
@@ -142,6 +143,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         {
             _paused?.TrySetResult();
             _paused = null;
+            AllowTaking();
         }
     }
 
@@ -178,6 +180,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
 
             _faulted = false;
             _deaths.Clear();
+            AllowTaking();
             for (int slot = 0; slot < _parallelism; slot++)
             {
                 if (!_workers.Exists(worker => worker.Slot == slot && !worker.IsAbandoned))
@@ -206,10 +209,15 @@ internal sealed partial class WorkerPool : IAsyncDisposable
 
         lock (_gate)
         {
-            _workers.Remove(worker);
-        }
+            // Scaled up again meanwhile: nobody was put in its place, because it was there.
+            if (worker.Slot < _parallelism)
+            {
+                return true;
+            }
 
-        return false;
+            _workers.Remove(worker);
+            return false;
+        }
     }
 
     /// <summary>Asks a running attempt of a message to end. True when it was found.</summary>
@@ -264,9 +272,10 @@ internal sealed partial class WorkerPool : IAsyncDisposable
             _paused?.TrySetResult();
         }
 
+        GiveBack(_feed.Hold());
         await _pump.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _leases.Writer.TryComplete();
-        ReleaseUnbegun();
+        GiveBack(_feed.Hold());
+        _feed.End();
 
         Task all = Task.WhenAll(Loops());
         TimeSpan patience = drain > cancelGrace ? drain - cancelGrace : TimeSpan.Zero;
@@ -335,7 +344,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         {
             try
             {
-                await worker.RunAsync(_leases.Reader);
+                await worker.RunAsync(_feed);
             }
             finally
             {

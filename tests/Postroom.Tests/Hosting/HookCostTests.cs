@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using Postroom.Workers;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
@@ -57,22 +56,20 @@ public sealed class HookCostTests
     private static async Task<long> HandleAsync(MessageRuntime runtime, byte[] body)
     {
         WorkerPool pool = runtime.Rooms.Workers.Pools.Single();
-        Channel<MessageLease> leases = Channel.CreateUnbounded<MessageLease>();
+        LeaseFeed leases = new(() => null);
         await runtime.Store.AppendAsync([.. Enumerable.Range(0, Count).Select(i => new Envelope(MessageId.New(), "work", "work.todo", body) { Conversation = $"c{i}" })], null, Cancel);
         for (int taken = 0; taken < Count;)
         {
-            foreach (MessageLease lease in await runtime.Store.LeaseAsync("work", Count, TimeSpan.FromSeconds(30), Cancel))
-            {
-                leases.Writer.TryWrite(lease);
-                taken++;
-            }
+            IReadOnlyList<MessageLease> taking = await runtime.Store.LeaseAsync("work", Count, TimeSpan.FromSeconds(30), Cancel);
+            leases.Deliver(taking);
+            taken += taking.Count;
         }
 
-        leases.Writer.Complete();
+        leases.End();
         Worker worker = new(pool, 0, runtime.Store, pool.Runner, runtime.Rooms.Settler, TimeProvider.System);
 
         long before = GC.GetAllocatedBytesForCurrentThread();
-        Task handling = worker.RunAsync(leases.Reader);
+        Task handling = worker.RunAsync(leases);
         long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
 
         Assert.True(handling.IsCompletedSuccessfully);

@@ -75,6 +75,7 @@ public sealed class RandomLifeTests(ITestOutputHelper output)
         private readonly ManualClock _clock = new();
         private readonly Dictionary<MessageId, Known> _all = [];
         private readonly HashSet<MessageId> _halting = [];
+        private readonly List<string> _begun = [];
         private QueueRules _rules = new();
         private SqliteStore _store = null!;
 
@@ -179,10 +180,18 @@ public sealed class RandomLifeTests(ITestOutputHelper output)
 
         private Envelope Make()
         {
-            int key = _chance.Next(10);
+            int key = _chance.Next(12);
+            if (key == 10)
+            {
+                // One that begins a conversation, which later ones go on with.
+                Envelope first = new(MessageId.New(), Queue, "order.plain", new byte[_chance.Next(64)]) { StartsConversation = true };
+                _begun.Add(first.Id.ToString());
+                return first;
+            }
+
             return new Envelope(MessageId.New(), Queue, _chance.Next(8) == 0 ? "order.odd" : "order.plain", new byte[_chance.Next(64)])
             {
-                Conversation = key < 7 ? $"k{key}" : null,
+                Conversation = key == 11 && _begun.Count > 0 ? _begun[^_chance.Next(1, Math.Min(4, _begun.Count) + 1)] : key < 7 ? $"k{key}" : null,
                 NotBefore = _chance.Next(7) == 0 ? _clock.GetUtcNow().AddSeconds(_chance.Next(1, 60)) : null,
             };
         }
