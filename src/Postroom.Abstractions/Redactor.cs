@@ -25,19 +25,15 @@ public sealed class Redactor
     private const int MaxSecrets = 4096;
     private static readonly TimeSpan PatternTimeout = TimeSpan.FromMilliseconds(100);
 
-    // Words without which none of the built-in rules can match; most log lines end here.
-    private static readonly SearchValues<string> Triggers = SearchValues.Create(
-        ["authorization", "cookie", "bearer", "-token", "-signature", "://", "bot", "pr_", ":A"], StringComparison.OrdinalIgnoreCase);
-
-    private static readonly (Regex Pattern, string Replacement)[] BuiltIn =
+    private static readonly Rule[] BuiltIn =
     [
         // A quoted value ends with its quote, any other with its line: schemes such as Digest spread over commas.
-        (Rule("""((?:proxy-)?authorization|(?:set-)?cookie|x-[a-z-]*(?:token|signature)[a-z0-9-]*)([\\"']*\s*[:=]\s*)("[^"\r\n]*"|'[^'\r\n]*'|[^\r\n]+)"""), "$1$2***"),
-        (Rule("""(bearer\s+)[a-z0-9._~+/=-]{6,}"""), "$1***"),
-        (Rule("""bot[0-9]{3,}:[a-z0-9_-]{3,}"""), "bot***"),
-        (Rule("""\b[0-9]{6,}:[a-z0-9_-]{30,}"""), "***"),
-        (Rule("""([a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/]+@"""), "$1:***@"),
-        (Rule("""\bpr_[a-z0-9_-]{43}"""), "***"),
+        new(["authorization", "cookie", "token", "signature"], """((?:proxy-)?authorization|(?:set-)?cookie|x-[a-z-]*(?:token|signature)[a-z0-9-]*)([\\"']*\s*[:=]\s*)("[^"\r\n]*"|'[^'\r\n]*'|[^\r\n]+)""", "$1$2***"),
+        new(["bearer"], """(bearer\s+)[a-z0-9._~+/=-]{6,}""", "$1***"),
+        new(["bot"], """bot[0-9]{3,}:[a-z0-9_-]{3,}""", "bot***"),
+        new([":A"], """\b[0-9]{6,}:[a-z0-9_-]{30,}""", "***"),
+        new(["@"], """([a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/]+@""", "$1:***@"),
+        new(["pr_"], """\bpr_[a-z0-9_-]{43}""", "***"),
     ];
 
     private readonly Lock _lock = new();
@@ -95,12 +91,9 @@ public sealed class Redactor
         string result = _known is { } known ? known.Mask(text) : text;
         try
         {
-            if (result.AsSpan().ContainsAny(Triggers))
+            foreach (Rule rule in BuiltIn)
             {
-                foreach ((Regex pattern, string replacement) in BuiltIn)
-                {
-                    result = pattern.Replace(result, replacement);
-                }
+                result = rule.Apply(result);
             }
 
             foreach (Regex pattern in _patterns)
@@ -168,8 +161,14 @@ public sealed class Redactor
         }
     }
 
-    private static Regex Rule(string pattern) =>
-        new(pattern, RegexOptions.CultureInvariant | RegexOptions.IgnoreCase | RegexOptions.NonBacktracking);
+    /// <summary>A built-in rule. It is compiled when a text first holds one of the words without which it cannot match: most log lines hold none.</summary>
+    private sealed class Rule(string[] words, string pattern, string replacement)
+    {
+        private readonly SearchValues<string> _words = SearchValues.Create(words, StringComparison.OrdinalIgnoreCase);
+        private readonly Lazy<Regex> _pattern = new(() => new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.IgnoreCase | RegexOptions.NonBacktracking));
+
+        public string Apply(string text) => text.AsSpan().ContainsAny(_words) ? _pattern.Value.Replace(text, replacement) : text;
+    }
 
     /// <summary>The known secrets, longest first, so that one containing another is masked whole.</summary>
     private sealed class Known(IEnumerable<string> secrets)

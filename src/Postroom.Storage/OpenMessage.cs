@@ -41,6 +41,7 @@ internal sealed class OpenMessage(Envelope envelope)
     private long _finishedAt;
     private long _dueAt;
     private long _rowDue = long.MinValue;
+    private byte _settledAs;
     private Rare? _rare;
 
     /// <summary>The message; without its body while <see cref="IsSlim"/>.</summary>
@@ -86,7 +87,11 @@ internal sealed class OpenMessage(Envelope envelope)
     public long SettledFence { get; set; }
 
     /// <summary>How that settlement ended, in the words of <see cref="AttemptRecord.Outcome"/>; null when only its fence is known.</summary>
-    public string? SettledAs { get; set; }
+    public string? SettledAs
+    {
+        get => _settledAs == 0 ? null : SettlementOutcome.Words[_settledAs - 1];
+        set => _settledAs = (byte)(SettlementOutcome.Words.IndexOf(value) + 1);
+    }
 
     /// <summary>Whether the current lease's attempt has begun.</summary>
     public bool Begun { get; set; }

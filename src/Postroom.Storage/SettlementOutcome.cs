@@ -27,6 +27,11 @@ internal readonly record struct SettlementOutcome
     /// <summary>How the attempt ended, in the words of <see cref="AttemptRecord.Outcome"/>.</summary>
     public required string Word { get; init; }
 
+    /// <summary>All of them.</summary>
+    public static ReadOnlySpan<string?> Words => AllWords;
+
+    private static readonly string?[] AllWords = ["acked", "failed", "retry", "released"];
+
     /// <summary>The word of a settlement.</summary>
     public static string WordOf(Settlement settlement) => settlement switch
     {

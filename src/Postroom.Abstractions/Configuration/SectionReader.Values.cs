@@ -188,8 +188,13 @@ public sealed partial class SectionReader
     /// <param name="name">The setting.</param>
     /// <param name="fallback">The default.</param>
     public T? ReadOptionalChoice<T>(string name, T? fallback = null)
-        where T : struct, Enum =>
-        ReadWord(name, fallback, [.. Enum.GetValues<T>().Select(value => (Word(value.ToString()), (T?)value))]);
+        where T : struct, Enum
+    {
+        // By names and places: generic code of the framework would be compiled for each enum, which a start feels.
+        string[] names = Enum.GetNames(typeof(T));
+        int chosen = ReadPlace(name, fallback is { } given ? Array.IndexOf(names, given.ToString()) : -1, Array.ConvertAll(names, Word));
+        return chosen < 0 ? null : (T)Enum.GetValues(typeof(T)).GetValue(chosen)!;
+    }
 
     /// <summary>Reads one of a few words.</summary>
     /// <typeparam name="T">What a word means.</typeparam>
@@ -198,24 +203,28 @@ public sealed partial class SectionReader
     /// <param name="words">The words and their meaning.</param>
     public T ReadWord<T>(string name, T fallback, IReadOnlyList<(string Word, T Value)> words)
     {
-        return ReadParsed(name, fallback, TryParse, Format, $"none of {string.Join(", ", words.Select(word => word.Word))}", null);
-
-        bool TryParse(string text, out T value)
+        string[] texts = new string[words.Count];
+        int given = -1;
+        for (int i = 0; i < texts.Length; i++)
         {
-            foreach ((string word, T meaning) in words)
-            {
-                if (SettingKey.Comparer.Equals(word, text.Trim()))
-                {
-                    value = meaning;
-                    return true;
-                }
-            }
-
-            value = fallback;
-            return false;
+            texts[i] = words[i].Word;
+            given = given < 0 && Equals(words[i].Value, fallback) ? i : given;
         }
 
-        string? Format(T value) => words.FirstOrDefault(word => EqualityComparer<T>.Default.Equals(word.Value, value)).Word;
+        int chosen = ReadPlace(name, given, texts);
+        return chosen < 0 ? fallback : words[chosen].Value;
+    }
+
+    /// <summary>Reads one of a few words as its place among them; negative for none.</summary>
+    private int ReadPlace(string name, int fallback, string[] words)
+    {
+        return ReadParsed(name, fallback, TryParse, place => place < 0 ? null : words[place], $"none of {string.Join(", ", words)}", null);
+
+        bool TryParse(string text, out int place)
+        {
+            place = Array.FindIndex(words, word => SettingKey.Comparer.Equals(word, text.Trim()));
+            return place >= 0;
+        }
     }
 
     /// <summary>Reads a text of a form of its own, such as an order rule.</summary>
