@@ -31,8 +31,7 @@ internal sealed class BenchRun(BenchOptions options, Results results)
         }
 
         Machine machine = Machine.Describe($"./bench {string.Join(' ', args)}".TrimEnd(), options.Data);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{machine.Cores} cores, {machine.MemoryGiB} GiB, {machine.Kernel}, {machine.FileSystem}; {machine.Runtime}, SQLite {machine.Sqlite}"));
-        Console.WriteLine($"{Report.Note(machine)}\n");
+        Console.WriteLine($"{machine.Summary}\n{Report.Note(machine)}\n");
 
         double? busy = Machine.BusySeconds();
         long started = Stopwatch.GetTimestamp();

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text.Json.Serialization;
 using Postroom.Sqlite;
 
 namespace Postroom.Benchmarks.Harness;
@@ -37,6 +38,11 @@ internal sealed record Machine
 
     /// <summary>Whether somebody else used the machine enough to spoil the figures.</summary>
     public bool IsBusy => LoadAtStart > Cores || TakenByOthers > 0.08;
+
+    /// <summary>Size and versions in a line.</summary>
+    [JsonIgnore]
+    public string Summary => string.Create(
+        CultureInfo.InvariantCulture, $"{Cores} cores ({Processor}), {MemoryGiB} GiB, {Kernel}, {FileSystem}; {Runtime}, SQLite {Sqlite}");
 
     public static Machine Describe(string command, string data) => new()
     {

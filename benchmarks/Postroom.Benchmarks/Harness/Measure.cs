@@ -10,13 +10,13 @@ internal sealed record Line(string Name, Func<TimeSpan, Task<Sample>> RunAsync);
 internal sealed record Pace(int Runs, double Seconds, double WarmUp)
 {
     /// <summary>The quick form: many short pairs show more than few long ones.</summary>
-    public static Pace Quick { get; } = new(5, 0.25, 0.25);
+    public static Pace Quick { get; } = new(5, 0.2, 0.1);
 
     /// <summary>The figures to publish.</summary>
     public static Pace Full { get; } = new(7, 5, 5);
 
     /// <summary>What one run takes besides its length: starting, filling, waiting for the rest, closing.</summary>
-    public double Overhead { get; init; } = 0.2;
+    public double Overhead { get; init; } = 0.15;
 }
 
 /// <summary>One question. The first line is Postroom, the others are what it is held against in the same run.</summary>

@@ -47,8 +47,7 @@ internal static class Report
         StringBuilder text = new();
         text.AppendLine(CultureInfo.InvariantCulture, $"# Measured {machine.StartedAt:yyyy-MM-dd HH:mm} UTC at commit {machine.Commit}").AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"- Command: `{machine.Command}` ({results.Options.Form} form)");
-        text.AppendLine(CultureInfo.InvariantCulture, $"- Machine: {machine.Cores} cores ({machine.Processor}), {machine.MemoryGiB} GiB, {machine.Kernel}, {machine.FileSystem}");
-        text.AppendLine(CultureInfo.InvariantCulture, $"- Versions: {machine.Runtime}, SQLite {machine.Sqlite}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"- Machine: {machine.Summary}");
         text.AppendLine(CultureInfo.InvariantCulture, $"- {Note(machine)}");
         foreach (Figure figure in results.Calibration)
         {
@@ -81,7 +80,7 @@ internal static class Report
             busy = results.Machine.IsBusy,
             form = results.Options.Form,
             calibration = results.Calibration.ToDictionary(figure => figure.Metric.Name, figure => figure.Value),
-            bars = results.Bars,
+            bars = results.Bars.Select(bar => new { id = bar.Id, measure = bar.Measure, toReach = bar.Wanted, measured = bar.Measured, reached = bar.Reached }),
             measures = results.Measures.Select(Json),
             sweeps = results.Sweeps.Select(sweep => new
             {

@@ -37,7 +37,7 @@ internal sealed class Programs(bool publish, string folder)
         ProcessStartInfo start = new("dotnet",
         [
             "publish", project, "-c", "Release", "-r", RuntimeInformation.RuntimeIdentifier, "--self-contained", "false", "-p:PublishReadyToRun=true",
-            "--artifacts-path", Path.Combine(folder, "artifacts"), "-o", output, "--nologo", "-v", "quiet",
+            "--artifacts-path", Path.Combine(folder, "artifacts"), "-o", output, "--nologo", "-v", "quiet", "--disable-build-servers",
         ])
         {
             RedirectStandardOutput = true,

@@ -12,9 +12,12 @@ internal sealed class HttpMeasures(Workspace workspace)
 
     public IReadOnlyList<Measure> All =>
     [
-        new("P8", "POST /webhook over 64 connections, SQLite full, 200 after the commit; the queue is paused, so that append and answer are counted", [Webhook(Many), BareDurable(Many), Bare(Many)])
+        new(
+            "P8",
+            "POST /webhook over 64 connections, SQLite full, 200 after the commit; the queue is paused, so that append and answer are counted",
+            [Webhook(Many), BareDurable(Many), Bare(Many)])
         {
-            Quick = WithClient with { WarmUp = 1 },
+            Quick = WithClient with { WarmUp = 0.5 },
             Bars = [Bar.LeastRatio("P8", Metric.RequestsPerSecond, 0.7), Bar.MostRatio("P8", Metric.Tail, 2)],
         },
         new("P8-walk", "The same while handlers reply and the replies are delivered", [Walk(), BareDurable(Many)])

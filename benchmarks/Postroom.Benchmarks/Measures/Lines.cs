@@ -1,6 +1,7 @@
 using Postroom.Benchmarks.Harness;
 using Postroom.Benchmarks.Raw;
 using Postroom.Benchmarks.Runtime;
+using Postroom.Sqlite;
 
 namespace Postroom.Benchmarks.Measures;
 
@@ -30,16 +31,21 @@ internal static class Lines
         Saturated(workspace, name, publishers, (folder, counter) => RuntimeAsync(shape with { File = folder.File(StoreFiller.FileName) }, counter));
 
     /// <summary>The raw pipeline on the store's table.</summary>
-    public static Line Raw(Workspace workspace, int publishers, Func<RawShape, RawShape>? shape = null) =>
-        Saturated(workspace, RawStore, publishers, (folder, counter) => RawAsync(Shaped(new RawShape(folder.File(StoreFiller.FileName), StoreTable.Create), shape), counter));
+    public static Line Raw(Workspace workspace, int publishers, Func<RawShape, RawShape>? change = null, string name = RawStore) =>
+        Raw(workspace, name, publishers, StoreTable.Create, change);
 
     /// <summary>The raw pipeline on six columns.</summary>
-    public static Line RawColumns(Workspace workspace, int publishers, Func<RawShape, RawShape>? shape = null) =>
-        Saturated(workspace, RawSix, publishers, (folder, counter) => RawAsync(Shaped(new RawShape(folder.File(StoreFiller.FileName), SixColumnTable.Create), shape), counter));
+    public static Line RawColumns(Workspace workspace, int publishers, Func<RawShape, RawShape>? change = null) =>
+        Raw(workspace, RawSix, publishers, SixColumnTable.Create, change);
 
     public static async Task<IPipeline> RuntimeAsync(RuntimeShape shape, Counter counter) => await RuntimePipeline.StartAsync(shape, counter);
 
     public static Task<IPipeline> RawAsync(RawShape shape, Counter counter) => Task.FromResult<IPipeline>(new SqlitePipeline(shape, counter));
 
-    private static RawShape Shaped(RawShape shape, Func<RawShape, RawShape>? change) => change is null ? shape : change(shape);
+    private static Line Raw(Workspace workspace, string name, int publishers, Func<SqliteConnection, RawTable> create, Func<RawShape, RawShape>? change) =>
+        Saturated(workspace, name, publishers, (folder, counter) =>
+        {
+            RawShape shape = new(folder.File(StoreFiller.FileName), create);
+            return RawAsync(change is null ? shape : change(shape), counter);
+        });
 }

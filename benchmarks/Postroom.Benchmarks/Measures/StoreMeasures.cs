@@ -24,7 +24,7 @@ internal sealed class StoreMeasures(Workspace workspace, bool full)
         Durable("P3-1", 1, StoreSynchronous.Full) with { Bars = [Bar.LeastRatio("P4", Metric.MessagesPerSecond, 0.8)] },
         Durable("P3-64", Publishers, StoreSynchronous.Full) with
         {
-            Quick = Pace.Quick with { WarmUp = 1.5 },
+            Quick = Pace.Quick with { WarmUp = 1 },
             Bars = [Bar.LeastRatio("P3", Metric.MessagesPerSecond, 0.8), Bar.LeastRatio("P3", Metric.MessagesPerSecond, 0.5, beside: 2)],
         },
         Durable("P3-256", 256, StoreSynchronous.Full) with { FullOnly = true },
@@ -37,7 +37,7 @@ internal sealed class StoreMeasures(Workspace workspace, bool full)
 
     private Measure Durable(string id, int publishers, StoreSynchronous synchronous) => new(
         id,
-        $"SQLite {(synchronous == StoreSynchronous.Full ? "full" : "normal")}, {(publishers == 1 ? "1 publisher that waits for its commit" : $"{publishers} publishers that wait for their commits")}, 8 workers, whole life, JSON",
+        $"SQLite {(synchronous == StoreSynchronous.Full ? "full" : "normal")}, publishers that wait for their commits: {publishers}, 8 workers, whole life, JSON",
         [
             Lines.Durable(workspace, publishers, new RuntimeShape { Synchronous = synchronous }),
             Lines.Raw(workspace, publishers, shape => shape with { Synchronous = synchronous }),
@@ -46,7 +46,8 @@ internal sealed class StoreMeasures(Workspace workspace, bool full)
 
     private Measure Staged() => new(
         "P5",
-        "SQLite full, 64 publishers; each handler stages three messages of 256 bytes. Counted: inputs per second whose three outputs are handled and acknowledged too, so each is four rows",
+        "SQLite full, 64 publishers; each handler stages three messages of 256 bytes. "
+            + "Counted: inputs whose three outputs are handled and acknowledged too, so each is four rows",
         [
             Lines.Durable(workspace, Publishers, new RuntimeShape { Outputs = Outputs }),
             Lines.Raw(workspace, Publishers, static shape => shape with { Outputs = Outputs }),
@@ -69,7 +70,9 @@ internal sealed class StoreMeasures(Workspace workspace, bool full)
 
     private Measure Drained() => new(
         "P7",
-        string.Create(CultureInfo.InvariantCulture, $"{Backlog:#,##0} waiting messages worked off in a process of its own, SQLite full, 8 workers, JSON; from the start of opening to the last commit"),
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Backlog:#,##0} waiting messages worked off in a process of its own, SQLite full, 8 workers, JSON; from the start of opening to the last commit"),
         [
             new(Lines.Postroom, async _ =>
             {
@@ -86,7 +89,7 @@ internal sealed class StoreMeasures(Workspace workspace, bool full)
             }),
         ])
     {
-        Quick = new Pace(2, 0, 0) { Overhead = 3 },
+        Quick = new Pace(2, 0, 0) { Overhead = 2 },
         Full = new Pace(3, 0, 0) { Overhead = 25 },
         Bars = [Bar.MostRatio("P7", Metric.DrainSeconds, 1.3), Bar.Most("P7", Metric.PeakResident, 300)],
     };
@@ -95,9 +98,9 @@ internal sealed class StoreMeasures(Workspace workspace, bool full)
         "P10",
         $"As P3-64 while retention removes every second what was acknowledged {KeptAcked.TotalSeconds} s before, beside the same without retention",
         [
-            new("Postroom, retention running", duration => WrittenAsync(async (folder, counter) => await RuntimePipeline.StartAsync(Shape(folder), counter), duration, retention: true)),
-            new("Postroom (P3-64)", duration => WrittenAsync((folder, counter) => Lines.RuntimeAsync(Shape(folder), counter), duration)),
-            new(Lines.RawSix, duration => WrittenAsync((folder, counter) => Lines.RawAsync(new RawShape(folder.File(StoreFiller.FileName), SixColumnTable.Create), counter), duration)),
+            new("Postroom, retention running", duration => WrittenAsync(StartAsync, duration, retention: true)),
+            new("Postroom (P3-64)", duration => WrittenAsync(StartAsync, duration)),
+            new(Lines.RawSix, duration => WrittenAsync(StartSixAsync, duration)),
         ])
     {
         Quick = new Pace(2, 2.5, 0) { Overhead = 0.5 },
@@ -105,7 +108,9 @@ internal sealed class StoreMeasures(Workspace workspace, bool full)
         Bars = [Bar.LeastRatio("P10", Metric.MessagesPerSecond, 0.9), Bar.MostRatio("P10", Metric.WrittenPerMessage, 2, beside: 2)],
     };
 
-    private static RuntimeShape Shape(Folder folder) => new() { File = folder.File(StoreFiller.FileName) };
+    private static Task<IPipeline> StartAsync(Folder folder, Counter counter) => Lines.RuntimeAsync(new RuntimeShape { File = folder.File(StoreFiller.FileName) }, counter);
+
+    private static Task<IPipeline> StartSixAsync(Folder folder, Counter counter) => Lines.RawAsync(new RawShape(folder.File(StoreFiller.FileName), SixColumnTable.Create), counter);
 
     /// <summary>As saturated, and what was written: the files before the end, and what the kernel was given until everything was closed.</summary>
     private async Task<Sample> WrittenAsync(Func<Folder, Counter, Task<IPipeline>> start, TimeSpan duration, bool retention = false)

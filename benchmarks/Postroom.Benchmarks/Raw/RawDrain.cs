@@ -6,6 +6,14 @@ namespace Postroom.Benchmarks.Raw;
 /// <summary>Finishes the waiting rows of a store's file with nothing around it: reads some, decodes them, writes that they are done, commits.</summary>
 internal static class RawDrain
 {
+    private const string Waiting = """
+        select seq, body from messages where queue = (select queue from messages limit 1) and state < 2 and seq > ?1 order by seq limit ?2
+        """;
+
+    private const string FinishOne = """
+        update messages set state = 2, attempt = 1, fence = ?2, finished_at = ?3, row_crc = ?4 where seq = ?1 and state < 2 and fence <= ?2
+        """;
+
     /// <summary>Finishes all that waits.</summary>
     /// <param name="file">A file that a store has filled and closed.</param>
     /// <param name="batch">Rows of one commit.</param>
@@ -17,8 +25,8 @@ internal static class RawDrain
         StoreSchema.Configure(connection, StoreSynchronous.Full);
         using SqliteStatement begin = connection.Prepare("begin", "begin immediate");
         using SqliteStatement commit = connection.Prepare("commit", "commit");
-        using SqliteStatement waiting = connection.Prepare("waiting", "select seq, body from messages where queue = (select queue from messages limit 1) and state < 2 and seq > ?1 order by seq limit ?2");
-        using SqliteStatement finish = connection.Prepare("finish", "update messages set state = 2, attempt = 1, fence = ?2, finished_at = ?3, row_crc = ?4 where seq = ?1 and state < 2 and fence <= ?2");
+        using SqliteStatement waiting = connection.Prepare("waiting", Waiting);
+        using SqliteStatement finish = connection.Prepare("finish", FinishOne);
         opened();
         Counter counter = new();
         List<long> read = new(batch);
