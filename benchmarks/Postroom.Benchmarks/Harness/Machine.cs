@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text.Json.Serialization;
 using Postroom.Sqlite;
 
 namespace Postroom.Benchmarks.Harness;
@@ -38,10 +39,15 @@ internal sealed record Machine
     /// <summary>Whether somebody else used the machine enough to spoil the figures.</summary>
     public bool IsBusy => LoadAtStart > Cores || TakenByOthers > 0.08;
 
+    /// <summary>Size and versions in a line.</summary>
+    [JsonIgnore]
+    public string Summary => string.Create(
+        CultureInfo.InvariantCulture, $"{Cores} cores ({Processor}), {MemoryGiB} GiB, {Kernel}, {FileSystem}; {Runtime}, SQLite {Sqlite}");
+
     public static Machine Describe(string command, string data) => new()
     {
         Cores = Environment.ProcessorCount,
-        Processor = ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))?.Split(": ", 2)[1] ?? "unknown",
+        Processor = Proc.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))?.Split(": ", 2)[1] ?? "unknown",
         MemoryGiB = Math.Round(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (double)(1L << 30), 1),
         Kernel = RuntimeInformation.OSDescription,
         Runtime = RuntimeInformation.FrameworkDescription,
@@ -54,13 +60,13 @@ internal sealed record Machine
     };
 
     /// <summary>The load average of the last minute; 0 where the system has none.</summary>
-    public static double Load() => double.TryParse(ReadLines("/proc/loadavg").FirstOrDefault()?.Split(' ')[0], CultureInfo.InvariantCulture, out double load) ? load : 0;
+    public static double Load() => double.TryParse(Proc.ReadLines("/proc/loadavg").FirstOrDefault()?.Split(' ')[0], CultureInfo.InvariantCulture, out double load) ? load : 0;
 
     /// <summary>Processor time of all processes since the machine started, in seconds; null where it is not known.</summary>
     public static double? BusySeconds()
     {
         // user nice system idle iowait irq softirq steal, in hundredths of a second
-        string[]? fields = ReadLines("/proc/stat").FirstOrDefault()?.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        string[]? fields = Proc.ReadLines("/proc/stat").FirstOrDefault()?.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         return fields is null ? null : new[] { 1, 2, 3, 6, 7, 8 }.Sum(field => double.Parse(fields[field], CultureInfo.InvariantCulture)) / 100;
     }
 
@@ -68,7 +74,7 @@ internal sealed record Machine
     public static double? OwnSeconds()
     {
         // After the name in brackets: utime and stime are fields 14 and 15, those of ended children 16 and 17, in hundredths of a second.
-        string? line = ReadLines("/proc/self/stat").FirstOrDefault();
+        string? line = Proc.ReadLines("/proc/self/stat").FirstOrDefault();
         string[]? fields = line?[(line.LastIndexOf(')') + 2)..].Split(' ');
         return fields is null ? null : fields[11..15].Sum(field => double.Parse(field, CultureInfo.InvariantCulture)) / 100;
     }
@@ -76,7 +82,7 @@ internal sealed record Machine
     private static string FileSystemOf(string path)
     {
         string full = Path.GetFullPath(path);
-        string[]? mount = ReadLines("/proc/mounts").Select(line => line.Split(' ')).Where(fields => full.StartsWith(fields[1], StringComparison.Ordinal)).MaxBy(fields => fields[1].Length);
+        string[]? mount = Proc.ReadLines("/proc/mounts").Select(line => line.Split(' ')).Where(fields => full.StartsWith(fields[1], StringComparison.Ordinal)).MaxBy(fields => fields[1].Length);
         return mount is null ? "unknown" : $"{mount[2]} ({mount[0]})";
     }
 
@@ -100,6 +106,4 @@ internal sealed record Machine
         git.WaitForExit();
         return text;
     }
-
-    private static string[] ReadLines(string path) => File.Exists(path) ? File.ReadAllLines(path) : [];
 }

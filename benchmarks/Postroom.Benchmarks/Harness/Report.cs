@@ -4,24 +4,24 @@ using System.Text.Json;
 
 namespace Postroom.Benchmarks.Harness;
 
+/// <summary>Everything of one call of the command.</summary>
+internal sealed record Results(Machine Machine, BenchOptions Options, IReadOnlyList<Figure> Calibration)
+{
+    public List<MeasureResult> Measures { get; } = [];
+
+    public List<SweepResult> Sweeps { get; } = [];
+
+    /// <summary>What was to be reached, in the order of the measures.</summary>
+    public IEnumerable<BarResult> Bars => Measures.SelectMany(result => result.Measure.Bars.Select(bar => bar.Of(result))).OfType<BarResult>();
+}
+
 /// <summary>Prints results and writes them as JSON and markdown.</summary>
 internal static class Report
 {
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
-    private static readonly string[] Columns = ["", "", "median", "min", "max", "Postroom / this (median of pairs)"];
-
-    public static string Table(MeasureResult result)
-    {
-        StringBuilder text = new();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{result.Measure.Id}  {result.Measure.Question}");
-        foreach (string[] row in Rows(result))
-        {
-            text.AppendLine(CultureInfo.InvariantCulture, $"  {row[0],-44} {row[1],-11} {row[2],12} {row[3],12} {row[4],12}   {row[5]}");
-        }
-
-        return text.ToString();
-    }
+    public static string Head(MeasureResult result) => string.Create(
+        CultureInfo.InvariantCulture, $"{result.Measure.Question} ({result.Pace.Runs} × {result.Pace.Seconds} s after {result.Pace.WarmUp} s)");
 
     public static string Note(Machine machine)
     {
@@ -30,102 +30,86 @@ internal static class Report
         return machine.IsBusy ? $"*** THE MACHINE WAS BUSY: {load}. These figures are noise; measure again on a quiet machine. ***" : load;
     }
 
-    public static void Write(string folder, Machine machine, IReadOnlyList<Figure> calibration, IReadOnlyList<MeasureResult> results, BenchOptions options)
+    public static void Write(string folder, Results results)
     {
         Directory.CreateDirectory(folder);
-        string name = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{machine.StartedAt:yyyy-MM-dd-HHmm}-{machine.Commit}"));
-        File.WriteAllText($"{name}.md", Markdown(machine, calibration, results, options));
-        File.WriteAllText($"{name}.json", Json(machine, calibration, results, options));
+        Machine machine = results.Machine;
+        string name = Path.Combine(
+            folder, string.Create(CultureInfo.InvariantCulture, $"{machine.StartedAt:yyyy-MM-dd-HHmm}-{machine.Commit}{(results.Options.Sweep ? "-sweep" : "")}"));
+        File.WriteAllText($"{name}.md", Markdown(results));
+        File.WriteAllText($"{name}.json", Json(results));
         Console.WriteLine($"Written: {name}.md and .json");
     }
 
-    private static IEnumerable<string[]> Rows(MeasureResult result)
+    private static string Markdown(Results results)
     {
-        yield return Columns;
-        foreach (LineResult line in result.Lines)
-        {
-            string name = line.Name;
-            foreach (Metric metric in line.Metrics)
-            {
-                double[] values = line.Values(metric);
-                double[] ratios = result.Ratios(line, metric);
-                yield return
-                [
-                    name, metric.Name, Number(Statistics.Median(values)), Number(values.Min()), Number(values.Max()),
-                    ratios.Length == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{Statistics.Median(ratios):0.000}  ({ratios.Min():0.000} to {ratios.Max():0.000})"),
-                ];
-                name = "";
-            }
-        }
-    }
-
-    private static string Number(double value) => value switch
-    {
-        >= 1_000 => value.ToString("#,##0", CultureInfo.InvariantCulture),
-        >= 10 => value.ToString("0.0", CultureInfo.InvariantCulture),
-        _ => value.ToString("0.000", CultureInfo.InvariantCulture),
-    };
-
-    private static string Markdown(Machine machine, IReadOnlyList<Figure> calibration, IReadOnlyList<MeasureResult> results, BenchOptions options)
-    {
+        Machine machine = results.Machine;
         StringBuilder text = new();
         text.AppendLine(CultureInfo.InvariantCulture, $"# Measured {machine.StartedAt:yyyy-MM-dd HH:mm} UTC at commit {machine.Commit}").AppendLine();
-        text.AppendLine(CultureInfo.InvariantCulture, $"- Command: `{machine.Command}` ({options.Form} form: {options.Runs} paired runs of {options.Duration.TotalSeconds} s after {options.WarmUp.TotalSeconds} s of warm-up)");
-        text.AppendLine(CultureInfo.InvariantCulture, $"- Machine: {machine.Cores} cores ({machine.Processor}), {machine.MemoryGiB} GiB, {machine.Kernel}, {machine.FileSystem}");
-        text.AppendLine(CultureInfo.InvariantCulture, $"- Versions: {machine.Runtime}, SQLite {machine.Sqlite}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"- Command: `{machine.Command}` ({results.Options.Form} form)");
+        text.AppendLine(CultureInfo.InvariantCulture, $"- Machine: {machine.Summary}");
         text.AppendLine(CultureInfo.InvariantCulture, $"- {Note(machine)}");
-        foreach (Figure figure in calibration)
+        foreach (Figure figure in results.Calibration)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"- {figure.Metric.Name}: {Number(figure.Value)}");
+            text.AppendLine(CultureInfo.InvariantCulture, $"- {figure.Metric.Name}: {Tables.Number(figure.Value)}");
         }
 
-        foreach (MeasureResult result in results)
+        if (results.Bars.Any())
         {
-            text.AppendLine().AppendLine(CultureInfo.InvariantCulture, $"## {result.Measure.Id}. {result.Measure.Question}").AppendLine();
-            bool head = true;
-            foreach (string[] row in Rows(result))
-            {
-                text.AppendLine(CultureInfo.InvariantCulture, $"| {string.Join(" | ", row)} |");
-                if (head)
-                {
-                    text.AppendLine("|---|---|---:|---:|---:|---|");
-                    head = false;
-                }
-            }
+            text.AppendLine().AppendLine("## Figures to reach").AppendLine().Append(Tables.Markdown(Tables.Rows(results.Bars)));
+        }
+
+        foreach (MeasureResult result in results.Measures)
+        {
+            text.AppendLine().AppendLine(CultureInfo.InvariantCulture, $"## {result.Measure.Id}. {Head(result)}").AppendLine().Append(Tables.Markdown(Tables.Rows(result)));
+        }
+
+        foreach (SweepResult sweep in results.Sweeps)
+        {
+            text.AppendLine().AppendLine(CultureInfo.InvariantCulture, $"## {sweep.Head}").AppendLine().Append(Tables.Markdown(sweep.Rows()));
         }
 
         return text.ToString();
     }
 
-    private static string Json(Machine machine, IReadOnlyList<Figure> calibration, IReadOnlyList<MeasureResult> results, BenchOptions options)
+    private static string Json(Results results)
     {
         var document = new
         {
-            machine,
-            busy = machine.IsBusy,
-            form = options.Form,
-            runs = options.Runs,
-            seconds = options.Duration.TotalSeconds,
-            calibration = calibration.ToDictionary(figure => figure.Metric.Name, figure => figure.Value),
-            measures = results.Select(result => new
+            machine = results.Machine,
+            busy = results.Machine.IsBusy,
+            form = results.Options.Form,
+            calibration = results.Calibration.ToDictionary(figure => figure.Metric.Name, figure => figure.Value),
+            bars = results.Bars.Select(bar => new { id = bar.Id, measure = bar.Measure, toReach = bar.Wanted, measured = bar.Measured, reached = bar.Reached }),
+            measures = results.Measures.Select(Json),
+            sweeps = results.Sweeps.Select(sweep => new
             {
-                id = result.Measure.Id,
-                question = result.Measure.Question,
-                lines = result.Lines.Select(line => new
-                {
-                    name = line.Name,
-                    figures = line.Metrics.Select(metric => new
-                    {
-                        metric = metric.Name,
-                        higherIsBetter = metric.HigherIsBetter,
-                        median = Statistics.Median(line.Values(metric)),
-                        runs = line.Values(metric),
-                        ratio = result.Ratios(line, metric) is { Length: > 0 } ratios ? Statistics.Median(ratios) : (double?)null,
-                        ratios = result.Ratios(line, metric),
-                    }),
-                }),
+                id = sweep.Sweep.Id,
+                question = sweep.Sweep.Question,
+                points = sweep.Points.Select(point => new { value = point.Value, measure = Json(point.Result) }),
             }),
         };
         return JsonSerializer.Serialize(document, Indented);
     }
+
+    private static object Json(MeasureResult result) => new
+    {
+        id = result.Measure.Id,
+        question = result.Measure.Question,
+        runs = result.Pace.Runs,
+        seconds = result.Pace.Seconds,
+        lines = result.Lines.Select(line => new
+        {
+            name = line.Name,
+            figures = line.Metrics.Select(metric => new
+            {
+                metric = metric.Name,
+                higherIsBetter = metric.HigherIsBetter,
+                median = line.Median(metric),
+                runs = line.Values(metric),
+                ratio = result.Ratios(line, metric) is { Length: > 0 } ratios && double.IsFinite(Statistics.Median(ratios)) ? Statistics.Median(ratios) : (double?)null,
+                ratios = result.Ratios(line, metric).Where(double.IsFinite),
+            }),
+        }),
+    };
 }

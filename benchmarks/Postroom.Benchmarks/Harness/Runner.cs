@@ -5,31 +5,43 @@ namespace Postroom.Benchmarks.Harness;
 /// <summary>Runs a measure: warm-up of every line, then its lines in turn (A B A B …), so that a disturbance meets all of them.</summary>
 internal static class Runner
 {
-    public static async Task<MeasureResult> RunAsync(Measure measure, BenchOptions options)
+    public static async Task<MeasureResult> RunAsync(Measure measure, Pace pace)
     {
-        foreach (Line line in measure.Lines)
+        if (pace.WarmUp > 0)
         {
-            await RunAsync(line, options.WarmUp);
+            _ = await RoundAsync(measure, TimeSpan.FromSeconds(pace.WarmUp));
         }
 
         List<Sample>[] samples = [.. measure.Lines.Select(_ => new List<Sample>())];
-        for (int run = 0; run < options.Runs; run++)
+        for (int run = 0; run < pace.Runs; run++)
         {
-            for (int i = 0; i < measure.Lines.Count; i++)
+            Sample[] round = await RoundAsync(measure, TimeSpan.FromSeconds(pace.Seconds));
+            for (int i = 0; i < round.Length; i++)
             {
-                samples[i].Add(await RunAsync(measure.Lines[i], options.Duration));
+                samples[i].Add(round[i]);
             }
         }
 
-        return new MeasureResult(measure, [.. measure.Lines.Zip(samples, (line, runs) => new LineResult(line.Name, runs))]);
+        return new MeasureResult(measure, pace, [.. measure.Lines.Zip(samples, (line, runs) => new LineResult(line.Name, runs))]);
     }
 
-    private static async Task<Sample> RunAsync(Line line, TimeSpan duration)
+    private static async Task<Sample[]> RoundAsync(Measure measure, TimeSpan duration)
     {
-        // What the line before left behind is not this line's to collect.
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        return await line.RunAsync(duration);
+        if (measure.Together)
+        {
+            return await Task.WhenAll(measure.Lines.Select(line => line.RunAsync(duration)));
+        }
+
+        Sample[] round = new Sample[measure.Lines.Count];
+        for (int i = 0; i < round.Length; i++)
+        {
+            // What the line before left behind is not this line's to collect.
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            round[i] = await measure.Lines[i].RunAsync(duration);
+        }
+
+        return round;
     }
 }
 
@@ -50,13 +62,13 @@ internal sealed class Meter
         [
             new(Metric.MessagesPerSecond, messages / seconds),
             new(Metric.ProcessorPerMessage, processor / messages),
-            new(Metric.BytesPerMessage, (double)bytes / messages),
+            new(Metric.AllocatedPerMessage, (double)bytes / messages),
         ];
         if (commits > 0)
         {
             figures.Add(new(Metric.MessagesPerCommit, (double)messages / commits));
         }
 
-        return new Sample(figures);
+        return new Sample(figures) { Messages = messages };
     }
 }

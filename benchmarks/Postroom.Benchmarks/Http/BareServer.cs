@@ -6,44 +6,39 @@ using Postroom.Benchmarks.Raw;
 
 namespace Postroom.Benchmarks.Http;
 
-/// <summary>Kestrel and nothing else: one endpoint that parses the posted JSON, and commits it when it is given a writer.</summary>
+/// <summary>Kestrel and nothing else: one endpoint that parses the posted JSON, and commits its row when it is given a writer.</summary>
 internal sealed class BareServer : IAsyncDisposable
 {
-    public const string Command = "bare-host";
-
     private static readonly byte[] Answer = """{"message":"","data":{"duplicate":false}}"""u8.ToArray();
 
     private readonly WebApplication _app;
     private readonly RawWriter? _writer;
+    private readonly WebhookRow? _row;
 
-    private BareServer(WebApplication app, RawWriter? writer)
+    private BareServer(WebApplication app, RawWriter? writer, WebhookRow? row)
     {
         _app = app;
         _writer = writer;
+        _row = row;
     }
 
     public Uri Address => new(_app.Urls.First());
 
-    /// <summary>Starts a server.</summary>
-    /// <param name="url">Where it listens; port 0 takes a free one.</param>
-    /// <param name="writer">Commits each body before it is answered; null stores nothing. Goes with the server.</param>
-    public static async Task<BareServer> StartAsync(string url, RawWriter? writer)
+    /// <summary>Starts a server that stores nothing.</summary>
+    public static Task<BareServer> StartAsync() => StartAsync(null, null);
+
+    /// <summary>Starts a server that commits a row before it answers.</summary>
+    /// <param name="writer">Commits; goes with the server.</param>
+    /// <param name="row">What is committed.</param>
+    public static async Task<BareServer> StartAsync(RawWriter? writer, WebhookRow? row)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "bare" });
-        builder.WebHost.UseKestrelCore().UseUrls(url);
+        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
         WebApplication app = builder.Build();
-        BareServer server = new(app, writer);
+        BareServer server = new(app, writer, row);
         app.Run(server.HandleAsync);
         await app.StartAsync();
         return server;
-    }
-
-    /// <summary>A process that is a bare host until its input ends.</summary>
-    public static async Task<int> MainAsync(string[] args)
-    {
-        await using BareServer server = await StartAsync(args[0], writer: null);
-        await Task.Delay(Timeout.InfiniteTimeSpan);
-        return 0;
     }
 
     public async ValueTask DisposeAsync()
@@ -68,9 +63,9 @@ internal sealed class BareServer : IAsyncDisposable
                 }
             }
 
-            if (_writer is not null)
+            if (_writer is not null && _row is not null)
             {
-                await _writer.AppendAsync(body);
+                await _writer.AppendAsync(_row.Make());
             }
         }
 

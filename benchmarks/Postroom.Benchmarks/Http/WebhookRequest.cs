@@ -11,12 +11,18 @@ internal static class WebhookRequest
 
     private const int BodyBytes = 256;
 
-    /// <summary>The whole request, head and body. Senders differ, so that messages do not queue behind one another.</summary>
-    public static byte[] Make(string host, int sender)
+    /// <summary>The whole request, head and body.</summary>
+    public static byte[] Make(string host, int sender, string channel)
     {
-        string start = string.Create(CultureInfo.InvariantCulture, $$"""{"sender":"49{{sender:0000000000}}","msg_type":"chat","client_type":"test","metadata":{"city":"London"},"raw_msg":" """).TrimEnd();
-        string body = $"{start}{new string('x', BodyBytes - start.Length - 2)}\"}}";
+        string body = Body(sender, channel);
         return Encoding.ASCII.GetBytes(
             $"POST /webhook HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {Token}\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n\r\n{body}");
+    }
+
+    /// <summary>The body. Senders differ, so that messages do not queue behind one another.</summary>
+    public static string Body(int sender, string channel)
+    {
+        string start = string.Create(CultureInfo.InvariantCulture, $$"""{"sender":"49{{sender:0000000000}}","msg_type":"chat","client_type":"{{channel}}","metadata":{"city":"London"},"raw_msg":" """).TrimEnd();
+        return $"{start}{new string('x', BodyBytes - start.Length - 2)}\"}}";
     }
 }

@@ -7,7 +7,7 @@ namespace Postroom.Benchmarks.Raw;
 /// <summary>A bare channel with the least that acknowledging needs: who has which message, and that it is done.</summary>
 internal sealed class ChannelPipeline : IPipeline
 {
-    private static readonly byte[] Body = Order.Encode(Order.Make(0));
+    private static readonly byte[] Body = Order.Encode(OrderMaker.Default.Make(0));
 
     private readonly Channel<Message>[] _channels;
     private readonly ConcurrentDictionary<long, Message> _inWork = new();
@@ -38,7 +38,7 @@ internal sealed class ChannelPipeline : IPipeline
 
     public ValueTask PublishAsync(long number)
     {
-        Message message = new(Interlocked.Increment(ref _ids), _json ? Order.Encode(Order.Make(number)) : Body);
+        Message message = new(Interlocked.Increment(ref _ids), _json ? Order.Encode(OrderMaker.Default.Make(number)) : Body);
         int channel = _keys > 0 ? (int)(number % _keys % _channels.Length) : 0;
         return _channels[channel].Writer.WriteAsync(message);
     }

@@ -9,7 +9,8 @@ namespace Postroom.Benchmarks.Raw;
 /// <summary>What the disk itself can do, before anything is held against it.</summary>
 internal static partial class Disk
 {
-    private static readonly TimeSpan Time = TimeSpan.FromSeconds(0.7);
+    private static readonly TimeSpan Time = TimeSpan.FromSeconds(0.5);
+    private static readonly byte[] Body = new byte[Runtime.OrderMaker.DefaultBytes];
 
     /// <summary>Flushes and single commits per second.</summary>
     public static IReadOnlyList<Figure> Calibrate(Workspace workspace)
@@ -27,15 +28,31 @@ internal static partial class Disk
     /// <summary>Flushes one after the other for a while, and says how long each took.</summary>
     public static Sample FlushTimes(string file, TimeSpan duration)
     {
-        List<double> times = [];
         using SafeFileHandle handle = Open(file);
         byte[] page = new byte[4_096];
+        return Times(duration, count =>
+        {
+            RandomAccess.Write(handle, page, fileOffset: count * page.Length);
+            Flush(handle);
+        });
+    }
+
+    /// <summary>Commits a row of the store's table one after the other for a while, and says how long each took.</summary>
+    public static Sample CommitTimes(string file, TimeSpan duration)
+    {
+        using SqliteConnection connection = OpenStore(file);
+        RawTable table = StoreTable.Create(connection);
+        return Times(duration, count => Commit(table, count));
+    }
+
+    private static Sample Times(TimeSpan duration, Action<long> step)
+    {
+        List<double> times = [];
         long started = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(started) < duration)
         {
             long before = Stopwatch.GetTimestamp();
-            RandomAccess.Write(handle, page, fileOffset: times.Count * (long)page.Length);
-            Flush(handle);
+            step(times.Count + 1);
             times.Add(Stopwatch.GetElapsedTime(before).TotalMilliseconds);
         }
 
@@ -62,12 +79,19 @@ internal static partial class Disk
 
     private static double Commits(string file, Func<SqliteConnection, RawTable> create)
     {
-        using SqliteConnection connection = SqliteConnection.Open(file, SqliteAccess.ReadWriteCreate);
-        StoreSchema.Configure(connection, StoreSynchronous.Full);
+        using SqliteConnection connection = OpenStore(file);
         RawTable table = create(connection);
-        byte[] body = new byte[Runtime.Order.Bytes];
-        return Rate(count => table.Append(count, MessageId.New(), body));
+        return Rate(count => Commit(table, count));
     }
+
+    private static SqliteConnection OpenStore(string file)
+    {
+        SqliteConnection connection = SqliteConnection.Open(file, SqliteAccess.ReadWriteCreate);
+        StoreSchema.Configure(connection, StoreSynchronous.Full);
+        return connection;
+    }
+
+    private static void Commit(RawTable table, long seq) => table.Append(new RawMessage(Body) { Seq = seq });
 
     private static double Rate(Action<long> step)
     {

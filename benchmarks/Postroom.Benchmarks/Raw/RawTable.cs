@@ -5,71 +5,16 @@ namespace Postroom.Benchmarks.Raw;
 /// <summary>The statements of a table that a raw pipeline writes. Used by one thread.</summary>
 internal abstract class RawTable
 {
-    public abstract void Append(long seq, MessageId id, ReadOnlySpan<byte> body);
+    /// <summary>The number of the newest row when the table was opened; 0 for an empty one.</summary>
+    public virtual long LastSeq => 0;
+
+    public abstract void Append(RawMessage message);
 
     public abstract void Dispatch(long seq);
 
     public abstract void Acknowledge(long seq);
 
     protected static long Now => TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
-}
-
-/// <summary>The table of the store with all its columns and indexes, filled as for a message without a dedup key; without checksums and counts.</summary>
-internal sealed class StoreTable : RawTable
-{
-    private readonly SqliteStatement _append;
-    private readonly SqliteStatement _dispatch;
-    private readonly SqliteStatement _acknowledge;
-
-    public StoreTable(SqliteConnection connection)
-    {
-        _append = connection.Prepare("append", """
-            insert into messages(seq, id, queue, type, state, key_hash, created_at, attempt, failures, deaths, fence, hold, body_crc, row_crc, conversation, body)
-            values(?1, ?2, 1, 2, 0, ?3, ?4, 0, 0, 0, 0, 0, ?5, ?6, ?7, ?8)
-            """);
-        _dispatch = connection.Prepare("dispatch", "update messages set state = 1, attempt = 1, fence = ?2, row_crc = ?3 where seq = ?1 and state = 0");
-        _acknowledge = connection.Prepare("acknowledge", "update messages set state = 2, finished_at = ?2, row_crc = ?3 where seq = ?1 and state = 1");
-    }
-
-    /// <summary>Makes the store's own schema.</summary>
-    public static RawTable Create(SqliteConnection connection)
-    {
-        StoreSchema.Create(connection);
-        return new StoreTable(connection);
-    }
-
-    public override void Append(long seq, MessageId id, ReadOnlySpan<byte> body)
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        id.WriteBytes(bytes);
-        Span<char> conversation = stackalloc char[36];
-        _ = id.TryFormat(conversation, out int length);
-        _append.Bind(1, seq);
-        _append.BindBlob(2, bytes);
-        _append.Bind(3, (long)id.GetHashCode());
-        _append.Bind(4, Now);
-        _append.Bind(5, 0xC0FFEEL + seq);
-        _append.Bind(6, 0xBEEFL + seq);
-        _append.BindText(7, conversation[..length]);
-        _append.BindBlob(8, body);
-        _ = _append.Run();
-    }
-
-    public override void Dispatch(long seq)
-    {
-        _dispatch.Bind(1, seq);
-        _dispatch.Bind(2, (1L << 32) + seq);
-        _dispatch.Bind(3, 0xFACEL + seq);
-        _ = _dispatch.Run();
-    }
-
-    public override void Acknowledge(long seq)
-    {
-        _acknowledge.Bind(1, seq);
-        _acknowledge.Bind(2, Now);
-        _acknowledge.Bind(3, 0xFEEDL + seq);
-        _ = _acknowledge.Run();
-    }
 }
 
 /// <summary>What somebody would write who needs a queue in SQLite this afternoon: six columns, no index but the primary key.</summary>
@@ -94,11 +39,11 @@ internal sealed class SixColumnTable : RawTable
         return new SixColumnTable(connection);
     }
 
-    public override void Append(long seq, MessageId id, ReadOnlySpan<byte> body)
+    public override void Append(RawMessage message)
     {
-        _append.Bind(1, seq);
+        _append.Bind(1, message.Seq);
         _append.Bind(2, Now);
-        _append.BindBlob(3, body);
+        _append.BindBlob(3, message.Body);
         _ = _append.Run();
     }
 

@@ -2,20 +2,11 @@ using Postroom.Sqlite;
 
 namespace Postroom.Benchmarks.Raw;
 
-/// <summary>One message of a raw pipeline.</summary>
-internal sealed class RawMessage(MessageId id, byte[] body) : TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
-{
-    public MessageId Id { get; } = id;
-
-    public byte[] Body { get; } = body;
-
-    public long Seq { get; set; }
-}
-
 /// <summary>One thread that writes to SQLite: everything that waits goes into one transaction, and is told after its commit.</summary>
 internal sealed class RawWriter : IDisposable
 {
-    private const int CheckpointFrames = 4_096;
+    /// <summary>How long the log becomes before it is copied back, in pages: as the store has it.</summary>
+    public const int CheckpointFrames = 4_096;
 
     private readonly object _gate = new();
     private readonly SqliteConnection _connection;
@@ -30,10 +21,10 @@ internal sealed class RawWriter : IDisposable
     private long _acknowledged;
     private long _commits;
 
-    /// <summary>Opens a new file and starts the thread.</summary>
+    /// <summary>Opens the file and starts the thread.</summary>
     /// <param name="file">The file.</param>
     /// <param name="synchronous">What a commit survives.</param>
-    /// <param name="create">Makes the table.</param>
+    /// <param name="create">Makes or opens the table.</param>
     /// <param name="appended">Gets each message after its commit, on the writer's thread.</param>
     public RawWriter(string file, StoreSynchronous synchronous, Func<SqliteConnection, RawTable> create, Action<RawMessage> appended)
     {
@@ -41,6 +32,7 @@ internal sealed class RawWriter : IDisposable
         _connection = SqliteConnection.Open(file, SqliteAccess.ReadWriteCreate);
         StoreSchema.Configure(_connection, synchronous);
         _table = create(_connection);
+        _seq = _table.LastSeq;
         _begin = _connection.Prepare("begin", "begin immediate");
         _commit = _connection.Prepare("commit", "commit");
         _thread = new Thread(Loop) { Name = "raw-writer", IsBackground = true };
@@ -60,9 +52,8 @@ internal sealed class RawWriter : IDisposable
     public long Commits => Volatile.Read(ref _commits);
 
     /// <summary>Appends a message; completes after the commit.</summary>
-    public Task AppendAsync(byte[] body)
+    public Task AppendAsync(RawMessage message)
     {
-        RawMessage message = new(MessageId.New(), body);
         Add(Step.Append, message);
         return message.Task;
     }
@@ -70,8 +61,18 @@ internal sealed class RawWriter : IDisposable
     /// <summary>Writes that a worker has it, with the next commit.</summary>
     public void Dispatch(RawMessage message) => Add(Step.Dispatch, message);
 
-    /// <summary>Writes that it is done, with the next commit.</summary>
-    public void Acknowledge(RawMessage message) => Add(Step.Acknowledge, message);
+    /// <summary>Writes that it is done and appends what its handling made, in one commit, the next.</summary>
+    public void Acknowledge(RawMessage message, IReadOnlyList<RawMessage> staged)
+    {
+        lock (_gate)
+        {
+            Enqueue(Step.Acknowledge, message);
+            for (int i = 0; i < staged.Count; i++)
+            {
+                Enqueue(Step.Append, staged[i]);
+            }
+        }
+    }
 
     public void Dispose()
     {
@@ -91,11 +92,17 @@ internal sealed class RawWriter : IDisposable
     {
         lock (_gate)
         {
-            _waiting.Add((step, message));
-            if (_waiting.Count == 1)
-            {
-                Monitor.Pulse(_gate);
-            }
+            Enqueue(step, message);
+        }
+    }
+
+    /// <summary>Called with the gate held.</summary>
+    private void Enqueue(Step step, RawMessage message)
+    {
+        _waiting.Add((step, message));
+        if (_waiting.Count == 1)
+        {
+            Monitor.Pulse(_gate);
         }
     }
 
@@ -151,7 +158,7 @@ internal sealed class RawWriter : IDisposable
         {
             case Step.Append:
                 message.Seq = ++_seq;
-                _table.Append(message.Seq, message.Id, message.Body);
+                _table.Append(message);
                 return 0;
             case Step.Dispatch:
                 _table.Dispatch(message.Seq);

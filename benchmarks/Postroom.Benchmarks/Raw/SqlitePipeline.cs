@@ -4,26 +4,45 @@ using Postroom.Sqlite;
 
 namespace Postroom.Benchmarks.Raw;
 
-/// <summary>A queue in SQLite with nothing around it: one writer, publish waits for its commit, eight workers, dispatched and acknowledged are written too.</summary>
+/// <summary>How a raw pipeline is made.</summary>
+/// <param name="File">Its file.</param>
+/// <param name="Create">Makes or opens the table.</param>
+internal sealed record RawShape(string File, Func<SqliteConnection, RawTable> Create)
+{
+    public StoreSynchronous Synchronous { get; init; }
+
+    public int Workers { get; init; } = 8;
+
+    public int BodyBytes { get; init; } = OrderMaker.DefaultBytes;
+
+    /// <summary>How many messages the handling of each message makes; they are handled and acknowledged too.</summary>
+    public int Outputs { get; init; }
+}
+
+/// <summary>A queue in SQLite with nothing around it: one writer, publish waits for its commit, dispatched and acknowledged are written too.</summary>
 internal sealed class SqlitePipeline : IPipeline
 {
     private readonly Channel<RawMessage> _ready = Channel.CreateUnbounded<RawMessage>(new UnboundedChannelOptions { SingleWriter = true });
     private readonly RawWriter _writer;
+    private readonly RawShape _shape;
+    private readonly OrderMaker _orders;
     private readonly Counter _counter;
     private readonly Task[] _workers;
 
-    public SqlitePipeline(string file, StoreSynchronous synchronous, Func<SqliteConnection, RawTable> create, Counter counter, int workers = 8)
+    public SqlitePipeline(RawShape shape, Counter counter)
     {
+        _shape = shape;
         _counter = counter;
-        _writer = new RawWriter(file, synchronous, create, message => _ready.Writer.TryWrite(message));
-        _workers = [.. Enumerable.Range(0, workers).Select(_ => Task.Run(WorkAsync))];
+        _orders = new OrderMaker(shape.BodyBytes);
+        _writer = new RawWriter(shape.File, shape.Synchronous, shape.Create, message => _ready.Writer.TryWrite(message));
+        _workers = [.. Enumerable.Range(0, shape.Workers).Select(_ => Task.Run(WorkAsync))];
     }
 
-    public long Done => _writer.Acknowledged;
+    public long Done => _writer.Acknowledged / (1 + _shape.Outputs);
 
     public long Commits => _writer.Commits;
 
-    public ValueTask PublishAsync(long number) => new(_writer.AppendAsync(Order.Encode(Order.Make(number))));
+    public ValueTask PublishAsync(long number) => new(_writer.AppendAsync(new RawMessage(Order.Encode(_orders.Make(number)))));
 
     public async ValueTask DisposeAsync()
     {
@@ -39,9 +58,21 @@ internal sealed class SqlitePipeline : IPipeline
             while (_ready.Reader.TryRead(out RawMessage? message))
             {
                 _writer.Dispatch(message);
-                _counter.Count(Order.Decode(message.Body));
-                _writer.Acknowledge(message);
+                Order order = Order.Decode(message.Body);
+                _counter.Count(order);
+                _writer.Acknowledge(message, message.Parent is null ? OutputsOf(message, order) : []);
             }
         }
+    }
+
+    private RawMessage[] OutputsOf(RawMessage message, Order order)
+    {
+        RawMessage[] outputs = _shape.Outputs == 0 ? [] : new RawMessage[_shape.Outputs];
+        for (int i = 0; i < outputs.Length; i++)
+        {
+            outputs[i] = new RawMessage(Order.Encode(order)) { Parent = message.Id };
+        }
+
+        return outputs;
     }
 }

@@ -30,7 +30,7 @@ internal sealed class Counter
     {
         if (_milliseconds is not null)
         {
-            int place = (int)(order.Number - 1_000_000);
+            int place = (int)(order.Number - Order.FirstNumber);
             _milliseconds[place] = Stopwatch.GetElapsedTime(Volatile.Read(ref _publishedAt![place])).TotalMilliseconds;
         }
 

@@ -23,6 +23,8 @@ internal static class Load
     /// <summary>How many messages may be on their way where publishing itself does not wait.</summary>
     private const int Window = 8_192;
 
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
     /// <summary>Publishers that each wait for their message before they publish the next, until the time is over; then waits until all is done.</summary>
     public static async Task<Sample> SaturateAsync(IPipeline pipeline, int publishers, TimeSpan duration)
     {
@@ -31,7 +33,7 @@ internal static class Load
         StrongBox<long> sum = new();
         long[] published = await Task.WhenAll(Enumerable.Range(0, publishers).Select(publisher => Task.Run(() => PublishAsync(pipeline, publisher, publishers, end, sum))));
         long all = published.Sum();
-        await DoneAsync(pipeline, all);
+        await DoneAsync(pipeline, all, Patience);
         return meter.Stop(all, pipeline.Commits);
     }
 
@@ -58,7 +60,7 @@ internal static class Load
             CancellationToken.None,
             TaskCreationOptions.LongRunning,
             TaskScheduler.Default);
-        await DoneAsync(pipeline, messages);
+        await DoneAsync(pipeline, messages, Patience);
     }
 
     private static async Task<long> PublishAsync(IPipeline pipeline, int publisher, int publishers, long end, StrongBox<long> published)
@@ -82,15 +84,17 @@ internal static class Load
         return count;
     }
 
-    private static async Task DoneAsync(IPipeline pipeline, long all)
+    /// <summary>Waits until so many messages are done.</summary>
+    /// <exception cref="TimeoutException">They were not in time.</exception>
+    public static async Task DoneAsync(IPipeline pipeline, long all, TimeSpan limit)
     {
         long started = Stopwatch.GetTimestamp();
         while (pipeline.Done < all)
         {
             await Task.Delay(1);
-            if (Stopwatch.GetElapsedTime(started) > TimeSpan.FromMinutes(1))
+            if (Stopwatch.GetElapsedTime(started) > limit)
             {
-                throw new TimeoutException($"Only {pipeline.Done} of {all} messages are done after a minute.");
+                throw new TimeoutException($"Only {pipeline.Done} of {all} messages are done after {limit}.");
             }
         }
     }

@@ -1,55 +1,49 @@
-using Microsoft.Extensions.DependencyInjection;
 using Postroom.Configuration;
 using Postroom.Sqlite;
 using Postroom.Workers;
 
 namespace Postroom.Benchmarks.Runtime;
 
-/// <summary>How the runtime of a measure is composed.</summary>
-internal sealed record RuntimeShape
-{
-    /// <summary>The store's file; null for the memory store.</summary>
-    public string? File { get; init; }
-
-    public StoreSynchronous Synchronous { get; init; }
-
-    public int Workers { get; init; } = 8;
-
-    /// <summary>Whether the handler takes the payload as its type; otherwise the body stays bytes.</summary>
-    public bool Typed { get; init; } = true;
-
-    /// <summary>How many order keys the messages have; 0 gives each a conversation of its own.</summary>
-    public int Keys { get; init; }
-}
-
-/// <summary>The whole runtime: publish, store, worker pool, handler, settlement, journal; hooks off, metrics on.</summary>
+/// <summary>The whole runtime: publish, store, worker pool, handler, settlement, journal.</summary>
 internal sealed class RuntimePipeline : IPipeline
 {
-    private const string Queue = "orders";
-    private static readonly byte[] Body = Order.Encode(Order.Make(0));
+    private static readonly byte[] Body = Order.Encode(OrderMaker.Default.Make(0));
 
     private readonly MessageRuntime _runtime;
-    private readonly MetricsReader _metrics;
+    private readonly MetricsReader? _metrics;
     private readonly IMessageQueue _queue;
     private readonly RuntimeShape _shape;
+    private readonly OrderMaker _orders;
     private readonly PublishOptions[] _keys;
     private readonly PoolCounters _counters;
+    private readonly PoolCounters? _outputs;
+    private readonly IDispatchHook? _hook;
     private readonly long _commitsBefore;
 
-    private RuntimePipeline(MessageRuntime runtime, MetricsReader metrics, RuntimeShape shape)
+    private RuntimePipeline(MessageRuntime runtime, MetricsReader? metrics, RuntimeShape shape)
     {
         _runtime = runtime;
         _metrics = metrics;
         _shape = shape;
-        _queue = runtime.OpenQueue(Queue);
-        _counters = runtime.Workers.Pools.Single(pool => pool.Name == Queue).Counters;
+        _orders = new OrderMaker(shape.BodyBytes);
+        _queue = runtime.OpenQueue(OrderModule.Queue);
+        _counters = CountersOf(OrderModule.Queue);
+        _outputs = shape.Outputs > 0 ? CountersOf(OrderModule.OutputQueue) : null;
         _keys = [.. Enumerable.Range(0, shape.Keys).Select(key => new PublishOptions { OrderKey = $"customer-{key}" })];
+        _hook = shape.Hook?.Invoke();
+        if (_hook is not null)
+        {
+            _ = runtime.RegisterDispatchHook(_hook);
+        }
+
         _commitsBefore = AllCommits;
     }
 
-    public long Done => _counters.Processed;
+    public long Done => _outputs is null ? _counters.Processed : Math.Min(_counters.Processed, _outputs.Processed / _shape.Outputs);
 
     public long Commits => AllCommits - _commitsBefore;
+
+    public IJournal Journal => _runtime.Journal;
 
     private long AllCommits => (_runtime.Store as SqliteStore)?.Writer.Commits ?? 0;
 
@@ -63,7 +57,7 @@ internal sealed class RuntimePipeline : IPipeline
             settings.Add($"runtime.dataDirectory={Path.GetDirectoryName(file)}");
         }
 
-        MetricsReader metrics = new();
+        MetricsReader? metrics = shape.Metrics ? new MetricsReader() : null;
         MessageRuntime runtime = new(new RuntimeSetup { Configuration = new ConfigurationSources { Layers = { new CommandLineConfigurationLayer(settings) } } });
         runtime.RegisterModule(new OrderModule(shape, counter));
         await runtime.StartAsync();
@@ -74,7 +68,7 @@ internal sealed class RuntimePipeline : IPipeline
     {
         PublishOptions? options = _keys.Length == 0 ? null : _keys[number % _keys.Length];
         ValueTask<PublishResult> published = _shape.Typed
-            ? _runtime.Sender.PublishAsync(Queue, Order.Type, Order.Make(number), options, CancellationToken.None)
+            ? _runtime.Sender.PublishAsync(OrderModule.Queue, Order.Type, _orders.Make(number), options, CancellationToken.None)
             : _queue.PublishAsync(new QueueMessage(Order.Type, Body), options, CancellationToken.None);
         if (published.IsCompletedSuccessfully)
         {
@@ -90,46 +84,9 @@ internal sealed class RuntimePipeline : IPipeline
     public async ValueTask DisposeAsync()
     {
         await _runtime.DisposeAsync();
-        _metrics.Dispose();
+        _metrics?.Dispose();
+        (_hook as IDisposable)?.Dispose();
     }
 
-    private sealed class OrderModule(RuntimeShape shape, Counter counter) : IApplicationModule
-    {
-        public string Name => "orders";
-
-        public string Version => "1";
-
-        public void Configure(IApplicationBuilder app)
-        {
-            app.AddStore("sqlite", static (options, retention, redactor, clock, _) => new SqliteStore(options, retention, redactor, clock));
-            app.Services.AddSingleton(counter);
-            app.AddQueue(Queue).AddWorkers(Queue, workers => workers.Parallelism = shape.Workers);
-            if (shape.Typed)
-            {
-                app.AddHandler<Order, CountOrder>(Order.Type, OrderJson.Default.Order, Queue);
-            }
-            else
-            {
-                app.AddFallbackHandler<CountBytes>(Queue);
-            }
-        }
-    }
-
-    private sealed class CountOrder(Counter counter) : IMessageHandler<Order>
-    {
-        public ValueTask<HandlerResult> HandleAsync(Order message, HandlerContext context, CancellationToken cancellationToken)
-        {
-            counter.Count(message);
-            return new ValueTask<HandlerResult>(HandlerResult.Completed);
-        }
-    }
-
-    private sealed class CountBytes(Counter counter) : IFallbackHandler
-    {
-        public ValueTask<HandlerResult> HandleAsync(Envelope message, HandlerContext context, CancellationToken cancellationToken)
-        {
-            counter.Count();
-            return new ValueTask<HandlerResult>(HandlerResult.Completed);
-        }
-    }
+    private PoolCounters CountersOf(string pool) => _runtime.Workers.Pools.Single(candidate => candidate.Name == pool).Counters;
 }
