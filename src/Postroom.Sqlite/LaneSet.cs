@@ -69,14 +69,26 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
         return _lanes.TryGetValue(queue, out SqliteLane? lane) ? lane : _lanes.GetOrAdd(queue, static (name, set) => set.Make(name), this);
     }
 
-    /// <summary>Takes committed messages, on the writer's thread.</summary>
-    public void Admit(List<(Envelope Envelope, long Seq)> appended)
+    /// <summary>Tells of committed messages, before the end of the message that staged them, and makes them ready for <see cref="Admit"/>.</summary>
+    public OpenMessage[] Appended(List<(Envelope Envelope, long Seq)> appended)
     {
-        foreach ((Envelope envelope, long seq) in appended)
+        var messages = new OpenMessage[appended.Count];
+        for (int i = 0; i < messages.Length; i++)
         {
-            SqliteLane lane = Lane(envelope.Queue);
-            var message = new OpenMessage(envelope.Stamp(seq)) { RowDue = envelope.NotBefore?.ToUnixTimeMilliseconds() };
-            Report(message, null, MessageState.Pending, null);
+            (Envelope envelope, long seq) = appended[i];
+            messages[i] = new OpenMessage(envelope.Stamp(seq)) { RowDue = envelope.NotBefore?.ToUnixTimeMilliseconds() };
+            Report(messages[i], null, MessageState.Pending, null);
+        }
+
+        return messages;
+    }
+
+    /// <summary>Takes committed messages, on the writer's thread.</summary>
+    public void Admit(OpenMessage[] appended)
+    {
+        foreach (OpenMessage message in appended)
+        {
+            SqliteLane lane = Lane(message.Envelope.Queue);
             bool offered = !lane.Lane.Overflowed;
             bool taken = offered && Offer(lane, message, fromDisk: false) == Admission.Taken;
             if (!taken && IsDelayed(message))

@@ -133,6 +133,7 @@ internal static class JournalMoves
             Queue = message.Envelope.Queue,
             Type = message.Envelope.Type,
             Conversation = message.Envelope.Conversation,
+            StartsConversation = message.Envelope.StartsConversation,
             From = from,
             To = message.State,
             Attempt = message.Attempt,

@@ -22,6 +22,9 @@ public readonly record struct Transition
     /// <summary>Its conversation; null for none.</summary>
     public string? Conversation { get; init; }
 
+    /// <summary>Whether it begins its conversation, so that nothing of that is older.</summary>
+    internal bool StartsConversation { get; init; }
+
     /// <summary>The state it left; null for an append.</summary>
     public MessageState? From { get; init; }
 

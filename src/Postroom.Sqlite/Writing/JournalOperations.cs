@@ -239,7 +239,7 @@ internal sealed class ReplayOperation(LaneSet lanes, MessageId id, ReplayOptions
             lanes.Lane(message.Envelope.Queue).Lane.Resume(message.Envelope.OrderKey, id);
         }
 
-        lanes.Admit(_appended);
+        lanes.Admit(lanes.Appended(_appended));
         SetAnswer(_answer);
     }
 }

@@ -102,15 +102,13 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
 
     public override void Complete()
     {
+        OpenMessage[] appended = _appended is null ? [] : _lanes.Appended(_appended);
         foreach (SettleItem settlement in _settlements)
         {
             Apply(settlement);
         }
 
-        if (_appended is { } appended)
-        {
-            _lanes.Admit(appended);
-        }
+        _lanes.Admit(appended);
 
         SetAnswer(_results);
     }

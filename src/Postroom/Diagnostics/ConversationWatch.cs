@@ -4,7 +4,8 @@ namespace Postroom.Diagnostics;
 
 /// <summary>Reports a conversation as complete when no message of it is open any more. Works only while someone listens.</summary>
 /// <remarks>
-/// Every end of a message, whoever makes it, marks its conversation; a few checks at a time ask the store whether anything of it is still open.
+/// Every end of a message, whoever makes it, marks its conversation. Of one that was seen to begin, or to be complete, the open messages are counted;
+/// of others a few checks at a time ask the store whether anything is still open.
 /// A conversation has at most one check waiting, so many ends cost one. Beyond <see cref="Room"/> waiting checks pools lease nothing more until
 /// they are done. What ends without a pool may go beyond that, up to <see cref="Most"/>.
 /// </remarks>
@@ -20,6 +21,8 @@ internal sealed partial class ConversationWatch(IJournal journal, ITransitionFee
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Entry> _entries = new(StringComparer.Ordinal);
     private readonly Queue<Entry> _due = new();
+
+    private readonly OpenCounts _open = new(Most);
     private readonly RecentNames _reported = new(Room);
     private readonly CancellationTokenSource _closing = new();
     private IDisposable? _observing;
@@ -38,6 +41,7 @@ internal sealed partial class ConversationWatch(IJournal journal, ITransitionFee
                 lock (_gate)
                 {
                     _reported.Clear(); // what moved while nobody listened is not known
+                    _open.Clear();
                 }
 
                 _observing = feed.Observe(OnMove);
@@ -152,7 +156,7 @@ internal sealed partial class ConversationWatch(IJournal journal, ITransitionFee
         switch (move.To)
         {
             case MessageState.Pending when move.From is null or MessageState.Failed:
-                Opened(move.Conversation);
+                Opened(move.Conversation, begins: move is { From: null, StartsConversation: true });
                 break;
             case MessageState.Acked or MessageState.Failed:
                 Ended(move.Conversation, byAttempt: move.Kind is not (FailureKind.Discarded or FailureKind.Expired));
@@ -160,10 +164,11 @@ internal sealed partial class ConversationWatch(IJournal journal, ITransitionFee
         }
     }
 
-    private void Opened(string conversation)
+    private void Opened(string conversation, bool begins)
     {
         lock (_gate)
         {
+            _open.Opened(conversation, begins);
             _reported.Remove(conversation);
             if (_entries.TryGetValue(conversation, out Entry? entry))
             {
@@ -176,6 +181,7 @@ internal sealed partial class ConversationWatch(IJournal journal, ITransitionFee
     {
         lock (_gate)
         {
+            _open.Ended(conversation);
             if (_entries.Count >= Most && !_entries.ContainsKey(conversation))
             {
                 LogFull();
@@ -276,20 +282,35 @@ internal sealed partial class ConversationWatch(IJournal journal, ITransitionFee
 
     private async ValueTask CheckAsync(Entry entry)
     {
-        if (!await _reads.ReadAsync(token => HasOpenAsync(entry.Conversation, token), _closing.Token) && IsNews(entry))
+        bool? known = IsOpen(entry.Conversation);
+        bool hasOpen = known ?? await _reads.ReadAsync(token => HasOpenAsync(entry.Conversation, token), _closing.Token);
+        if (!hasOpen && IsNews(entry, learns: known is null))
         {
             await report(entry.Conversation);
         }
     }
 
+    private bool? IsOpen(string conversation)
+    {
+        lock (_gate)
+        {
+            return _open.IsOpen(conversation);
+        }
+    }
+
     /// <summary>Whether a conversation without open messages was not yet reported so.</summary>
-    private bool IsNews(Entry entry)
+    private bool IsNews(Entry entry, bool learns)
     {
         lock (_gate)
         {
             if (entry.Opened)
             {
                 return !entry.Ended; // What came meanwhile may have ended before the store was asked; then the next check tells.
+            }
+
+            if (learns)
+            {
+                _open.Learn(entry.Conversation); // The store found nothing open and nothing has come since.
             }
 
             // The end of another message may be seen only after the check that found it: that one has told.

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using Postroom.Workers;
@@ -24,22 +23,15 @@ internal sealed class HookCalls(ImmutableArray<HookRegistration> hooks, string?[
 internal sealed record HookRegistration(IDispatchHook Hook, HookFailurePolicy OnFailure, string Name);
 
 /// <summary>Calls dispatch hooks in order, each bounded in time, and keeps their faults away from the dispatch.</summary>
-internal sealed partial class HookDispatcher
+internal sealed class HookDispatcher
 {
-    private readonly TimeSpan _timeout;
-    private readonly RuntimeMetrics _metrics;
-    private readonly TimeProvider _clock;
-    private readonly ILogger _log;
-    private readonly ConcurrentDictionary<string, long> _lastLogged = new(StringComparer.Ordinal);
+    private readonly HookCaller _caller;
     private readonly Lock _registering = new();
     private ImmutableArray<HookRegistration> _hooks = [];
 
     public HookDispatcher(TimeSpan timeout, IJournal journal, ITransitionFeed feed, RuntimeMetrics metrics, TimeProvider clock, ILogger log)
     {
-        _timeout = timeout;
-        _metrics = metrics;
-        _clock = clock;
-        _log = log;
+        _caller = new HookCaller(timeout, metrics, clock, log);
         Conversations = new ConversationWatch(journal, feed, CompleteAsync, clock, log);
     }
 
@@ -87,15 +79,7 @@ internal sealed partial class HookDispatcher
                 continue;
             }
 
-            if (settlement is Settlement.Acknowledged)
-            {
-                await CallAsync(calls.Hooks[i], (hook, token) => hook.OnAcknowledgedAsync(id, token));
-            }
-            else
-            {
-                string error = ErrorOf(settlement);
-                await CallAsync(calls.Hooks[i], (hook, token) => hook.OnFailedAsync(id, error, token));
-            }
+            await (settlement is Settlement.Acknowledged ? _caller.TellAsync(calls.Hooks[i], HookCaller.Acknowledged, id) : _caller.TellAsync(calls.Hooks[i], HookCaller.Failed, id, ErrorOf(settlement)));
         }
 
         Conversations.Leave(calls.Conversation);
@@ -107,7 +91,7 @@ internal sealed partial class HookDispatcher
         ImmutableArray<HookRegistration> hooks = _hooks;
         for (int i = hooks.Length - 1; i >= 0; i--)
         {
-            await CallAsync(hooks[i], (hook, token) => hook.OnConversationCompleteAsync(conversation, token));
+            await _caller.TellAsync(hooks[i], HookCaller.Complete, conversation);
         }
     }
 
@@ -122,8 +106,7 @@ internal sealed partial class HookDispatcher
         string from = envelope.From?.ToString() ?? "";
         for (int i = 0; i < hooks.Length; i++)
         {
-            (string? id, Exception? error) = await CallAsync(
-                hooks[i], (hook, token) => hook.OnIntentAsync(conversation, from, toId, envelope.Type, envelope.Body, token));
+            (string? id, Exception? error) = await _caller.AskAsync(hooks[i], new HookIntent(conversation, from, toId, envelope.Type, envelope.Body));
             if (error is not null && hooks[i].OnFailure == HookFailurePolicy.FailAttempt)
             {
                 HookRefusedException refused = new(hooks[i].Name, error);
@@ -139,7 +122,7 @@ internal sealed partial class HookDispatcher
         {
             if (ids[i] is { } id)
             {
-                await CallAsync(hooks[i], (hook, token) => hook.OnDispatchedAsync(id, token));
+                await _caller.TellAsync(hooks[i], HookCaller.Dispatched, id);
             }
         }
 
@@ -162,7 +145,7 @@ internal sealed partial class HookDispatcher
         {
             if (ids.Span[i] is { } id)
             {
-                await CallAsync(hooks[i], (hook, token) => hook.OnFailedAsync(id, error, token));
+                await _caller.TellAsync(hooks[i], HookCaller.Failed, id, error);
             }
         }
     }
@@ -177,40 +160,6 @@ internal sealed partial class HookDispatcher
             _ => "cancelled",
         };
     }
-
-    private async ValueTask CallAsync(HookRegistration registration, Func<IDispatchHook, CancellationToken, ValueTask> call)
-    {
-        await CallAsync<object?>(registration, async (hook, token) =>
-        {
-            await call(hook, token);
-            return null;
-        });
-    }
-
-    private async ValueTask<(T? Result, Exception? Error)> CallAsync<T>(HookRegistration registration, Func<IDispatchHook, CancellationToken, ValueTask<T>> call)
-    {
-        using CancellationTokenSource limit = new(_timeout, _clock);
-        try
-        {
-            ValueTask<T> running = call(registration.Hook, limit.Token);
-            return (running.IsCompletedSuccessfully ? running.Result : await running.AsTask().WaitAsync(_timeout, _clock), null);
-        }
-        catch (Exception e)
-        {
-            _metrics.HookError(registration.Name);
-            long now = _clock.GetTimestamp();
-            long last = _lastLogged.GetOrAdd(registration.Name, long.MinValue);
-            if ((last == long.MinValue || _clock.GetElapsedTime(last, now) >= TimeSpan.FromMinutes(1)) && _lastLogged.TryUpdate(registration.Name, now, last))
-            {
-                LogHook(e, registration.Name, _timeout.TotalSeconds);
-            }
-
-            return (default, e);
-        }
-    }
-
-    [LoggerMessage(610, LogLevel.Warning, "Dispatch hook {Hook} threw or took longer than {Seconds} s (hooks.timeout); dispatch goes on. This is logged once a minute.")]
-    private partial void LogHook(Exception exception, string hook, double seconds);
 
     private sealed class Registration(HookDispatcher dispatcher, HookRegistration registration) : IDisposable
     {

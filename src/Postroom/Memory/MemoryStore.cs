@@ -341,6 +341,7 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
         message = new OpenMessage(envelope.Stamp(++_seq));
         _index.Add(message);
         Lane(envelope.Queue).Count(null, MessageState.Pending);
+        Report(message, null, null, null); // before the end of the message that staged it
         return new AppendResult(envelope.Id, Duplicate: false);
     }
 
@@ -357,11 +358,7 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
         }
     }
 
-    private void Admit(OpenMessage message)
-    {
-        Report(message, null, null, null);
-        Lane(message.Envelope.Queue).Lane.Admit(message);
-    }
+    private void Admit(OpenMessage message) => Lane(message.Envelope.Queue).Lane.Admit(message);
 
     private void Settle(MessageLease lease, Settlement settlement, IReadOnlyList<Envelope> staged)
     {

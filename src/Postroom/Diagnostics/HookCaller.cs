@@ -1,0 +1,127 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+
+namespace Postroom.Diagnostics;
+
+/// <summary>What a hook is told before an attempt.</summary>
+internal readonly record struct HookIntent(string Conversation, string From, string To, string Type, ReadOnlyMemory<byte> Payload);
+
+/// <summary>Calls one hook at a time, bounded in time; what it throws is logged once a minute and counted.</summary>
+/// <remarks>A hook that answers at once costs no timer: its time begins to be watched when it does not.</remarks>
+internal sealed partial class HookCaller(TimeSpan timeout, RuntimeMetrics metrics, TimeProvider clock, ILogger log)
+{
+    public static readonly Tell Dispatched = static (hook, about, _, token) => hook.OnDispatchedAsync(about, token);
+    public static readonly Tell Acknowledged = static (hook, about, _, token) => hook.OnAcknowledgedAsync(about, token);
+    public static readonly Tell Failed = static (hook, about, error, token) => hook.OnFailedAsync(about, error!, token);
+    public static readonly Tell Complete = static (hook, about, _, token) => hook.OnConversationCompleteAsync(about, token);
+
+    private readonly ConcurrentDictionary<string, long> _lastLogged = new(StringComparer.Ordinal);
+    private CancellationTokenSource? _spare;
+
+    /// <summary>One of the calls that answer nothing.</summary>
+    public delegate ValueTask Tell(IDispatchHook hook, string about, string? error, CancellationToken cancellationToken);
+
+    /// <summary>Tells a hook something; never throws.</summary>
+    public ValueTask TellAsync(HookRegistration registration, Tell tell, string about, string? error = null)
+    {
+        CancellationTokenSource limit = Rent();
+        ValueTask told;
+        try
+        {
+            told = tell(registration.Hook, about, error, limit.Token);
+        }
+        catch (Exception e)
+        {
+            told = ValueTask.FromException(e);
+        }
+
+        if (!told.IsCompletedSuccessfully)
+        {
+            return FinishAsync(registration, told, limit);
+        }
+
+        Return(limit);
+        return default;
+    }
+
+    /// <summary>Asks a hook for its entry id; what it throws is the answer.</summary>
+    public ValueTask<(string? Id, Exception? Error)> AskAsync(HookRegistration registration, in HookIntent intent)
+    {
+        CancellationTokenSource limit = Rent();
+        ValueTask<string> asked;
+        try
+        {
+            asked = registration.Hook.OnIntentAsync(intent.Conversation, intent.From, intent.To, intent.Type, intent.Payload, limit.Token);
+        }
+        catch (Exception e)
+        {
+            asked = ValueTask.FromException<string>(e);
+        }
+
+        if (!asked.IsCompletedSuccessfully)
+        {
+            return FinishAsync(registration, asked, limit);
+        }
+
+        Return(limit);
+        return new ValueTask<(string?, Exception?)>((asked.Result, null));
+    }
+
+    private async ValueTask FinishAsync(HookRegistration registration, ValueTask told, CancellationTokenSource limit)
+    {
+        using (limit)
+        {
+            try
+            {
+                limit.CancelAfter(timeout);
+                await told.AsTask().WaitAsync(timeout, clock);
+            }
+            catch (Exception e)
+            {
+                Fault(registration, e);
+            }
+        }
+    }
+
+    private async ValueTask<(string? Id, Exception? Error)> FinishAsync(HookRegistration registration, ValueTask<string> asked, CancellationTokenSource limit)
+    {
+        using (limit)
+        {
+            try
+            {
+                limit.CancelAfter(timeout);
+                return (await asked.AsTask().WaitAsync(timeout, clock), null);
+            }
+            catch (Exception e)
+            {
+                Fault(registration, e);
+                return (null, e);
+            }
+        }
+    }
+
+    private CancellationTokenSource Rent() => Interlocked.Exchange(ref _spare, null) ?? new CancellationTokenSource(Timeout.InfiniteTimeSpan, clock);
+
+    /// <summary>Keeps a source for the next call, unless somebody cancelled it.</summary>
+    private void Return(CancellationTokenSource limit)
+    {
+        if (!limit.TryReset() || Interlocked.CompareExchange(ref _spare, limit, null) is not null)
+        {
+            limit.Dispose();
+        }
+    }
+
+    private void Fault(HookRegistration registration, Exception e)
+    {
+        metrics.HookError(registration.Name);
+        long now = clock.GetTimestamp();
+        long last = _lastLogged.GetOrAdd(registration.Name, long.MinValue);
+        if ((last == long.MinValue || clock.GetElapsedTime(last, now) >= TimeSpan.FromMinutes(1)) && _lastLogged.TryUpdate(registration.Name, now, last))
+        {
+            LogHook(e, registration.Name, timeout.TotalSeconds);
+        }
+    }
+
+    [LoggerMessage(610, LogLevel.Warning, "Dispatch hook {Hook} threw or took longer than {Seconds} s (hooks.timeout); dispatch goes on. This is logged once a minute.")]
+    private partial void LogHook(Exception exception, string hook, double seconds);
+}
