@@ -11,6 +11,7 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
 {
     private readonly ILoggerFactory _loggers;
     private string? _announced;
+    private bool _saysStopped;
 
     private HostedRuntime(MessageRuntime runtime, ILoggerFactory loggers, LineLoggerProvider? log)
     {
@@ -91,13 +92,14 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
     }
 
     /// <summary>Composes and starts inside a program of its own.</summary>
-    public static async Task<HostedRuntime> StartAsync(HostArguments arguments, Action<IApplicationBuilder>? configure, CancellationToken cancellationToken)
+    public static async Task<HostedRuntime> StartAsync(HostArguments arguments, Action<IApplicationBuilder>? configure, TextWriter output, CancellationToken cancellationToken)
     {
-        HostedRuntime host = Create(arguments, configure, standalone: false, Console.Out);
+        HostedRuntime host = Create(arguments, configure, standalone: false, output);
         try
         {
             await host.StartAsync(cancellationToken);
             LogStarted(host._loggers.CreateLogger<PostOffice>(), host.ChatLink ?? "none", host.DataPlace);
+            host._saysStopped = true;
             return host;
         }
         catch
@@ -112,7 +114,17 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        await Runtime.StartAsync(cancellationToken);
+        try
+        {
+            await Runtime.StartAsync(cancellationToken);
+        }
+        catch (InvalidOperationException e) when (e.InnerException is IOException && InUse() is { } owner)
+        {
+            // Most likely it is that runtime that has the address, and a second one was not meant.
+            string? url = await LiveAddress.ReadAsync(Runtime.Configuration.Current, cancellationToken);
+            throw new StoreOpenException(StoreOpenFailure.InUse, url is null ? owner.Message : $"{owner.Message} It answers at {url}; another one beside it needs a server.urls of its own as well.", e);
+        }
+
         if (Log is not null)
         {
             LoggingOptions logging = Runtime.Configuration.Current.Get<LoggingOptions>("logging");
@@ -135,11 +147,30 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
         }
 
         await Runtime.DisposeAsync();
+        if (_saysStopped && !Runtime.Failure.IsCompleted)
+        {
+            LogStopped(_loggers.CreateLogger<PostOffice>(), StopText);
+        }
+
         _loggers.Dispose();
+        Log?.Dispose(); // writes what waits, the last line included
     }
+
+    /// <summary>How the stop went, for people.</summary>
+    public string StopText => Runtime.AbandonedWork ? "Stopped; some work did not end in time and is handled again after the next start." : "Stopped in order; nothing is in work.";
 
     [LoggerMessage(5000, LogLevel.Information, "Started. Web chat: {Chat}. Data: {Data}.")]
     private static partial void LogStarted(ILogger log, string chat, string data);
+
+    [LoggerMessage(5001, LogLevel.Information, "{Text}")]
+    private static partial void LogStopped(ILogger log, string text);
+
+    /// <summary>Who runs on the configured store; null for nobody.</summary>
+    private StoreInUseException? InUse()
+    {
+        StoreOptions store = Runtime.Configuration.Current.Get<StoreOptions>("store");
+        return store.Kind == "sqlite" && OwnerLock.IsHeld(store.Path) ? new StoreInUseException(store.Path, OwnerLock.ReadOwner(store.Path)) : null;
+    }
 
     private static bool FileExists(ConfigurationSources sources)
     {

@@ -41,6 +41,9 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
 
     public TimeProvider Clock => clock;
 
+    /// <summary>Called when a lane is made and not yet added, for tests that let something happen in between.</summary>
+    internal Action? Made { get; set; }
+
     public IEnumerable<SqliteLane> All => _lanes.Values;
 
     public bool HasMarks => _marked.Count > 0;
@@ -59,6 +62,7 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
         if (_started)
         {
             Lane(queue).Lane.SetRules(rules);
+            Suspects?.RulesChanged(queue);
         }
     }
 
@@ -66,7 +70,7 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
 
     public SqliteLane Lane(string queue)
     {
-        return _lanes.TryGetValue(queue, out SqliteLane? lane) ? lane : _lanes.GetOrAdd(queue, static (name, set) => set.Make(name), this);
+        return _lanes.TryGetValue(queue, out SqliteLane? lane) ? lane : Add(queue);
     }
 
     /// <summary>Tells of committed messages, before the end of the message that staged them, and makes them ready for <see cref="Admit"/>.</summary>
@@ -241,6 +245,23 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
     }
 
     private bool IsDelayed(OpenMessage message) => (message.DueAt ?? message.Envelope.NotBefore) > clock.GetUtcNow();
+
+    private SqliteLane Add(string queue)
+    {
+        SqliteLane made = Make(queue);
+        Made?.Invoke();
+        SqliteLane lane = _lanes.GetOrAdd(queue, made);
+        if (lane != made)
+        {
+            made.Dispose();
+        }
+        else if (lane.Lane.Overflowed)
+        {
+            AskForRefill(lane); // A release between its making and its adding has not seen it.
+        }
+
+        return lane;
+    }
 
     private SqliteLane Make(string queue)
     {

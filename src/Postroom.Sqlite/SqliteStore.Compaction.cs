@@ -5,10 +5,48 @@ public sealed partial class SqliteStore
 {
     private const int CountSlice = 50_000;
 
+    // Longer than any read: who still sees a removed row of a type also finds the type's name.
+    private static readonly TimeSpan UnusedFor = TimeSpan.FromMinutes(5);
+
+    private readonly SemaphoreSlim _compacting = new(1, 1);
+    private IReadOnlyList<long> _unusedTypes = [];
+    private long _unusedSince;
+
     /// <inheritdoc/>
     public async ValueTask<long> CompactAsync(JournalRetention retention, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(retention);
+        await _compacting.WaitAsync(cancellationToken);
+        try
+        {
+            await ForgetTypesAsync(cancellationToken);
+            long removed = await RemoveOldAsync(retention, cancellationToken);
+            (_unusedTypes, _unusedSince) = (await HandOverAsync(new DelegateOperation<IReadOnlyList<long>>(UnusedTypes.Find), cancellationToken), _clock.GetTimestamp());
+            return removed;
+        }
+        finally
+        {
+            _compacting.Release();
+        }
+    }
+
+    /// <summary>Forgets types that have had no message since the last compaction: their words come from outside, and nothing else would remove them.</summary>
+    private async ValueTask ForgetTypesAsync(CancellationToken cancellationToken)
+    {
+        if (_clock.GetElapsedTime(_unusedSince) < UnusedFor)
+        {
+            return;
+        }
+
+        foreach (long[] types in _unusedTypes.Chunk(ForgetTypesOperation.Most))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            _ = await HandOverAsync(new ForgetTypesOperation(_names, _totals, types), cancellationToken);
+        }
+    }
+
+    private async ValueTask<long> RemoveOldAsync(JournalRetention retention, CancellationToken cancellationToken)
+    {
         long removed = 0;
         long place = 0;
         CompactOperation.Batch batch;

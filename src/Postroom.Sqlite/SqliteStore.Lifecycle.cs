@@ -58,6 +58,7 @@ public sealed partial class SqliteStore
         await CloseAsync(CancellationToken.None);
         _writer?.Dispose();
         _closing.Dispose();
+        _compacting.Dispose();
     }
 
     private async ValueTask TakeLockAsync(StoreOpening opening, CancellationToken cancellationToken)
@@ -123,11 +124,7 @@ public sealed partial class SqliteStore
         }
         catch (Exception failure)
         {
-            if (_writer is null)
-            {
-                session.Dispose();
-            }
-
+            Abandon(session);
             _inFlight?.Dispose();
             opened.Mark.Dispose();
             throw failure switch
@@ -137,6 +134,26 @@ public sealed partial class SqliteStore
                 _ => failure,
             };
         }
+    }
+
+    /// <summary>Lets go of what a failed opening made, before the lock is given back. The writer has its thread only at the very end of an opening.</summary>
+    private void Abandon(WriteSession session)
+    {
+        _lanes.Suspects?.Dispose();
+        _lanes.Writer = null;
+        if (_writer is { } writer)
+        {
+            writer.CloseAsync().GetAwaiter().GetResult();
+            writer.Dispose();
+            _writer = null;
+        }
+        else
+        {
+            session.Dispose();
+        }
+
+        _readers?.Dispose();
+        _readers = null;
     }
 
     private void StartLanes(WriteSession session, Recoverer recoverer)

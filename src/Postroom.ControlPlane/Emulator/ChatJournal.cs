@@ -87,7 +87,37 @@ internal sealed class ChatJournal(
             }
         }
 
+        foreach ((long seq, MessageId id) in await LateAsync(contact, after, cancellationToken))
+        {
+            missed[seq] = id;
+        }
+
+        while (missed.Count > MostReplayed)
+        {
+            missed.RemoveAt(0);
+        }
+
         return missed;
+    }
+
+    /// <summary>Answers before a position that were shown after it. A position that is no answer was given for what waited then, and nothing before it is missed.</summary>
+    private async ValueTask<IReadOnlyList<(long Seq, MessageId Id)>> LateAsync(string? contact, long after, CancellationToken cancellationToken)
+    {
+        return published.Find(after) is not null || await IsAnswerAsync(contact, after, cancellationToken) ? published.ShownLate(after, contact) : [];
+    }
+
+    private async ValueTask<bool> IsAnswerAsync(string? contact, long seq, CancellationToken cancellationToken)
+    {
+        foreach (string name in communicators.Keys)
+        {
+            JournalQuery first = AnswersOf(name, contact) with { Ascending = true, Cursor = seq - 1, Limit = 1 };
+            if (seq > 0 && (await runtime.Journal.QueryAsync(first, cancellationToken)).Items is [var found] && found.Envelope.Seq == seq)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private IAsyncEnumerable<JournalEntry> AnswersAsync(string name, string? contact, long after, CancellationToken cancellationToken)

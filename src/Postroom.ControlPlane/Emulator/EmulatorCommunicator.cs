@@ -38,10 +38,11 @@ internal sealed class EmulatorCommunicator : Communicator, ISignals
     public override ValueTask<DeliveryReceipt> SendAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
     {
         long seq = context.Envelope.Seq;
-        _published.Add(seq, context.MessageId);
+        string contact = ContactOf(context.Recipient);
+        _published.Add(seq, context.MessageId, contact);
 
         // A repeat carries the same id, by which the page knows it: showing twice is harmless.
-        _hub.Publish(ContactOf(context.Recipient), ChatEvents.Message(seq, message));
+        _hub.Publish(contact, ChatEvents.Message(seq, message));
         int left = message.Attachments.Count - (ChatEvents.FileOf(message) is null ? 0 : 1);
         return new ValueTask<DeliveryReceipt>(new DeliveryReceipt
         {

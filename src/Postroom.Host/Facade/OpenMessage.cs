@@ -1,8 +1,11 @@
 namespace Postroom.Host;
 
 /// <summary>The one message a <see cref="PostOffice"/> has open: received and not yet acknowledged.</summary>
-internal sealed class OpenMessage(IMessageQueue queue)
+internal sealed class OpenMessage(IMessageQueue queue, TimeProvider clock)
 {
+    /// <summary>How an acknowledgement is asked for again while the store cannot write (ST-10).</summary>
+    private static readonly Backoff Again = new(TimeSpan.FromMilliseconds(50), 2, TimeSpan.FromSeconds(5), 0.2);
+
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly CancellationTokenSource _closing = new();
     private IAsyncEnumerator<Delivery>? _deliveries;
@@ -11,30 +14,38 @@ internal sealed class OpenMessage(IMessageQueue queue)
     private MessageHandler? _router;
 
     /// <summary>Acknowledges the open message and waits for the next; null when the time is over.</summary>
+    /// <exception cref="StoreUnavailableException">The store could not take the acknowledgement within the time; the message is still open.</exception>
     public async Task<Message?> NextAsync(TimeSpan? timeout, Action check, CancellationToken cancellationToken)
     {
         await EnterAsync();
         try
         {
+            long begun = clock.GetTimestamp();
             if (_deliveries is null)
             {
                 check();
             }
 
-            await AcknowledgeAsync([], cancellationToken);
+            if (_open is not null)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                await AcknowledgeUntilStoredAsync(timeout, cancellationToken);
+            }
+
             _deliveries ??= queue.ConsumeAsync(1, _closing.Token).GetAsyncEnumerator(_closing.Token);
             _next ??= _deliveries.MoveNextAsync().AsTask();
             try
             {
                 // A wait that is given up goes on in the background and serves the next call, so no message is skipped.
-                if (!await _next.WaitAsync(timeout ?? Timeout.InfiniteTimeSpan, cancellationToken))
+                if (!await EndsWithinAsync(_next, Left(timeout, begun), cancellationToken))
+                {
+                    return null;
+                }
+
+                if (!await _next)
                 {
                     throw new ObjectDisposedException(nameof(PostOffice), "The PostOffice is disposed; nothing is received any more.");
                 }
-            }
-            catch (TimeoutException) when (!_next.IsCompleted)
-            {
-                return null;
             }
             catch when (_next.IsFaulted)
             {
@@ -61,6 +72,23 @@ internal sealed class OpenMessage(IMessageQueue queue)
         try
         {
             return IsOpen(message) && await AcknowledgeAsync([], cancellationToken);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Acknowledges a message, unless it was settled before, and asks again while the store cannot write; the token ends that, not a first try.</summary>
+    public async Task CompleteAsync(Message message, CancellationToken stopping)
+    {
+        await EnterAsync();
+        try
+        {
+            if (IsOpen(message))
+            {
+                await AcknowledgeUntilStoredAsync(null, stopping);
+            }
         }
         finally
         {
@@ -215,6 +243,60 @@ internal sealed class OpenMessage(IMessageQueue queue)
         bool kept = await queue.AckAsync(open, staged, cancellationToken);
         _open = null;
         return kept;
+    }
+
+    /// <summary>
+    /// Acknowledges the open message; while the store cannot write it is asked again, until it has stored it, the lease is lost, the time is
+    /// over, or the receiving ends.
+    /// </summary>
+    private async Task AcknowledgeUntilStoredAsync(TimeSpan? timeout, CancellationToken cancellationToken)
+    {
+        long begun = clock.GetTimestamp();
+        for (int refusals = 1; ; refusals++)
+        {
+            try
+            {
+                await AcknowledgeAsync([], CancellationToken.None);
+                return;
+            }
+            catch (StoreUnavailableException) when (Left(timeout, begun) != TimeSpan.Zero)
+            {
+                TimeSpan wait = Again.After(refusals, Chance.Next());
+                using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _closing.Token);
+                await Task.Delay(Left(timeout, begun) is { } left && left < wait ? left : wait, clock, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                cancellationToken.ThrowIfCancellationRequested();
+                if (_closing.IsCancellationRequested)
+                {
+                    throw;
+                }
+            }
+        }
+    }
+
+    /// <summary>What is left of a time; null for ever.</summary>
+    private TimeSpan? Left(TimeSpan? timeout, long begun)
+    {
+        if (timeout is not { } limit)
+        {
+            return null;
+        }
+
+        TimeSpan elapsed = clock.GetElapsedTime(begun);
+        return limit > elapsed ? limit - elapsed : TimeSpan.Zero;
+    }
+
+    /// <summary>Whether a wait for a message is over in time; one that came at that very moment is not left behind.</summary>
+    private async Task<bool> EndsWithinAsync(Task<bool> next, TimeSpan? left, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await next.WaitAsync(left ?? Timeout.InfiniteTimeSpan, clock, cancellationToken);
+            return true;
+        }
+        catch (TimeoutException) when (!next.IsFaulted)
+        {
+            return next.IsCompleted;
+        }
     }
 
     private async Task<bool> GiveBackAsync(TimeSpan? delay, CancellationToken cancellationToken)

@@ -31,7 +31,7 @@ public sealed class PostOffice : IAsyncDisposable
     private PostOffice(HostedRuntime host)
     {
         _host = host;
-        _open = new OpenMessage(host.Runtime.OpenQueue("in"));
+        _open = new OpenMessage(host.Runtime.OpenQueue("in"), TimeProvider.System);
         _ = host.Runtime.Failure.ContinueWith(_ => EndProcessAsync(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
         _signals = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal), PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal)];
     }
@@ -46,10 +46,17 @@ public sealed class PostOffice : IAsyncDisposable
     public IReadOnlyList<string> Addresses => _host.Addresses;
 
     /// <summary>Starts configuration, store with recovery, lanes, communicators, sources and HTTP. It starts no router.</summary>
+    /// <remarks>
+    /// A program that does not catch a refused start (invalid settings, a store in use or damaged, an address in use) ends with the message
+    /// alone on standard error, and with the exit code that the command line has for it: 3, 4 or 1.
+    /// </remarks>
     /// <param name="args">The command line: <c>--config</c>, <c>--set</c> and the like; null for none.</param>
     /// <param name="configure">Registers what the program adds; null for nothing.</param>
     /// <param name="cancellationToken">Ends the start.</param>
     /// <returns>The running instance; the same one when it is called again.</returns>
+    /// <exception cref="Configuration.ConfigurationException">The configuration or composition cannot be used; every problem is listed.</exception>
+    /// <exception cref="StoreOpenException">The store cannot be opened; also when another process runs on it.</exception>
+    /// <exception cref="InvalidOperationException">The addresses of <c>server.urls</c> cannot be opened.</exception>
     /// <exception cref="ArgumentException">
     /// The first word is a command of the command line, such as <c>status</c>: a second runtime beside the first is not what was meant. Other words are the program's own.
     /// </exception>
@@ -57,13 +64,20 @@ public sealed class PostOffice : IAsyncDisposable
     {
         if (args is [{ } word, ..] && PostroomCommand.IsCommand(word))
         {
-            throw new ArgumentException($"'{word}' is a command of the command line, and this program would start one more runtime. Run 'postroom {word}' in this folder; in a clone of the repository that is './postroom {word}'.");
+            ArgumentException refused = new($"'{word}' is a command of the command line, and this program would start one more runtime. Run 'postroom {word}' in this folder; in a clone of the repository that is './postroom {word}'.");
+            UncaughtStart.Note(refused, ExitCodes.Usage);
+            throw refused;
         }
 
         await Turn.WaitAsync(cancellationToken);
         try
         {
-            return _running ??= new PostOffice(await HostedRuntime.StartAsync(HostArguments.Parse(args ?? []), configure, cancellationToken));
+            return _running ??= new PostOffice(await HostedRuntime.StartAsync(HostArguments.Parse(args ?? []), configure, Console.Out, cancellationToken));
+        }
+        catch (Exception refused)
+        {
+            UncaughtStart.Note(refused);
+            throw;
         }
         finally
         {
@@ -84,7 +98,10 @@ public sealed class PostOffice : IAsyncDisposable
     /// <exception cref="TimeoutException">Nothing came in time, or nothing is due and <paramref name="block"/> is false.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The time-out is negative.</exception>
     /// <exception cref="InvalidOperationException">Another receive is under way.</exception>
-    /// <exception cref="StoreUnavailableException">The store cannot write now, or never again: see <see cref="MessageRuntime.Failure"/>.</exception>
+    /// <exception cref="StoreUnavailableException">
+    /// The store could not take the acknowledgement of the message before within the time-out, and it is still open; or it cannot go on: see
+    /// <see cref="MessageRuntime.Failure"/>.
+    /// </exception>
     public async Task<Message> ReceiveAsync(bool block = true, TimeSpan? timeout = null, CancellationToken cancellationToken = default)
     {
         return await TryReceiveAsync(block, timeout, cancellationToken)
@@ -117,6 +134,7 @@ public sealed class PostOffice : IAsyncDisposable
     /// <remarks>
     /// A loop that is left over a message, by an exception or by <c>break</c>, gives it back as <see cref="NackAsync"/> does, unless it was
     /// answered or acknowledged in the loop: nobody can tell an exception from a break there. After SIGTERM or SIGINT that is no failed attempt.
+    /// While the store cannot write, a full disk for example, the loop waits for the acknowledgement to be stored.
     /// </remarks>
     public async IAsyncEnumerable<Message> ReceiveAllAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
@@ -149,11 +167,11 @@ public sealed class PostOffice : IAsyncDisposable
 
             try
             {
-                await _open.AckAsync(message, CancellationToken.None);
+                await _open.CompleteAsync(message, either.Token);
             }
-            catch (StoreUnavailableException e) when (IsEnd(e))
+            catch (Exception e) when (IsEnd(e))
             {
-                yield break;
+                yield break; // The message stays open, and the end of the program settles it.
             }
         }
     }

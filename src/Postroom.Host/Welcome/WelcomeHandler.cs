@@ -7,6 +7,22 @@ internal sealed class WelcomeHandler : IMessageHandler<IncomingMessage>
 {
     private const int MaxEcho = 2_000;
 
+    private readonly TextWriter _terminal;
+    private readonly Action _crash;
+
+    public WelcomeHandler()
+        : this(Console.Error, KillProcess)
+    {
+    }
+
+    /// <param name="terminal">Where a crash is announced; written at once, because nothing is written later.</param>
+    /// <param name="crash">Ends the process.</param>
+    internal WelcomeHandler(TextWriter terminal, Action crash)
+    {
+        _terminal = terminal;
+        _crash = crash;
+    }
+
     public ValueTask<HandlerResult> HandleAsync(IncomingMessage message, HandlerContext context, CancellationToken cancellationToken)
     {
         string text = message.Text.Trim();
@@ -18,12 +34,8 @@ internal sealed class WelcomeHandler : IMessageHandler<IncomingMessage>
                 context.Reply("I echo what you write, and name files and contact cards. /fail makes a message fail; /crash ends the process while I handle it: start it again and see.");
                 return new ValueTask<HandlerResult>(HandlerResult.Completed);
             case "/crash" when context.Attempt == 1:
-                // A crash as an operator knows it: nothing is flushed, nothing is told.
-                using (System.Diagnostics.Process self = System.Diagnostics.Process.GetCurrentProcess())
-                {
-                    self.Kill();
-                }
-
+                _terminal.WriteLine($"  /crash: this process kills itself now, while it handles message {context.Envelope.Id}. Start it again: the message is handled once more.");
+                _crash();
                 break;
             case "/crash":
                 context.Reply($"The process died while attempt 1 of this message ran. This is attempt {context.Attempt}, and you get this answer once.");
@@ -32,6 +44,13 @@ internal sealed class WelcomeHandler : IMessageHandler<IncomingMessage>
 
         context.Reply(Answer(message, context.Envelope.Type, text));
         return new ValueTask<HandlerResult>(HandlerResult.Completed);
+    }
+
+    /// <summary>A crash as an operator knows it: nothing is flushed, and nothing is stored.</summary>
+    private static void KillProcess()
+    {
+        using System.Diagnostics.Process self = System.Diagnostics.Process.GetCurrentProcess();
+        self.Kill();
     }
 
     private static string Answer(IncomingMessage message, string type, string text)

@@ -3,7 +3,10 @@ using Postroom.Storage;
 namespace Postroom.Sqlite;
 
 /// <summary>Lets messages that were in work when the process died twice run alone, one after the other, so that an innocent neighbour is not charged.</summary>
-/// <remarks>A suspect that lives for five seconds is cleared; a queue that takes none holds the others back for thirty at most.</remarks>
+/// <remarks>
+/// A suspect that lives for five seconds is cleared. One whose queue is paused, or whose type is parked, holds the others back for five seconds as
+/// well; one that nobody takes although somebody may, because the program is still starting, for thirty.
+/// </remarks>
 internal sealed class SuspectGate : IDisposable
 {
     private static readonly TimeSpan Alone = TimeSpan.FromSeconds(5);
@@ -35,6 +38,18 @@ internal sealed class SuspectGate : IDisposable
             if (!_released && _current?.Envelope.Id == id)
             {
                 _began = true;
+                _timer.Change(Alone, Timeout.InfiniteTimeSpan);
+            }
+        }
+    }
+
+    /// <summary>The rules of a queue changed; a suspect that cannot be taken any more holds the others back no longer than one that runs.</summary>
+    public void RulesChanged(string queue)
+    {
+        lock (_gate)
+        {
+            if (!_released && !_began && _current is { } suspect && suspect.Envelope.Queue == queue && !MayBeTaken(suspect))
+            {
                 _timer.Change(Alone, Timeout.InfiniteTimeSpan);
             }
         }
@@ -78,7 +93,7 @@ internal sealed class SuspectGate : IDisposable
             _began = false;
             if (suspect is not null)
             {
-                _timer.Change(Untaken, Timeout.InfiniteTimeSpan);
+                _timer.Change(MayBeTaken(suspect) ? Untaken : Alone, Timeout.InfiniteTimeSpan);
             }
         }
 
@@ -94,5 +109,11 @@ internal sealed class SuspectGate : IDisposable
         }
 
         _lanes.Readmit(suspect);
+    }
+
+    private bool MayBeTaken(OpenMessage suspect)
+    {
+        QueueRules rules = _lanes.RulesOf(suspect.Envelope.Queue);
+        return !rules.Paused && !rules.ParkedTypes.Contains(suspect.Envelope.Type);
     }
 }

@@ -67,7 +67,9 @@ internal sealed class CompactOperation(LaneSet lanes, JournalRetention kept, lon
         Delete(session, "delete attempts", "delete from attempts where message = ?1", seq);
         Span<byte> id = stackalloc byte[16];
         message.Envelope.Id.WriteBytes(id);
-        SqliteStatement notes = session.Statement("delete notes", "delete from notes where message = ?1 and message is not null");
+
+        // What an operator did with it stays for retention.audit; TrimOperation.Audit removes it.
+        SqliteStatement notes = session.Statement("delete notes", "delete from notes where message = ?1 and message is not null and kind <> 1");
         notes.BindBlob(1, id);
         _ = notes.Run();
         if (message.Envelope.Conversation is { } conversation)

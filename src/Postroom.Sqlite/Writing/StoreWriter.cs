@@ -103,11 +103,11 @@ internal sealed partial class StoreWriter : IDisposable
         return last.Done;
     }
 
-    /// <summary>Finishes what was handed over and empties the WAL.</summary>
+    /// <summary>Finishes what was handed over and empties the WAL. A writer that was not started has nothing to finish.</summary>
     public Task CloseAsync()
     {
         _queue.Close();
-        return _ended.Task;
+        return (_thread.ThreadState & ThreadState.Unstarted) != 0 ? Task.CompletedTask : _ended.Task;
     }
 
     public void Dispose() => _session?.Dispose();

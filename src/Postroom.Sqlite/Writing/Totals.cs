@@ -93,6 +93,21 @@ internal sealed class Totals
         return _committed.Where(entry => entry.Key.Queue == queue && entry.Key.State == 0 && entry.Value > 0).ToDictionary(entry => entry.Key.Type, entry => entry.Value);
     }
 
+    /// <summary>The types that some queue has a message of, or that the transaction counts; to be called by the writer.</summary>
+    public HashSet<long> UsedTypes() => [.. _committed.Where(entry => entry.Value != 0).Concat(_batch).Select(entry => entry.Key.Type)];
+
+    /// <summary>Where types are counted, with zero as well; to be called by the writer.</summary>
+    public List<(long Queue, long Type, int State)> CountsOf(HashSet<long> types) => [.. _committed.Keys.Where(key => types.Contains(key.Type))];
+
+    /// <summary>Lets go of counts that are stored no more; to be called by the writer.</summary>
+    public void Forget(HashSet<long> types)
+    {
+        foreach ((long Queue, long Type, int State) key in CountsOf(types))
+        {
+            _committed.Remove(key);
+        }
+    }
+
     /// <summary>Forgets everything, to be loaded again.</summary>
     public void Reset()
     {

@@ -18,11 +18,13 @@ internal sealed partial class WriteSession : IDisposable
 {
     private readonly Dictionary<string, SqliteStatement> _statements = new(StringComparer.Ordinal);
     private readonly List<long> _newNames = [];
+    private readonly List<(long Id, string Name)> _droppedTypes = [];
     private readonly HashSet<MessageId> _reopened = [];
     private readonly PackWriter _pack = new();
     private StoreCounters _committed;
     private StoreCounters _working;
     private StoreCounters _beforeOperation;
+    private int _droppedBeforeOperation;
 
     public WriteSession(SqliteConnection connection, NameTable names, Totals totals, RetentionOptions retention, TimeProvider clock)
     {
@@ -82,7 +84,11 @@ internal sealed partial class WriteSession : IDisposable
     }
 
     /// <summary>Remembers the counters that a failing operation goes back to.</summary>
-    public void BeginOperation() => _beforeOperation = _working;
+    public void BeginOperation()
+    {
+        _beforeOperation = _working;
+        _droppedBeforeOperation = _droppedTypes.Count;
+    }
 
     /// <summary>Makes the statements that follow undoable together; a single one undoes itself when it fails.</summary>
     public void Savepoint() => _ = Statement("savepoint", "savepoint operation").Run();
@@ -101,6 +107,7 @@ internal sealed partial class WriteSession : IDisposable
     {
         Totals.DropOperation();
         _working = _beforeOperation;
+        _droppedTypes.RemoveRange(_droppedBeforeOperation, _droppedTypes.Count - _droppedBeforeOperation);
         if (savepoint && Connection.InTransaction)
         {
             _ = Statement("rollback to", "rollback to operation").Run();
@@ -130,6 +137,7 @@ internal sealed partial class WriteSession : IDisposable
         _committed = _working;
         Totals.Commit();
         _newNames.Clear();
+        _droppedTypes.Clear();
     }
 
     public void Rollback()
@@ -160,12 +168,18 @@ internal sealed partial class WriteSession : IDisposable
         }
 
         _newNames.Clear();
+        foreach ((long id, string name) in _droppedTypes)
+        {
+            Names.Add(id, NameTable.TypeKind, name); // one that came back under a new number had taken its place
+        }
+
+        _droppedTypes.Clear();
     }
 
     /// <summary>The number of a queue's or type's name; a new one is stored, outside of the operation's savepoint.</summary>
     public long NameId(int kind, string name)
     {
-        if (Names.Find(kind, name) is { } known)
+        if (Names.Find(kind, name) is { } known && !_droppedTypes.Exists(dropped => dropped.Id == known))
         {
             return known;
         }
@@ -180,6 +194,18 @@ internal sealed partial class WriteSession : IDisposable
         Names.Add(id, kind, name);
         _newNames.Add(id);
         return id;
+    }
+
+    /// <summary>Whether a name comes with the transaction that runs.</summary>
+    public bool IsNewName(long id) => _newNames.Contains(id);
+
+    /// <summary>Deletes the name of a type that nothing uses. In memory it stays until the commit; should the type come back before, it gets a new number.</summary>
+    public void DropTypeName(long id)
+    {
+        SqliteStatement delete = Statement("drop name", "delete from names where id = ?1 and kind = 1");
+        delete.Bind(1, id);
+        _ = delete.Run();
+        _droppedTypes.Add((id, Names.Type(id)));
     }
 
     /// <summary>The bytes kept apart under a hash, verified.</summary>

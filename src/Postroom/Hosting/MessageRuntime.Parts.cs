@@ -131,6 +131,7 @@ public sealed partial class MessageRuntime
     private async Task OpenStoreAsync(Composition composition, CancellationToken cancellationToken)
     {
         RuntimeRooms rooms = _rooms!;
+        NodeIdentity.Keep(composition.Get<RuntimeOptions>("runtime"), Node, durable: composition.Get<StoreOptions>("store").Kind != "memory");
         QueueRulesBook rules = new(rooms, composition);
         rules.SetBeforeRecovery();
         _recovery = await rooms.Lifecycle.OpenAsync(new StoreOpening { Node = Node, Version = _setup.Version }, cancellationToken);

@@ -5,6 +5,7 @@ namespace Postroom.Hosting;
 /// <summary>The node's id: the machine's name and four random hex digits, made once and kept in the data directory.</summary>
 internal static class NodeIdentity
 {
+    /// <summary>The id that is configured or kept; otherwise a new one, which <see cref="Keep"/> keeps once the start has come as far as the store.</summary>
     public static string Get(RuntimeOptions options, bool durable)
     {
         if (options.Node is { Length: > 0 } configured)
@@ -17,25 +18,40 @@ internal static class NodeIdentity
             return Make();
         }
 
-        string file = Path.Combine(options.DataDirectory, "node");
+        return Read(options) ?? Make();
+    }
+
+    /// <summary>Keeps an id for the next start, unless one is configured or kept. Without a place to keep it, it lasts for this run; only the owner texts of leases show it.</summary>
+    public static void Keep(RuntimeOptions options, string node, bool durable)
+    {
+        if (!durable || options.Node is { Length: > 0 } || Read(options) is not null)
+        {
+            return;
+        }
+
         try
         {
-            if (File.Exists(file) && File.ReadAllText(file).Trim() is { Length: > 0 and <= 128 } known)
-            {
-                return known;
-            }
-
-            string made = Make();
             DataDirectory.Create(options.DataDirectory);
-            File.WriteAllText(file, made + "\n");
-            return made;
+            File.WriteAllText(FileOf(options), node + "\n");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Without a place to keep it, the id lasts for this run; only the owner texts of leases show it.
-            return Make();
         }
     }
+
+    private static string? Read(RuntimeOptions options)
+    {
+        try
+        {
+            return File.Exists(FileOf(options)) && File.ReadAllText(FileOf(options)).Trim() is { Length: > 0 and <= 128 } known ? known : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static string FileOf(RuntimeOptions options) => Path.Combine(options.DataDirectory, "node");
 
     private static string Make()
     {

@@ -42,9 +42,9 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
     }
 
     /// <summary>Holds a source back: it acknowledges nothing until it is resumed.</summary>
-    public void Pause(string name) => Find(name).Pause();
+    public void Pause(string name) => Find(name).Pause(clock.GetUtcNow());
 
-    public void Resume(string name) => Find(name).Resume();
+    public void Resume(string name) => Find(name).Resume(clock.GetUtcNow());
 
     /// <summary>Looks for news at once.</summary>
     /// <exception cref="NotSupportedException">The source cannot be asked.</exception>
@@ -66,30 +66,49 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
     {
         lock (entry)
         {
-            if (entry.Stop is null)
+            if (entry.Stop is not null)
             {
-                entry.Stop = new CancellationTokenSource();
-                CancellationToken token = entry.Stop.Token;
-                entry.Loop = Task.Run(() => RunAsync(entry, token), CancellationToken.None);
+                return;
             }
+
+            CancellationTokenSource stop = new();
+            Task former = entry.Loop;
+            entry.Stop = stop;
+            entry.Set(SourceState.Starting, clock.GetUtcNow());
+            entry.Loop = Task.Run(
+                async () =>
+                {
+                    await former.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // A source that is still stopping never runs twice.
+                    await RunAsync(entry, stop.Token);
+                },
+                CancellationToken.None);
         }
     }
 
+    /// <summary>Ends a source; returns once it has ended, also when another stop had begun before.</summary>
     private async Task StopAsync(Entry entry)
     {
         CancellationTokenSource? stop;
+        Task loop;
         lock (entry)
         {
-            stop = entry.Stop;
+            (stop, loop) = (entry.Stop, entry.Loop);
             entry.Stop = null;
         }
 
         if (stop is not null)
         {
             await stop.CancelAsync();
-            await entry.Loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            stop.Dispose();
-            entry.Set(SourceState.Stopped, clock.GetUtcNow());
+        }
+
+        await loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        stop?.Dispose();
+        lock (entry)
+        {
+            if (entry.Stop is null && entry.Loop == loop)
+            {
+                entry.Set(SourceState.Stopped, clock.GetUtcNow());
+            }
         }
     }
 
@@ -129,88 +148,4 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
 
     [LoggerMessage(511, LogLevel.Warning, "Sources that did not end when asked are left to themselves, and what they bring is refused: {Sources}")]
     private partial void LogLeft(string sources);
-
-    internal sealed class Entry(IMessageSource source, string queue)
-    {
-        private TaskCompletionSource? _paused;
-        private SourceStatus _status = new();
-
-        public IMessageSource Source { get; } = source;
-
-        public string Queue { get; } = queue;
-
-        public CancellationTokenSource? Stop { get; set; }
-
-        public Task Loop { get; set; } = Task.CompletedTask;
-
-        public SourceStatus Status => _status with
-        {
-            LastSuccessAt = Source.Status.LastSuccessAt ?? _status.LastSuccessAt,
-            Lag = Source.Status.Lag,
-            Checkpoint = Source.Status.Checkpoint,
-        };
-
-        public Task? Paused => _paused?.Task;
-
-        public void Pause() => _paused ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public void Resume()
-        {
-            _paused?.TrySetResult();
-            _paused = null;
-        }
-
-        public void Set(SourceState state, DateTimeOffset now) => _status = _status with { State = state, Since = now };
-
-        public void Fail(string error, DateTimeOffset now) => _status = _status with { State = SourceState.Backoff, Since = now, LastError = error };
-
-        public void Count(int produced, int duplicates, DateTimeOffset now) => _status = _status with
-        {
-            Produced = _status.Produced + produced,
-            Duplicates = _status.Duplicates + duplicates,
-            LastSuccessAt = now,
-        };
-    }
-
-    /// <summary>Holds a source back while it is paused, its queue is too full, or the store cannot write: the call waits, and nothing is acknowledged.</summary>
-    private sealed class PacedSink(Entry entry, SourceSink inner, MessageIntake intake, TimeProvider clock) : IMessageSink
-    {
-        private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(200);
-
-        public ValueTask<ReadOnlyMemory<byte>?> GetCheckpointAsync(CancellationToken cancellationToken) => inner.GetCheckpointAsync(cancellationToken);
-
-        public async ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
-        {
-            while (true)
-            {
-                if (entry.Paused is { } paused)
-                {
-                    entry.Set(SourceState.Paused, clock.GetUtcNow());
-                    await paused.WaitAsync(cancellationToken);
-                }
-
-                try
-                {
-                    IReadOnlyList<AcceptResult> results = await inner.AcceptAsync(batch, checkpoint, cancellationToken);
-                    int duplicates = results.Count(result => result.Duplicate);
-                    entry.Count(results.Count - duplicates, duplicates, clock.GetUtcNow());
-                    if (entry.Status.State == SourceState.Paused)
-                    {
-                        entry.Set(SourceState.Running, clock.GetUtcNow());
-                    }
-
-                    return results;
-                }
-                catch (IntakeClosedException e) when (e.Refusal is IntakeRefusal.HighWater or IntakeRefusal.StoreUnavailable or IntakeRefusal.TooManyPerKey or IntakeRefusal.NotRunning)
-                {
-                    entry.Set(SourceState.Paused, clock.GetUtcNow());
-                    do
-                    {
-                        await Task.Delay(Look, clock, cancellationToken);
-                    }
-                    while (intake.HighWaterMarks.IsAbove(entry.Queue));
-                }
-            }
-        }
-    }
 }

@@ -5,7 +5,16 @@ using Postroom.Workers;
 namespace Postroom.Outbound;
 
 /// <summary>Runs an attempt through a communicator: claim, send, and say what the answer means.</summary>
-internal sealed class DeliveryRunner(Func<Registration> registration, LaneGate gate, IMessageStore store, HookDispatcher hooks, QueueCatalog queues, TimeProvider clock, Func<double> random)
+/// <param name="registration">Who sends at the moment.</param>
+/// <param name="gate">Holds the lane back.</param>
+/// <param name="lost">Told of a communicator that is not started although its lane is open.</param>
+/// <param name="store">Takes claims and progress.</param>
+/// <param name="hooks">Are asked before a send.</param>
+/// <param name="queues">Have the backoff.</param>
+/// <param name="clock">Dates what happens.</param>
+/// <param name="random">Jitter.</param>
+internal sealed class DeliveryRunner(
+    Func<Registration> registration, LaneGate gate, Action<Registration> lost, IMessageStore store, HookDispatcher hooks, QueueCatalog queues, TimeProvider clock, Func<double> random)
     : IMessageRunner
 {
     public bool IsAlwaysReady => false;
@@ -36,9 +45,13 @@ internal sealed class DeliveryRunner(Func<Registration> registration, LaneGate g
     public async ValueTask<AttemptEnd> RunAsync(Attempt attempt)
     {
         Registration target = registration();
-        if ((!target.Communicator.IsStarted || target.Communicator is NoOpCommunicator) && NotStarted(attempt, target) is { } end)
+        if (!target.Communicator.IsStarted || target.Communicator is NoOpCommunicator)
         {
-            return end;
+            lost(target);
+            if (NotStarted(attempt, target) is { } end)
+            {
+                return end;
+            }
         }
 
         if (gate.IsSuspended)

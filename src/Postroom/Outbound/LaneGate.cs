@@ -52,6 +52,21 @@ internal sealed class LaneGate(TimeProvider clock)
         }
     }
 
+    /// <summary>Closes the lane because its communicator is started no more. True for the first of those who find that.</summary>
+    public bool CloseIfOpen(string why)
+    {
+        lock (_gate)
+        {
+            bool wasOpen = _isOpen;
+            if (wasOpen)
+            {
+                Close(why);
+            }
+
+            return wasOpen;
+        }
+    }
+
     /// <summary>Says why a communicator that starts slowly has not started yet.</summary>
     public void CloseUnlessOpen(string why)
     {

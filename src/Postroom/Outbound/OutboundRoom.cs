@@ -6,6 +6,10 @@ using Postroom.Workers;
 namespace Postroom.Outbound;
 
 /// <summary>The lanes of all communicators: makes one for each, starts and stops it, and keeps trying communicators that cannot connect.</summary>
+/// <remarks>
+/// Routes change at once, in the call that registers or takes away. What follows from it, lanes and connections, is done in turns, one for
+/// each name, and every turn goes by what is registered when it comes: however calls overtake each other, the last one holds.
+/// </remarks>
 internal sealed partial class OutboundRoom(
     RoutingTable routes,
     QueueCatalog queues,
@@ -17,14 +21,9 @@ internal sealed partial class OutboundRoom(
     Func<double> random,
     ILoggerFactory loggers)
 {
-    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
-
     private readonly ConcurrentDictionary<string, OutboundLane> _lanes = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, (Task Loop, CancellationTokenSource Stop)> _connecting = new(StringComparer.Ordinal);
     private readonly ILogger _log = loggers.CreateLogger("Postroom.Outbound");
-    private bool _lanesRun;
-    private bool _communicatorsRun;
+    private volatile bool _lanesRun;
 
     public IEnumerable<OutboundLane> Lanes => _lanes.Values;
 
@@ -35,20 +34,32 @@ internal sealed partial class OutboundRoom(
     {
         queues.Declare(registration.Queue, BuiltInKinds.LaneOptions(registration.Config));
         Registration? replaced = routes.Set(registration);
-        OutboundLane lane = _lanes.GetOrAdd(registration.Name, MakeLane, registration);
-        if (replaced is not null)
+        if (replaced is not null && _lanes.TryGetValue(registration.Name, out OutboundLane? running))
         {
-            await DisconnectAsync(replaced, cancellationToken);
+            running.Gate.Close("The communicator is being replaced.");
         }
 
-        if (_lanesRun && replaced is null)
+        using Turn turn = await TurnAsync(registration.Name, cancellationToken);
+        await EndStaleAsync(registration.Name, cancellationToken);
+        if (replaced is not null)
+        {
+            await StopAsync(replaced, cancellationToken);
+        }
+
+        if (routes.Find(registration.Name) is not { } current)
+        {
+            return; // Taken away while it waited for its turn.
+        }
+
+        OutboundLane lane = LaneOf(current, out bool made);
+        if (_lanesRun && made)
         {
             lane.Start();
         }
 
         if (_communicatorsRun)
         {
-            _ = Connect(registration);
+            _ = Connect(current);
         }
     }
 
@@ -61,22 +72,6 @@ internal sealed partial class OutboundRoom(
         }
     }
 
-    /// <summary>Starts communicators side by side; one that cannot is tried again in the background.</summary>
-    public async Task StartCommunicatorsAsync(CancellationToken cancellationToken)
-    {
-        _communicatorsRun = true;
-        await Task.WhenAll(routes.All.Select(registration => TryConnectAsync(registration, cancellationToken)));
-    }
-
-    public async Task StopCommunicatorsAsync(CancellationToken cancellationToken)
-    {
-        _communicatorsRun = false;
-        foreach (Registration registration in routes.All.Reverse())
-        {
-            await DisconnectAsync(registration, cancellationToken);
-        }
-    }
-
     /// <summary>Reads no more and waits for sends in flight. True when nothing was left.</summary>
     public async Task<bool> StopLanesAsync(TimeSpan drain, CancellationToken cancellationToken)
     {
@@ -85,11 +80,17 @@ internal sealed partial class OutboundRoom(
         return Array.TrueForAll(clean, ended => ended);
     }
 
-    /// <summary>Takes a communicator away; its waiting messages stay pending.</summary>
+    /// <summary>Takes a communicator away, at once; it is not stopped, and its waiting messages stay pending.</summary>
     public async Task RemoveAsync(string name, CancellationToken cancellationToken)
     {
-        await StopConnectingAsync(name, cancellationToken);
-        if (routes.Remove(name) is not null && _lanes.TryRemove(name, out OutboundLane? lane))
+        if (routes.Remove(name) is null)
+        {
+            return;
+        }
+
+        using Turn turn = await TurnAsync(name, cancellationToken);
+        await EndStaleAsync(name, cancellationToken);
+        if (routes.Find(name) is null && _lanes.TryRemove(name, out OutboundLane? lane))
         {
             await lane.Pool.StopAsync(defaults.DrainTimeout, TimeSpan.FromSeconds(1), cancellationToken);
         }
@@ -98,10 +99,17 @@ internal sealed partial class OutboundRoom(
     /// <summary>Asks a send of a message to end. True when one was found.</summary>
     public bool Cancel(MessageId id) => _lanes.Values.Any(lane => lane.Pool.Cancel(id));
 
-    private OutboundLane MakeLane(string name, Registration first)
+    /// <summary>The lane of a name, made for the first communicator that needs it. Called in the name's turn.</summary>
+    private OutboundLane LaneOf(Registration registration, out bool made)
+    {
+        made = !_lanes.TryGetValue(registration.Name, out OutboundLane? lane);
+        return lane ?? (_lanes[registration.Name] = MakeLane(registration));
+    }
+
+    private OutboundLane MakeLane(Registration first)
     {
         LaneGate gate = new(clock);
-        DeliveryRunner runner = new(() => routes.Find(name) ?? first, gate, store, hooks, queues, clock, random);
+        DeliveryRunner runner = new(() => routes.Find(first.Name) ?? first, gate, Lost, store, hooks, queues, clock, random);
         OutboundOptions options = first.Config.Outbound;
         int inFlight = first.Config.MaxInFlight ?? options.MaxInFlight;
         WorkerOptions workers = new()
@@ -112,117 +120,6 @@ internal sealed partial class OutboundRoom(
             HandlerTimeout = options.SendTimeout,
         };
         WorkerDefinition definition = new(first.Queue, workers, runner, TimeSpan.FromSeconds(30));
-        return new OutboundLane(name, pools.Create(definition), gate, _log);
+        return new OutboundLane(first.Name, pools.Create(definition), gate, _log);
     }
-
-    private async Task TryConnectAsync(Registration registration, CancellationToken cancellationToken)
-    {
-        LaneGate gate = _lanes[registration.Name].Gate;
-        if (registration.Communicator is NoOpCommunicator noOp)
-        {
-            gate.Close(noOp.Reason);
-            return;
-        }
-
-        try
-        {
-            await Connect(registration).WaitAsync(StartPatience, clock, cancellationToken);
-        }
-        catch (TimeoutException)
-        {
-            string why = $"It has not started within {StartPatience.TotalSeconds:0} s; its start goes on.";
-            gate.CloseUnlessOpen(why);
-            LogConnect(registration.Name, why);
-        }
-    }
-
-    /// <summary>Keeps trying to start a communicator: at once, then after 1 s, doubling to 60 s. The result ends with the first try.</summary>
-    private Task Connect(Registration registration)
-    {
-        CancellationTokenSource stop = new();
-        TaskCompletionSource tried = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        _connecting[registration.Name] = (Task.Run(() => ConnectAsync(registration, tried, stop.Token), CancellationToken.None), stop);
-        return tried.Task;
-    }
-
-    private async Task ConnectAsync(Registration registration, TaskCompletionSource tried, CancellationToken cancellationToken)
-    {
-        Backoff backoff = new(TimeSpan.FromSeconds(1), 2, TimeSpan.FromSeconds(60), 0.2);
-        try
-        {
-            for (int failures = 0; !cancellationToken.IsCancellationRequested; failures++)
-            {
-                try
-                {
-                    if (failures > 0)
-                    {
-                        await Task.Delay(backoff.After(failures, random()), clock, cancellationToken);
-                    }
-
-                    await registration.Communicator.StartAsync(cancellationToken);
-                    if (cancellationToken.IsCancellationRequested)
-                    {
-                        await registration.Communicator.StopAsync(CancellationToken.None); // It has started after it was given up.
-                    }
-                    else if (registration.Communicator is not NoOpCommunicator)
-                    {
-                        Gate(registration)?.Open();
-                    }
-
-                    return;
-                }
-                catch (Exception e) when (!cancellationToken.IsCancellationRequested)
-                {
-                    Gate(registration)?.Close(e.Message);
-                    LogConnect(registration.Name, e.Message);
-                }
-
-                tried.TrySetResult();
-            }
-        }
-        finally
-        {
-            tried.TrySetResult();
-        }
-    }
-
-    private LaneGate? Gate(Registration registration) => _lanes.TryGetValue(registration.Name, out OutboundLane? lane) ? lane.Gate : null;
-
-    /// <summary>Ends the tries to start a communicator. A start that ignores its token is left to itself after a few seconds.</summary>
-    private async Task StopConnectingAsync(string name, CancellationToken cancellationToken)
-    {
-        if (_connecting.TryRemove(name, out (Task Loop, CancellationTokenSource Stop) connecting))
-        {
-            await connecting.Stop.CancelAsync();
-            await connecting.Loop.WaitAsync(StopPatience, clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (connecting.Loop.IsCompleted)
-            {
-                connecting.Stop.Dispose();
-            }
-        }
-    }
-
-    private async Task DisconnectAsync(Registration registration, CancellationToken cancellationToken)
-    {
-        await StopConnectingAsync(registration.Name, cancellationToken);
-        if (_lanes.TryGetValue(registration.Name, out OutboundLane? lane))
-        {
-            lane.Gate.Close("The communicator has stopped.");
-        }
-
-        try
-        {
-            await registration.Communicator.StopAsync(cancellationToken);
-        }
-        catch (Exception e)
-        {
-            LogStop(registration.Name, e.Message);
-        }
-    }
-
-    [LoggerMessage(450, LogLevel.Warning, "Communicator '{Name}' could not start and is tried again: {Why}")]
-    private partial void LogConnect(string name, string why);
-
-    [LoggerMessage(451, LogLevel.Warning, "Communicator '{Name}' did not stop in order: {Why}")]
-    private partial void LogStop(string name, string why);
 }

@@ -82,6 +82,50 @@ public sealed class WebChatTests
         Assert.Equal("live", (await ann.NextAsync(item => item.Name is null)).Data);
     }
 
+    [Theory]
+    [InlineData("ann")]
+    [InlineData(null)]
+    public async Task An_older_answer_of_another_conversation_that_is_shown_later_is_replayed(string? contact)
+    {
+        await using HttpFixture http = await HttpFixture.StartAsync();
+        Envelope waiting = Answer("ann", "from a mail, tried again", conversation: "mail/7");
+        await http.Runtime.Store.AppendAsync([waiting], null, Cancel);
+        MessageLease held = await http.Runtime.LeaseAsync("out.chat", Cancel);
+        await AnswerAsync(http, "ann", "before");
+        string last;
+        await using (Listener first = await Listener.OpenAsync(http, contact, "0"))
+        {
+            await AnswerAsync(http, "ann", "seen");
+            last = (await first.NextAsync(item => item.Data == "seen")).Id!;
+        }
+
+        await http.Communicator.SendAsync(ChatMessage("ann", "from a mail, tried again"), new LeasedDelivery(held), Cancel);
+        await http.Runtime.Store.SettleAsync(held, Settlement.Acknowledge, [], Cancel);
+        await using Listener again = await Listener.OpenAsync(http, contact, last);
+        await AnswerAsync(http, "ann", "live");
+
+        Assert.Equal("from a mail, tried again", (await NextAnswerAsync(again)).Data);
+        Assert.Equal("live", (await NextAnswerAsync(again)).Data);
+    }
+
+    [Fact]
+    public void Answers_that_were_shown_late_are_those_shown_after_the_last_one_a_client_has()
+    {
+        PublishedAnswers published = new();
+        MessageId early = MessageId.New();
+        MessageId late = MessageId.New();
+        published.Add(3, early, "ann");
+        published.Add(9, MessageId.New(), "ann");
+        published.Add(5, late, "ann");
+        published.Add(6, MessageId.New(), "bob");
+        published.Add(4, MessageId.New()); // replayed, and so shown before
+
+        Assert.Equal([(5, late)], published.ShownLate(9, "ann"));
+        Assert.Equal([3, 5], published.ShownLate(7, "ann").Select(answer => answer.Seq).Order()); // 7 was shown by a process before this one
+        Assert.Equal([5, 6], published.ShownLate(9, null).Select(answer => answer.Seq).Order());
+        Assert.Equal(early, published.Find(3));
+    }
+
     [Fact]
     public async Task A_new_contact_begins_behind_the_newest_message_but_before_an_answer_that_waits()
     {
@@ -181,16 +225,24 @@ public sealed class WebChatTests
 
     private static async Task<MessageLease> SendAsync(HttpFixture http, string contact, string text, string? conversation = null)
     {
-        OutgoingMessage message = new(text) { To = Address.ForRecipient("chat", contact) };
-        Envelope envelope = new(MessageId.New(), "out.chat", PayloadTypes.Notify, JsonSerializer.SerializeToUtf8Bytes(message, PostroomJson.Default.OutgoingMessage))
+        await http.Runtime.Store.AppendAsync([Answer(contact, text, conversation)], null, Cancel);
+        MessageLease lease = await http.Runtime.LeaseAsync("out.chat", Cancel);
+        http.Receipt = await http.Communicator.SendAsync(ChatMessage(contact, text), new LeasedDelivery(lease), Cancel);
+        return lease;
+    }
+
+    private static Envelope Answer(string contact, string text, string? conversation)
+    {
+        OutgoingMessage message = ChatMessage(contact, text);
+        return new Envelope(MessageId.New(), "out.chat", PayloadTypes.Notify, JsonSerializer.SerializeToUtf8Bytes(message, PostroomJson.Default.OutgoingMessage))
         {
             Direction = MessageDirection.Outbound,
             To = message.To,
             Conversation = conversation ?? $"chat/{contact}",
         };
-        await http.Runtime.Store.AppendAsync([envelope], null, Cancel);
-        MessageLease lease = await http.Runtime.LeaseAsync("out.chat", Cancel);
-        http.Receipt = await http.Communicator.SendAsync(message, new LeasedDelivery(lease), Cancel);
-        return lease;
     }
+
+    private static OutgoingMessage ChatMessage(string contact, string text) => new(text) { To = Address.ForRecipient("chat", contact) };
+
+    private static Task<ReceivedEvent> NextAnswerAsync(Listener listener) => listener.NextAsync(item => item.Name is null && item.Data is not null);
 }

@@ -7,6 +7,7 @@ using static Postroom.Tests.Hosting.RuntimeHarness;
 namespace Postroom.Tests.Host;
 
 /// <summary>The store's file cannot be opened again after a failed commit: the process ends with exit code 4 (ST-25).</summary>
+[Collection(PostOfficeCollection.Name)]
 public sealed class FatalStoreTests : IDisposable
 {
     private readonly TempFolder _folder = new();

@@ -279,6 +279,49 @@ public sealed class WriterTests
         Assert.Equal((false, 100), (lanes.IsHeld, lanes.Open.Count));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_suspect_that_nobody_may_take_holds_the_others_back_for_five_seconds(bool pausedBefore)
+    {
+        ManualClock clock = new();
+        using LaneSet lanes = new(clock, new StoreWatch(new StoreOptions(), clock));
+        lanes.Start("test/1", run: 1);
+        lanes.Hold();
+        using SuspectGate gate = new(lanes, [new OpenMessage(Message("orders").Stamp(1))]);
+        lanes.Suspects = gate;
+        QueueRules rules = pausedBefore ? new QueueRules { Paused = true } : new QueueRules { ParkedTypes = new HashSet<string> { "order.received" } };
+        if (pausedBefore)
+        {
+            lanes.SetRules("orders", rules);
+        }
+
+        gate.Start();
+        lanes.SetRules("orders", rules); // a runtime reads pauses and parked types once the store is open
+        clock.Advance(TimeSpan.FromSeconds(4.9));
+        bool held = lanes.IsHeld;
+        clock.Advance(TimeSpan.FromSeconds(0.1));
+
+        Assert.Equal((true, false), (held, lanes.IsHeld));
+    }
+
+    [Fact]
+    public async Task A_queue_whose_lane_is_made_while_the_suspects_are_released_is_served()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        LaneSet lanes = fixture.Store.Lanes;
+        lanes.Hold();
+        lanes.Made = () =>
+        {
+            lanes.Made = null;
+            lanes.Release();
+        };
+
+        MessageId id = await fixture.AppendAsync(Message("fresh"));
+
+        Assert.Equal(id, (await fixture.LeaseAsync("fresh")).Envelope.Id);
+    }
+
     private static DelegateOperation<bool> Blocker(out ManualResetEventSlim go)
     {
         ManualResetEventSlim gate = go = new ManualResetEventSlim();

@@ -1,0 +1,162 @@
+using Postroom.Intake;
+
+namespace Postroom.Hosting;
+
+/// <content>One source as it is supervised, and the sink that holds it back.</content>
+internal sealed partial class SourceSupervisor
+{
+    /// <summary>A source with its loop and its state. Loop and token are changed under a lock on the entry; the rest locks for itself.</summary>
+    internal sealed class Entry(IMessageSource source, string queue)
+    {
+        private readonly Lock _gate = new();
+        private TaskCompletionSource? _paused;
+        private bool _isHeldBack;
+        private SourceStatus _status = new();
+
+        public IMessageSource Source { get; } = source;
+
+        public string Queue { get; } = queue;
+
+        public CancellationTokenSource? Stop { get; set; }
+
+        public Task Loop { get; set; } = Task.CompletedTask;
+
+        public SourceStatus Status
+        {
+            get
+            {
+                SourceStatus own = Source.Status;
+                lock (_gate)
+                {
+                    return _status with { LastSuccessAt = own.LastSuccessAt ?? _status.LastSuccessAt, Lag = own.Lag, Checkpoint = own.Checkpoint };
+                }
+            }
+        }
+
+        public Task? Paused
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return _paused?.Task;
+                }
+            }
+        }
+
+        public void Pause(DateTimeOffset now)
+        {
+            lock (_gate)
+            {
+                _paused ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                Move(_status.State, now);
+            }
+        }
+
+        public void Resume(DateTimeOffset now)
+        {
+            lock (_gate)
+            {
+                _paused?.TrySetResult();
+                _paused = null;
+                Move(_status.State, now);
+            }
+        }
+
+        /// <summary>Whether its queue is too full or the store cannot write, so that what it brings waits.</summary>
+        public void HoldBack(bool heldBack, DateTimeOffset now)
+        {
+            lock (_gate)
+            {
+                _isHeldBack = heldBack;
+                Move(_status.State, now);
+            }
+        }
+
+        public void Set(SourceState state, DateTimeOffset now)
+        {
+            lock (_gate)
+            {
+                Move(state, now);
+            }
+        }
+
+        public void Fail(string error, DateTimeOffset now)
+        {
+            lock (_gate)
+            {
+                _status = _status with { State = SourceState.Backoff, Since = now, LastError = error };
+            }
+        }
+
+        public void Count(int produced, int duplicates, DateTimeOffset now)
+        {
+            lock (_gate)
+            {
+                _status = _status with
+                {
+                    Produced = _status.Produced + produced,
+                    Duplicates = _status.Duplicates + duplicates,
+                    LastSuccessAt = now,
+                };
+            }
+        }
+
+        /// <summary>One that runs is paused while something holds it back, whether it brings anything or not.</summary>
+        private void Move(SourceState state, DateTimeOffset now)
+        {
+            if (state is SourceState.Running or SourceState.Paused)
+            {
+                state = _paused is not null || _isHeldBack ? SourceState.Paused : SourceState.Running;
+            }
+
+            if (state != _status.State)
+            {
+                _status = _status with { State = state, Since = now };
+            }
+        }
+    }
+
+    /// <summary>Holds a source back while it is paused, its queue is too full, or the store cannot write: the call waits, and nothing is acknowledged.</summary>
+    private sealed class PacedSink(Entry entry, SourceSink inner, MessageIntake intake, TimeProvider clock) : IMessageSink
+    {
+        private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(200);
+
+        public ValueTask<ReadOnlyMemory<byte>?> GetCheckpointAsync(CancellationToken cancellationToken) => inner.GetCheckpointAsync(cancellationToken);
+
+        public async ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
+        {
+            try
+            {
+                while (true)
+                {
+                    if (entry.Paused is { } paused)
+                    {
+                        await paused.WaitAsync(cancellationToken);
+                    }
+
+                    try
+                    {
+                        IReadOnlyList<AcceptResult> results = await inner.AcceptAsync(batch, checkpoint, cancellationToken);
+                        int duplicates = results.Count(result => result.Duplicate);
+                        entry.Count(results.Count - duplicates, duplicates, clock.GetUtcNow());
+                        return results;
+                    }
+                    catch (IntakeClosedException e) when (e.Refusal is IntakeRefusal.HighWater or IntakeRefusal.StoreUnavailable or IntakeRefusal.TooManyPerKey or IntakeRefusal.NotRunning)
+                    {
+                        entry.HoldBack(true, clock.GetUtcNow());
+                        do
+                        {
+                            await Task.Delay(Look, clock, cancellationToken);
+                        }
+                        while (intake.HighWaterMarks.IsAbove(entry.Queue));
+                    }
+                }
+            }
+            finally
+            {
+                entry.HoldBack(false, clock.GetUtcNow());
+            }
+        }
+    }
+}
