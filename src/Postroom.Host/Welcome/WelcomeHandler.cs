@@ -2,21 +2,24 @@ using System.Text.Json;
 
 namespace Postroom.Host;
 
-/// <summary>Echoes text, names type and length of files, lists a contact card, fails on <c>/fail</c> and ends the process on <c>/crash</c>.</summary>
-internal sealed class WelcomeHandler : IMessageHandler<IncomingMessage>
+/// <summary>Echoes text, names type and length of files, lists a contact card, fails on <c>/fail</c> until that is replayed, and ends the process on <c>/crash</c>.</summary>
+internal sealed class WelcomeHandler(IJournal journal) : IMessageHandler<IncomingMessage>
 {
     private const int MaxEcho = 2_000;
 
-    public ValueTask<HandlerResult> HandleAsync(IncomingMessage message, HandlerContext context, CancellationToken cancellationToken)
+    public async ValueTask<HandlerResult> HandleAsync(IncomingMessage message, HandlerContext context, CancellationToken cancellationToken)
     {
         string text = message.Text.Trim();
         switch (text)
         {
+            case "/fail" when await IsReplayedAsync(context.MessageId, cancellationToken):
+                context.Reply("This message failed, was replayed, and now succeeds.");
+                return HandlerResult.Completed;
             case "/fail":
-                throw new PermanentException($"You asked for a failure with /fail. Look at it with 'postroom why {context.Envelope.Id}', then replay it.");
+                throw new PermanentException($"You asked for a failure with /fail. Look at it with 'postroom why {context.MessageId}'; 'postroom replay {context.MessageId}' lets it succeed.");
             case "/help":
-                context.Reply("I echo what you write, and name files and contact cards. /fail makes a message fail; /crash ends the process while I handle it: start it again and see.");
-                return new ValueTask<HandlerResult>(HandlerResult.Completed);
+                context.Reply("I echo what you write, and name files and contact cards. /fail makes a message fail until you replay it; /crash ends the process while I handle it: start it again and see.");
+                return HandlerResult.Completed;
             case "/crash" when context.Attempt == 1:
                 // A crash as an operator knows it: nothing is flushed, nothing is told.
                 using (System.Diagnostics.Process self = System.Diagnostics.Process.GetCurrentProcess())
@@ -27,12 +30,15 @@ internal sealed class WelcomeHandler : IMessageHandler<IncomingMessage>
                 break;
             case "/crash":
                 context.Reply($"The process died while attempt 1 of this message ran. This is attempt {context.Attempt}, and you get this answer once.");
-                return new ValueTask<HandlerResult>(HandlerResult.Completed);
+                return HandlerResult.Completed;
         }
 
         context.Reply(Answer(message, context.Envelope.Type, text));
-        return new ValueTask<HandlerResult>(HandlerResult.Completed);
+        return HandlerResult.Completed;
     }
+
+    private async ValueTask<bool> IsReplayedAsync(MessageId id, CancellationToken cancellationToken) =>
+        await journal.GetAsync(id, withBody: false, cancellationToken) is { Entry.Replays: > 0 };
 
     private static string Answer(IncomingMessage message, string type, string text)
     {
