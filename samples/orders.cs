@@ -31,7 +31,7 @@ await using PostOffice office = await PostOffice.StartAsync(args, app => app
 
         if (order.Pieces > 1_000)
         {
-            context.SendOnFailure(new OutgoingMessage("operators", $"Nobody orders {order.Pieces} of {order.Article}."));
+            context.SendOnFailure(new OutgoingMessage($"Nobody can send {order.Pieces} of {order.Article}.") { To = context.From });
             return HandlerResult.Fail("too many pieces");
         }
 

@@ -14,7 +14,8 @@ public static class ControlPlaneExtensions
             services.GetRequiredService<IRuntimeView>(),
             Settings<ServerOptions>(services, "server"),
             Settings<RuntimeOptions>(services, "runtime").DataDirectory,
-            services.GetRequiredService<TimeProvider>()));
+            services.GetRequiredService<TimeProvider>(),
+            MayHaveKeys(Settings<StoreOptions>(services, "store"))));
         app.Services.AddSingleton(static services => new WebChat(
             services.GetRequiredService<IRuntimeView>(),
             Settings<IntakeOptions>(services, "intake"),
@@ -35,6 +36,14 @@ public static class ControlPlaneExtensions
             .AddComponent(static services => services.GetRequiredService<WebChat>())
             .RegisterBackend(EmulatorCommunicator.Kind, static (name, config, services) => services.GetRequiredService<WebChat>().Create(name, config.Extra.GetText("contact")));
     }
+
+    /// <summary>Whether keys may be kept in a store that is not open yet; one that is somewhere else may have some.</summary>
+    private static bool MayHaveKeys(StoreOptions store) => store.Kind switch
+    {
+        "memory" => false,
+        "sqlite" => File.Exists(store.Path),
+        _ => true,
+    };
 
     private static T Settings<T>(IServiceProvider services, string section)
         where T : class => services.GetRequiredService<IRuntimeConfiguration>().Current.Get<T>(section);

@@ -24,6 +24,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     private readonly WebChat? _chat;
     private readonly ILoggerFactory _loggers;
     private readonly KeyGate _gate;
+    private readonly IntakeAccess _access;
     private readonly ChatEndpoints _chatEndpoints;
     private readonly WebhookEndpoint _webhook;
     private readonly HealthEndpoints _health;
@@ -50,10 +51,10 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         _chat = chat;
         _loggers = loggers;
         _gate = new KeyGate(keys);
-        IntakeAccess access = new(intake.Webhook, clock);
+        _access = new IntakeAccess(intake.Webhook, clock);
         RequestJournal reads = new(runtime);
-        _chatEndpoints = new ChatEndpoints(runtime, chat, access, keys, _gate);
-        _webhook = new WebhookEndpoint(runtime, intake.Webhook, access, clock, loggers.CreateLogger<WebhookEndpoint>());
+        _chatEndpoints = new ChatEndpoints(runtime, chat, _access, keys, _gate);
+        _webhook = new WebhookEndpoint(runtime, intake.Webhook, _access, channel => chat?.Has(channel) == true, clock, loggers.CreateLogger<WebhookEndpoint>());
         _health = new HealthEndpoints(runtime, clock);
         _status = new StatusEndpoints(runtime, clock);
         _journal = new JournalEndpoints(runtime, reads, new AuditTrail(runtime, clock), _gate, clock);
@@ -69,10 +70,17 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     /// <summary>The addresses that are listened on, with the ports the system chose; empty before the start.</summary>
     public IReadOnlyList<string> Addresses { get; private set; } = [];
 
+    /// <summary>The web chat's page below an address, with its token where one is needed.</summary>
+    public string ChatPath => _access.ChatToken is { } token ? $"/chat?token={token}" : "/chat";
+
     private IEnumerable<string> Urls => _server.Urls.Concat(_server.AdminUrls).Distinct(StringComparer.OrdinalIgnoreCase);
 
     /// <inheritdoc/>
-    public Task StartAsync(CancellationToken cancellationToken) => OpenAsync([.. Urls.Where(url => _keys.AreConfigured || !ControlPlaneKeys.IsWide(url))], cancellationToken);
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _keys.RequireBeforeStore();
+        return OpenAsync([.. Urls.Where(url => _keys.AreConfigured || !ControlPlaneKeys.IsWide(url))], cancellationToken);
+    }
 
     /// <summary>Opens the addresses that other machines can reach, unless they are open. Called once a key is known.</summary>
     public Task OpenWiderAsync(CancellationToken cancellationToken) => OpenAsync([.. Urls.Where(url => !_keys.AreConfigured && ControlPlaneKeys.IsWide(url))], cancellationToken);

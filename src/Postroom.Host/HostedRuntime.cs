@@ -28,7 +28,7 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
     public IReadOnlyList<string> Addresses => Runtime.Services.GetService<ControlPlaneService>()?.Addresses ?? [];
 
     /// <summary>The page of the web chat; null when there is no such channel.</summary>
-    public string? ChatLink => Addresses.Count > 0 && Runtime.View.FindChannel("emulator") is not null ? $"{Addresses[0]}/chat" : null;
+    public string? ChatLink => Addresses.Count > 0 && Runtime.View.FindChannel("emulator") is not null ? Addresses[0] + Runtime.Services.GetRequiredService<ControlPlaneService>().ChatPath : null;
 
     /// <summary>Where the messages are kept, for people.</summary>
     public string DataPlace

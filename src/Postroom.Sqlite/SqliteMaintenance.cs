@@ -15,9 +15,9 @@ public static class SqliteMaintenance
         using OwnerLock owner = Take(path);
         using MarkFile mark = MarkFile.Open(path);
         StoreInspection found = StoreInspection.Of(path);
-        if (found.MissingBy(mark) is not { } lost || lost != missing)
+        if (found.MissingBy(mark.Newest) is not { } lost || lost != missing)
         {
-            throw new ArgumentException($"'{path}' misses {(found.MissingBy(mark) is { } other ? $"{other} messages, not {missing}" : "nothing")}. Name the number that the start reported.");
+            throw new ArgumentException($"'{path}' misses {(found.MissingBy(mark.Newest) is { } other ? $"{other} messages, not {missing}" : "nothing")}. Name the number that the start reported.");
         }
 
         if (found.Exists)
@@ -32,6 +32,21 @@ public static class SqliteMaintenance
         }
 
         mark.Rewrite(new Mark(mark.Newest?.Run ?? 0, found.CommitNo, found.Appended));
+    }
+
+    /// <summary>What the next start of a store that no process has open would say of accepted messages that are missing; null when none are. Changes nothing.</summary>
+    /// <param name="path">The store file, which may be gone.</param>
+    /// <param name="synchronous">As the store is opened.</param>
+    /// <exception cref="StoreOpenException">It is damaged, newer, or cannot be read.</exception>
+    internal static StoreOpenException? FindLoss(string path, StoreSynchronous synchronous = StoreSynchronous.Full)
+    {
+        if (OwnerLock.IsHeld(path))
+        {
+            return null; // Its runtime looked at its start, and the two are not written in one step.
+        }
+
+        StoreInspection found = StoreInspection.Of(path, ColdConnection.Open);
+        return found.LossBy(path, MarkFile.Read(path)) is { } loss && !found.MayLose(synchronous) ? StoreInspection.Loss(loss.Text, loss.Missing) : null;
     }
 
     /// <summary>Makes a consistent copy of a store file that no process of this program has open; for one that has, see <see cref="SqliteStore.BackupAsync"/>.</summary>
@@ -75,17 +90,24 @@ public static class SqliteMaintenance
 
         // Only this file is ever deleted: whatever stands at the target belongs to somebody else.
         string incomplete = target + ".incomplete";
-        File.Delete(incomplete);
-        for (int number = 1; !TryCopy(path, incomplete, open, limits, number, cancellationToken); number++)
+        try
         {
-            if (number == limits.Tries)
+            File.Delete(incomplete);
+            for (int number = 1; !TryCopy(path, incomplete, open, limits, number, cancellationToken); number++)
             {
-                throw new StoreUnavailableException(
-                    $"The copy to '{target}' was begun {number} times, and each time the WAL grew by {limits.WalGrowth} bytes before it was complete. Copy at a quieter time or to a faster volume.");
+                if (number == limits.Tries)
+                {
+                    throw new StoreUnavailableException(
+                        $"The copy to '{target}' was begun {number} times, and each time the WAL grew by {limits.WalGrowth} bytes before it was complete. Copy at a quieter time or to a faster volume.");
+                }
             }
-        }
 
-        File.Move(incomplete, target, overwrite: false);
+            File.Move(incomplete, target, overwrite: false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"The copy '{target}' cannot be written: {e.Message.TrimEnd('.')}. Name a file in a folder that this user can write and that has room; the store is as it was.", e);
+        }
     }
 
     /// <summary>One try; false when the WAL grew too far, so that the copy's snapshot had to be let go.</summary>
@@ -135,40 +157,4 @@ public static class SqliteMaintenance
             throw new StoreOpenException(StoreOpenFailure.InUse, inUse.Message, inUse);
         }
     }
-}
-
-/// <summary>Reads the journal of a store file that is not open, without changing it.</summary>
-public sealed class SqliteJournalReader : IDisposable
-{
-    private readonly ReadSession _session;
-
-    private SqliteJournalReader(ReadSession session) => _session = session;
-
-    /// <summary>Opens a store file for reading.</summary>
-    /// <param name="path">The store file.</param>
-    /// <exception cref="StoreOpenException">It is damaged, newer, or cannot be read.</exception>
-    public static SqliteJournalReader Open(string path)
-    {
-        if (!StoreInspection.Of(path, ColdConnection.Open).Exists)
-        {
-            throw new StoreOpenException(StoreOpenFailure.Damaged, $"'{path}' is no store. Set store.path, or start the program once.");
-        }
-
-        SqliteConnection connection = ColdConnection.Open(path);
-        NameTable names = new();
-        names.Load(connection);
-        return new SqliteJournalReader(new ReadSession(connection, names));
-    }
-
-    /// <summary>Finds messages.</summary>
-    /// <param name="query">Which.</param>
-    public JournalPage Query(JournalQuery query) => new JournalReader(_session, static _ => null).Query(query, CancellationToken.None);
-
-    /// <summary>One message with its attempts, receipts, children and copies; null when it is not kept.</summary>
-    /// <param name="id">The message.</param>
-    /// <param name="withBody">Whether body and attachments come along.</param>
-    public JournalRecord? Get(MessageId id, bool withBody) => new JournalReader(_session, static _ => null).Record(id, withBody);
-
-    /// <summary>Closes the file.</summary>
-    public void Dispose() => _session.Dispose();
 }

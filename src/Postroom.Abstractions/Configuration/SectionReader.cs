@@ -86,11 +86,19 @@ public sealed partial class SectionReader
             }
             else
             {
-                _session.Problems.Add(new ConfigurationProblem(path, $"{path} is {items[i].Kind}; it must be a map of settings.", items[i].Origin));
+                _session.Problems.Add(new ConfigurationProblem(path, $"{path} is {items[i].Kind}; it must be a map of settings: {Form(read)}.", items[i].Origin));
             }
         }
 
         return result;
+    }
+
+    /// <summary>What an item of a list looks like, such as <c>{ name: …, role: … }</c>: what is asked for when nothing is written.</summary>
+    private static string Form<T>(Func<SectionReader, T> read)
+    {
+        var asked = new SectionReader(new BindingSession(), "", SettingMap.Empty, SettingOrigin.Defaults);
+        _ = read(asked);
+        return $"{{ {string.Join(", ", asked._names.Select(name => $"{name}: …"))} }}";
     }
 
     /// <summary>Reads this map as named things: queues, pools, communicators.</summary>

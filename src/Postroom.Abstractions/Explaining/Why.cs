@@ -29,8 +29,11 @@ internal sealed record WhyFacts
     /// <summary>Whether no runtime has the store open, so that nothing moves.</summary>
     public bool Stopped { get; init; }
 
-    /// <summary>Whether the queue has parked messages, so that this one may be one of them.</summary>
+    /// <summary>Whether the message is parked: nothing in this build handles its type.</summary>
     public bool Parked { get; init; }
+
+    /// <summary>Whether <see cref="Ahead"/> is parked.</summary>
+    public bool AheadParked { get; init; }
 
     /// <summary>The pools that serve the queue; null when nobody can tell.</summary>
     public IReadOnlyList<PoolStatus>? Pools { get; init; }
@@ -153,7 +156,7 @@ internal static class Why
         return entry.FailureKind switch
         {
             FailureKind.Uncertain => $"It left{(entry.SendStartedAt is { } sent ? $" at {At(sent)}" : "")} and no answer came, so nobody can tell whether it arrived: {error}. "
-                + $"Look at the recipient's side: 'postroom journal confirm {id}' if it is there, 'postroom replay {id}' if it is not.",
+                + $"Look at the recipient's side: if it is there, all is well; 'postroom replay {id}' if it is not.",
             FailureKind.Discarded => $"A person gave it up{when}: {error}. 'postroom replay {id}' brings it back.",
             FailureKind.Exhausted => $"It was given up{when} after {entry.Failures} failed attempt{(entry.Failures == 1 ? "" : "s")}, the last with: {error}. {replay}",
             FailureKind.Expired => $"Its time was over before its turn came: {error}. 'postroom replay {id}' tries it all the same.",

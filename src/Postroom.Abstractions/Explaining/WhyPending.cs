@@ -9,7 +9,7 @@ internal static class WhyPending
     public static string Explain(JournalRecord record, WhyFacts facts)
     {
         JournalEntry entry = record.Entry;
-        string? reason = Unserved(entry, facts) ?? Behind(facts) ?? Question(entry) ?? Later(record, facts) ?? Held(facts) ?? Paused(entry, facts) ?? Parked(entry, facts);
+        string? reason = Unserved(entry, facts) ?? Parked(entry, facts) ?? Behind(facts) ?? Question(entry) ?? Later(record, facts) ?? Held(facts) ?? Paused(entry, facts);
         return facts.Stopped ? $"{reason ?? $"It waits in queue '{entry.Envelope.Queue}'."} {NobodyRuns}" : reason ?? Turn(entry, facts);
     }
 
@@ -33,6 +33,7 @@ internal static class WhyPending
         {
             MessageState.Dispatched => $"which is in work{(ahead.DispatchedAt is { } since ? $" since {Why.At(since)}" : "")}",
             MessageState.Failed => "which failed and holds the line until it is replayed or discarded",
+            _ when facts.AheadParked => $"which is parked: nothing in this build handles '{ahead.Envelope.Type}', and a build that does has to start",
             _ when ahead.DueAt is { } due && due > facts.Now => $"which waits for its next attempt at {Why.AtIn(due, facts.Now)}",
             _ => "which waits for its own turn",
         };
@@ -74,7 +75,7 @@ internal static class WhyPending
     }
 
     private static string? Paused(JournalEntry entry, WhyFacts facts) => facts.QueuePaused
-        ? $"Queue '{entry.Envelope.Queue}' is paused. It goes on with 'postroom queues resume {entry.Envelope.Queue}'."
+        ? $"Queue '{entry.Envelope.Queue}' is paused. It goes on when the program calls ResumeQueueAsync(\"{entry.Envelope.Queue}\")."
         : null;
 
     private static string? Parked(JournalEntry entry, WhyFacts facts) => facts.Parked

@@ -52,13 +52,15 @@ internal sealed class WhyReader(IJournal journal, IFacts facts, TimeProvider clo
         StoreQueueStats? counts = status?.Counts?.Queues.GetValueOrDefault(envelope.Queue);
         int receivers = status?.Receivers.GetValueOrDefault(envelope.Queue) ?? 0;
         PoolStatus[]? pools = status is null ? null : [.. status.Pools.Where(pool => pool.Queue == envelope.Queue)];
+        JournalEntry? ahead = record.Entry.State == MessageState.Pending ? await AheadAsync(envelope, cancellationToken) : null;
         return Why.Explain(record, new WhyFacts
         {
             Now = clock.GetUtcNow(),
-            Ahead = record.Entry.State == MessageState.Pending ? await AheadAsync(envelope, cancellationToken) : null,
+            Ahead = ahead,
             QueuePaused = await IsPausedAsync(envelope.Queue, cancellationToken),
             Stopped = Stopped,
-            Parked = counts is { Parked: > 0 } && pools is [],
+            Parked = IsParked(envelope, status),
+            AheadParked = ahead is { State: MessageState.Pending } && IsParked(ahead.Envelope, status),
             Pools = pools,
             Receivers = receivers,
             Communicator = Why.LaneOf(envelope.Queue) is { } lane ? status?.Communicators.FirstOrDefault(communicator => communicator.Name == lane) : null,
@@ -68,6 +70,9 @@ internal sealed class WhyReader(IJournal journal, IFacts facts, TimeProvider clo
 
     /// <summary>Whether the service from which a message came knows it by this id.</summary>
     private static bool IsArrivalOf(JournalEntry entry, string text) => entry.Envelope.Header(HeaderNames.ChannelMessageId) == text;
+
+    private static bool IsParked(Envelope envelope, RuntimeStatus? status) =>
+        status?.ParkedTypes.GetValueOrDefault(envelope.Queue)?.Contains(envelope.Type, StringComparer.Ordinal) == true;
 
     private async ValueTask<bool> IsPausedAsync(string queue, CancellationToken cancellationToken) =>
         await facts.GetAsync(FactScopes.Pause, queue, cancellationToken) is not null;

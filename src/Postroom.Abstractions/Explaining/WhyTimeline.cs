@@ -12,9 +12,9 @@ internal static class WhyTimeline
         List<WhyLine> lines = [new(entry.Envelope.CreatedAt, Arrival(entry.Envelope))];
         lines.AddRange(record.Audit.Select(audit => new WhyLine(audit.At, Audit(audit)))); // before what it led to at the same instant
         string? told = null;
-        foreach (AttemptRecord attempt in record.Attempts)
+        foreach ((AttemptRecord attempt, string name) in record.Attempts.Zip(NamesOf(record.Attempts)))
         {
-            Add(lines, attempt, entry, told);
+            Add(lines, attempt, name, entry, told);
             told = attempt.Error ?? told;
         }
 
@@ -40,6 +40,24 @@ internal static class WhyTimeline
         return [.. lines.OrderBy(line => line.At)];
     }
 
+    /// <summary>What each attempt is called: a replay counts from 1 again, so the number alone would name two.</summary>
+    internal static IReadOnlyList<string> NamesOf(IReadOnlyList<AttemptRecord> attempts)
+    {
+        List<string> names = [];
+        int round = 0;
+        int before = 0;
+        foreach (AttemptRecord attempt in attempts)
+        {
+            // An attempt that was given back does not count, so its number comes again without a replay.
+            bool again = attempt.Attempt <= before && attempts[names.Count - 1].Outcome != "released";
+            round += again ? 1 : 0;
+            before = attempt.Attempt;
+            names.Add(round == 0 ? $"attempt {attempt.Attempt}" : $"attempt {attempt.Attempt} of replay {round}");
+        }
+
+        return names;
+    }
+
     private static string Arrival(Envelope envelope)
     {
         string from = envelope.From is { } sender ? $" from {sender}" : "";
@@ -51,11 +69,11 @@ internal static class WhyTimeline
         return $"{verb}{from}{source}{origin}{parent}{replay} and was stored in queue '{envelope.Queue}' as {envelope.Type}";
     }
 
-    private static void Add(List<WhyLine> lines, AttemptRecord attempt, JournalEntry entry, string? told)
+    private static void Add(List<WhyLine> lines, AttemptRecord attempt, string name, JournalEntry entry, string? told)
     {
         if (attempt.StartedAt is { } began)
         {
-            lines.Add(new WhyLine(began, $"attempt {attempt.Attempt} began{By(attempt.Owner)}"));
+            lines.Add(new WhyLine(began, $"{name} began{By(attempt.Owner)}"));
         }
 
         if (attempt.Outcome == "running")
@@ -74,7 +92,7 @@ internal static class WhyTimeline
             string other => $"ended{took}: {other}",
         };
         string error = attempt.Error is not { } text ? "" : text == told ? ": the same error" : $": {Why.Because(text)}";
-        lines.Add(new WhyLine(attempt.EndedAt ?? attempt.StartedAt ?? entry.Envelope.CreatedAt, $"attempt {attempt.Attempt} {outcome}{error}"));
+        lines.Add(new WhyLine(attempt.EndedAt ?? attempt.StartedAt ?? entry.Envelope.CreatedAt, $"{name} {outcome}{error}"));
     }
 
     /// <summary>Who did what, such as <c>replayed by admin</c>.</summary>

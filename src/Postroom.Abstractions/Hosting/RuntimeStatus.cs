@@ -70,6 +70,9 @@ public sealed record RuntimeStatus
     /// <summary>How many receivers are open, by queue; queues without one are left out.</summary>
     public IReadOnlyDictionary<string, int> Receivers { get; init; } = new Dictionary<string, int>();
 
+    /// <summary>The types that an earlier run of the store handled and this build does not, by queue: messages of these wait, parked, until a build handles them. Queues without such types are left out.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> ParkedTypes { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+
     /// <summary>The sources by name.</summary>
     public IReadOnlyDictionary<string, SourceStatus> Sources { get; init; } = new Dictionary<string, SourceStatus>();
 

@@ -5,6 +5,8 @@ namespace Postroom.ControlPlane;
 /// <summary>The page of the web chat and its event stream (EU-1 to EU-3, EU-7).</summary>
 internal sealed class ChatEndpoints(IRuntimeView runtime, WebChat? chat, IntakeAccess access, ControlPlaneKeys keys, KeyGate gate)
 {
+    private const string WelcomeModule = "welcome";
+
     /// <summary>Set when the server stops: no stream begins any more.</summary>
     public bool Stopping { get; set; }
 
@@ -15,9 +17,10 @@ internal sealed class ChatEndpoints(IRuntimeView runtime, WebChat? chat, IntakeA
         {
             await ApiAnswer.NotFoundAsync(context, "web chat: no communicator of type emulator is enabled");
         }
-        else if (await AdmitAsync(context))
+        else if (await AdmitAsync(context, page: true))
         {
-            await ChatPage.WriteAsync(context);
+            RuntimeStatus status = await runtime.GetStatusAsync(context.RequestAborted);
+            await ChatPage.WriteAsync(context, welcoming: status.Modules.ContainsKey(WelcomeModule));
         }
     }
 
@@ -67,13 +70,20 @@ internal sealed class ChatEndpoints(IRuntimeView runtime, WebChat? chat, IntakeA
     }
 
     /// <summary>Whether the caller may use the chat; the answer is written when not. Its token is the one of posts and counts as they do.</summary>
-    private async ValueTask<bool> AdmitAsync(HttpContext context)
+    private async ValueTask<bool> AdmitAsync(HttpContext context, bool page = false)
     {
         int? wait = access.Charge(context);
         if (wait is null && access.AllowsPage(context))
         {
             access.TakeBackCharge(context);
             return true;
+        }
+
+        if (page && wait is null && context.Request.Headers.Accept.Any(types => types?.Contains("text/html", StringComparison.OrdinalIgnoreCase) == true))
+        {
+            context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+            await ChatPage.WriteAsync(context, ChatPage.Closed);
+            return false;
         }
 
         await (wait is null ? Unproved() : TooOften(wait.Value)).WriteAsync(context);
@@ -84,7 +94,7 @@ internal sealed class ChatEndpoints(IRuntimeView runtime, WebChat? chat, IntakeA
     {
         Status = 401,
         Code = ProblemCode.Unauthorized,
-        Detail = "The web chat needs its token in the address (?token=…), or a request from this machine when none is set.",
+        Detail = "The web chat needs its token in the address (?token=…): the link that the start prints has it. Where neither intake.webhook.token nor secret is set, requests from this machine need none.",
     };
 
     private static Problem TooOften(int seconds) => new()

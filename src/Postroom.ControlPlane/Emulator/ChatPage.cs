@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Reflection;
+using System.Text;
 using Microsoft.AspNetCore.Http;
 
 namespace Postroom.ControlPlane;
@@ -9,13 +10,24 @@ internal static class ChatPage
 {
     private const string Folder = "chat/";
 
+    private const string Page = "index.html";
+
     private static readonly FrozenDictionary<string, byte[]> Files = Load();
+
+    // The page that says what the welcome module can be asked; a page of another program has nothing of that.
+    private static readonly byte[] Welcoming = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(Files[Page]).Replace("<body>", "<body class=\"welcome\">", StringComparison.Ordinal));
+
+    /// <summary>What a person sees who has no valid token.</summary>
+    public const string Closed = "closed.html";
 
     /// <summary>The names of the files, the page itself included.</summary>
     public static IEnumerable<string> Names => Files.Keys;
 
     /// <summary>Answers with a file: <c>GET /chat</c> is <c>index.html</c>, <c>GET /chat/{file}</c> the others; 404 for a name that is not embedded.</summary>
-    public static async Task WriteAsync(HttpContext context, string file = "index.html")
+    /// <param name="context">The request.</param>
+    /// <param name="file">Which.</param>
+    /// <param name="welcoming">Whether the page hints at what the welcome module can be asked.</param>
+    public static async Task WriteAsync(HttpContext context, string file = Page, bool welcoming = false)
     {
         if (!Files.TryGetValue(file, out byte[]? content))
         {
@@ -23,6 +35,7 @@ internal static class ChatPage
             return;
         }
 
+        content = welcoming && file == Page ? Welcoming : content;
         HttpResponse response = context.Response;
         response.Headers.ContentSecurityPolicy = BrowserRules.PagePolicy;
         response.Headers.XContentTypeOptions = "nosniff";

@@ -53,6 +53,9 @@ internal sealed partial class WebChat : IRuntimeComponent
     /// <summary>Whether there is a communicator to chat with.</summary>
     public bool IsEnabled => !_communicators.IsEmpty;
 
+    /// <summary>Whether a communicator is one of the web chat's.</summary>
+    public bool Has(string name) => _communicators.ContainsKey(name);
+
     /// <summary>Makes the communicator of a configured name.</summary>
     /// <param name="name">The name.</param>
     /// <param name="defaultContact">Who gets messages to a label; null for streams of all contacts only.</param>

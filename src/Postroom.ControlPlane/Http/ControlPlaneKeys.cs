@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Postroom.Configuration;
 
 namespace Postroom.ControlPlane;
 
@@ -12,14 +13,17 @@ internal sealed class ControlPlaneKeys : IRuntimeComponent
     private readonly FactKeyStore _store;
     private readonly ServerOptions _options;
     private readonly string _dataDirectory;
+    private readonly bool _storeMayHaveKeys;
 
     /// <summary>Makes the component.</summary>
     /// <param name="runtime">Keeps the keys as facts.</param>
     /// <param name="options">The configured keys and addresses.</param>
     /// <param name="dataDirectory">Where <c>admin.key</c> is.</param>
     /// <param name="clock">Judges expiry.</param>
-    public ControlPlaneKeys(IRuntimeView runtime, ServerOptions options, string dataDirectory, TimeProvider clock)
+    /// <param name="storeMayHaveKeys">False for a store that is not there yet, which is not to be made for a start that has to end.</param>
+    public ControlPlaneKeys(IRuntimeView runtime, ServerOptions options, string dataDirectory, TimeProvider clock, bool storeMayHaveKeys = true)
     {
+        _storeMayHaveKeys = storeMayHaveKeys;
         _store = new FactKeyStore(runtime, options.Keys, clock);
         _options = options;
         _dataDirectory = dataDirectory;
@@ -49,15 +53,35 @@ internal sealed class ControlPlaneKeys : IRuntimeComponent
     public async ValueTask<bool> AnyMadeAsync(CancellationToken cancellationToken) =>
         (await _store.ListAsync(cancellationToken)).Any(key => key.Name != FirstKeyName);
 
+    /// <summary>What is wrong with addresses that other machines can reach while no key is configured; null when there are none or one is.</summary>
+    public static ConfigurationProblem? MissingKey(ServerOptions options)
+    {
+        (string Setting, string Url)[] all = [.. options.Urls.Select(url => ("server.urls", url)), .. options.AdminUrls.Select(url => ("server.adminUrls", url))];
+        return options.Keys.Count > 0 || Array.Find(all, one => IsWide(one.Url)) is not { Url: { } wide, Setting: { } setting }
+            ? null
+            : new ConfigurationProblem(
+                setting,
+                $"{setting} has '{wide}', which other machines can reach, and there is no key yet: whoever comes first could take over. "
+                + "Set one, such as server.keys: [{ name: ops, role: admin, key: \"${secret://env:POSTROOM_OPS_KEY}\" }], or listen on http://127.0.0.1:8080 only.",
+                new SettingOrigin("server"));
+    }
+
+    /// <summary>Ends the start before the store is made, where it would end after that.</summary>
+    /// <exception cref="ConfigurationException">Other machines could reach it, no key is configured, and the store can have none.</exception>
+    public void RequireBeforeStore()
+    {
+        if (!_storeMayHaveKeys && MissingKey(_options) is { } problem)
+        {
+            throw new ConfigurationException([problem]);
+        }
+    }
+
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await _store.LoadAsync(cancellationToken);
-        string? wide = _options.Urls.Concat(_options.AdminUrls).FirstOrDefault(IsWide);
-        if (wide is not null && !await AnyMadeAsync(cancellationToken))
+        if (MissingKey(_options) is { } problem && !await AnyMadeAsync(cancellationToken))
         {
-            throw new InvalidOperationException(
-                $"server.urls has '{wide}', which other machines can reach, and there is no key yet: whoever comes first could take over. "
-                + "Set server.keys or make one with 'postroom token create' while it listens on http://127.0.0.1:8080, then widen server.urls.");
+            throw new ConfigurationException([problem]);
         }
 
         await EnsureFirstKeyAsync(cancellationToken);

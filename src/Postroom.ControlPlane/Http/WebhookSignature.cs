@@ -23,6 +23,19 @@ internal enum SignatureScheme
     Token,
 }
 
+/// <summary>What a signature is worth.</summary>
+internal enum SignatureVerdict
+{
+    /// <summary>It is missing, malformed, or of another secret or body.</summary>
+    Wrong,
+
+    /// <summary>It is right, but made too long ago or ahead of time: a copy, or a clock that is wrong.</summary>
+    Untimely,
+
+    /// <summary>It is right.</summary>
+    Valid,
+}
+
 /// <summary>Verifies the signature header of one webhook. Safe for concurrent use.</summary>
 /// <remarks>
 /// Every active secret is tried, and each comparison takes the same time whatever the outcome, so timing tells neither
@@ -71,31 +84,38 @@ internal sealed class WebhookSignature
     /// <summary>True when the request carries a valid signature of exactly this body.</summary>
     /// <param name="headers">The request's headers.</param>
     /// <param name="body">The bytes as received, before any parsing.</param>
-    public bool Verify(IHeaderDictionary headers, ReadOnlySpan<byte> body)
+    public bool Verify(IHeaderDictionary headers, ReadOnlySpan<byte> body) => Judge(headers, body) == SignatureVerdict.Valid;
+
+    /// <summary>What the request's signature of exactly this body is worth.</summary>
+    /// <param name="headers">The request's headers.</param>
+    /// <param name="body">The bytes as received, before any parsing.</param>
+    public SignatureVerdict Judge(IHeaderDictionary headers, ReadOnlySpan<byte> body)
     {
         StringValues values = headers[_header];
         if (values.Count != 1 || values[0] is not { Length: > 0 } value || !value.StartsWith(_prefix, StringComparison.Ordinal))
         {
-            return false;
+            return SignatureVerdict.Wrong;
         }
 
         value = value[_prefix.Length..];
         return _scheme switch
         {
-            SignatureScheme.HmacSha256Hex => TryHex(value, out byte[] given) && AnySecretSigns(given, [], body),
-            SignatureScheme.HmacSha256Base64 => TryBase64(value, out byte[] given) && AnySecretSigns(given, [], body),
-            SignatureScheme.Timestamped => VerifyTimestamped(value, body),
-            SignatureScheme.Token => AnySecretEquals(value),
-            _ => false,
+            SignatureScheme.HmacSha256Hex => Of(TryHex(value, out byte[] given) && AnySecretSigns(given, [], body)),
+            SignatureScheme.HmacSha256Base64 => Of(TryBase64(value, out byte[] given) && AnySecretSigns(given, [], body)),
+            SignatureScheme.Timestamped => JudgeTimestamped(value, body),
+            SignatureScheme.Token => Of(AnySecretEquals(value)),
+            _ => SignatureVerdict.Wrong,
         };
     }
 
-    private bool VerifyTimestamped(string value, ReadOnlySpan<byte> body)
+    private static SignatureVerdict Of(bool right) => right ? SignatureVerdict.Valid : SignatureVerdict.Wrong;
+
+    private SignatureVerdict JudgeTimestamped(string value, ReadOnlySpan<byte> body)
     {
         string[] parts = value.Split(',');
         if (parts.Length != 2 || !parts[0].StartsWith("t=", StringComparison.Ordinal) || !parts[1].StartsWith("v1=", StringComparison.Ordinal))
         {
-            return false;
+            return SignatureVerdict.Wrong;
         }
 
         string signedAt = parts[0][2..];
@@ -103,12 +123,12 @@ internal sealed class WebhookSignature
             || !long.TryParse(signedAt, NumberStyles.None, CultureInfo.InvariantCulture, out long seconds)
             || !TryHex(parts[1][3..], out byte[] given))
         {
-            return false;
+            return SignatureVerdict.Wrong;
         }
 
         bool signed = AnySecretSigns(given, Encoding.ASCII.GetBytes(signedAt + "."), body);
         TimeSpan away = _clock.GetUtcNow() - DateTimeOffset.FromUnixTimeSeconds(seconds);
-        return signed && away.Duration() <= _tolerance;
+        return !signed ? SignatureVerdict.Wrong : away.Duration() <= _tolerance ? SignatureVerdict.Valid : SignatureVerdict.Untimely;
     }
 
     private bool AnySecretSigns(ReadOnlySpan<byte> given, ReadOnlySpan<byte> before, ReadOnlySpan<byte> body)

@@ -11,6 +11,7 @@ internal sealed class IntakeAccess
     public const string TokenHeader = "X-Postroom-Token";
 
     private readonly byte[][] _tokens;
+    private readonly Lazy<string[]> _chatTokens;
     private readonly WebhookSignature? _signature;
     private readonly CallerRateLimiter _perAddress;
 
@@ -19,12 +20,16 @@ internal sealed class IntakeAccess
     {
         _tokens = [.. Values(options.Token).Select(Encoding.UTF8.GetBytes)];
         string[] secrets = Values(options.Secret);
+        _chatTokens = new(() => [.. Values(options.Token).Concat(secrets).Select(ControlPlane.ChatToken.Of)]);
         _signature = secrets.Length == 0 ? null : new WebhookSignature(SignatureScheme.Timestamped, WebhookSignature.TimestampedHeader, secrets, clock);
         _perAddress = new CallerRateLimiter(options.PerAddress.Count, options.PerAddress.Period, clock);
     }
 
     /// <summary>Whether callers have to prove something; otherwise only this machine is answered.</summary>
     public bool NeedsProof => _tokens.Length > 0 || _signature is not null;
+
+    /// <summary>The token that the web chat's address holds; null where nothing has to be proved.</summary>
+    public string? ChatToken => NeedsProof ? _chatTokens.Value[0] : null;
 
     /// <summary>
     /// Charges a request to its address: null, or the seconds to wait. Done before anything of the request is looked at or read, so that a
@@ -41,12 +46,15 @@ internal sealed class IntakeAccess
     /// <summary>Whether the request is allowed whatever its body is: a token, or this machine where nothing has to be proved.</summary>
     public bool AllowsUnsigned(HttpContext context) => NeedsProof ? HasToken(context.Request.Headers) : LoopbackOnly.Allows(context);
 
-    /// <summary>Whether the body is signed with one of the secrets.</summary>
-    public bool AllowsSigned(HttpRequest request, ReadOnlySpan<byte> body) => _signature?.Verify(request.Headers, body) == true;
+    /// <summary>Whether the request has the token of the web chat, which posts to the web chat and nowhere else.</summary>
+    public bool AllowsChat(HttpRequest request) => NeedsProof && request.Headers[TokenHeader] is { Count: 1 } own && IsChatToken(own[0]);
 
-    /// <summary>Whether a page or stream is allowed: as a post, or with the token in its address, since a page cannot set headers there.</summary>
+    /// <summary>What the signature of the body is worth.</summary>
+    public SignatureVerdict JudgeSigned(HttpRequest request, ReadOnlySpan<byte> body) => _signature?.Judge(request.Headers, body) ?? SignatureVerdict.Wrong;
+
+    /// <summary>Whether a page or stream is allowed: as a post, or with a token in its address, since a page cannot set headers there.</summary>
     public bool AllowsPage(HttpContext context) =>
-        AllowsUnsigned(context) || (context.Request.Query["token"] is { Count: 1 } token && IsToken(token[0]));
+        AllowsUnsigned(context) || (context.Request.Query["token"] is { Count: 1 } token && (IsToken(token[0]) || IsChatToken(token[0])));
 
     private bool HasToken(IHeaderDictionary headers)
     {
@@ -55,6 +63,12 @@ internal sealed class IntakeAccess
         StringValues own = headers[TokenHeader];
         return (authorization.Count == 1 && authorization[0]!.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) && IsToken(authorization[0]![Scheme.Length..]))
             || (own.Count == 1 && IsToken(own[0]));
+    }
+
+    private bool IsChatToken(string? given)
+    {
+        // A guess of another length costs no derivation.
+        return given is { Length: 43 } && NeedsProof && Array.Exists(_chatTokens.Value, token => FixedTime.Equal(Encoding.UTF8.GetBytes(given), Encoding.UTF8.GetBytes(token)));
     }
 
     private bool IsToken(string? given)

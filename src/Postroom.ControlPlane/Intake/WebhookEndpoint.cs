@@ -14,9 +14,20 @@ internal sealed partial class WebhookEndpoint
     private readonly IntakeAccess _access;
     private readonly ILogger _logger;
     private readonly CallerRateLimiter _perSender;
+    private readonly Func<string, bool> _isChat;
+    private readonly RefusalLog _refusals;
 
-    public WebhookEndpoint(IRuntimeView runtime, WebhookIntakeOptions options, IntakeAccess access, TimeProvider clock, ILogger<WebhookEndpoint> logger)
+    /// <summary>Makes the endpoint.</summary>
+    /// <param name="runtime">The way in.</param>
+    /// <param name="options">Limits and the queue.</param>
+    /// <param name="access">Who may post.</param>
+    /// <param name="isChat">Whether a communicator is a web chat, to which alone the chat's token posts.</param>
+    /// <param name="clock">Limits.</param>
+    /// <param name="logger">For refusals and failures.</param>
+    public WebhookEndpoint(IRuntimeView runtime, WebhookIntakeOptions options, IntakeAccess access, Func<string, bool> isChat, TimeProvider clock, ILogger<WebhookEndpoint> logger)
     {
+        _isChat = isChat;
+        _refusals = new RefusalLog(clock);
         _runtime = runtime;
         _options = options;
         _access = access;
@@ -66,7 +77,8 @@ internal sealed partial class WebhookEndpoint
     private async ValueTask<Message?> ReadAsync(HttpContext context)
     {
         HttpRequest request = context.Request;
-        bool allowed = _access.AllowsUnsigned(context);
+        bool chatOnly = !_access.AllowsUnsigned(context) && _access.AllowsChat(request);
+        bool allowed = chatOnly || _access.AllowsUnsigned(context);
         bool proved = allowed && _access.NeedsProof;
         if (!proved && _access.Charge(context) is { } wait)
         {
@@ -93,9 +105,12 @@ internal sealed partial class WebhookEndpoint
         {
             if (!allowed)
             {
-                if (!_access.AllowsSigned(request, bytes.Raw.Span))
+                SignatureVerdict verdict = _access.JudgeSigned(request, bytes.Raw.Span);
+                if (verdict != SignatureVerdict.Valid)
                 {
-                    return await RefuseAsync(context, StatusCodes.Status401Unauthorized, "the token or signature is missing or wrong");
+                    return await RefuseAsync(context, StatusCodes.Status401Unauthorized, verdict == SignatureVerdict.Untimely
+                        ? "the signature is right, but its time is more than 5 minutes away from now"
+                        : "the token or signature is missing or wrong");
                 }
 
                 _access.TakeBackCharge(context);
@@ -107,12 +122,16 @@ internal sealed partial class WebhookEndpoint
         if (body is not RequestBody.Json json)
         {
             RequestBody.Refused refused = (RequestBody.Refused)body;
-            return await RefuseAsync(context, refused.Status, refused.Detail);
+            string setting = refused.Status == StatusCodes.Status413PayloadTooLarge ? " The limit is intake.webhook.maxBody." : "";
+            return await RefuseAsync(context, refused.Status, refused.Detail + setting);
         }
 
         using (json.Document)
         {
-            return Message.FromPayload(json.Document.RootElement);
+            Message message = Message.FromPayload(json.Document.RootElement);
+            return chatOnly && !_isChat(MessageTranslator.ChannelOf(_runtime, message.ClientType))
+                ? await RefuseAsync(context, StatusCodes.Status401Unauthorized, "the token is the web chat's, which posts to the web chat only")
+                : message;
         }
     }
 
@@ -141,10 +160,14 @@ internal sealed partial class WebhookEndpoint
 
     private async ValueTask<Message?> RefuseAsync(HttpContext context, int status, string reason, string? detail = null, int? seconds = null)
     {
-        string? id = detail is null ? null : Problem.NewId();
-        if (id is not null)
+        string? id = null;
+        if (detail is not null)
         {
-            Log.Refused(_logger, status, detail!, id);
+            (id, long? unlogged) = _refusals.Next(reason);
+            if (unlogged is { } more)
+            {
+                Log.Refused(_logger, status, more == 0 ? detail : $"{detail} ({more} more were answered so since the last such line.)", id);
+            }
         }
 
         await WebhookAnswer.WriteErrorAsync(context, status, reason, id, seconds);

@@ -148,8 +148,8 @@ internal sealed record MessageDetailView
             Message = MessageView.Of(record.Entry),
             Headers = record.Entry.Envelope.Headers,
             Attachments = [.. record.Entry.Envelope.Attachments.Select((file, number) => new AttachmentView(number, file.Name, file.ContentType, file.Length, file.Sha256, file.Reference is not null))],
-            Attempts = [.. record.Attempts.Select(attempt => new AttemptView(
-                attempt.Attempt, attempt.StartedAt, attempt.EndedAt, attempt.Outcome, attempt.Kind is { } kind ? Why.Word(kind) : null, attempt.Error, attempt.Owner))],
+            Attempts = [.. record.Attempts.Zip(WhyTimeline.NamesOf(record.Attempts), (attempt, label) => new AttemptView(
+                attempt.Attempt, label, attempt.StartedAt, attempt.EndedAt, attempt.Outcome, attempt.Kind is { } kind ? Why.Word(kind) : null, attempt.Error, attempt.Owner))],
             Receipts = [.. record.Receipts.Select(ReceiptView.Of)],
             Audit = [.. record.Audit.Select(entry => new AuditView(entry.At, entry.User, entry.Action, entry.Result, WhyTimeline.Audit(entry)))],
             Children = [.. record.Children.Select(MessageView.Of)],
@@ -163,8 +163,8 @@ internal sealed record MessageDetailView
 /// <summary>One file of a message.</summary>
 internal sealed record AttachmentView(int Number, string Name, string ContentType, long? Length, string? Sha256, bool Reference);
 
-/// <summary>One attempt.</summary>
-internal sealed record AttemptView(int Attempt, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, string Outcome, string? Kind, string? Error, string? Owner);
+/// <summary>One attempt, with the name that tells it from one of another replay.</summary>
+internal sealed record AttemptView(int Attempt, string Label, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, string Outcome, string? Kind, string? Error, string? Owner);
 
 /// <summary>What somebody did to the message, also in words.</summary>
 internal sealed record AuditView(DateTimeOffset At, string User, string Action, string Result, string Text);

@@ -1,3 +1,8 @@
+using System.Text.Json;
+using Postroom.Configuration;
+using Postroom.ControlPlane;
+using Postroom.Sqlite;
+
 namespace Postroom.Host;
 
 /// <summary>Validates configuration and modules and lists what the program is composed of. Changes nothing.</summary>
@@ -7,6 +12,12 @@ internal static class CheckCommand
     {
         await using HostedRuntime host = HostedRuntime.Create(arguments, configure: null, standalone: true, output: null);
         CompositionReport report = await host.Runtime.CheckAsync(cancellationToken);
+        ConfigurationSnapshot settings = await host.Runtime.LoadSettingsAsync(cancellationToken);
+        if (ControlPlaneKeys.MissingKey(settings.Get<ServerOptions>("server")) is { } problem && !KeepsKey(settings.Get<StoreOptions>("store")))
+        {
+            throw new ConfigurationException([problem]);
+        }
+
         if (preflight)
         {
             return ExitCodes.Done;
@@ -28,5 +39,17 @@ internal static class CheckCommand
         Output.List("Notices", report.Notices);
         Console.WriteLine(report.Notices.Count == 0 ? "The configuration is valid." : "The configuration is valid; mind the notices above.");
         return ExitCodes.Done;
+    }
+
+    /// <summary>Whether the store has a key that somebody made; one that cannot be looked at from here may have.</summary>
+    private static bool KeepsKey(StoreOptions store)
+    {
+        if (store.Kind != "sqlite" || !File.Exists(store.Path))
+        {
+            return store.Kind is not ("memory" or "sqlite");
+        }
+
+        using SqliteJournalReader reader = SqliteJournalReader.Open(store.Path);
+        return reader.Facts(FactScopes.ApiKey).Any(fact => JsonSerializer.Deserialize(fact.Value.Span, KeyJson.Default.StoredKey) is { } key && key.Name != ControlPlaneKeys.FirstKeyName);
     }
 }

@@ -90,21 +90,45 @@ internal static class DoctorCommand
             JournalPage newest = journal.Query(new JournalQuery { Limit = 1 });
             return new(true, $"Store '{path}' has {Output.Size(new FileInfo(path).Length)} and can be read; it holds {newest.Total}{(newest.TotalIsAtLeast ? " or more" : "")} messages.");
         }
+        catch (StoreOpenException e)
+        {
+            return new(false, e.Message); // It says what to do.
+        }
         catch (Exception e)
         {
             return new(false, $"Store '{path}' cannot be read: {e.Message} Leave it as it is, and go back to a backup.");
         }
     }
 
+    /// <summary>What the start says of accepted messages that are missing; null when none are, or when the store cannot be read anyway.</summary>
+    private static Finding? Loss(string path, ConfigurationSnapshot settings)
+    {
+        try
+        {
+            return SqliteMaintenance.FindLoss(path, settings.Get<StoreOptions>("store").Synchronous) is { } loss ? new Finding(false, loss.Message) : null;
+        }
+        catch (Exception e) when (e is StoreOpenException or IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
     private static IEnumerable<Finding> Files(string path, ConfigurationSnapshot settings)
     {
+        Finding? loss = Loss(path, settings);
         if (!File.Exists(path))
         {
-            yield return new(true, $"Store '{path}' does not exist yet; 'postroom run' makes it.");
+            yield return loss ?? new(true, $"Store '{path}' does not exist yet; 'postroom run' makes it.");
             yield break;
         }
 
-        yield return Readable(path);
+        Finding readable = Readable(path);
+        yield return readable;
+        if (loss is not null && loss != readable)
+        {
+            yield return loss;
+        }
+
         if (!OperatingSystem.IsWindows())
         {
             UnixFileMode open = File.GetUnixFileMode(path) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite);

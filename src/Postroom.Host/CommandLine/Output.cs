@@ -75,7 +75,8 @@ internal static class Output
             unit++;
         }
 
-        return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{value:G3} {units[unit]}");
+        string digits = value >= 100 ? "0" : value >= 10 ? "0.#" : "0.##";
+        return $"{value.ToString(digits, System.Globalization.CultureInfo.InvariantCulture)} {units[unit]}";
     }
 
     public static string At(DateTimeOffset? at) => at is { } value ? value.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.fff", System.Globalization.CultureInfo.InvariantCulture) : "";

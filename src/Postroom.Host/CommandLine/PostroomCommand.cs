@@ -23,6 +23,9 @@ internal static class PostroomCommand
     /// <summary>Whether a word is a command that talks to a runtime or looks at its files instead of being one.</summary>
     public static bool IsCommand(string word) => word != RunName && Root().Subcommands.Any(command => command.Name == word);
 
+    /// <summary>Whether words such as <c>journal list</c> lead to a command.</summary>
+    public static bool Exists(IEnumerable<string> words) => words.Aggregate((Command?)Root(), (command, word) => command?.Subcommands.FirstOrDefault(child => child.Name == word)) is not null;
+
     /// <summary>Parses and runs; returns the exit code.</summary>
     public static async Task<int> RunAsync(string[] args)
     {
@@ -30,7 +33,9 @@ internal static class PostroomCommand
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            foreach (ParseError error in parsed.Errors)
+            // Where a word is unknown, that a command is missing only follows from it.
+            ParseError[] unknownWords = [.. parsed.Errors.Where(error => parsed.UnmatchedTokens.Any(word => error.Message.Contains(word, StringComparison.Ordinal)))];
+            foreach (ParseError error in parsed.Errors.Where(error => unknownWords.Length == 0 || error.SymbolResult is not CommandResult || unknownWords.Contains(error)))
             {
                 await Console.Error.WriteLineAsync(error.Message);
             }

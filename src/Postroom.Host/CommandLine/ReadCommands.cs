@@ -187,9 +187,18 @@ internal static class ReadCommands
     private static SqliteJournalReader OpenCold(HostArguments arguments, ConfigurationSnapshot settings)
     {
         string path = StorePath(arguments, settings);
-        return File.Exists(path)
-            ? SqliteJournalReader.Open(path)
-            : throw new NotReachableException($"No runtime answers, and there is no store file '{path}'. Start one with 'postroom run', or name a file with --store.");
+        if (File.Exists(path))
+        {
+            SqliteJournalReader journal = SqliteJournalReader.Open(path);
+            if (SqliteMaintenance.FindLoss(path, settings.Get<StoreOptions>("store").Synchronous) is { } loss)
+            {
+                Console.Error.WriteLine(loss.Message);
+            }
+
+            return journal;
+        }
+
+        throw SqliteMaintenance.FindLoss(path) as Exception ?? new NotReachableException($"No runtime answers, and there is no store file '{path}'. Start one with 'postroom run', or name a file with --store.");
     }
 
     private static async Task<int> NotFoundAsync(FoundMessage found, string id)
@@ -214,13 +223,18 @@ internal static class ReadCommands
     {
         Console.WriteLine($"{status.Name} {status.Version} on {status.Node} (process {status.Pid}): {status.State}");
         Console.WriteLine($"Store: {status.Store.Kind}. {status.Store.Promise}");
+        if (status.Counts is { Writable: false } unwritable)
+        {
+            Console.WriteLine($"Nothing new is accepted, because the store cannot be written: {unwritable.Problem ?? "it does not say why."}");
+        }
+
         Output.List("Notices", status.Notices);
         if (status.Counts is { } counts)
         {
             Output.Table(
-                ["queue", "pending", "dispatched", "acked", "failed"],
+                ["queue", "pending", "parked", "dispatched", "acked", "failed"],
                 counts.Queues.OrderBy(pair => pair.Key, StringComparer.Ordinal)
-                    .Select(pair => (IReadOnlyList<string>)[pair.Key, $"{pair.Value.Pending}", $"{pair.Value.Dispatched}", $"{pair.Value.Acked}", $"{pair.Value.Failed}"]));
+                    .Select(pair => (IReadOnlyList<string>)[pair.Key, $"{pair.Value.Pending}", $"{pair.Value.Parked}", $"{pair.Value.Dispatched}", $"{pair.Value.Acked}", $"{pair.Value.Failed}"]));
         }
 
         Output.Table(
@@ -254,7 +268,7 @@ internal static class ReadCommands
         Console.WriteLine($"{message.Id}  {message.State}{(message.Kind is null ? "" : $" ({message.Kind})")}");
         Console.WriteLine($"  '{message.Type}' in queue '{message.Queue}', {message.BodyLength} bytes of {message.ContentType}");
         Console.WriteLine($"  from {message.From ?? "-"} to {message.To ?? "-"}, conversation {message.Conversation ?? "-"}");
-        Console.WriteLine($"  created {Output.At(message.CreatedAt)}, finished {Output.At(message.FinishedAt)}");
+        Console.WriteLine($"  created {Output.At(message.CreatedAt)}, {(message.FinishedAt is { } finished ? $"finished {Output.At(finished)}" : "not finished")}");
         if (message.Error is not null)
         {
             Console.WriteLine($"  error: {message.Error}");
@@ -262,12 +276,12 @@ internal static class ReadCommands
 
         foreach (AttemptView attempt in detail.Attempts)
         {
-            Console.WriteLine($"  attempt {attempt.Attempt}: {attempt.Outcome} {Output.At(attempt.StartedAt)} to {Output.At(attempt.EndedAt)} {attempt.Owner} {attempt.Error}");
+            Console.WriteLine(AttemptLine(attempt));
         }
 
         foreach (ReceiptView receipt in detail.Receipts)
         {
-            Console.WriteLine($"  receipt {receipt.Status} {Output.At(receipt.At)} {receipt.OutsideId} {receipt.Detail}");
+            Console.WriteLine($"  receipt {receipt.Status} {Output.At(receipt.At)} {receipt.OutsideId} {receipt.Detail}".TrimEnd());
         }
 
         foreach (AuditView entry in detail.Audit)
@@ -284,6 +298,21 @@ internal static class ReadCommands
         {
             Console.WriteLine(detail.Body);
         }
+    }
+
+    /// <summary>One attempt with what is known of it: an attempt that ended quickly may have no start on record, one that died no end.</summary>
+    internal static string AttemptLine(AttemptView attempt)
+    {
+        string when = (attempt.StartedAt, attempt.EndedAt) switch
+        {
+            ({ } start, { } end) => $" {Output.At(start)} to {Output.At(end)}",
+            ({ } start, null) => $" since {Output.At(start)}",
+            (null, { } end) => $" until {Output.At(end)}",
+            _ => "",
+        };
+        string owner = attempt.Owner is { Length: > 0 } name ? $" with {name}" : "";
+        string error = attempt.Error is { Length: > 0 } text ? $": {text}" : "";
+        return $"  {attempt.Label}: {attempt.Outcome}{when}{owner}{error}";
     }
 
     private static string Cut(string? text) => text is null ? "" : text.Length <= 60 ? text : $"{Redactor.Cut(text, 59)}…";

@@ -2,48 +2,54 @@ using System.Text.Json;
 
 namespace Postroom.Host;
 
-/// <summary>Echoes text, names type and length of files, lists a contact card, fails on <c>/fail</c> and ends the process on <c>/crash</c>.</summary>
+/// <summary>Echoes text, names type and length of files, lists a contact card, fails on <c>/fail</c> until that is replayed, and ends the process on <c>/crash</c>.</summary>
 internal sealed class WelcomeHandler : IMessageHandler<IncomingMessage>
 {
     private const int MaxEcho = 2_000;
 
+    private readonly IJournal _journal;
     private readonly TextWriter _terminal;
     private readonly Action _crash;
 
-    public WelcomeHandler()
-        : this(Console.Error, KillProcess)
+    public WelcomeHandler(IJournal journal)
+        : this(journal, Console.Error, KillProcess)
     {
     }
 
+    /// <param name="journal">Tells whether a message was replayed.</param>
     /// <param name="terminal">Where a crash is announced; written at once, because nothing is written later.</param>
     /// <param name="crash">Ends the process.</param>
-    internal WelcomeHandler(TextWriter terminal, Action crash)
+    internal WelcomeHandler(IJournal journal, TextWriter terminal, Action crash)
     {
+        _journal = journal;
         _terminal = terminal;
         _crash = crash;
     }
 
-    public ValueTask<HandlerResult> HandleAsync(IncomingMessage message, HandlerContext context, CancellationToken cancellationToken)
+    public async ValueTask<HandlerResult> HandleAsync(IncomingMessage message, HandlerContext context, CancellationToken cancellationToken)
     {
         string text = message.Text.Trim();
         switch (text)
         {
+            case "/fail" when await IsReplayedAsync(context.MessageId, cancellationToken):
+                context.Reply("This message failed, was replayed, and now succeeds.");
+                return HandlerResult.Completed;
             case "/fail":
-                throw new PermanentException($"You asked for a failure with /fail. Look at it with 'postroom why {context.Envelope.Id}', then replay it.");
+                throw new PermanentException($"You asked for a failure with /fail. Look at it with 'postroom why {context.MessageId}'; 'postroom replay {context.MessageId}' lets it succeed.");
             case "/help":
-                context.Reply("I echo what you write, and name files and contact cards. /fail makes a message fail; /crash ends the process while I handle it: start it again and see.");
-                return new ValueTask<HandlerResult>(HandlerResult.Completed);
+                context.Reply("I echo what you write, and name files and contact cards. /fail makes a message fail until you replay it; /crash ends the process while I handle it: start it again and see.");
+                return HandlerResult.Completed;
             case "/crash" when context.Attempt == 1:
                 _terminal.WriteLine($"  /crash: this process kills itself now, while it handles message {context.Envelope.Id}. Start it again: the message is handled once more.");
                 _crash();
                 break;
             case "/crash":
                 context.Reply($"The process died while attempt 1 of this message ran. This is attempt {context.Attempt}, and you get this answer once.");
-                return new ValueTask<HandlerResult>(HandlerResult.Completed);
+                return HandlerResult.Completed;
         }
 
         context.Reply(Answer(message, context.Envelope.Type, text));
-        return new ValueTask<HandlerResult>(HandlerResult.Completed);
+        return HandlerResult.Completed;
     }
 
     /// <summary>A crash as an operator knows it: nothing is flushed, and nothing is stored.</summary>
@@ -52,6 +58,9 @@ internal sealed class WelcomeHandler : IMessageHandler<IncomingMessage>
         using System.Diagnostics.Process self = System.Diagnostics.Process.GetCurrentProcess();
         self.Kill();
     }
+
+    private async ValueTask<bool> IsReplayedAsync(MessageId id, CancellationToken cancellationToken) =>
+        await _journal.GetAsync(id, withBody: false, cancellationToken) is { Entry.Replays: > 0 };
 
     private static string Answer(IncomingMessage message, string type, string text)
     {

@@ -87,6 +87,32 @@ internal sealed unsafe class InFlightTable : IDisposable
     /// <exception cref="IOException">It cannot be created or read, or its volume is full.</exception>
     public static InFlightTable Open(string storePath, long run) => new(PrivateFiles.OpenOrCreate(PathFor(storePath), FileShare.ReadWrite), run);
 
+    /// <summary>What has begun and not ended by the file of a store that this process does not have open; creates and changes nothing.</summary>
+    /// <remarks>A torn slot is left out, as one of a running process may be.</remarks>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static IReadOnlyList<InFlightEntry> Read(string storePath)
+    {
+        string path = PathFor(storePath);
+        if (!File.Exists(path))
+        {
+            return [];
+        }
+
+        using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        byte[] content = new byte[Math.Min(file.Length, (long)MaxSlots * SlotBytes) / SlotBytes * SlotBytes];
+        int length = file.ReadAtLeast(content, content.Length, throwOnEndOfStream: false) / SlotBytes * SlotBytes;
+        List<InFlightEntry> begun = [];
+        foreach (ref readonly Slot slot in MemoryMarshal.Cast<byte, Slot>(content.AsSpan(0, length)))
+        {
+            if (slot.IsSound)
+            {
+                begun.Add(slot.Entry);
+            }
+        }
+
+        return begun;
+    }
+
     /// <summary>Notes that an attempt begins; to be called before its handler.</summary>
     /// <param name="seq">The row's place in the store; at least 1.</param>
     /// <param name="id">The message id.</param>

@@ -84,6 +84,19 @@ internal sealed class MarkFile : IDisposable
         }
     }
 
+    /// <summary>The newest sound mark beside a store file, without creating or changing anything; null when there is none.</summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static Mark? Read(string storePath)
+    {
+        if (!File.Exists(PathFor(storePath)))
+        {
+            return null;
+        }
+
+        using MarkFile mark = new(File.OpenHandle(PathFor(storePath), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
+        return mark.Newest;
+    }
+
     /// <summary>Writes the mark of a commit that is on disk, over the older slot, without a flush.</summary>
     /// <exception cref="IOException">It cannot be written; the other slot still holds the mark before.</exception>
     public void Write(in Mark mark)

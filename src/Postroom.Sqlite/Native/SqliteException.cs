@@ -40,13 +40,17 @@ internal enum SqliteFault
 /// <summary>A refused SQLite call, with its classification.</summary>
 internal sealed class SqliteException : Exception
 {
-    private SqliteException(string message, SqliteFault fault, int extendedCode, string statement)
-        : base(message)
+    private SqliteException(string what, string? remedy, SqliteFault fault, int extendedCode, string statement)
+        : base(remedy is null ? what : $"{what} {remedy}")
     {
+        What = what;
         Fault = fault;
         ExtendedCode = extendedCode;
         Statement = statement;
     }
+
+    /// <summary>What happened, without what to do about it.</summary>
+    public string What { get; }
 
     /// <summary>What the error means for the store.</summary>
     public SqliteFault Fault { get; }
@@ -89,7 +93,8 @@ internal sealed class SqliteException : Exception
 
         string message = $"SQLite refused '{statement}' on '{path}' (code {extendedCode & 0xFF}, extended {extendedCode}): {detail}.";
         return new SqliteException(
-            fault is SqliteFault.Constraint or SqliteFault.TooBig or SqliteFault.Interrupted ? message : $"{message} {remedy}",
+            message,
+            fault is SqliteFault.Constraint or SqliteFault.TooBig or SqliteFault.Interrupted ? null : remedy,
             fault,
             extendedCode,
             statement);

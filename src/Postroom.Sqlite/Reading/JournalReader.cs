@@ -17,6 +17,9 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
     /// <summary>A page that must look at every row ends after this, and its cursor says where.</summary>
     public TimeSpan Longest { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>For a store that no runtime of this process has: the attempt of a message that began and has no outcome on its row; null for none.</summary>
+    public Func<OpenMessage, int?>? LeftInWork { get; init; }
+
     /// <summary>One page. Between two slices it ends when its caller has left.</summary>
     /// <exception cref="TimeoutException">The offset was not reached in time.</exception>
     public JournalPage Query(JournalQuery query, CancellationToken cancellationToken)
@@ -241,6 +244,11 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
             stored.Owner = live.Owner;
             stored.Fence = live.Fence;
             stored.DispatchedAt = live.DispatchedAt;
+        }
+        else if (LeftInWork?.Invoke(stored) is { } attempt)
+        {
+            stored.State = MessageState.Dispatched;
+            stored.Attempt = attempt;
         }
 
         return stored;

@@ -26,10 +26,13 @@ internal sealed class StoreFacts(Func<ReaderPool> readers, TimeProvider clock) :
     }
 
     /// <summary>The keys that are held, for the start.</summary>
-    public static List<StoredFact> Halted(SqliteConnection connection, TimeProvider clock)
+    public static List<StoredFact> Halted(SqliteConnection connection, TimeProvider clock) => List(connection, HaltScope, clock);
+
+    /// <summary>The facts of a scope, by one connection.</summary>
+    public static List<StoredFact> List(SqliteConnection connection, string scope, TimeProvider clock)
     {
-        using SqliteStatement all = connection.Prepare("halted keys", Columns);
-        return new StoreFacts(null!, clock).Read(all, HaltScope);
+        using SqliteStatement all = connection.Prepare("facts", Columns);
+        return new StoreFacts(null!, clock).Read(all, scope);
     }
 
     private List<StoredFact> Read(SqliteStatement rows, string scope)

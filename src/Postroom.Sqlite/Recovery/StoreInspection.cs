@@ -54,9 +54,9 @@ internal sealed record StoreInspection(bool Exists, int Version, long CommitNo, 
     }
 
     /// <summary>How many messages are missing; null when nothing is.</summary>
-    public long? MissingBy(MarkFile mark)
+    public long? MissingBy(Mark? mark)
     {
-        if (mark.Newest is { } newest && newest.CommitNo > CommitNo)
+        if (mark is { } newest && newest.CommitNo > CommitNo)
         {
             return Math.Max(0, newest.AppendedTotal - Appended);
         }
@@ -65,9 +65,32 @@ internal sealed record StoreInspection(bool Exists, int Version, long CommitNo, 
         return Wal.Verdict is WalVerdict.Damaged or WalVerdict.DamagedHeader ? Math.Max(1, Wal.CommitsBehind) : null;
     }
 
+    /// <summary>What was confirmed and is not there, in words and as a number; null when nothing is missing.</summary>
+    public (string Text, long Missing)? LossBy(string path, Mark? mark)
+    {
+        if (MissingBy(mark) is not { } missing)
+        {
+            return null;
+        }
+
+        string ends = Exists ? $"holds fewer commits than were confirmed: it ends at commit {CommitNo}" : "is gone or empty";
+        string text = $"'{path}' {ends}{(mark is { } newest ? $", its mark file says {newest.CommitNo}" : "")}; {missing} accepted {(missing == 1 ? "message is" : "messages are")} missing.";
+        return (text, missing);
+    }
+
+    /// <summary>Whether a loss is what the last run allowed: a machine that failed while commits were not flushed.</summary>
+    public bool MayLose(StoreSynchronous synchronous) => synchronous == StoreSynchronous.Normal && Exists && !Clean;
+
+    /// <summary>What the start says of a loss that nobody has accepted.</summary>
+    public static StoreOpenException Loss(string text, long missing) => new(
+        StoreOpenFailure.Loss, $"{text} Copy the files, restore what was lost if you can, or accept it: postroom doctor --accept-loss {missing}.")
+    {
+        Missing = missing,
+    };
+
     public static StoreOpenException Damaged(string path, string what, Exception? cause) => new(
         StoreOpenFailure.Damaged,
-        $"'{path}' is damaged: {what}. It was left as it is. Copy it with the files beside it, then restore a backup. 'postroom journal list --store' reads what is still readable.",
+        $"'{path}' is damaged: {(cause is SqliteException sqlite ? sqlite.What : what).TrimEnd('.')}. It was left as it is. Copy it with the files beside it, then restore a backup. 'postroom journal list --store' reads what is still readable.",
         cause);
 
     public static StoreOpenException NotWritable(string path, Exception cause) => new(

@@ -89,24 +89,18 @@ internal static class StoreOpener
             notices.Add($"Both slots of '{MarkFile.PathFor(options.Path)}' were unreadable and are rewritten; a loss before this start could not be found by them.");
         }
 
-        if (found.MissingBy(mark) is not { } missing)
+        if (found.LossBy(options.Path, mark.Newest) is not { } loss)
         {
             return;
         }
 
-        string text = $"'{options.Path}' holds fewer commits than were confirmed: it ends at commit {found.CommitNo}"
-            + $"{(mark.Newest is { } newest ? $", its mark file says {newest.CommitNo}" : "")}; {missing} accepted messages are missing.";
-        if (options.Synchronous == StoreSynchronous.Normal && found is { Exists: true, Clean: false })
+        if (found.MayLose(options.Synchronous))
         {
-            notices.Add($"{text} With store.synchronous normal the last commits may be lost when the machine fails.");
+            notices.Add($"{loss.Text} With store.synchronous normal the last commits may be lost when the machine fails.");
             return;
         }
 
-        throw new StoreOpenException(
-            StoreOpenFailure.Loss, $"{text} Copy the files, restore what was lost if you can, or accept it: postroom doctor --accept-loss {missing}.")
-        {
-            Missing = missing,
-        };
+        throw StoreInspection.Loss(loss.Text, loss.Missing);
     }
 
     private static void CheckWhole(SqliteConnection connection)

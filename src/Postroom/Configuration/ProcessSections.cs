@@ -208,7 +208,7 @@ internal static class ProcessSections
         };
         if (key.Key.Reveal().Length is > 0 and < 16)
         {
-            reader.AddError("key", $"{reader.Path}.key has fewer than 16 characters and could be guessed. Use a longer one; postroom token create makes one.");
+            reader.AddError("key", $"{reader.Path}.key has fewer than 16 characters and could be guessed. Use a longer one, such as 32 random characters.");
         }
 
         return key;

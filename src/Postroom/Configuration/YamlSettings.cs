@@ -171,7 +171,13 @@ internal sealed class YamlSettings
 
             // A value's own place is its key's: that is the line a person looks for.
             SettingNode value = Read(Next(), depth + 1);
-            entries.Add(KeyValuePair.Create(name, value is SettingValue scalar ? new SettingValue(scalar.Text, key.Origin) : value));
+            entries.Add(KeyValuePair.Create(name, value switch
+            {
+                SettingValue scalar => new SettingValue(scalar.Text, key.Origin),
+                SettingMap map => new SettingMap(map.Entries, key.Origin),
+                SettingList list => new SettingList(list.Items, key.Origin),
+                _ => value,
+            }));
         }
 
         return new SettingMap(entries, Origin(start));

@@ -16,12 +16,13 @@ internal static class HealthProbes
         }));
         health.Register(new HealthProbe("recovery", HealthViews.Status, async token =>
         {
-            StoreStats stats = await rooms.Store.GetStatsAsync(null, token);
-            long parked = stats.Queues.Sum(queue => rooms.HasPool(queue.Key) || rooms.Activity.Consumers(queue.Key) > 0 ? queue.Value.Parked : queue.Value.Pending);
-            long poisoned = runtime.Recovery?.Poisoned ?? 0;
-            return parked > 0 || poisoned > 0
-                ? new HealthResult(HealthState.Degraded, $"{parked} messages wait for a handler, a pool or a receiver that is not there; {poisoned} were given up because they ended the process.")
-                : HealthResult.Healthy;
+            List<string> found = [.. await new WaitingNotices(rooms).ReadAsync(await rooms.Store.GetStatsAsync(null, token), token)];
+            if (runtime.Recovery?.Poisoned is > 0 and { } poisoned)
+            {
+                found.Add($"{poisoned} messages were given up at the start because they ended the process.");
+            }
+
+            return found.Count > 0 ? new HealthResult(HealthState.Degraded, string.Join(' ', found)) : HealthResult.Healthy;
         }));
         health.Register(new HealthProbe("workers", HealthViews.Ready | HealthViews.Status, _ =>
         {

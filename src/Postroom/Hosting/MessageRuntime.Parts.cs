@@ -139,6 +139,7 @@ public sealed partial class MessageRuntime
             fatal => Fault(fatal.Result), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         long parked = await rules.SetAfterRecoveryAsync(cancellationToken);
         _recovery = _recovery with { Parked = parked };
+        _storeNotices = _recovery.Notices;
         LogOpened(_recovery);
         foreach (string notice in Notices())
         {
@@ -156,7 +157,7 @@ public sealed partial class MessageRuntime
             rooms.Sources.Add(create(_services!), into);
         }
 
-        await ReportOrphansAsync(cancellationToken);
+        await ReportWaitingAsync(cancellationToken);
         HealthProbes.Register(this, composition, _services!);
         foreach (string conversation in _recovery.CompletedConversations)
         {
@@ -177,29 +178,23 @@ public sealed partial class MessageRuntime
             recovery.Expired, recovery.Parked, recovery.Duration);
     }
 
-    /// <summary>Messages of queues that nothing takes in this build wait, parked, until something does; nobody would see them otherwise.</summary>
-    private async Task ReportOrphansAsync(CancellationToken cancellationToken)
+    /// <summary>Tells of messages that wait for what this build does not have, and of types that would.</summary>
+    private async Task ReportWaitingAsync(CancellationToken cancellationToken)
     {
         RuntimeRooms rooms = _rooms!;
         StoreStats stats = await rooms.Store.GetStatsAsync(null, cancellationToken);
-        List<string> notices = [];
-        long orphans = 0;
-        foreach ((string queue, StoreQueueStats counts) in stats.Queues)
-        {
-            if (counts.Pending > 0 && !rooms.HasPool(queue))
-            {
-                orphans += counts.Pending;
-                notices.Add(rooms.Queues.IsDeclared(queue)
-                    ? $"Queue '{queue}' holds {counts.Pending} messages and has no worker pool, so they wait until a receiver takes them. Call AddWorkers(\"{queue}\"), or open a receiver."
-                    : $"Queue '{queue}' holds {counts.Pending} messages and is not declared in this build, so they wait. Declare it with AddQueue(\"{queue}\"), or register its communicator.");
-            }
-        }
-
+        IReadOnlyList<string> notices = await new WaitingNotices(rooms).ReadAsync(stats, cancellationToken);
         foreach (string notice in notices)
         {
             LogNotice(notice);
         }
 
+        foreach ((string queue, IReadOnlySet<string> types) in rooms.Parked.All.Where(pair => stats.Queues.GetValueOrDefault(pair.Key) is not { Parked: > 0 }).Select(pair => (pair.Key, (IReadOnlySet<string>)pair.Value)))
+        {
+            LogUnhandled(queue, WaitingNotices.List([.. types]));
+        }
+
+        long orphans = stats.Queues.Where(pair => !rooms.HasPool(pair.Key)).Sum(pair => pair.Value.Pending);
         _recovery = _recovery! with { Parked = _recovery.Parked + orphans, Notices = [.. _recovery.Notices, .. notices] };
     }
 
@@ -231,7 +226,7 @@ public sealed partial class MessageRuntime
             notices.Add(rooms.Store.Features.Promise);
         }
 
-        notices.AddRange(_recovery?.Notices ?? []);
+        notices.AddRange(_storeNotices);
         notices.AddRange(_composition?.Notices ?? []);
         notices.AddRange(_composition?.Configuration.Current.Notices.Select(notice => notice.Message) ?? []);
         return notices;

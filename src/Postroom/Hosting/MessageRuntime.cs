@@ -21,6 +21,7 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
     private ServiceProvider? _services;
     private RuntimeRooms? _rooms;
     private RecoveryReport? _recovery;
+    private IReadOnlyList<string> _storeNotices = [];
     private DateTimeOffset? _startedAt;
     private bool _workersWereClean = true;
     private int _settlerDisposed;
@@ -265,6 +266,9 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
 
     [LoggerMessage(521, LogLevel.Warning, "{Notice}")]
     private partial void LogNotice(string notice);
+
+    [LoggerMessage(525, LogLevel.Information, "Nothing in this build handles {Types} of queue '{Queue}', which an earlier run of this store handled. Such messages are parked until a build that handles them starts.")]
+    private partial void LogUnhandled(string queue, string types);
 
     [LoggerMessage(524, LogLevel.Information, "The store is new; this is its first run.")]
     private partial void LogNewStore();

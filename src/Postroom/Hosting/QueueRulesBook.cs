@@ -21,6 +21,7 @@ internal sealed class QueueRulesBook(RuntimeRooms rooms, Composition composition
         HashSet<string> known = [.. handled.Select(fact => fact.Key)];
         HashSet<string> paused = [.. (await rooms.Store.Facts.ListAsync(FactScopes.Pause, cancellationToken)).Select(fact => fact.Key)];
         List<FactChange> news = [];
+        Dictionary<string, FrozenSet<string>> parkedByQueue = new(StringComparer.Ordinal);
         long parked = 0;
         foreach (string queue in rooms.Queues.Names)
         {
@@ -34,11 +35,13 @@ internal sealed class QueueRulesBook(RuntimeRooms rooms, Composition composition
                 }
             }
 
+            parkedByQueue[queue] = parkedTypes.ToFrozenSet(StringComparer.Ordinal);
             rooms.Activity.SetPaused(queue, paused.Contains(queue));
-            rooms.Control.SetRules(queue, Rules(queue) with { Paused = paused.Contains(queue), ParkedTypes = parkedTypes.ToFrozenSet(StringComparer.Ordinal) });
+            rooms.Control.SetRules(queue, Rules(queue) with { Paused = paused.Contains(queue), ParkedTypes = parkedByQueue[queue] });
             parked += await CountParkedAsync(queue, parkedTypes, cancellationToken);
         }
 
+        rooms.Parked.Set(parkedByQueue);
         foreach (Handling.HandlerEntry entry in rooms.Handlers.Handlers)
         {
             if (known.Add(Join(entry.Queue, entry.Type)))

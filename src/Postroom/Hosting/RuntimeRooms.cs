@@ -33,6 +33,9 @@ internal sealed class RuntimeRooms
 
     public required HandlerTable Handlers { get; init; }
 
+    /// <summary>What waits for a build that handles it.</summary>
+    public ParkedTypes Parked { get; } = new();
+
     public required PayloadCatalog Payloads { get; init; }
 
     public required HookDispatcher Hooks { get; init; }

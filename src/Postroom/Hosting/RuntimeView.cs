@@ -15,6 +15,7 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
     public async ValueTask<RuntimeStatus> GetStatusAsync(CancellationToken cancellationToken)
     {
         bool open = runtime.State is RuntimeState.Running or RuntimeState.Draining;
+        StoreStats? counts = open ? await runtime.Store.GetStatsAsync(null, cancellationToken) : null;
         return new RuntimeStatus
         {
             Name = runtime.Composition?.Get<RuntimeOptions>("runtime").Name ?? "postroom",
@@ -25,15 +26,16 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
             StartedAt = runtime.StartedAt,
             ProcessId = Environment.ProcessId,
             Store = runtime.Store.Features,
-            Counts = open ? await runtime.Store.GetStatsAsync(null, cancellationToken) : null,
+            Counts = counts,
             Recovery = runtime.Recovery,
             Pools = [.. runtime.Workers.GetStatus(), .. runtime.Rooms.Outbound.Lanes.Select(lane => lane.Pool.Status())],
             Receivers = runtime.Rooms.Queues.Names.ToDictionary(queue => queue, runtime.Rooms.Activity.Consumers, StringComparer.Ordinal)
                 .Where(pair => pair.Value > 0).ToDictionary(StringComparer.Ordinal),
+            ParkedTypes = runtime.Rooms.Parked.All.ToDictionary(pair => pair.Key, pair => (IReadOnlyList<string>)[.. pair.Value.Order(StringComparer.Ordinal)], StringComparer.Ordinal),
             Sources = runtime.Rooms.Sources.Status(),
             Communicators = [.. runtime.Rooms.Outbound.Routes.All.Select(Describe)],
             Modules = runtime.Composition?.Modules.ToDictionary(module => module.Name, module => module.Version, StringComparer.Ordinal) ?? [],
-            Notices = runtime.Notices(),
+            Notices = counts is null ? runtime.Notices() : [.. runtime.Notices(), .. await new WaitingNotices(runtime.Rooms).ReadAsync(counts, cancellationToken)],
         };
     }
 

@@ -21,8 +21,9 @@ internal sealed class ChatServer : IChatJournal, IAsyncDisposable
     private readonly WebApplication _app;
     private readonly ChatHub _hub;
 
-    private ChatServer(int port)
+    private ChatServer(int port, bool welcoming)
     {
+        Welcoming = welcoming;
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(1));
@@ -31,7 +32,7 @@ internal sealed class ChatServer : IChatJournal, IAsyncDisposable
         _app = builder.Build();
         _hub = new ChatHub(this, TimeProvider.System);
         _app.UseMiddleware<BrowserRules>(new BrowserRulesOptions());
-        _app.MapGet("/chat", context => ChatPage.WriteAsync(context));
+        _app.MapGet("/chat", context => ChatPage.WriteAsync(context, welcoming: Welcoming));
         _app.MapGet("/chat/{file}", (string file, HttpContext context) => ChatPage.WriteAsync(context, file));
         _app.MapPost("/webhook", ReceiveAsync);
         _app.MapGet("/events", StreamAsync);
@@ -42,6 +43,9 @@ internal sealed class ChatServer : IChatJournal, IAsyncDisposable
 
     /// <summary>False answers 503 to everything except the page's files.</summary>
     public bool Available { get; set; } = true;
+
+    /// <summary>Whether the page says what the welcome module can be asked.</summary>
+    public bool Welcoming { get; }
 
     /// <summary>When set, requests need it.</summary>
     public string? Token { get; set; }
@@ -58,9 +62,9 @@ internal sealed class ChatServer : IChatJournal, IAsyncDisposable
     /// <summary>When set, the next so many posts are stored and their answer is lost.</summary>
     public int LoseAnswers { get; set; }
 
-    public static async Task<ChatServer> StartAsync(int port = 0)
+    public static async Task<ChatServer> StartAsync(int port = 0, bool welcoming = false)
     {
-        ChatServer server = new(port);
+        ChatServer server = new(port, welcoming);
         await server._app.StartAsync();
         return server;
     }

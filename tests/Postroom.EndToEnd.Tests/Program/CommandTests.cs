@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Postroom.Crash;
+using Postroom.Sqlite;
 using Xunit;
 
 namespace Postroom.EndToEnd.Tests.Program;
@@ -25,7 +26,7 @@ public sealed class CommandTests
         (int shown, string show) = await program.CommandAsync("journal", "show", outside);
         (int refused, string refusal) = await program.CommandAsync("replay", "zzz", acked, failed);
         (int forced, string repeated) = await program.CommandAsync("replay", "--force", acked);
-        await program.UntilAsync(failed, "failed");
+        await program.UntilAsync(failed, "acked");
         (_, string story) = await program.CommandAsync("why", failed);
         (_, string record) = await program.CommandAsync("journal", "show", failed);
         (_, string status) = await program.CommandAsync("status");
@@ -44,9 +45,10 @@ public sealed class CommandTests
         Assert.Equal(0, forced);
         Assert.EndsWith($" repeats {acked}.", repeated.Trim(), StringComparison.Ordinal);
         Assert.Contains("replayed by ", story, StringComparison.Ordinal);
-        Assert.True(story.IndexOf("replayed by", StringComparison.Ordinal) < story.LastIndexOf("failed for good after", StringComparison.Ordinal), story);
+        Assert.True(story.IndexOf("replayed by", StringComparison.Ordinal) < story.IndexOf("attempt 1 of replay 1 succeeded", StringComparison.Ordinal), story);
         Assert.Contains("replayed by ", record, StringComparison.Ordinal);
         Assert.Contains($"postroom why {failed}", story, StringComparison.Ordinal);
+        Assert.Contains("This message failed, was replayed, and now succeeds.", await program.AnswersAsync("2001"));
         Assert.Contains("router", status, StringComparison.Ordinal);
         Assert.Contains("emulator", status, StringComparison.Ordinal);
     }
@@ -63,6 +65,55 @@ public sealed class CommandTests
         Assert.Equal(6, code);
         Assert.Contains($"none has the store '{other}' of these settings open, so it is another one.", text, StringComparison.Ordinal);
         Assert.DoesNotContain("without --url", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Messages_that_nothing_in_this_build_handles_are_told_by_the_log_the_status_and_why()
+    {
+        await using RealProgram program = new();
+        MessageId parked = MessageId.New();
+        await using (SqliteStore store = new(new StoreOptions { Path = program.Store }, new RetentionOptions(), new Redactor(), TimeProvider.System))
+        {
+            await store.OpenAsync(new StoreOpening { Node = "node-1" }, RealProgram.Cancel);
+            await store.WriteAsync(new StoreWrite { Facts = [new FactChange(FactScopes.HandledType, "in/order.old", ReadOnlyMemory<byte>.Empty)] }, RealProgram.Cancel);
+            await store.AppendAsync([new Envelope(parked, "in", "order.old", "{}"u8.ToArray())], null, RealProgram.Cancel);
+            await store.CloseAsync(RealProgram.Cancel);
+        }
+
+        await program.RunAsync();
+        (_, string status) = await program.CommandAsync("status");
+        (_, string why) = await program.CommandAsync("why", parked.ToString());
+
+        const string Told = "Queue 'in' holds 1 parked message: nothing in this build handles 'order.old'";
+        Assert.Contains(Told, program.Process.Output, StringComparison.Ordinal);
+        Assert.Contains(Told, status, StringComparison.Ordinal);
+        Assert.Matches("queue +│? *pending +│? *parked", status);
+        Assert.Contains("Nothing in this build handles 'order.old' of queue 'in', so it is parked.", why, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_store_that_cannot_be_written_is_told_by_status_with_its_reason()
+    {
+        await using RealProgram program = new();
+        program.StartProcess(RealProgram.HostAssembly, ["run"], ["store.reserve=900000GiB"]);
+        await program.UntilAsync(() => Task.FromResult(program.Process.Output.Contains("is ready", StringComparison.Ordinal)));
+
+        await program.UntilAsync(async () => (await program.CommandAsync("status")).Output.Contains("Nothing new is accepted, because the store cannot be written:", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task The_link_of_the_start_opens_the_chat_also_where_a_secret_is_set()
+    {
+        await using RealProgram program = new();
+        await program.RunAsync("intake.webhook.secret=a secret of the bridge");
+        await program.UntilAsync(() => Task.FromResult(program.Process.Output.Contains("Stop with", StringComparison.Ordinal)));
+
+        string line = Assert.Single(program.Process.Output.Split('\n'), line => line.Contains("Web chat:", StringComparison.Ordinal));
+        using HttpResponseMessage page = await program.Http.GetAsync(new Uri(line.Trim().Split(' ')[^1]), RealProgram.Cancel);
+        using HttpResponseMessage bare = await program.Http.GetAsync(new Uri(program.Address, "chat"), RealProgram.Cancel);
+
+        Assert.Equal((200, 401), ((int)page.StatusCode, (int)bare.StatusCode));
+        Assert.DoesNotContain("a secret of the bridge", program.Process.Output, StringComparison.Ordinal);
     }
 
     [Fact]

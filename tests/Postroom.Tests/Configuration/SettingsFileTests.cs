@@ -52,6 +52,14 @@ public sealed class SettingsFileTests
     }
 
     [Fact]
+    public void A_map_and_a_list_are_placed_where_their_names_are()
+    {
+        SettingMap map = Parse("stroe:\n  kind: sqlite\nmodules:\n  - welcome\n", "a.yaml");
+
+        Assert.Equal([(1, 1), (3, 1)], map.Entries.Select(entry => (entry.Value.Origin.Line, entry.Value.Origin.Column)));
+    }
+
+    [Fact]
     public void Yaml_scalars_keep_their_text_and_only_plain_nulls_are_null()
     {
         SettingMap map = Parse("a: 'null'\nb: null\nc:\nd: ~\ne: |\n  two\n  lines\nf: \"x\\ty\" # comment\ng: 0x10\nh: yes\n", "a.yaml");

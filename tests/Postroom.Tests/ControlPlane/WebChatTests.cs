@@ -188,6 +188,40 @@ public sealed class WebChatTests
         Assert.Equal(404, (await open.GetAsync("/chat/nothing.js")).Status);
     }
 
+    [Theory]
+    [InlineData("a token", null)]
+    [InlineData(null, "a secret")]
+    public async Task The_link_of_the_page_has_a_token_of_its_own_that_opens_the_chat_and_nothing_else(string? token, string? secret)
+    {
+        WebhookIntakeOptions webhook = new() { Token = token is null ? null : new Secret(token), Secret = secret is null ? null : new Secret(secret) };
+        await using HttpFixture http = await HttpFixture.StartAsync(webhook);
+        string link = http.Service.ChatPath;
+        string own = link[(link.IndexOf('=', StringComparison.Ordinal) + 1)..];
+        const string Chat = """{"sender":"ann","msg_type":"chat","raw_msg":"hi","client_type":"emulator"}""";
+
+        Assert.DoesNotContain(token ?? secret!, Uri.UnescapeDataString(link), StringComparison.Ordinal);
+        Assert.Equal((200, 401), ((await http.GetAsync(link)).Status, (await http.GetAsync("/chat")).Status));
+        Assert.Equal(200, (await http.PostAsync(Chat, ("X-Postroom-Token", own))).Status);
+        Assert.Equal(401, (await http.PostAsync(Chat.Replace("emulator", "whatsapp", StringComparison.Ordinal), ("X-Postroom-Token", own))).Status);
+        Assert.Equal(401, (await http.PostAsync(Chat.Replace("emulator", "unknown", StringComparison.Ordinal), ("X-Postroom-Token", own))).Status);
+        Assert.Equal(401, (await http.PostAsync(Chat, ("X-Postroom-Token", own[..^1] + "."))).Status);
+    }
+
+    [Fact]
+    public async Task The_link_without_a_token_to_prove_is_bare_and_a_person_without_one_gets_a_page_that_says_what_to_do()
+    {
+        await using HttpFixture open = await HttpFixture.StartAsync();
+        await using HttpFixture closed = await HttpFixture.StartAsync(new WebhookIntakeOptions { Secret = new Secret("s") });
+
+        Answer page = await closed.GetAsync("/chat", null, ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8"));
+        Answer program = await closed.GetAsync("/chat");
+
+        Assert.Equal("/chat", open.Service.ChatPath);
+        Assert.Equal((401, "text/html"), (page.Status, page.ContentHeaders.ContentType?.MediaType));
+        Assert.Contains("Open the link that Postroom printed when it started", page.Text, StringComparison.Ordinal);
+        Assert.Equal((401, "application/problem+json"), (program.Status, program.ContentHeaders.ContentType?.MediaType));
+    }
+
     [Fact]
     public async Task The_stream_of_everybody_is_for_operators_once_there_is_a_key()
     {

@@ -56,6 +56,7 @@ public sealed class WebhookStatusTests
         Assert.Equal(
             (400, 400, 400, 413, 415, 200, 409),
             (noObject.Status, noSender.Status, refusedType.Status, large.Status, otherType.Status, first.Status, conflict.Status));
+        Assert.Contains("intake.webhook.maxBody", large.Text, StringComparison.Ordinal);
         Assert.All([noObject, noSender, refusedType, large, otherType, conflict], answer => Assert.False(answer.Json.GetProperty("success").GetBoolean()));
         Assert.Equal(1, (await http.Runtime.Journal.QueryAsync(new JournalQuery(), Cancel)).Total);
     }

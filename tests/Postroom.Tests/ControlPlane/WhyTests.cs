@@ -18,7 +18,7 @@ public sealed class WhyTests
         Expect("at 2026-03-01 12:00:30Z (in 30 s); 2 of 5 allowed failures", pending with { Attempt = 2, Failures = 2, Error = "no route.", DueAt = Now.AddSeconds(30) });
         Expect("asked to wait until 2026-03-01 13:00:00Z (in 1 h 0 min)", pending with { DueAt = Now.AddHours(1) });
         Expect("Queue 'in' is paused", pending, new WhyFacts { Now = Now, QueuePaused = true });
-        Expect("it is parked", pending, new WhyFacts { Now = Now, Parked = true });
+        Expect("it is parked", pending, new WhyFacts { Now = Now, Parked = true, Pools = [Pool], Ahead = ahead });
         Expect("Nobody reads queue 'in'", pending, new WhyFacts { Now = Now, Pools = [] });
         Expect("free worker of queue 'in', where 7 messages wait", pending, new WhyFacts { Now = Now, Pools = [Pool], Waiting = 7 });
         Expect("A process has the store open: ask it, without --store", pending);
@@ -143,6 +143,20 @@ public sealed class WhyTests
         Assert.DoesNotContain(error, report.Reason, StringComparison.Ordinal);
         Assert.Contains("xxx…. Nothing more", report.Reason, StringComparison.Ordinal);
         Assert.Contains("It led to 1 message, which has ended as well.", acked.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_attempt_of_a_replay_is_told_from_the_one_of_the_same_number_before()
+    {
+        AttemptRecord failed = new() { Attempt = 1, StartedAt = Now.AddSeconds(-9), EndedAt = Now.AddSeconds(-8), Outcome = "failed", Error = "no" };
+        AttemptRecord given = new() { Attempt = 1, StartedAt = Now.AddSeconds(-3), EndedAt = Now.AddSeconds(-2), Outcome = "released" };
+        AttemptRecord acked = new() { Attempt = 1, StartedAt = Now.AddSeconds(-1), EndedAt = Now, Outcome = "acked" };
+
+        WhyReport report = Why.Explain(new JournalRecord { Entry = Entry(MessageState.Acked) with { Attempt = 1 }, Attempts = [failed, given, acked] }, new WhyFacts { Now = Now });
+
+        Assert.Equal(
+            ["attempt 1 began", "attempt 1 failed", "attempt 1 of replay 1 began", "attempt 1 of replay 1 was", "attempt 1 of replay 1 began", "attempt 1 of replay 1 succeeded"],
+            report.Timeline.Skip(1).Select(line => string.Join(' ', line.Text.Split(' ').Take(line.Text.Contains("replay", StringComparison.Ordinal) ? 6 : 3))));
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using Postroom.Configuration;
 using Postroom.ControlPlane;
 using Postroom.Tests.Sqlite;
 using Xunit;
@@ -23,7 +24,7 @@ public sealed class WiderListenerTests : IDisposable
 
         await service.StartAsync(Cancel);
         string[] before = [.. service.Addresses];
-        await Assert.ThrowsAsync<InvalidOperationException>(() => keys.StartAsync(Cancel));
+        await Assert.ThrowsAsync<ConfigurationException>(() => keys.StartAsync(Cancel));
         await service.StopAsync(TimeSpan.Zero, Cancel);
 
         Assert.StartsWith("http://127.0.0.1:", Assert.Single(before), StringComparison.Ordinal);

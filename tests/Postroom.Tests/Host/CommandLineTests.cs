@@ -139,6 +139,7 @@ public sealed class CommandLineTests : IDisposable
 
         Assert.Equal(2, code);
         Assert.Contains(nearest, error, StringComparison.Ordinal);
+        Assert.StartsWith($"Unrecognized command or argument '{word}'.", error, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -27,6 +27,21 @@ public sealed class InFlightTableTests : IDisposable
     }
 
     [Fact]
+    public void What_has_begun_is_read_beside_its_owner_without_making_or_changing_a_file()
+    {
+        Assert.Empty(InFlightTable.Read(_folder.Store));
+        Assert.False(File.Exists(InFlightTable.PathFor(_folder.Store)));
+
+        var id = Guid.NewGuid();
+        using InFlightTable owner = Open(run: 4);
+        owner.End(owner.Begin(seq: 1, Guid.NewGuid(), attempt: 1));
+        owner.Begin(seq: 2, id, attempt: 3);
+
+        Assert.Equal([new InFlightEntry(2, id, Attempt: 3, Run: 4)], InFlightTable.Read(_folder.Store));
+        Assert.Equal(1, owner.Count);
+    }
+
+    [Fact]
     public void Leftovers_survive_a_crash_during_recovery_and_end_with_clear()
     {
         Guid old = Guid.NewGuid(), begun = Guid.NewGuid();

@@ -191,6 +191,10 @@ function showDeveloper() {
   byId('developer').checked = settings.developer;
 }
 
+for (const hint of document.querySelectorAll('[data-try]')) {
+  // Written, not sent: one of them ends the process.
+  hint.addEventListener('click', () => { composer.draft = hint.dataset.try; composer.focus(); });
+}
 menu(byId('menu-button'), byId('menu'));
 byId('copy-contact').addEventListener('click', () => copy(history.name, 'Contact number'));
 byId('shared').checked = settings.shared;

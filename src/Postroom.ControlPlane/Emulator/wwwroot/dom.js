@@ -56,10 +56,12 @@ export function clock(milliseconds) {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
+/** A size to three digits, as the command line and the answers write it. */
 export function bytes(size) {
-  if (size < 1024) return `${size} B`;
-  if (size < 1024 * 1024) return `${Math.round(size / 1024)} KB`;
-  return `${(size / 1024 / 1024).toFixed(1)} MB`;
+  const units = ['bytes', 'KiB', 'MiB', 'GiB'];
+  let unit = 0;
+  for (; size >= 1024 && unit < units.length - 1; unit++) size /= 1024;
+  return `${Number(size.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2))} ${units[unit]}`;
 }
 
 /** Text with http and https addresses as links; every other scheme stays text. */

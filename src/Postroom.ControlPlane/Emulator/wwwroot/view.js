@@ -155,10 +155,9 @@ export class View {
     const receipt = RECEIPTS[message.receipt];
     const label = message.side === 'me' ? stateText(message) : receipt;
     element.querySelector('.meta').replaceChildren(
-      el('span', { class: 'developer-only num', text: shortId(message.entryId ?? message.eventId) }),
+      el('span', { class: 'developer-only num', text: forDevelopers(message) }),
       el('time', { datetime: new Date(message.at).toISOString(), text: time(message.at) }),
-      ...(message.side === 'me' && symbol ? [icon(symbol, `state ${message.waiting ? 'waiting' : ''}`), spoken(label)] : []),
-      ...(message.side === 'them' && receipt ? [el('span', { class: 'developer-only', text: `· ${receipt}` })] : []));
+      ...(message.side === 'me' && symbol ? [icon(symbol, `state ${message.waiting ? 'waiting' : ''}`), spoken(label)] : []));
     if (label) element.querySelector('.meta').title = `${label}. Show details`;
 
     const reactions = element.querySelector('.reactions');
@@ -175,6 +174,7 @@ export class View {
 
   #noteButtons(message) {
     const button = (text, action) => el('button', { type: 'button', class: 'text-button', text, on: { click: () => action(message) } });
+    if (message.state === 'pending') return [];
     if (message.state === 'failed') return [button('Send again', this.#actions.again), button('Remove', this.#actions.remove)];
     return [button('Try now', this.#actions.tryNow), button('Remove', this.#actions.remove)];
   }
@@ -204,6 +204,7 @@ function noteOf(message) {
   if (message.side !== 'me') return '';
   if (message.state === 'failed') return message.reason || 'This message could not be processed.';
   if (message.state === 'sending' && message.waiting) return `${message.waiting} Kept, and sent as soon as possible.`;
+  if (message.state === 'pending' && message.attempt > 0) return `${stateText(message)}.`;
   return '';
 }
 
@@ -213,8 +214,12 @@ function stateWithWord(message) {
   return word === message.state ? word : `${message.state} (${word})`;
 }
 
-// Whole, because the last characters are the same for every message of a run.
-const shortId = id => id ?? '';
+/** The number, whole because its first characters are the same for every message of some minutes, then what became of it. */
+function forDevelopers(message) {
+  const state = message.side === 'me' ? message.state : RECEIPTS[message.receipt];
+  const attempt = message.attempt > 0 ? `attempt ${message.attempt}` : undefined;
+  return [message.entryId ?? message.eventId, state, attempt].filter(Boolean).join(' · ');
+}
 
 function attachment(file) {
   if (file.thumbnail) {
