@@ -1,3 +1,4 @@
+using Postroom.Memory;
 using Postroom.Configuration;
 using Postroom.Host;
 using Postroom.Sqlite;
@@ -118,7 +119,7 @@ public sealed class ProgramTests : IDisposable
     {
         using StringWriter terminal = new();
         string? atDeath = null;
-        WelcomeHandler handler = new(terminal, () => atDeath ??= terminal.ToString());
+        WelcomeHandler handler = new(new MemoryStore(), terminal, () => atDeath ??= terminal.ToString());
         await using MessageRuntime runtime = await StartAsync(app => app
             .AddQueue("in")
             .AddHandler("chat.text", PostroomJson.Default.IncomingMessage, handler.HandleAsync, "in")
