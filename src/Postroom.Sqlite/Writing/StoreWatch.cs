@@ -3,12 +3,18 @@ namespace Postroom.Sqlite;
 /// <summary>Looks at the store's surroundings before commits, at most once a second, and keeps what stops admission.</summary>
 internal sealed class StoreWatch(StoreOptions options, TimeProvider clock)
 {
+    private const long LeastFree = 1L << 20;
+
     private readonly FileIdentityWatch _identity = new(clock);
     private readonly Lock _gate = new();
     private readonly List<string> _damage = [];
     private long? _lookedAt;
+    private bool _wasFull;
     private volatile string? _surroundings;
     private volatile string? _damaged;
+
+    /// <summary>How much room a folder's volume has; for tests of full ones.</summary>
+    internal Func<string, long> FreeBytes { get; set; } = PrivateFiles.FreeBytes;
 
     /// <summary>Why nothing is admitted; null when it is.</summary>
     public string? Problem => _damaged ?? _surroundings;
@@ -49,6 +55,14 @@ internal sealed class StoreWatch(StoreOptions options, TimeProvider clock)
         }
     }
 
+    /// <summary>A write found no room. Small ones may still succeed; nothing is accepted until there is some room again, whatever the reserve.</summary>
+    public void Full()
+    {
+        _wasFull = true;
+        _lookedAt = null;
+        Look();
+    }
+
     public void Look()
     {
         if (_lookedAt is { } last && clock.GetElapsedTime(last) < TimeSpan.FromSeconds(1))
@@ -64,7 +78,13 @@ internal sealed class StoreWatch(StoreOptions options, TimeProvider clock)
     {
         try
         {
-            long free = PrivateFiles.FreeBytes(Path.GetDirectoryName(Path.GetFullPath(options.Path))!);
+            long free = FreeBytes(Path.GetDirectoryName(Path.GetFullPath(options.Path))!);
+            if (_wasFull && free < LeastFree)
+            {
+                return $"The volume of '{options.Path}' is full ({free} bytes free). Nothing is accepted until there are {LeastFree}; what is in work goes on as far as there is room.";
+            }
+
+            _wasFull = false;
             if (free < options.Reserve)
             {
                 return $"The volume of '{options.Path}' has {free} bytes free; store.reserve is {options.Reserve}. Nothing is accepted until there is more; what is in work goes on.";

@@ -91,6 +91,10 @@ internal sealed partial class StoreWriter
         {
             _watch.Damaged(failure.Message);
         }
+        else if (failure.Fault == SqliteFault.DiskFull)
+        {
+            _watch.Full();
+        }
 
         var refusal = new StoreUnavailableException(failure.Message, failure);
         if (_problem != refusal.Message)

@@ -42,6 +42,34 @@ public sealed class FaultTests
     }
 
     [Fact]
+    public async Task A_full_volume_stays_a_problem_although_small_writes_succeed_until_there_is_room()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        await fixture.AppendAsync(Message());
+        MessageLease lease = await fixture.LeaseAsync();
+        long free = 4_096;
+        fixture.Store.Watch.FreeBytes = _ => free;
+        await LimitAsync(fixture, pages: 1);
+        await Assert.ThrowsAsync<StoreUnavailableException>(async () =>
+        {
+            for (int i = 0; i < 200; i++)
+            {
+                await fixture.AppendAsync(Message("big", size: 30_000));
+            }
+        });
+        await LimitAsync(fixture, pages: 1_000_000);
+
+        await fixture.AckAsync(lease);
+        StoreStats full = await fixture.Store.GetStatsAsync(null, Cancel);
+        free = 64 << 20;
+        await AppendWhenThereIsRoomAsync(fixture);
+
+        Assert.False(full.Writable);
+        Assert.Contains("4096", full.Problem, StringComparison.Ordinal);
+        Assert.True((await fixture.Store.GetStatsAsync(null, Cancel)).Writable);
+    }
+
+    [Fact]
     public async Task A_settle_that_was_refused_may_be_repeated()
     {
         await using StoreFixture fixture = await OpenAsync();
@@ -268,5 +296,22 @@ public sealed class FaultTests
         });
         fixture.Store.Writer.Post(limit);
         await limit.Answer;
+    }
+
+    /// <summary>The volume is looked at once a second at most.</summary>
+    private static async Task AppendWhenThereIsRoomAsync(StoreFixture fixture)
+    {
+        for (int tries = 0; ; tries++)
+        {
+            try
+            {
+                await fixture.AppendAsync(Message());
+                return;
+            }
+            catch (StoreUnavailableException) when (tries < 200)
+            {
+                await Task.Delay(50, Cancel);
+            }
+        }
     }
 }
