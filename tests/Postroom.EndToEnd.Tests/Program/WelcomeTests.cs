@@ -52,6 +52,7 @@ public sealed class WelcomeTests(ChatBrowser browser) : IClassFixture<ChatBrowse
         }
 
         await program.Process.WaitAsync().WaitAsync(TimeSpan.FromMinutes(1), RealProgram.Cancel);
+        Assert.Contains("/crash: this process kills itself now", program.Process.Output, StringComparison.Ordinal);
         await program.RunAsync();
 
         Assert.Contains("attempt 2", Assert.Single(await program.ListenAsync("1097", 1, after: "0")).Text, StringComparison.Ordinal);
