@@ -99,6 +99,13 @@ public sealed class FacadeTests
         Assert.Equal(answer, Assert.Single(await program.ListenAsync("1099", 1, after: "0")).Text);
         Assert.Contains($"Started. Web chat: {program.Address}chat. Data: {program.Store} ", program.Process.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("has no worker pool", program.Process.Output, StringComparison.Ordinal); // 'receive' opens its receiver later
+        Assert.Equal(0, (await program.StopAsync()).Code);
+        Assert.Contains("Stopped in order; nothing is in work.", program.Process.Output, StringComparison.Ordinal);
+
+        program.StartProcess(Path.Combine(built, $"{sample}.dll"), ["--set", "store.kind=oracle"], []);
+        Assert.Equal(3, await program.Process.WaitAsync().WaitAsync(TimeSpan.FromMinutes(1), RealProgram.Cancel));
+        Assert.Contains("store.kind is 'oracle'", program.Process.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", program.Process.Output, StringComparison.Ordinal); // it catches nothing, and no stack is shown
     }
 
     [Fact]

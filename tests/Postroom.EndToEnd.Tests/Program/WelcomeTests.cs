@@ -55,6 +55,7 @@ public sealed class WelcomeTests(ChatBrowser browser) : IClassFixture<ChatBrowse
         (_, string left) = await program.CommandAsync("journal", "list", "--state", "dispatched", "--quiet");
         (_, string story) = await program.CommandAsync("why", left.Split(' ')[0]);
         Assert.Contains("It was in work, attempt 1, when its runtime ended without an outcome.", story, StringComparison.Ordinal);
+        Assert.Contains("/crash: this process kills itself now", program.Process.Output, StringComparison.Ordinal);
         await program.RunAsync();
 
         Assert.Contains("attempt 2", Assert.Single(await program.ListenAsync("1097", 1, after: "0")).Text, StringComparison.Ordinal);
