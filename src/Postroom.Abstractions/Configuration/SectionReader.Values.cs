@@ -191,9 +191,10 @@ public sealed partial class SectionReader
         where T : struct, Enum
     {
         // By names and places: generic code of the framework would be compiled for each enum, which a start feels.
-        string[] names = Enum.GetNames(typeof(T));
+        Type choices = typeof(T);
+        string[] names = Enum.GetNames(choices);
         int chosen = ReadPlace(name, fallback is { } given ? Array.IndexOf(names, given.ToString()) : -1, Array.ConvertAll(names, Word));
-        return chosen < 0 ? null : (T)Enum.GetValues(typeof(T)).GetValue(chosen)!;
+        return chosen < 0 ? null : (T)Enum.GetValues(choices).GetValue(chosen)!;
     }
 
     /// <summary>Reads one of a few words.</summary>
