@@ -164,10 +164,9 @@ public sealed class Redactor
     /// <summary>A built-in rule. It is compiled when a text first holds one of the words without which it cannot match: most log lines hold none.</summary>
     private sealed class Rule(string[] words, string pattern, string replacement)
     {
-        private readonly SearchValues<string> _words = SearchValues.Create(words, StringComparison.OrdinalIgnoreCase);
         private readonly Lazy<Regex> _pattern = new(() => new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.IgnoreCase | RegexOptions.NonBacktracking));
 
-        public string Apply(string text) => text.AsSpan().ContainsAny(_words) ? _pattern.Value.Replace(text, replacement) : text;
+        public string Apply(string text) => Array.Exists(words, word => text.Contains(word, StringComparison.OrdinalIgnoreCase)) ? _pattern.Value.Replace(text, replacement) : text;
     }
 
     /// <summary>The known secrets, longest first, so that one containing another is masked whole.</summary>

@@ -146,6 +146,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
             app.UsePathBase(_server.Prefix);
         }
 
+        app.Use(_health.ProbesFirst);
         app.UseRouting();
         MapOpen(app);
         MapReads(app);
@@ -154,8 +155,8 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
 
     private void MapOpen(WebApplication app)
     {
-        app.MapGet("/health/live", (RequestDelegate)_health.LiveAsync);
-        app.MapGet("/health/ready", (RequestDelegate)_health.ReadyAsync);
+        app.MapGet(HealthEndpoints.LivePath, (RequestDelegate)_health.LiveAsync);
+        app.MapGet(HealthEndpoints.ReadyPath, (RequestDelegate)_health.ReadyAsync);
         app.MapGet("/health", _gate.Needs(ApiRole.Viewer, _health.AllAsync));
         app.MapPost("/webhook", (RequestDelegate)_webhook.HandleAsync);
         app.MapGet("/", (RequestDelegate)_chatEndpoints.RootAsync);

@@ -51,15 +51,9 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
     {
         Redactor redactor = new();
         LineLoggerProvider? log = output is null ? null : new LineLoggerProvider(redactor, TimeProvider.System, output);
-        ILoggerFactory loggers = LoggerFactory.Create(builder =>
-        {
-            builder.SetMinimumLevel(LogLevel.Trace);
-            builder.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // what fails to start is thrown, and told once
-            if (log is not null)
-            {
-                builder.AddProvider(log);
-            }
-        });
+        LoggerFilterOptions filters = new() { MinLevel = LogLevel.Trace };
+        filters.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // what fails to start is thrown, and told once
+        ILoggerFactory loggers = new LoggerFactory(log is null ? [] : [log], filters);
 
         ConfigurationSources sources = ConfigurationSources.Standard(arguments.Config, arguments.AppConfig, arguments.Settings, EnvironmentVariables(), TimeProvider.System);
         bool configured = arguments.Config is not null || arguments.AppConfig is not null || FileExists(sources);

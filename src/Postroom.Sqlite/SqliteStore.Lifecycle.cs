@@ -17,8 +17,7 @@ public sealed partial class SqliteStore
         await TakeLockAsync(opening, cancellationToken);
         try
         {
-            OpenedStore opened = await Task.Run(() => StoreOpener.Open(_options, _retention, _clock, SchemaPlan), cancellationToken);
-            return await Task.Run(() => Recover(opening, opened, begun), cancellationToken);
+            return await Task.Run(() => Recover(opening, StoreOpener.Open(_options, _retention, _clock, SchemaPlan), begun), cancellationToken);
         }
         catch
         {
@@ -229,7 +228,16 @@ public sealed partial class SqliteStore
 
     private DateTimeOffset? OldestPending()
     {
-        return _lanes.All.Select(lane => lane.Lane.OldestPendingAt()).Where(at => at is not null).Order().FirstOrDefault();
+        DateTimeOffset? oldest = null;
+        foreach (SqliteLane lane in _lanes.All)
+        {
+            if (lane.Lane.OldestPendingAt() is { } at && !(at >= oldest))
+            {
+                oldest = at;
+            }
+        }
+
+        return oldest;
     }
 
     /// <summary>A file-size quota then looks like a full disk instead of ending the process.</summary>

@@ -16,8 +16,23 @@ internal sealed record HealthCheckView(string Name, string Status, string? Text,
 /// <summary><c>/health/live</c>, <c>/health/ready</c> for probes and <c>/health</c> for people (HL-3, HL-4).</summary>
 internal sealed class HealthEndpoints(IRuntimeView runtime, TimeProvider clock)
 {
+    /// <summary>Where a probe asks whether the process lives.</summary>
+    public const string LivePath = "/health/live";
+
+    /// <summary>Where a probe asks whether the runtime takes work.</summary>
+    public const string ReadyPath = "/health/ready";
+
     // Probes are answered within a second, whatever a check does.
     private static readonly TimeSpan ProbeTime = TimeSpan.FromMilliseconds(900);
+
+    /// <summary>Answers the two probes before routing, whose tables are then built by the first request that needs them.</summary>
+    public RequestDelegate ProbesFirst(RequestDelegate next) => context =>
+    {
+        string? path = HttpMethods.IsGet(context.Request.Method) ? context.Request.Path.Value : null;
+        return string.Equals(path, ReadyPath, StringComparison.OrdinalIgnoreCase) ? ReadyAsync(context)
+            : string.Equals(path, LivePath, StringComparison.OrdinalIgnoreCase) ? LiveAsync(context)
+            : next(context);
+    };
 
     /// <summary>200, or 503 when only a new process can help.</summary>
     public Task LiveAsync(HttpContext context)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -76,10 +77,11 @@ internal sealed class FactKeyStore : IApiKeyStore
 }
 
 /// <summary>A key as a fact; its id is the fact's key.</summary>
-internal sealed record StoredKey(string Name, string Role, string Hash, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, DateTimeOffset? LastUsedAt)
+/// <remarks>Every start reads one, so it has texts only: the serializer's code for a text is compiled already.</remarks>
+internal sealed record StoredKey(string Name, string Role, string Hash, string CreatedAt, string? ExpiresAt, string? LastUsedAt)
 {
     public static StoredKey Of(ApiKey key) =>
-        new(key.Name, key.Role.ToString().ToLowerInvariant(), Convert.ToHexStringLower(key.Hash.Span), key.CreatedAt, key.ExpiresAt, key.LastUsedAt);
+        new(key.Name, key.Role.ToString().ToLowerInvariant(), Convert.ToHexStringLower(key.Hash.Span), Text(key.CreatedAt), Text(key.ExpiresAt), Text(key.LastUsedAt));
 
     public ApiKey ToKey(string id) => new()
     {
@@ -87,10 +89,16 @@ internal sealed record StoredKey(string Name, string Role, string Hash, DateTime
         Name = Name,
         Role = Enum.Parse<ApiRole>(Role, ignoreCase: true),
         Hash = Convert.FromHexString(Hash),
-        CreatedAt = CreatedAt,
-        ExpiresAt = ExpiresAt,
-        LastUsedAt = LastUsedAt,
+        CreatedAt = Instant(CreatedAt),
+        ExpiresAt = ExpiresAt is null ? null : Instant(ExpiresAt),
+        LastUsedAt = LastUsedAt is null ? null : Instant(LastUsedAt),
     };
+
+    private static string Text(DateTimeOffset at) => at.ToString("O", CultureInfo.InvariantCulture);
+
+    private static string? Text(DateTimeOffset? at) => at is { } known ? Text(known) : null;
+
+    private static DateTimeOffset Instant(string text) => DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind);
 }
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]

@@ -9,7 +9,8 @@ namespace Postroom.Host;
 /// <summary>The command line: global options and commands. Errors go to standard error as what, why and what to do.</summary>
 internal static class PostroomCommand
 {
-    private const string RunName = "run";
+    /// <summary>The command that starts a runtime.</summary>
+    public const string RunName = "run";
 
     private static readonly Option<string?> Config = new("--config") { Description = "The platform configuration file (YAML or JSON).", HelpName = "FILE", Recursive = true };
     private static readonly Option<string?> AppConfig = new("--app-config") { Description = "The application's configuration file; it wins over the platform's.", HelpName = "FILE", Recursive = true };

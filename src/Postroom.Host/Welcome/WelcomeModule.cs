@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization.Metadata;
+
 namespace Postroom.Host;
 
 /// <summary>The module of a fresh installation: it answers the web chat, and lets a newcomer see a failure and a crash.</summary>
@@ -12,10 +14,13 @@ public sealed class WelcomeModule : IApplicationModule
     /// <inheritdoc/>
     public void Configure(IApplicationBuilder app)
     {
-        app.AddHandler<IncomingMessage, WelcomeHandler>(PayloadTypes.ChatText, PostroomJson.Default.IncomingMessage, "in");
+        // Asked of the resolver: the property of the context would make the metadata of all that a message holds ready, which only the first message needs.
+        PostroomJson context = PostroomJson.Default;
+        var json = (JsonTypeInfo<IncomingMessage>)((IJsonTypeInfoResolver)context).GetTypeInfo(typeof(IncomingMessage), context.Options)!;
+        app.AddHandler<IncomingMessage, WelcomeHandler>(PayloadTypes.ChatText, json, "in");
         foreach (string kind in (string[])["voice", "audio", "image", "video", "document", "contact", "location", "reaction"])
         {
-            app.AddHandler<IncomingMessage, WelcomeHandler>($"chat.{kind}", PostroomJson.Default.IncomingMessage, "in");
+            app.AddHandler<IncomingMessage, WelcomeHandler>($"chat.{kind}", json, "in");
         }
 
         app.AddWorkers("router");

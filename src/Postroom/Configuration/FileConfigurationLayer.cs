@@ -27,6 +27,11 @@ public sealed class FileConfigurationLayer(string name, string path, bool mustEx
     public async ValueTask<SettingMap> LoadAsync(CancellationToken cancellationToken)
     {
         byte[] bytes;
+        if (!mustExist && !_wasThere && !System.IO.Path.Exists(Path))
+        {
+            return new SettingMap([], new SettingOrigin(Name, Path)); // The usual case is no exception.
+        }
+
         try
         {
             await using var file = new FileStream(Path, new FileStreamOptions { Share = FileShare.ReadWrite | FileShare.Delete, Options = FileOptions.Asynchronous });

@@ -30,7 +30,12 @@ public sealed class HealthRegistry
             .Where(contributor => (contributor.Views & view) != 0)
             .OrderBy(contributor => contributor.Name, StringComparer.Ordinal)
             .Select(contributor => CheckAsync(contributor, cancellationToken)));
-        HealthState worst = checks.Length == 0 ? HealthState.Healthy : checks.Max(check => check.Result.State);
+        HealthState worst = HealthState.Healthy;
+        foreach (HealthCheck check in checks)
+        {
+            worst = check.Result.State > worst ? check.Result.State : worst;
+        }
+
         return new HealthReport(worst, checks);
     }
 

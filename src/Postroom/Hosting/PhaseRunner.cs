@@ -28,19 +28,25 @@ internal sealed partial class PhaseRunner(TimeProvider clock, ILogger log)
     /// <summary>Starts every phase; a part that fails stops what had started and the exception goes on.</summary>
     public async Task StartAsync(Action<RuntimePhase> entering, TimeSpan stopLimit, CancellationToken cancellationToken)
     {
-        foreach (IGrouping<RuntimePhase, IRuntimeComponent> phase in _parts.GroupBy(part => part.Phase).OrderBy(group => group.Key))
+        foreach (RuntimePhase phase in Enum.GetValues<RuntimePhase>())
         {
-            entering(phase.Key);
+            IRuntimeComponent[] parts = [.. _parts.Where(part => part.Phase == phase)];
+            if (parts.Length == 0)
+            {
+                continue;
+            }
+
+            entering(phase);
 
             // Also a part that fails inside its start may hold something, so each is stopped that began.
-            _started.Push([.. phase]);
+            _started.Push(parts);
             try
             {
-                await Task.WhenAll(phase.Select(StartPartAsync));
+                await Task.WhenAll(parts.Select(StartPartAsync));
             }
             catch
             {
-                LogFailed(phase.Key);
+                LogFailed(phase);
                 await StopAsync(TimeSpan.Zero, stopLimit, CancellationToken.None);
                 throw;
             }

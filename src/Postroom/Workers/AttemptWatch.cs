@@ -76,7 +76,12 @@ internal sealed partial class AttemptWatch(TimeProvider clock, ILogger log)
     /// <summary>A limit is kept to within a tenth of itself, between 10 ms and one second.</summary>
     private static TimeSpan TickOf(WorkerPool[] pools)
     {
-        double shortest = pools.Where(pool => pool.HasLimit).Select(pool => pool.Options.HandlerTimeout.TotalMilliseconds).DefaultIfEmpty(double.MaxValue).Min();
+        double shortest = double.MaxValue;
+        foreach (WorkerPool pool in pools)
+        {
+            shortest = pool.HasLimit ? Math.Min(shortest, pool.Options.HandlerTimeout.TotalMilliseconds) : shortest;
+        }
+
         return TimeSpan.FromMilliseconds(Math.Clamp(shortest / 10, 10, 1_000));
     }
 
