@@ -45,7 +45,7 @@ public sealed class HighWaterTests
         MessageRuntime runtime = http.Runtime;
 
         // The source fills the queue and then waits with a message that is not acknowledged.
-        await UntilAsync(() => Source(runtime).State == SourceState.Paused);
+        await UntilAsync(() => Source(runtime) is { State: SourceState.Paused, Produced: >= high });
         long produced = Source(runtime).Produced;
         Assert.Equal(offered - 1, produced);
         Assert.InRange(produced, high, high + 4);
