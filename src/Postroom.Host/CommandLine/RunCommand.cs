@@ -30,6 +30,7 @@ internal static class RunCommand
             starting.CancelAsync();
         });
 
+        _ = Task.Run(ControlPlane.ControlPlaneService.WarmUp, CancellationToken.None);
         await using HostedRuntime host = HostedRuntime.Create(arguments, configure, standalone: true, Console.Out);
         try
         {
