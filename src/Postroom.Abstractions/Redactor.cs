@@ -76,7 +76,17 @@ public sealed class Redactor
     /// <summary>Replaces the configured patterns (<c>logging.redact</c>); whatever they match is masked.</summary>
     /// <param name="patterns">Regular expressions, matched without case.</param>
     /// <exception cref="ArgumentException">A pattern is no regular expression; the former patterns stay.</exception>
-    public void SetPatterns(IEnumerable<string> patterns) => _patterns = patterns.Any() ? [.. patterns.Select(Compile)] : null;
+    public void SetPatterns(IEnumerable<string> patterns)
+    {
+        if (patterns.Any())
+        {
+            CompileAll(patterns);
+        }
+        else
+        {
+            _patterns = null;
+        }
+    }
 
     /// <summary>Masks everything that must not be printed.</summary>
     /// <param name="text">The text; null gives an empty text.</param>
@@ -155,6 +165,8 @@ public sealed class Redactor
             return new Regex(pattern, Options, PatternTimeout);
         }
     }
+
+    private void CompileAll(IEnumerable<string> patterns) => _patterns = [.. patterns.Select(Compile)];
 
     private static string Mask(string text, Regex[] patterns)
     {

@@ -77,6 +77,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     {
         using WebApplication unused = CreateBuilder().Build();
         _ = unused.Services.GetRequiredService<IServer>();
+        _ = ApiKeys.HashOf("");
     }
 
     /// <inheritdoc/>
