@@ -39,7 +39,7 @@ public sealed class Redactor
     private readonly Lock _lock = new();
     private ImmutableHashSet<string> _secrets = ImmutableHashSet<string>.Empty.WithComparer(StringComparer.Ordinal); // written under _lock
     private volatile Known? _known;
-    private volatile Regex[] _patterns = [];
+    private volatile Regex[]? _patterns; // null for none: most programs then never load the library
 
     /// <summary>Remembers a secret, with the forms it takes in URLs, JSON and Base64. Short ones (<see cref="ShortestSecret"/>) are ignored.</summary>
     /// <param name="value">The secret; null and blank are ignored.</param>
@@ -76,7 +76,17 @@ public sealed class Redactor
     /// <summary>Replaces the configured patterns (<c>logging.redact</c>); whatever they match is masked.</summary>
     /// <param name="patterns">Regular expressions, matched without case.</param>
     /// <exception cref="ArgumentException">A pattern is no regular expression; the former patterns stay.</exception>
-    public void SetPatterns(IEnumerable<string> patterns) => _patterns = [.. patterns.Select(Compile)];
+    public void SetPatterns(IEnumerable<string> patterns)
+    {
+        if (patterns.Any())
+        {
+            CompileAll(patterns);
+        }
+        else
+        {
+            _patterns = null;
+        }
+    }
 
     /// <summary>Masks everything that must not be printed.</summary>
     /// <param name="text">The text; null gives an empty text.</param>
@@ -96,12 +106,7 @@ public sealed class Redactor
                 result = rule.Apply(result);
             }
 
-            foreach (Regex pattern in _patterns)
-            {
-                result = pattern.Replace(result, Secret.Mask);
-            }
-
-            return result;
+            return _patterns is { } patterns ? Mask(result, patterns) : result;
         }
         catch (RegexMatchTimeoutException)
         {
@@ -161,12 +166,31 @@ public sealed class Redactor
         }
     }
 
+    private void CompileAll(IEnumerable<string> patterns) => _patterns = [.. patterns.Select(Compile)];
+
+    private static string Mask(string text, Regex[] patterns)
+    {
+        foreach (Regex pattern in patterns)
+        {
+            text = pattern.Replace(text, Secret.Mask);
+        }
+
+        return text;
+    }
+
     /// <summary>A built-in rule. It is compiled when a text first holds one of the words without which it cannot match: most log lines hold none.</summary>
     private sealed class Rule(string[] words, string pattern, string replacement)
     {
-        private readonly Lazy<Regex> _pattern = new(() => new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.IgnoreCase | RegexOptions.NonBacktracking));
+        private Regex? _compiled;
 
-        public string Apply(string text) => Array.Exists(words, word => text.Contains(word, StringComparison.OrdinalIgnoreCase)) ? _pattern.Value.Replace(text, replacement) : text;
+        public string Apply(string text) => Array.Exists(words, word => text.Contains(word, StringComparison.OrdinalIgnoreCase)) ? Replace(text) : text;
+
+        // Two threads may compile it both, which harms nothing.
+        private string Replace(string text)
+        {
+            _compiled ??= new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.IgnoreCase | RegexOptions.NonBacktracking);
+            return _compiled.Replace(text, replacement);
+        }
     }
 
     /// <summary>The known secrets, longest first, so that one containing another is masked whole.</summary>

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -75,6 +76,14 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
 
     private IEnumerable<string> Urls => _server.Urls.Concat(_server.AdminUrls).Distinct(StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>Loads what a listener is made of; a process that starts does so on another core while it reads its configuration.</summary>
+    public static void WarmUp()
+    {
+        using WebApplication unused = CreateBuilder().Build();
+        _ = unused.Services.GetRequiredService<IServer>();
+        _ = ApiKeys.HashOf("");
+    }
+
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -125,19 +134,24 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         Log.Listening(_loggers.CreateLogger<ControlPlaneService>(), string.Join(", ", listener.Urls));
     }
 
-    private WebApplication Build(string[] urls)
+    private static WebApplicationBuilder CreateBuilder()
     {
         // The empty builder: appsettings files and ASPNETCORE_ variables must not change what server.* says.
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "Postroom.ControlPlane" });
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(options => KestrelLimits.Apply(options, _intake.Webhook.MaxBody));
-        builder.WebHost.UseUrls(urls);
+        builder.WebHost.UseKestrelCore();
         builder.Services.AddRoutingCore();
-        builder.Services.AddSingleton(_loggers);
 
         // Signals are the runtime's; this host starts and stops when it is told to.
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = Timeout.InfiniteTimeSpan);
+        return builder;
+    }
 
+    private WebApplication Build(string[] urls)
+    {
+        WebApplicationBuilder builder = CreateBuilder();
+        builder.WebHost.ConfigureKestrel(options => KestrelLimits.Apply(options, _intake.Webhook.MaxBody)).UseUrls(urls);
+        builder.Services.AddSingleton(_loggers);
         WebApplication app = builder.Build();
         app.UseMiddleware<ErrorAnswers>(_loggers.CreateLogger<ErrorAnswers>());
         app.UseMiddleware<BrowserRules>(new BrowserRulesOptions { Hosts = _server.Hosts, AnyContentBelow = ["/hooks", "/webhook"] });

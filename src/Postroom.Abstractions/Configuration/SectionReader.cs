@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 
 namespace Postroom.Configuration;
 
@@ -111,7 +110,7 @@ public sealed partial class SectionReader
         _open = true;
         foreach ((string name, SettingNode node) in _map.Entries)
         {
-            if (kind is not null && !NamePattern().IsMatch(name))
+            if (kind is not null && !IsName(name))
             {
                 AddError(name, $"'{name}' is no name for a {kind}. Names have 1 to 64 of a-z, 0-9, '.', '_' and '-', and begin with a letter or digit.");
             }
@@ -169,8 +168,23 @@ public sealed partial class SectionReader
         _children.ForEach(child => child.Finish());
     }
 
-    [GeneratedRegex("^[a-z0-9][a-z0-9._-]{0,63}$", RegexOptions.CultureInvariant)]
-    private static partial Regex NamePattern();
+    private static bool IsName(string name)
+    {
+        if (name.Length is < 1 or > 64 || name[0] is '.' or '_' or '-')
+        {
+            return false;
+        }
+
+        foreach (char c in name)
+        {
+            if (!char.IsAsciiLetterLower(c) && !char.IsAsciiDigit(c) && c is not ('.' or '_' or '-'))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 
     private SectionReader Child(string path, SettingMap map, SettingOrigin origin)
     {

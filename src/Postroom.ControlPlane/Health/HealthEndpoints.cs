@@ -3,10 +3,6 @@ using Microsoft.AspNetCore.Http;
 
 namespace Postroom.ControlPlane;
 
-/// <summary>The answer of the two probes.</summary>
-/// <param name="Status">One word.</param>
-internal sealed record ProbeView(string Status);
-
 /// <summary>The health of everything (HL-4).</summary>
 internal sealed record HealthView(string Status, bool Live, bool Ready, IReadOnlyList<HealthCheckView> Checks);
 
@@ -38,14 +34,14 @@ internal sealed class HealthEndpoints(IRuntimeView runtime, TimeProvider clock)
     public Task LiveAsync(HttpContext context)
     {
         bool live = runtime.State != RuntimeState.Faulted;
-        return AnswerAsync(context, live, new ProbeView(live ? "live" : "faulted"), HealthJson.Default.ProbeView);
+        return AnswerAsync(context, live, live ? "live" : "faulted");
     }
 
     /// <summary>200 only while the runtime runs and nothing it needs for that is broken.</summary>
     public async Task ReadyAsync(HttpContext context)
     {
         (bool ready, string word) = await IsReadyAsync(context.RequestAborted);
-        await AnswerAsync(context, ready, new ProbeView(word), HealthJson.Default.ProbeView);
+        await AnswerAsync(context, ready, word);
     }
 
     /// <summary>Every check, with its words and figures.</summary>
@@ -58,7 +54,8 @@ internal sealed class HealthEndpoints(IRuntimeView runtime, TimeProvider clock)
             runtime.State != RuntimeState.Faulted,
             ready,
             [.. report.Checks.Select(check => new HealthCheckView(check.Name, Word(check.Result.State), check.Result.Text, check.Result.Data, Math.Round(check.Duration.TotalMilliseconds, 1)))]);
-        await AnswerAsync(context, view.Live && report.State != HealthState.Unhealthy, view, HealthJson.Default.HealthView);
+        context.Response.StatusCode = StatusOf(view.Live && report.State != HealthState.Unhealthy);
+        await ApiAnswer.WriteAsync(context, view, HealthJson.Default.HealthView);
     }
 
     private async ValueTask<(bool Ready, string Word)> IsReadyAsync(CancellationToken cancellationToken)
@@ -81,14 +78,17 @@ internal sealed class HealthEndpoints(IRuntimeView runtime, TimeProvider clock)
 
     private static string Word(HealthState state) => Explaining.Why.Word(state);
 
-    private static Task AnswerAsync<T>(HttpContext context, bool good, T view, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> json)
+    private static int StatusOf(bool good) => good ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+
+    /// <summary>The answer of a probe: one of our own words, which needs no escapes.</summary>
+    private static Task AnswerAsync(HttpContext context, bool good, string word)
     {
-        context.Response.StatusCode = good ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
-        return ApiAnswer.WriteAsync(context, view, json);
+        context.Response.StatusCode = StatusOf(good);
+        context.Response.ContentType = "application/json";
+        return context.Response.WriteAsync($$"""{"status":"{{word}}"}""", context.RequestAborted);
     }
 }
 
 [JsonSourceGenerationOptions(System.Text.Json.JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(ProbeView))]
 [JsonSerializable(typeof(HealthView))]
 internal sealed partial class HealthJson : JsonSerializerContext;

@@ -77,11 +77,30 @@ internal sealed class FactKeyStore : IApiKeyStore
 }
 
 /// <summary>A key as a fact; its id is the fact's key.</summary>
-/// <remarks>Every start reads one, so it has texts only: the serializer's code for a text is compiled already.</remarks>
-internal sealed record StoredKey(string Name, string Role, string Hash, string CreatedAt, string? ExpiresAt, string? LastUsedAt)
+/// <remarks>Every start reads one, so it has plain properties of texts: the serializer's code for these is compiled already.</remarks>
+internal sealed class StoredKey
 {
-    public static StoredKey Of(ApiKey key) =>
-        new(key.Name, key.Role.ToString().ToLowerInvariant(), Convert.ToHexStringLower(key.Hash.Span), Text(key.CreatedAt), Text(key.ExpiresAt), Text(key.LastUsedAt));
+    public string Name { get; set; } = "";
+
+    public string Role { get; set; } = "";
+
+    public string Hash { get; set; } = "";
+
+    public string CreatedAt { get; set; } = "";
+
+    public string? ExpiresAt { get; set; }
+
+    public string? LastUsedAt { get; set; }
+
+    public static StoredKey Of(ApiKey key) => new()
+    {
+        Name = key.Name,
+        Role = key.Role.ToString().ToLowerInvariant(),
+        Hash = Convert.ToHexStringLower(key.Hash.Span),
+        CreatedAt = Text(key.CreatedAt),
+        ExpiresAt = Text(key.ExpiresAt),
+        LastUsedAt = Text(key.LastUsedAt),
+    };
 
     public ApiKey ToKey(string id) => new()
     {

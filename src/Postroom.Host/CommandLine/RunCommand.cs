@@ -30,6 +30,7 @@ internal static class RunCommand
             starting.CancelAsync();
         });
 
+        _ = Task.Run(WarmUp, CancellationToken.None);
         await using HostedRuntime host = HostedRuntime.Create(arguments, configure, standalone: true, Console.Out);
         try
         {
@@ -53,6 +54,13 @@ internal static class RunCommand
         }
 
         return ended != stop.Task ? ExitCodes.Store : host.Runtime.AbandonedWork ? ExitCodes.WorkAbandoned : ExitCodes.Done;
+    }
+
+    /// <summary>Loads the libraries of the listener and of the store on another core while the configuration is read.</summary>
+    private static void WarmUp()
+    {
+        ControlPlane.ControlPlaneService.WarmUp();
+        _ = Sqlite.SqliteStore.LibraryVersion;
     }
 
     private static void Announce(HostedRuntime host)

@@ -71,7 +71,8 @@ internal static class SettingTree
 
     /// <summary>The value of the environment, the command line or an override: a list or map when it is one in JSON, a list also without quotes, else a text.</summary>
     public static SettingNode ReadInline(string text, SettingOrigin origin) =>
-        JsonSettings.TryParseInline(text, origin) ?? YamlSettings.TryParseInlineList(text, origin) ?? new SettingValue(text, origin);
+        (text.AsSpan().TrimStart() is ['[' or '{', ..] ? JsonSettings.TryParseInline(text, origin) ?? YamlSettings.TryParseInlineList(text, origin) : null) // else no parser is loaded
+        ?? new SettingValue(text, origin);
 
     private static SettingNode MergeNode(SettingNode earlier, SettingNode later) => (earlier, later) switch
     {

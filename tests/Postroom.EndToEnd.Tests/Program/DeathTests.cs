@@ -144,7 +144,7 @@ public sealed class DeathTests
         await program.RunAppAsync("types", "--handle", "b.one");
         JsonElement health = await program.ApiAsync("../../health");
         Assert.Equal("degraded", health.GetProperty("status").GetString());
-        Assert.Contains("holds 1 parked message: nothing in this build handles a.one", health.ToString(), StringComparison.Ordinal);
+        Assert.Contains("1 parked message: nothing in this build handles 'a.one'", health.ToString(), StringComparison.Ordinal);
         await program.StopAsync();
 
         await program.RunAppAsync("types", "--handle", "a.one,b.one");
