@@ -234,6 +234,9 @@ internal sealed class OpenMessage(Envelope envelope)
         }
     }
 
+    /// <summary>Gives a new message its number in the store's order.</summary>
+    public void Stamp(long seq) => Envelope = Envelope.Stamp(seq);
+
     /// <summary>Takes the whole message back.</summary>
     public void Fill(Envelope whole)
     {

@@ -110,16 +110,19 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
     {
         cancellationToken.ThrowIfCancellationRequested();
         ThrowIfClosed();
+        OpenMessage made = new(message); // before the lock: what is done under it keeps others waiting
+        long size = MemoryIndex.Size(message);
         lock (_writes)
         {
-            _index.CheckBounds(1, MemoryIndex.Size(message));
-            AppendResult result = Append(message, out OpenMessage? stored);
-            if (stored is not null)
+            _index.CheckBounds(1, size);
+            if (_index.FindRepeat(message) is { } repeat)
             {
-                Admit(stored);
+                return new ValueTask<AppendResult>(repeat);
             }
 
-            return new ValueTask<AppendResult>(result);
+            Append(made);
+            Admit(made);
+            return new ValueTask<AppendResult>(new AppendResult(message.Id, Duplicate: false));
         }
     }
 
@@ -320,29 +323,27 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
         AppendResult[] results = new AppendResult[batch.Count];
         for (int i = 0; i < batch.Count; i++)
         {
-            results[i] = Append(batch[i], out OpenMessage? message);
-            if (message is not null)
+            if (_index.FindRepeat(batch[i]) is { } repeat)
             {
-                (stored ??= new List<OpenMessage>(batch.Count)).Add(message);
+                results[i] = repeat;
+                continue;
             }
+
+            OpenMessage message = new(batch[i]);
+            Append(message);
+            (stored ??= new List<OpenMessage>(batch.Count)).Add(message);
+            results[i] = new AppendResult(batch[i].Id, Duplicate: false);
         }
 
         return results;
     }
 
-    private AppendResult Append(Envelope envelope, out OpenMessage? message)
+    private void Append(OpenMessage message)
     {
-        if (_index.FindRepeat(envelope) is { } repeat)
-        {
-            message = null;
-            return repeat;
-        }
-
-        message = new OpenMessage(envelope.Stamp(++_seq));
+        message.Stamp(++_seq);
         _index.Add(message);
-        Lane(envelope.Queue).Count(null, MessageState.Pending);
+        Lane(message.Envelope.Queue).Count(null, MessageState.Pending);
         Report(message, null, null, null); // before the end of the message that staged it
-        return new AppendResult(envelope.Id, Duplicate: false);
     }
 
     private void Admit(List<OpenMessage>? stored)
