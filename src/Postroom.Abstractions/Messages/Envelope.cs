@@ -37,7 +37,8 @@ public sealed record Envelope
         Type = original.Type;
         Body = original.Body;
         Direction = original.Direction;
-        _conversation = original.Conversation; // as text: the copy may get another id
+        _conversation = original._conversation;
+        StartsConversation = original.StartsConversation;
         MaxAttempts = original.MaxAttempts;
         Hops = original.Hops;
         _seq = original._seq;
@@ -53,7 +54,9 @@ public sealed record Envelope
         {
             if (value != _id)
             {
-                (_rare ??= new Rare()).CreatedAt = CreatedAt.ToUnixTimeMilliseconds(); // not the instant in the new id
+                // What came from the id before stays as it was.
+                (_conversation, StartsConversation) = (Conversation, false);
+                (_rare ??= new Rare()).CreatedAt = CreatedAt.ToUnixTimeMilliseconds();
                 _id = value;
             }
         }
@@ -120,7 +123,7 @@ public sealed record Envelope
     /// <summary>The conversation it belongs to: opaque, at most 256 characters; null for none.</summary>
     public string? Conversation
     {
-        get => _conversation ?? (StartsConversation ? _conversation = Id.ToString() : null);
+        get => _conversation ?? (StartsConversation ? Id.ToString() : null);
         init => _conversation = value;
     }
 

@@ -18,7 +18,8 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
     /// <exception cref="NotReachableException">One was named and does not answer, or no key is known.</exception>
     public static async Task<RuntimeClient?> ConnectAsync(HostArguments arguments, ConfigurationSnapshot settings, CancellationToken cancellationToken)
     {
-        if (arguments.Store is not null && arguments.Url is null)
+        // A store that nobody has open is read as it is: what answers at the address, if anything does, is another folder's runtime.
+        if (arguments.Url is null && (arguments.Store is not null || (HasStore(settings) && !OwnsStore(settings))))
         {
             return null;
         }
@@ -99,6 +100,13 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
         return answer.IsSuccessStatusCode
             ? JsonSerializer.Deserialize(text, type)
             : throw new InvalidOperationException($"The runtime at {http.BaseAddress} answered {(int)answer.StatusCode}: {Detail(text)}");
+    }
+
+    /// <summary>Whether there is a store of these settings, or what is left of one.</summary>
+    private static bool HasStore(ConfigurationSnapshot settings)
+    {
+        StoreOptions store = settings.Get<StoreOptions>("store");
+        return store.Kind == "sqlite" && (File.Exists(store.Path) || File.Exists(MarkFile.PathFor(store.Path)));
     }
 
     /// <summary>Whether a process owns the configured store, so that what answers at its address can be believed to be it.</summary>

@@ -173,10 +173,11 @@ internal sealed partial class WriteSession
         Envelope stripped = message.Envelope.WithoutBody();
         ReleaseApart(message.Envelope);
         long crc = BodyCrcOf(message.Seq, stripped);
-        SqliteStatement erase = Statement("erase body", "update messages set body = null, body_hash = null, extra = ?2, body_crc = ?3 where seq = ?1");
+        SqliteStatement erase = Statement("erase body", "update messages set body = null, body_hash = null, extra = ?2, body_crc = ?3, expires_at = ?4 where seq = ?1");
         erase.Bind(1, message.Seq);
         BindOptional(erase, 2, _pack.Written);
         erase.Bind(3, crc);
+        erase.Bind(4, stripped.ExpiresAt?.ToUnixTimeMilliseconds());
         _ = erase.Run();
     }
 

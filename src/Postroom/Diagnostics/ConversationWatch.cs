@@ -4,8 +4,8 @@ namespace Postroom.Diagnostics;
 
 /// <summary>Reports a conversation as complete when no message of it is open any more. Works only while someone listens.</summary>
 /// <remarks>
-/// Every end of a message, whoever makes it, marks its conversation. Of one that was seen to begin, or to be complete, the open messages are counted;
-/// of others a few checks at a time ask the store whether anything is still open.
+/// Every end of a message, whoever makes it, marks its conversation. Of one that was seen to begin the open messages are counted; of others a few
+/// checks at a time ask the store whether anything is still open.
 /// A conversation has at most one check waiting, so many ends cost one. Beyond <see cref="Room"/> waiting checks pools lease nothing more until
 /// they are done. What ends without a pool may go beyond that, up to <see cref="Most"/>.
 /// </remarks>
@@ -282,9 +282,8 @@ internal sealed partial class ConversationWatch(IJournal journal, ITransitionFee
 
     private async ValueTask CheckAsync(Entry entry)
     {
-        bool? known = IsOpen(entry.Conversation);
-        bool hasOpen = known ?? await _reads.ReadAsync(token => HasOpenAsync(entry.Conversation, token), _closing.Token);
-        if (!hasOpen && IsNews(entry, learns: known is null))
+        bool hasOpen = IsOpen(entry.Conversation) ?? await _reads.ReadAsync(token => HasOpenAsync(entry.Conversation, token), _closing.Token);
+        if (!hasOpen && IsNews(entry))
         {
             await report(entry.Conversation);
         }
@@ -299,18 +298,13 @@ internal sealed partial class ConversationWatch(IJournal journal, ITransitionFee
     }
 
     /// <summary>Whether a conversation without open messages was not yet reported so.</summary>
-    private bool IsNews(Entry entry, bool learns)
+    private bool IsNews(Entry entry)
     {
         lock (_gate)
         {
             if (entry.Opened)
             {
                 return !entry.Ended; // What came meanwhile may have ended before the store was asked; then the next check tells.
-            }
-
-            if (learns)
-            {
-                _open.Learn(entry.Conversation); // The store found nothing open and nothing has come since.
             }
 
             // The end of another message may be seen only after the check that found it: that one has told.

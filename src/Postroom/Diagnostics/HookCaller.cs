@@ -7,7 +7,7 @@ namespace Postroom.Diagnostics;
 internal readonly record struct HookIntent(string Conversation, string From, string To, string Type, ReadOnlyMemory<byte> Payload);
 
 /// <summary>Calls one hook at a time, bounded in time; what it throws is logged once a minute and counted.</summary>
-/// <remarks>A hook that answers at once costs no timer: its time begins to be watched when it does not.</remarks>
+/// <remarks>The token of a hook that answers at once is used again for the next call.</remarks>
 internal sealed partial class HookCaller(TimeSpan timeout, RuntimeMetrics metrics, TimeProvider clock, ILogger log)
 {
     public static readonly Tell Dispatched = static (hook, about, _, token) => hook.OnDispatchedAsync(about, token);
@@ -73,7 +73,6 @@ internal sealed partial class HookCaller(TimeSpan timeout, RuntimeMetrics metric
         {
             try
             {
-                limit.CancelAfter(timeout);
                 await told.AsTask().WaitAsync(timeout, clock);
             }
             catch (Exception e)
@@ -89,7 +88,6 @@ internal sealed partial class HookCaller(TimeSpan timeout, RuntimeMetrics metric
         {
             try
             {
-                limit.CancelAfter(timeout);
                 return (await asked.AsTask().WaitAsync(timeout, clock), null);
             }
             catch (Exception e)
@@ -100,9 +98,19 @@ internal sealed partial class HookCaller(TimeSpan timeout, RuntimeMetrics metric
         }
     }
 
-    private CancellationTokenSource Rent() => Interlocked.Exchange(ref _spare, null) ?? new CancellationTokenSource(Timeout.InfiniteTimeSpan, clock);
+    /// <summary>A source whose time runs from now on, also while the hook blocks its thread.</summary>
+    private CancellationTokenSource Rent()
+    {
+        if (Interlocked.Exchange(ref _spare, null) is not { } spare)
+        {
+            return new CancellationTokenSource(timeout, clock);
+        }
 
-    /// <summary>Keeps a source for the next call, unless somebody cancelled it.</summary>
+        spare.CancelAfter(timeout);
+        return spare;
+    }
+
+    /// <summary>Keeps a source for the next call, unless its time has run out.</summary>
     private void Return(CancellationTokenSource limit)
     {
         if (!limit.TryReset() || Interlocked.CompareExchange(ref _spare, limit, null) is not null)

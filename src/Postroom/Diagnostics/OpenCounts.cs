@@ -1,83 +1,51 @@
 namespace Postroom.Diagnostics;
 
-/// <summary>How many messages are open of each conversation that was seen to begin, or to have none. Guarded by its owner's lock.</summary>
+/// <summary>How many messages are open of each conversation that was seen to begin: nothing older of it can be open. Guarded by its owner's lock.</summary>
+/// <remarks>What a store has answered is not counted on: an end that was stored before the answer may be told after it.</remarks>
 /// <param name="most">How many conversations are counted at most; of others the store is asked.</param>
 internal sealed class OpenCounts(int most)
 {
-    private readonly Dictionary<string, Count> _counts = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> _counts = new(StringComparer.Ordinal);
 
     /// <summary>A message has come.</summary>
     /// <param name="conversation">Its conversation.</param>
-    /// <param name="begins">Whether it begins that, so that nothing older can be open.</param>
+    /// <param name="begins">Whether it begins that.</param>
     public void Opened(string conversation, bool begins)
     {
-        if (_counts.TryGetValue(conversation, out Count? count))
+        if (_counts.TryGetValue(conversation, out int open))
         {
-            count.Open++;
+            _counts[conversation] = open + 1;
         }
-        else if (begins && HasRoom())
+        else if (begins && _counts.Count < most)
         {
-            _counts.Add(conversation, new Count { Open = 1 });
+            _counts.Add(conversation, 1);
         }
     }
 
     /// <summary>A message has ended.</summary>
     public void Ended(string conversation)
     {
-        if (_counts.TryGetValue(conversation, out Count? count))
+        if (_counts.TryGetValue(conversation, out int open))
         {
-            count.Open--;
+            _counts[conversation] = open - 1;
         }
     }
 
-    /// <summary>Whether a conversation has open messages; null when they are not counted. One that began here and has ended is forgotten: it seldom goes on.</summary>
+    /// <summary>Whether a conversation has open messages; null when they are not counted. One that has none is forgotten: it seldom goes on.</summary>
     public bool? IsOpen(string conversation)
     {
-        if (!_counts.TryGetValue(conversation, out Count? count))
+        if (!_counts.TryGetValue(conversation, out int open))
         {
             return null;
         }
 
-        if (count is { Open: <= 0, Stays: false })
+        if (open <= 0)
         {
             _counts.Remove(conversation);
         }
 
-        return count.Open > 0;
-    }
-
-    /// <summary>The store has nothing open of a conversation: from now on its messages are counted.</summary>
-    public void Learn(string conversation)
-    {
-        if (HasRoom())
-        {
-            _counts.TryAdd(conversation, new Count { Stays = true });
-        }
+        return open > 0;
     }
 
     public void Clear() => _counts.Clear();
-
-    private bool HasRoom()
-    {
-        if (_counts.Count >= most)
-        {
-            foreach ((string conversation, Count count) in _counts)
-            {
-                if (count.Open <= 0)
-                {
-                    _counts.Remove(conversation);
-                }
-            }
-        }
-
-        return _counts.Count < most;
-    }
-
-    private sealed class Count
-    {
-        public int Open { get; set; }
-
-        /// <summary>A conversation that comes back, such as a chat.</summary>
-        public bool Stays { get; init; }
-    }
 }

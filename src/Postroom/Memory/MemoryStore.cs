@@ -150,25 +150,28 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
             return new ValueTask<bool>(Begin(message, lane, lease.Fence, begin.Owner));
         }
 
-        if (!lane.Holds(message, lease.Fence))
+        lock (_writes)
         {
-            return new ValueTask<bool>(false);
-        }
+            if (!lane.Holds(message, lease.Fence))
+            {
+                return new ValueTask<bool>(false);
+            }
 
-        switch (progress)
-        {
-            case LeaseProgress.Claim claim:
-                message.SendStartedAt = claim.At;
-                break;
-            case LeaseProgress.Unclaim:
-                message.SendStartedAt = null;
-                break;
-            case LeaseProgress.Parts parts:
-                message.Progress = parts.OutsideIds;
-                break;
-        }
+            switch (progress)
+            {
+                case LeaseProgress.Claim claim:
+                    message.SendStartedAt = claim.At;
+                    break;
+                case LeaseProgress.Unclaim:
+                    message.SendStartedAt = null;
+                    break;
+                case LeaseProgress.Parts parts:
+                    message.Progress = parts.OutsideIds;
+                    break;
+            }
 
-        return new ValueTask<bool>(true);
+            return new ValueTask<bool>(true);
+        }
     }
 
     /// <inheritdoc/>

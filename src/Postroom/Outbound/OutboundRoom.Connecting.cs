@@ -76,20 +76,21 @@ internal sealed partial class OutboundRoom
             return Task.CompletedTask;
         }
 
-        if (_connections.TryGetValue(registration.Name, out Connection? known) && ReferenceEquals(known.Registration, registration) && !known.Loop.IsCompleted)
+        if (_connections.TryGetValue(registration.Name, out Connection? known) && ReferenceEquals(known.Registration, registration) && known.IsTrying)
         {
             return known.Tried; // It is trying already.
         }
 
-        CancellationTokenSource stop = new();
-        TaskCompletionSource tried = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        Task loop = Task.Run(() => ConnectAsync(registration, again ? 1 : 0, tried, stop.Token), CancellationToken.None);
-        _connections[registration.Name] = new Connection(registration, loop, tried.Task, stop);
-        return tried.Task;
+        Connection connection = new(registration);
+        connection.Loop = Task.Run(() => ConnectAsync(connection, again ? 1 : 0), CancellationToken.None);
+        _connections[registration.Name] = connection;
+        return connection.Tried;
     }
 
-    private async Task ConnectAsync(Registration registration, int failures, TaskCompletionSource tried, CancellationToken cancellationToken)
+    private async Task ConnectAsync(Connection connection, int failures)
     {
+        Registration registration = connection.Registration;
+        CancellationToken cancellationToken = connection.Stop.Token;
         try
         {
             while (!cancellationToken.IsCancellationRequested)
@@ -110,6 +111,7 @@ internal sealed partial class OutboundRoom
 
                     if (registration.Communicator.IsStarted)
                     {
+                        connection.IsTrying = false; // Before the lane can find out that it is lost again.
                         GateOf(registration)?.Open();
                         return;
                     }
@@ -122,12 +124,13 @@ internal sealed partial class OutboundRoom
                 }
 
                 failures++;
-                tried.TrySetResult();
+                connection.HasTried();
             }
         }
         finally
         {
-            tried.TrySetResult();
+            connection.IsTrying = false;
+            connection.HasTried();
         }
     }
 
@@ -236,7 +239,29 @@ internal sealed partial class OutboundRoom
     private partial void LogStop(string name, string why);
 
     /// <summary>The tries to start a communicator, ended or not.</summary>
-    private sealed record Connection(Registration Registration, Task Loop, Task Tried, CancellationTokenSource Stop);
+    private sealed class Connection(Registration registration)
+    {
+        private readonly TaskCompletionSource _tried = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private volatile bool _isTrying = true;
+
+        public Registration Registration { get; } = registration;
+
+        public CancellationTokenSource Stop { get; } = new();
+
+        public Task Loop { get; set; } = Task.CompletedTask;
+
+        /// <summary>Completes with the first try.</summary>
+        public Task Tried => _tried.Task;
+
+        /// <summary>Whether it will open the lane, or go on trying to.</summary>
+        public bool IsTrying
+        {
+            get => _isTrying;
+            set => _isTrying = value;
+        }
+
+        public void HasTried() => _tried.TrySetResult();
+    }
 
     private readonly struct Turn(SemaphoreSlim? free) : IDisposable
     {

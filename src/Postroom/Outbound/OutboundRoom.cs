@@ -39,7 +39,8 @@ internal sealed partial class OutboundRoom(
             running.Gate.Close("The communicator is being replaced.");
         }
 
-        using Turn turn = await TurnAsync(registration.Name, cancellationToken);
+        // The route is set: what follows from it is done whether the caller waits for it or not.
+        using Turn turn = await TurnAsync(registration.Name, CancellationToken.None);
         await EndStaleAsync(registration.Name, cancellationToken);
         if (replaced is not null)
         {
@@ -88,7 +89,7 @@ internal sealed partial class OutboundRoom(
             return;
         }
 
-        using Turn turn = await TurnAsync(name, cancellationToken);
+        using Turn turn = await TurnAsync(name, CancellationToken.None);
         await EndStaleAsync(name, cancellationToken);
         if (routes.Find(name) is null && _lanes.TryRemove(name, out OutboundLane? lane))
         {

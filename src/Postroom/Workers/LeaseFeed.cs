@@ -52,15 +52,22 @@ internal sealed class LeaseFeed(Func<IReadOnlyList<MessageLease>?> takeNow)
         }
     }
 
-    /// <summary>Hands over what the pump leased.</summary>
-    public void Deliver(IReadOnlyList<MessageLease> leases)
+    /// <summary>Hands over what the pump leased; false when the pool is held meanwhile, and nothing was handed over.</summary>
+    public bool Deliver(IReadOnlyList<MessageLease> leases)
     {
         lock (_gate)
         {
+            if (_held)
+            {
+                return false;
+            }
+
             for (int i = 0; i < leases.Count; i++)
             {
                 Hand(leases[i]);
             }
+
+            return true;
         }
     }
 

@@ -20,19 +20,26 @@ internal sealed class PoolCounters(int settleWindow)
 
     public long Restarts => Interlocked.Read(ref _restarts);
 
-    public int Settling => Math.Min(settleWindow, Volatile.Read(ref _settling));
+    public int Settling => Volatile.Read(ref _settling);
 
     public string? LastError => Volatile.Read(ref _lastError);
 
     /// <summary>Takes a place in the window when one is free.</summary>
     public bool TryBeginSettle()
     {
-        if (Interlocked.Increment(ref _settling) <= settleWindow)
+        // Nothing is taken and given back here: that would wake others for a place that was never free.
+        int taken = Volatile.Read(ref _settling);
+        while (taken < settleWindow)
         {
-            return true;
+            int seen = Interlocked.CompareExchange(ref _settling, taken + 1, taken);
+            if (seen == taken)
+            {
+                return true;
+            }
+
+            taken = seen;
         }
 
-        Release();
         return false;
     }
 

@@ -94,7 +94,9 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
             begins = store.RenewAsync(attempt.Lease, _begin, CancellationToken.None);
             if (begins.IsCompletedSuccessfully)
             {
-                begins = new ValueTask<bool>(begins.Result);
+                // Its result is asked for once.
+                bool began = begins.Result;
+                return began ? new ValueTask<bool>(true) : BeginAsync(attempt, new ValueTask<bool>(false));
             }
         }
         catch (Exception e)
@@ -102,7 +104,7 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
             begins = ValueTask.FromException<bool>(e);
         }
 
-        return begins is { IsCompletedSuccessfully: true, Result: true } ? begins : BeginAsync(attempt, begins);
+        return BeginAsync(attempt, begins);
     }
 
     private async ValueTask<bool> BeginAsync(Attempt attempt, ValueTask<bool> begins)

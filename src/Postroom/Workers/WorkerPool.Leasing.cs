@@ -33,13 +33,9 @@ internal sealed partial class WorkerPool
                 await Runner.WaitUntilReadyAsync(pumping);
                 await _settler.WaitForReportsAsync(pumping);
                 IReadOnlyList<MessageLease> leases = await _store.LeaseAsync(Options.Queue, Math.Max(1, Prefetch - _feed.Count), _leaseTime, pumping);
-                if (pumping.IsCancellationRequested)
+                if (!_feed.Deliver(leases))
                 {
                     GiveBack(leases); // They came while the pool was being held.
-                }
-                else
-                {
-                    _feed.Deliver(leases);
                 }
             }
             catch (OperationCanceledException) when (pumping.IsCancellationRequested)

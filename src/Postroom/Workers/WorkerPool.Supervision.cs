@@ -80,9 +80,15 @@ internal sealed partial class WorkerPool
 
     private void Fault(string why)
     {
-        _faulted = true;
-        _pumping.Cancel();
-        GiveBack(_feed.Hold());
+        MessageLease[] unbegun;
+        lock (_gate)
+        {
+            _faulted = true;
+            _pumping.Cancel();
+            unbegun = _feed.Hold();
+        }
+
+        GiveBack(unbegun);
         LogFault(Name, why);
     }
 

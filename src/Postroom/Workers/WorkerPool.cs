@@ -125,16 +125,18 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     /// <summary>Leases nothing new; what runs goes on.</summary>
     public void Pause()
     {
+        MessageLease[] unbegun = [];
         lock (_gate)
         {
             if (_paused is null)
             {
                 _paused = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
                 _pumping.Cancel();
+                unbegun = _feed.Hold();
             }
         }
 
-        GiveBack(_feed.Hold());
+        GiveBack(unbegun);
     }
 
     public void Resume()

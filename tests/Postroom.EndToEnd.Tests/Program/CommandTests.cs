@@ -65,6 +65,16 @@ public sealed class CommandTests
         Assert.Equal(6, code);
         Assert.Contains($"none has the store '{other}' of these settings open, so it is another one.", text, StringComparison.Ordinal);
         Assert.DoesNotContain("without --url", text, StringComparison.Ordinal);
+
+        // Once there is such a store, it is read as it is, whoever answers at the address.
+        await using (SqliteStore store = new(new StoreOptions { Path = other }, new RetentionOptions(), new Redactor(), TimeProvider.System))
+        {
+            await store.OpenAsync(new StoreOpening { Node = "test" }, RealProgram.Cancel);
+        }
+
+        (code, text) = await Shell.TryRunAsync("dotnet", [RealProgram.HostAssembly, "status", "--set", $"server.port={program.Port}", "--set", $"store.path={other}"]);
+
+        Assert.True(code == 0, text);
     }
 
     [Fact]

@@ -1,0 +1,85 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Postroom.Diagnostics;
+using Postroom.Memory;
+using Xunit;
+using static Postroom.Tests.Hosting.RuntimeHarness;
+
+namespace Postroom.Tests.Hosting;
+
+public sealed class HookLimitTests
+{
+    [Fact]
+    public async Task A_hook_that_blocks_its_thread_with_its_token_is_ended_at_its_limit()
+    {
+        Blocking hook = new();
+        await using MessageRuntime runtime = await StartAsync(app => app.AddHook(_ => hook).AddWork((_, _, _) => new(HandlerResult.Completed)), "hooks.timeout=100ms");
+
+        MessageId id = await runtime.PublishAsync("x");
+        await runtime.EndedAsync(id, MessageState.Acked);
+
+        Assert.True(hook.WasCancelled);
+    }
+
+    [Fact]
+    public async Task Ac34_a_conversation_is_not_complete_while_a_child_is_open_although_an_end_was_told_after_the_store_had_answered()
+    {
+        await using MemoryStore store = new(); // empty: the store has committed both ends
+        Feed feed = new();
+        RecordingHook hook = new("");
+        using RuntimeMetrics metrics = new();
+        HookDispatcher hooks = new(TimeSpan.FromSeconds(2), store, feed, metrics, TimeProvider.System, NullLogger.Instance);
+        hooks.Register(hook, HookFailurePolicy.Ignore);
+        (MessageId first, MessageId second, MessageId parent, MessageId child) = (MessageId.New(), MessageId.New(), MessageId.New(), MessageId.New());
+        feed.Move(first, null, MessageState.Pending);
+        feed.Move(second, null, MessageState.Pending);
+        feed.Move(first, MessageState.Dispatched, MessageState.Acked);
+        await UntilAsync(() => hook.Calls.Count == 1);
+        feed.Move(second, MessageState.Dispatched, MessageState.Acked);
+        await hooks.Conversations.FlushAsync(Cancel);
+        int told = hook.Calls.Count;
+        Envelope open = new(child, "q", "test.open", default) { Conversation = "chat" };
+        await store.AppendAsync(open, Cancel);
+
+        feed.Move(parent, null, MessageState.Pending);
+        feed.Move(child, null, MessageState.Pending);
+        feed.Move(parent, MessageState.Dispatched, MessageState.Acked);
+        await hooks.Conversations.FlushAsync(Cancel);
+
+        Assert.Equal(told, hook.Calls.Count);
+    }
+
+    private sealed class Feed : ITransitionFeed
+    {
+        private Action<Transition>? _observer;
+
+        public IDisposable Observe(Action<Transition> observer)
+        {
+            _observer = observer;
+            return new MemoryStream();
+        }
+
+        public void Move(MessageId id, MessageState? from, MessageState to) =>
+            _observer!(new Transition { MessageId = id, Queue = "q", Type = "t", Conversation = "chat", From = from, To = to });
+    }
+
+    private sealed class Blocking : IDispatchHook
+    {
+        public bool WasCancelled { get; private set; }
+
+        public ValueTask<string> OnIntentAsync(string conversationId, string fromId, string toId, string payloadType, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken) => new("e");
+
+        public ValueTask OnDispatchedAsync(string entryId, CancellationToken cancellationToken)
+        {
+            // As a synchronous client does that honours its token.
+            WasCancelled = cancellationToken.WaitHandle.WaitOne(TimeSpan.FromSeconds(30));
+            cancellationToken.ThrowIfCancellationRequested();
+            return default;
+        }
+
+        public ValueTask OnAcknowledgedAsync(string entryId, CancellationToken cancellationToken) => default;
+
+        public ValueTask OnFailedAsync(string entryId, string error, CancellationToken cancellationToken) => default;
+
+        public ValueTask OnConversationCompleteAsync(string conversationId, CancellationToken cancellationToken) => default;
+    }
+}
