@@ -20,6 +20,11 @@ internal sealed class ChatJournal(
     {
         // Another server's or a damaged id: nothing is known to be missed.
         long after = long.TryParse(afterId, NumberStyles.None, CultureInfo.InvariantCulture, out long position) ? position : long.MaxValue;
+        if (after != long.MaxValue && after > await NewestAsync(cancellationToken))
+        {
+            after = 0; // The store went back to a copy: what it has is told again, and the client knows what it has seen.
+        }
+
         foreach ((long seq, MessageId id) in await MissedAsync(contact, after, cancellationToken))
         {
             if (await runtime.Journal.GetAsync(id, withBody: true, cancellationToken) is { } record && Decode(record.Entry.Envelope) is { } message)
@@ -43,8 +48,7 @@ internal sealed class ChatJournal(
     public async ValueTask<string?> PositionAsync(string? contact, CancellationToken cancellationToken)
     {
         // Behind the newest message there is nothing to miss yet, but for answers that wait in a lane: before the first of those.
-        JournalQuery newest = new() { Limit = 1, WithTotal = false };
-        long position = (await runtime.Journal.QueryAsync(newest, cancellationToken)).Items is [var last] ? last.Envelope.Seq : 0;
+        long position = await NewestAsync(cancellationToken);
         foreach (string name in communicators.Keys)
         {
             JournalQuery waiting = AnswersOf(name, contact) with { States = [MessageState.Pending, MessageState.Dispatched], Ascending = true, Limit = 1 };
@@ -53,6 +57,12 @@ internal sealed class ChatJournal(
         }
 
         return position.ToString(CultureInfo.InvariantCulture);
+    }
+
+    private async ValueTask<long> NewestAsync(CancellationToken cancellationToken)
+    {
+        JournalQuery newest = new() { Limit = 1, WithTotal = false };
+        return (await runtime.Journal.QueryAsync(newest, cancellationToken)).Items is [var last] ? last.Envelope.Seq : 0;
     }
 
     public void Carried(string contact, string id)

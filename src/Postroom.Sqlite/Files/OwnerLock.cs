@@ -43,14 +43,15 @@ internal sealed class OwnerLock : IDisposable
     public static async ValueTask<OwnerLock> AcquireAsync(string storePath, TimeSpan wait, TimeProvider clock, CancellationToken cancellationToken)
     {
         long begun = clock.GetTimestamp();
-        while (true)
+        for (int tries = 1; ; tries++)
         {
             if (TryAcquire(storePath) is { } taken)
             {
                 return taken;
             }
 
-            if (clock.GetElapsedTime(begun) >= wait)
+            // Twice at least: whoever only asks has the lock for a moment.
+            if (tries > 1 && clock.GetElapsedTime(begun) >= wait)
             {
                 throw new StoreInUseException(storePath, ReadOwner(storePath));
             }
@@ -82,12 +83,7 @@ internal sealed class OwnerLock : IDisposable
             return File.Exists(PathFor(storePath)) && TryOpenForReading(PathFor(storePath)) is null;
         }
 
-        // A living owner is believed at once; else the lock itself is asked, in shared mode: an owner in another container has another id.
-        if (ReadOwner(storePath) is { } id && id != Environment.ProcessId && Directory.Exists($"/proc/{id}"))
-        {
-            return true;
-        }
-
+        // The lock itself is asked, in shared mode: the id in the file may be of a process that has ended, has given the lock up, or is in another container.
         using SafeFileHandle? file = TryOpenForReading(PathFor(storePath));
         return file is not null && NativeMethods.Lock(file, NativeMethods.LockShared | NativeMethods.LockWithoutWaiting) != 0;
     }

@@ -54,6 +54,17 @@ public sealed class WebChatTests
     }
 
     [Fact]
+    public async Task Who_knows_more_than_the_store_is_told_everything_again_for_the_store_went_back_to_a_copy()
+    {
+        await using HttpFixture http = await HttpFixture.StartAsync();
+        await AnswerAsync(http, "ann", "known or not");
+
+        await using Listener ann = await Listener.OpenAsync(http, "ann", "1000000");
+
+        Assert.Equal("known or not", (await ann.NextAsync(_ => true)).Data);
+    }
+
+    [Fact]
     public async Task An_answer_that_is_shown_but_not_settled_yet_is_replayed()
     {
         await using HttpFixture http = await HttpFixture.StartAsync();

@@ -52,6 +52,31 @@ public sealed class OwnerLockTests : IDisposable
     }
 
     [Fact]
+    public async Task A_process_that_has_ended_and_that_nobody_has_waited_for_holds_nothing()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Needs /proc.");
+        // The shell's child takes the lock and ends at once; the shell goes on without waiting for it.
+        ProcessStartInfo start = new("bash", ["-c", "bash -c 'exec 9<>\"$0\"; flock -n 9; echo $$ >&9' \"$0\" & exec sleep 60", OwnerLock.PathFor(_folder.Store)]);
+        OwnerLock.Acquire(_folder.Store).Dispose();
+        using Process parent = Process.Start(start)!;
+        try
+        {
+            int? child = null;
+            for (int i = 0; i < 400 && !(child is { } id && id != Environment.ProcessId && File.Exists($"/proc/{id}/stat") && File.ReadAllText($"/proc/{id}/stat").Contains(") Z", StringComparison.Ordinal)); i++)
+            {
+                await Task.Delay(25, Cancel);
+                child = OwnerLock.ReadOwner(_folder.Store);
+            }
+
+            Assert.False(OwnerLock.IsHeld(_folder.Store));
+        }
+        finally
+        {
+            parent.Kill();
+        }
+    }
+
+    [Fact]
     public async Task Another_process_cannot_take_our_lock()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Needs flock(1).");

@@ -81,7 +81,6 @@ function stored(message, entryId) {
 
 function received(id, text) {
   const key = `a-${id || uuid()}`;
-  if (history.messages.has(key)) return;
   const message = { key, side: 'them', at: Date.now(), kind: 'chat', text, eventId: id || undefined, moves: [] };
   const attached = transcript(text);
   if (attached) {
@@ -90,6 +89,9 @@ function received(id, text) {
     message.files = [{ name, type, data: attached.file, thumbnail: picture(type, attached.file) }];
   }
   if (id) history.lastEventId = id;
+  if (id && history.hasAnswer(id, message.text)) return;
+  // Another answer under a number that is known: the store went back to a copy, and its numbers go on from there.
+  if (history.messages.has(key)) message.key = `${key}-${uuid()}`;
   view.typing(false);
   history.save(message);
   put(message);

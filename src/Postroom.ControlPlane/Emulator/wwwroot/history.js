@@ -87,6 +87,14 @@ export class History {
     return message;
   }
 
+  /** Whether an answer was shown already; what came again has the same number and the same words. */
+  hasAnswer(eventId, text) {
+    for (const message of this.messages.values()) {
+      if (message.eventId === eventId && message.text === text) return true;
+    }
+    return false;
+  }
+
   byAnyId(id) {
     for (const message of this.messages.values()) {
       if (message.entryId === id || message.eventId === id || message.key === id) return message;
