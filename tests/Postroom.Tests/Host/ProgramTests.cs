@@ -1,6 +1,6 @@
-using Postroom.Memory;
 using Postroom.Configuration;
 using Postroom.Host;
+using Postroom.Memory;
 using Postroom.Sqlite;
 using Postroom.Tests.Sqlite;
 using Xunit;

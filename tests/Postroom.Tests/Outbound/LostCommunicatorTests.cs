@@ -38,7 +38,7 @@ public sealed class LostCommunicatorTests
     private sealed class Flapping : ICommunicator
     {
         [ThreadStatic]
-        private static bool t_justStarted;
+        private static bool _justStarted;
 
         private int _starts;
         private int _asked;
@@ -53,8 +53,8 @@ public sealed class LostCommunicatorTests
         {
             get
             {
-                bool first = t_justStarted;
-                t_justStarted = false;
+                bool first = _justStarted;
+                _justStarted = false;
                 Interlocked.Increment(ref _asked);
                 return first;
             }
@@ -65,7 +65,7 @@ public sealed class LostCommunicatorTests
         public Task StartAsync(CancellationToken cancellationToken)
         {
             Interlocked.Increment(ref _starts);
-            t_justStarted = true;
+            _justStarted = true;
             return Task.CompletedTask;
         }
 
