@@ -104,6 +104,7 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFe
     {
         ObjectDisposedException.ThrowIf(_closed, this);
         _ = Writer;
+        _lanes.Suspects?.Asked(queue);
         return _lanes.Lane(queue).Lane.LeaseAsync(max, cancellationToken);
     }
 

@@ -104,6 +104,18 @@ internal static class JournalMoves
             : [.. ended, new AttemptRecord { Attempt = message.Attempt, StartedAt = message.DispatchedAt, Outcome = "running", Owner = message.Owner }];
     }
 
+    /// <summary>The attempt that a settlement ends.</summary>
+    public static AttemptRecord Attempt(OpenMessage message, in SettlementOutcome outcome) => new()
+    {
+        Attempt = message.Attempt,
+        StartedAt = message.DispatchedAt,
+        EndedAt = outcome.At,
+        Outcome = outcome.Word,
+        Kind = outcome.Kind,
+        Error = outcome.Error,
+        Owner = message.Owner,
+    };
+
     /// <summary>The one attempt of a message that needed no second one, shown from the message itself.</summary>
     public static AttemptRecord[] OnlyAttempt(OpenMessage message)
     {

@@ -217,6 +217,23 @@ internal sealed class OpenMessage(Envelope envelope)
 
     public bool IsExpired(DateTimeOffset now) => Envelope.ExpiresAt is { } end && end <= now;
 
+    /// <summary>Notes how far a send has come; null and a begin change nothing here. For the one who holds the lease.</summary>
+    public void Record(LeaseProgress? progress)
+    {
+        switch (progress)
+        {
+            case LeaseProgress.Claim claim:
+                SendStartedAt = claim.At;
+                break;
+            case LeaseProgress.Unclaim:
+                SendStartedAt = null;
+                break;
+            case LeaseProgress.Parts parts:
+                Progress = [.. parts.OutsideIds];
+                break;
+        }
+    }
+
     /// <summary>Lets the body go; the store has it on disk.</summary>
     public void Slim()
     {

@@ -95,9 +95,6 @@ internal static class Why
     /// <summary>An error text as the end of a sentence.</summary>
     internal static string Because(string? error) => string.IsNullOrWhiteSpace(error) ? "no error text was recorded" : error.Trim().TrimEnd('.');
 
-    /// <summary>The communicator whose lane the queue is; null for other queues.</summary>
-    internal static string? LaneOf(string queue) => queue.StartsWith("out.", StringComparison.Ordinal) ? queue["out.".Length..] : null;
-
     private static string Dispatched(JournalEntry entry, WhyFacts facts)
     {
         string since = entry.DispatchedAt is { } at ? $" since {At(at)} ({Span(facts.Now - at)})" : "";
@@ -107,7 +104,7 @@ internal static class Why
         }
 
         string again = entry.Redelivered ? " An earlier attempt ended without an outcome, so this one repeats it." : "";
-        return LaneOf(entry.Envelope.Queue) is { } lane
+        return OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is { } lane
             ? $"It is being sent by '{lane}'{since}, attempt {entry.Attempt}. The service's answer decides what comes next.{again}"
             : $"It is being handled{(entry.Owner is { } owner ? $" by {owner}" : "")}{since}, attempt {entry.Attempt}; {Allowed(entry)}. It ends when the handler returns.{again}";
     }
@@ -116,7 +113,7 @@ internal static class Why
     {
         JournalEntry entry = record.Entry;
         string when = entry.FinishedAt is { } at ? $" at {At(at)}" : "";
-        if (record.Receipts.Count > 0 || LaneOf(entry.Envelope.Queue) is not null)
+        if (record.Receipts.Count > 0 || OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is not null)
         {
             return Delivered(record, when) + " Nothing more will happen.";
         }
@@ -133,7 +130,7 @@ internal static class Why
 
     private static string Delivered(JournalRecord record, string when)
     {
-        string name = LaneOf(record.Entry.Envelope.Queue) ?? record.Entry.Envelope.To?.Scheme ?? "the service";
+        string name = OutboundQueue.CommunicatorOf(record.Entry.Envelope.Queue) ?? record.Entry.Envelope.To?.Scheme ?? "the service";
         DeliveryReceipt? best = record.Receipts.OrderByDescending(receipt => receipt.Status is DeliveryStatus.Failed ? DeliveryStatus.Sent : receipt.Status).FirstOrDefault();
         string id = record.Entry.OutsideId is { } outside ? $" under its id {outside}" : "";
         return best?.Status switch

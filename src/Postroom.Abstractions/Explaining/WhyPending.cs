@@ -18,7 +18,7 @@ internal static class WhyPending
     {
         string queue = entry.Envelope.Queue;
         return facts.Pools is not [] || facts.Receivers > 0 || facts.Parked ? null
-            : Why.LaneOf(queue) is { } lane ? $"No communicator '{lane}' is part of this runtime, so nobody sends it. It goes on as soon as communications.backends.{lane} is configured."
+            : OutboundQueue.CommunicatorOf(queue) is { } lane ? $"No communicator '{lane}' is part of this runtime, so nobody sends it. It goes on as soon as communications.backends.{lane} is configured."
             : $"Nobody reads queue '{queue}' now. It goes on as soon as a worker pool or a receiver does: name a module with a handler for it, or add one to your program.";
     }
 

@@ -63,7 +63,7 @@ internal sealed class WhyReader(IJournal journal, IFacts facts, TimeProvider clo
             AheadParked = ahead is { State: MessageState.Pending } && IsParked(ahead.Envelope, status),
             Pools = pools,
             Receivers = receivers,
-            Communicator = Why.LaneOf(envelope.Queue) is { } lane ? status?.Communicators.FirstOrDefault(communicator => communicator.Name == lane) : null,
+            Communicator = OutboundQueue.CommunicatorOf(envelope.Queue) is { } lane ? status?.Communicators.FirstOrDefault(communicator => communicator.Name == lane) : null,
             Waiting = counts?.Pending ?? 0,
         });
     }

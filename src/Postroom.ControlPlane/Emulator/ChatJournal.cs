@@ -144,7 +144,7 @@ internal sealed class ChatJournal(
     /// <summary>Answers of a communicator; those to a contact by their address, but for the one who also gets what has no address.</summary>
     private JournalQuery AnswersOf(string name, string? contact) => new()
     {
-        Queue = $"out.{name}",
+        Queue = OutboundQueue.Of(name),
         Type = PayloadTypes.Notify,
         To = contact is null || contact == communicators[name] ? null : $"{name}:{contact}",
         States = [MessageState.Acked, MessageState.Dispatched],

@@ -79,7 +79,7 @@ internal sealed partial class WebChat : IRuntimeComponent
         await _loops.WaitAsync(cancellationToken);
     }
 
-    private static bool IsLane(string queue) => queue.StartsWith("out.", StringComparison.Ordinal) || queue.StartsWith("mark.", StringComparison.Ordinal);
+    private static bool IsLane(string queue) => OutboundQueue.Is(queue) || queue.StartsWith("mark.", StringComparison.Ordinal);
 
     private async Task RunAsync(string loop, Func<CancellationToken, Task> run)
     {

@@ -149,7 +149,7 @@ internal sealed record CommunicatorView(
 {
     public static CommunicatorView Of(CommunicatorStatus status, StoreStats? counts, DateTimeOffset now) => new(
         status.Name, status.Kind, status.Labels, status.Started, status.Problem, status.Capabilities,
-        counts?.Queues.GetValueOrDefault($"out.{status.Name}") is { } lane ? QueueCountsView.Of(lane, now) : null);
+        counts?.Queues.GetValueOrDefault(OutboundQueue.Of(status.Name)) is { } lane ? QueueCountsView.Of(lane, now) : null);
 }
 
 [JsonSourceGenerationOptions(

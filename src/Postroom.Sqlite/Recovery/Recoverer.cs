@@ -87,7 +87,7 @@ internal sealed class Recoverer(WriteSession session, InFlightTable inFlight, bo
             return;
         }
 
-        bool outbound = message.Envelope.Queue.StartsWith("out.", StringComparison.Ordinal);
+        bool outbound = OutboundQueue.Is(message.Envelope.Queue);
         bool died = !previousRunClean && !outbound;
         DateTimeOffset now = session.Clock.GetUtcNow();
         string? owner = message.Owner;

@@ -4,13 +4,14 @@ namespace Postroom.Sqlite;
 
 /// <summary>Lets messages that were in work when the process died twice run alone, one after the other, so that an innocent neighbour is not charged.</summary>
 /// <remarks>
-/// A suspect that lives for five seconds is cleared. One whose queue is paused, or whose type is parked, holds the others back for five seconds as
-/// well; one that nobody takes although somebody may, because the program is still starting, for thirty.
+/// A suspect that lives for five seconds is cleared. One that nobody takes, because its queue is paused or has no workers or its type is parked, holds
+/// the others back for five seconds as well, counted from when somebody asks for any message: until then the program is still starting, and no more
+/// than thirty.
 /// </remarks>
 internal sealed class SuspectGate : IDisposable
 {
     private static readonly TimeSpan Alone = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan Untaken = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Starting = TimeSpan.FromSeconds(30);
 
     private readonly LaneSet _lanes;
     private readonly Lock _gate = new();
@@ -19,6 +20,7 @@ internal sealed class SuspectGate : IDisposable
     private readonly HashSet<string> _untaken = new(StringComparer.Ordinal);
     private OpenMessage? _current;
     private bool _began;
+    private volatile bool _asked;
     private volatile bool _released;
 
     public SuspectGate(LaneSet lanes, IEnumerable<OpenMessage> suspects)
@@ -40,6 +42,25 @@ internal sealed class SuspectGate : IDisposable
                 _began = true;
                 _timer.Change(Alone, Timeout.InfiniteTimeSpan);
             }
+        }
+    }
+
+    /// <summary>Somebody asks a queue for a message, so workers run; the suspect's own would have it by now, or come too late to have it alone.</summary>
+    public void Asked(string queue)
+    {
+        if (_asked || _released || OutboundQueue.Is(queue))
+        {
+            return; // lanes read before the workers start
+        }
+
+        lock (_gate)
+        {
+            if (!_asked && !_released && !_began)
+            {
+                _timer.Change(Alone, Timeout.InfiniteTimeSpan);
+            }
+
+            _asked = true;
         }
     }
 
@@ -93,7 +114,7 @@ internal sealed class SuspectGate : IDisposable
             _began = false;
             if (suspect is not null)
             {
-                _timer.Change(MayBeTaken(suspect) ? Untaken : Alone, Timeout.InfiniteTimeSpan);
+                _timer.Change(_asked || !MayBeTaken(suspect) ? Alone : Starting, Timeout.InfiniteTimeSpan);
             }
         }
 

@@ -301,18 +301,7 @@ internal sealed class ProgressOperation(LaneSet lanes, OpenMessage message, long
         }
 
         // The fields belong to the lease, which this operation's caller holds.
-        switch (progress)
-        {
-            case LeaseProgress.Claim claim:
-                message.SendStartedAt = claim.At;
-                break;
-            case LeaseProgress.Unclaim:
-                message.SendStartedAt = null;
-                break;
-            case LeaseProgress.Parts parts:
-                message.Progress = [.. parts.OutsideIds];
-                break;
-        }
+        message.Record(progress);
 
         _written = session.Move(message, RowMove.Of(message, MessageState.Dispatched), message.SendStartedAt, message.Owner);
     }

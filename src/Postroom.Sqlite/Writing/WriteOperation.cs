@@ -204,7 +204,7 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
         session.Count(message.Envelope, MessageState.Pending, outcome.State);
         if (message.Begun && (outcome.State != MessageState.Acked || outcome.Attempt > 1))
         {
-            session.AddAttempt(message.Seq, message.Fence, AttemptOf(message, outcome));
+            session.AddAttempt(message.Seq, message.Fence, JournalMoves.Attempt(message, outcome));
         }
 
         if (settlement.Receipt is { } receipt)
@@ -232,17 +232,6 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
             session.EraseBody(settlement.Message);
         }
     }
-
-    private static AttemptRecord AttemptOf(OpenMessage message, in SettlementOutcome outcome) => new()
-    {
-        Attempt = message.Attempt,
-        StartedAt = message.DispatchedAt,
-        EndedAt = outcome.At,
-        Outcome = outcome.Word,
-        Kind = outcome.Kind,
-        Error = outcome.Error,
-        Owner = message.Owner,
-    };
 
     private void Apply(SettleItem settlement)
     {

@@ -179,16 +179,7 @@ public sealed partial class MemoryStore
         TimeSpan? duration = begun && _transitions.IsOn ? _clock.GetElapsedTime(message.BegunAt) : null;
         if (begun && (outcome.State != MessageState.Acked || message.Attempts is not null || message.Attempt > 1))
         {
-            (message.Attempts ??= []).Add(new AttemptRecord
-            {
-                Attempt = message.Attempt,
-                StartedAt = message.DispatchedAt,
-                EndedAt = outcome.At,
-                Outcome = outcome.Word,
-                Kind = outcome.Kind,
-                Error = outcome.Error,
-                Owner = message.Owner,
-            });
+            (message.Attempts ??= []).Add(JournalMoves.Attempt(message, outcome));
         }
 
         Lane(message.Envelope.Queue).Count(MessageState.Dispatched, outcome.State);

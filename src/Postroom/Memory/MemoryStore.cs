@@ -157,18 +157,7 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
                 return new ValueTask<bool>(false);
             }
 
-            switch (progress)
-            {
-                case LeaseProgress.Claim claim:
-                    message.SendStartedAt = claim.At;
-                    break;
-                case LeaseProgress.Unclaim:
-                    message.SendStartedAt = null;
-                    break;
-                case LeaseProgress.Parts parts:
-                    message.Progress = parts.OutsideIds;
-                    break;
-            }
+            message.Record(progress);
 
             return new ValueTask<bool>(true);
         }

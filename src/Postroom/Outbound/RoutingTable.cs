@@ -10,17 +10,6 @@ internal sealed record Registration(ICommunicator Communicator, IReadOnlyList<st
     public string Queue => OutboundQueue.Of(Communicator.Name);
 }
 
-/// <summary>The names of outbound queues.</summary>
-internal static class OutboundQueue
-{
-    public const string Prefix = "out.";
-
-    /// <summary>Where messages wait that no communicator takes, until the router has looked at them.</summary>
-    public const string Unrouted = "unrouted";
-
-    public static string Of(string communicator) => Prefix + communicator;
-}
-
 /// <summary>Which communicator gets which label, in the order of registration. Readers see one consistent snapshot.</summary>
 internal sealed class RoutingTable
 {

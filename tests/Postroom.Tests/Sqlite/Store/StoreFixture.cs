@@ -16,6 +16,8 @@ internal sealed class StoreFixture : IAsyncDisposable
 
     public RetentionOptions Retention { get; } = new();
 
+    public TimeProvider Clock { get; set; } = TimeProvider.System;
+
     public SqliteStore Store { get; private set; } = null!;
 
     public RecoveryReport Report { get; private set; } = null!;
@@ -40,7 +42,7 @@ internal sealed class StoreFixture : IAsyncDisposable
 
     public async Task StartAsync()
     {
-        Store = new SqliteStore(Options, Retention, new Redactor(), TimeProvider.System);
+        Store = new SqliteStore(Options, Retention, new Redactor(), Clock);
         foreach ((string queue, QueueRules rules) in _rules)
         {
             Store.SetRules(queue, rules);

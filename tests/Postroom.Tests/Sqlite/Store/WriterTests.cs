@@ -305,6 +305,32 @@ public sealed class WriterTests
         Assert.Equal((true, false), (held, lanes.IsHeld));
     }
 
+    [Theory]
+    [InlineData("payments", 5)]
+    [InlineData("out.chat", 30)] // lanes read before the workers start
+    public async Task A_suspect_that_has_no_workers_holds_the_others_back_for_five_seconds_from_when_workers_ask(string asks, int seconds)
+    {
+        ManualClock clock = new();
+        await using StoreFixture fixture = await OpenAsync(fixture => fixture.Clock = clock);
+        LaneSet lanes = fixture.Store.Lanes;
+        lanes.Hold();
+        using SuspectGate gate = new(lanes, [new OpenMessage(Message("orders").Stamp(1)), new OpenMessage(Message("orders2").Stamp(2))]);
+        lanes.Suspects = gate;
+        gate.Start();
+        using CancellationTokenSource leasing = new();
+        Task waits = fixture.Store.LeaseAsync(asks, 1, TimeSpan.FromMinutes(1), leasing.Token).AsTask();
+        List<bool> held = [];
+        foreach (double wait in new[] { seconds - 0.1, 0.2, seconds - 0.2, 0.2 }) // one after the other
+        {
+            clock.Advance(TimeSpan.FromSeconds(wait));
+            held.Add(lanes.IsHeld);
+        }
+
+        Assert.Equal([true, true, true, false], held);
+        await leasing.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waits);
+    }
+
     [Fact]
     public async Task A_queue_whose_lane_is_made_while_the_suspects_are_released_is_served()
     {
