@@ -13,6 +13,9 @@ internal sealed partial class LaneSet
         where m.queue = ?1 and m.key_hash = ?2 and m.state < 2 and m.key_hash is not null order by m.seq
         """;
 
+    /// <summary>The message that starts a key, whose id the key is; it is not in the index of keys.</summary>
+    public const string SelectKeyStart = $"select {MessageRow.WithBody} from messages m where m.id = ?2 and m.queue = ?1 and m.state < 2 and m.key_hash is null";
+
     public const string SelectDue = $"""
         select {MessageRow.WithBody} from messages m
         where m.queue = ?1 and m.state = 0 and m.not_before is not null and (m.not_before, m.seq) > (?2, ?4) and m.not_before <= ?3 order by m.not_before, m.seq limit 256
@@ -235,28 +238,20 @@ internal sealed partial class LaneSet
             return;
         }
 
+        int room = lane.Lane.FollowerRoom;
+        List<OpenMessage> followers = [];
+        if (MessageId.TryParse(chain.Key, out MessageId start))
+        {
+            SqliteStatement first = session.Statement("key start", SelectKeyStart);
+            first.Bind(1, queue);
+            first.BindId(2, start);
+            Follow(session, first, chain.Key, room, followers); // all others of the key came later
+        }
+
         SqliteStatement rows = session.Statement("key", SelectKey);
         rows.Bind(1, queue);
         rows.Bind(2, RowChecksum.KeyHash(chain.Key));
-        long now = clock.GetUtcNow().ToUnixTimeMilliseconds();
-        int room = lane.Lane.FollowerRoom;
-        List<OpenMessage> followers = [];
-        try
-        {
-            while (followers.Count <= room && rows.Step())
-            {
-                // A delayed message joins its key when it is due.
-                bool delayed = rows.GetInt64(12) == 0 && rows.GetOptionalInt64(11) > now;
-                if (!delayed && Load(session, rows) is { } message && message.Envelope.OrderKey == chain.Key)
-                {
-                    followers.Add(message);
-                }
-            }
-        }
-        finally
-        {
-            rows.Reset();
-        }
+        Follow(session, rows, chain.Key, room, followers);
 
         int taken = Math.Min(followers.Count, room);
         lane.Lane.Followed(chain, taken, followers.Count > room ? followers[room].Seq : null);
@@ -267,6 +262,28 @@ internal sealed partial class LaneSet
         }
 
         lane.Lane.Rejoined(chain);
+    }
+
+    /// <summary>Adds messages of a key that are not in memory, one more than there is room for.</summary>
+    private void Follow(WriteSession session, SqliteStatement rows, string key, int room, List<OpenMessage> followers)
+    {
+        long now = clock.GetUtcNow().ToUnixTimeMilliseconds();
+        try
+        {
+            while (followers.Count <= room && rows.Step())
+            {
+                // A delayed message joins its key when it is due.
+                bool delayed = rows.GetInt64(12) == 0 && rows.GetOptionalInt64(11) > now;
+                if (!delayed && Load(session, rows) is { } message && message.Envelope.OrderKey == key)
+                {
+                    followers.Add(message);
+                }
+            }
+        }
+        finally
+        {
+            rows.Reset();
+        }
     }
 
     private void LoadDue(WriteSession session, SqliteLane lane)

@@ -14,6 +14,11 @@ internal sealed partial class LaneSet
           and (m.not_before is null or m.hold = 1 or m.not_before <= ?3) limit 100000)
         """;
 
+    public const string SelectKeyStartOpen = """
+        select count(*) from messages m where m.id = ?2 and m.queue = ?1 and m.state < 2 and m.key_hash is null
+          and (m.not_before is null or m.hold = 1 or m.not_before <= ?3)
+        """;
+
     private bool _countStale;
 
     /// <summary>Whether a count waits for its time.</summary>
@@ -86,12 +91,23 @@ internal sealed partial class LaneSet
             return;
         }
 
+        long now = clock.GetUtcNow().ToUnixTimeMilliseconds();
         SqliteStatement count = session.Statement("count followers", SelectFollowers);
         count.Bind(1, queue);
         count.Bind(2, RowChecksum.KeyHash(chain.Key));
-        count.Bind(3, clock.GetUtcNow().ToUnixTimeMilliseconds());
+        count.Bind(3, now);
         long open = count.Step() ? count.GetInt64(0) : 0;
         count.Reset();
+        if (MessageId.TryParse(chain.Key, out MessageId start))
+        {
+            SqliteStatement first = session.Statement("count key start", SelectKeyStartOpen);
+            first.Bind(1, queue);
+            first.BindId(2, start);
+            first.Bind(3, now);
+            open += first.Step() ? first.GetInt64(0) : 0;
+            first.Reset();
+        }
+
         lane.Lane.Counted(chain, open, session.Committed.LastSeq);
     }
 }

@@ -124,10 +124,10 @@ public sealed record Envelope
     public string? Conversation
     {
         get => _conversation ?? (StartsConversation ? Id.ToString() : null);
-        init => _conversation = value;
+        init => (_conversation, StartsConversation) = (value, false);
     }
 
-    /// <summary>It begins a conversation of its own, whose id is the message's; the text is made when somebody asks for it.</summary>
+    /// <summary>It begins a conversation of its own, whose id is the message's; the text is made when somebody asks for it. Set after <see cref="Conversation"/>, which ends it.</summary>
     internal bool StartsConversation { get; init; }
 
     /// <summary>Its order key is that conversation, so that nobody but its descendants can share it.</summary>

@@ -100,6 +100,14 @@ internal sealed unsafe class SqliteStatement : IDisposable
         }
     }
 
+    /// <summary>Binds the 16 bytes of an id.</summary>
+    public void BindId(int parameter, MessageId id)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        id.WriteBytes(bytes);
+        BindBlob(parameter, bytes);
+    }
+
     /// <summary>Binds bytes; an empty span is the empty blob.</summary>
     public void BindBlob(int parameter, ReadOnlySpan<byte> value)
     {

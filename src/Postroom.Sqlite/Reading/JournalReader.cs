@@ -174,6 +174,16 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
         count.Bind(3, atMost);
         long found = count.Step() ? count.GetInt64(0) : 0;
         count.Reset();
+        if (found >= atMost || !MessageId.TryParse(key, out MessageId start))
+        {
+            return found;
+        }
+
+        SqliteStatement first = session.Statement(StoreQueries.CountKeyStart);
+        first.Bind(1, number);
+        first.BindId(2, start);
+        found += first.Step() ? first.GetInt64(0) : 0;
+        first.Reset();
         return found;
     }
 
@@ -187,7 +197,7 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
             _ => MessageState.Pending,
         };
         SqliteStatement find = session.Statement("select m.fence, m.state from messages m where m.id = ?1");
-        BindId(find, 1, id);
+        find.BindId(1, id);
         bool settled = find.Step() && find.GetInt64(0) == fence && find.GetInt64(1) == (long)state;
         find.Reset();
         return settled;
@@ -202,12 +212,21 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
         {
             case StoreQueries.JournalPath.Conversation:
                 rows.BindText(2, query.Conversation);
+                if (MessageId.TryParse(query.Conversation, out MessageId start))
+                {
+                    rows.BindId(3, start);
+                }
+                else
+                {
+                    rows.BindNull(3);
+                }
+
                 break;
             case StoreQueries.JournalPath.Parent:
-                BindId(rows, 2, query.Parent!.Value);
+                rows.BindId(2, query.Parent!.Value);
                 break;
             case StoreQueries.JournalPath.Group:
-                BindId(rows, 2, query.Group!.Value);
+                rows.BindId(2, query.Group!.Value);
                 break;
             case StoreQueries.JournalPath.OutsideId:
                 rows.BindText(2, query.OutsideId);
@@ -223,7 +242,7 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
     private OpenMessage? Find(MessageId id, bool withBody)
     {
         SqliteStatement find = session.Statement($"select {(withBody ? MessageRow.WithBody : MessageRow.WithoutBody)} from messages m where m.id = ?1");
-        BindId(find, 1, id);
+        find.BindId(1, id);
         try
         {
             return find.Step() ? Overlay(MessageRow.Read(find, session.Names, withBody ? session.ReadApart : null)) : null;
@@ -258,7 +277,7 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
     {
         SqliteStatement length = session.Statement(
             "select ifnull((select b.size from bodies b where b.hash = m.body_hash), ifnull(length(m.body), 0)) from messages m where m.id = ?1");
-        BindId(length, 1, id);
+        length.BindId(1, id);
         long bytes = length.Step() ? length.GetInt64(0) : 0;
         length.Reset();
         return bytes;
@@ -267,7 +286,7 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
     private List<JournalEntry> Related(string which, MessageId value, MessageId self)
     {
         SqliteStatement rows = session.Statement($"select {MessageRow.WithoutBody} from messages m where {which} order by m.seq limit 1000");
-        BindId(rows, 1, value);
+        rows.BindId(1, value);
         List<JournalEntry> entries = [];
         while (rows.Step())
         {
@@ -307,7 +326,7 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
     private List<DeliveryReceipt> Receipts(MessageId id)
     {
         SqliteStatement rows = session.Statement("select data from notes where message = ?1 and message is not null and kind = 0 order by no");
-        BindId(rows, 1, id);
+        rows.BindId(1, id);
         List<DeliveryReceipt> receipts = [];
         while (rows.Step())
         {
@@ -323,7 +342,7 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
     private List<AuditRecord> Audit(MessageId id)
     {
         SqliteStatement rows = session.Statement("select at, data from notes where message = ?1 and message is not null and kind = 1 order by no desc limit 100");
-        BindId(rows, 1, id);
+        rows.BindId(1, id);
         List<AuditRecord> audit = [];
         while (rows.Step())
         {
@@ -338,11 +357,4 @@ internal sealed class JournalReader(ReadSession session, Func<MessageId, OpenMes
     }
 
     private static DateTimeOffset? Instant(long? milliseconds) => milliseconds is { } value ? DateTimeOffset.FromUnixTimeMilliseconds(value) : null;
-
-    private static void BindId(SqliteStatement statement, int parameter, MessageId id)
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        id.WriteBytes(bytes);
-        statement.BindBlob(parameter, bytes);
-    }
 }

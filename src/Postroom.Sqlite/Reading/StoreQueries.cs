@@ -9,6 +9,9 @@ internal static class StoreQueries
         select count(*) from (select 1 from messages m where m.queue = ?1 and m.key_hash = ?2 and m.state < 2 and m.key_hash is not null limit ?3)
         """;
 
+    /// <summary>The message that starts a key, whose id the key is; it is not in the index of keys.</summary>
+    public const string CountKeyStart = "select count(*) from messages m where m.id = ?2 and m.queue = ?1 and m.state < 2 and m.key_hash is null";
+
     public const string Dispatched = $"select {MessageRow.WithBody} from messages m where m.state = 1";
 
     public const string Expired = $"""
@@ -51,7 +54,8 @@ internal static class StoreQueries
         {
             JournalPath.Conversation => $"""
                 {from} and m.seq in (select c.seq from conversations c where c.conversation = ?2
-                  union all select n.seq from messages n where n.seq > (select s.indexed_seq from store_state s) and n.conversation = ?2) {order}
+                  union all select n.seq from messages n where n.seq > (select s.indexed_seq from store_state s) and n.conversation = ?2
+                  union all select o.seq from messages o where o.id = ?3 and o.conversation is null) {order}
                 """,
             JournalPath.Parent => $"{from} and m.parent = ?2 and m.parent is not null {order}",
             JournalPath.Group => $"{from} and m.group_id = ?2 and m.group_id is not null {order}",

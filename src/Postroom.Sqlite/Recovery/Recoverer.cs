@@ -61,7 +61,8 @@ internal sealed class Recoverer(WriteSession session, InFlightTable inFlight, bo
         open.BindText(1, conversation);
         bool found = open.Step();
         open.Reset();
-        return !found;
+        return !found && !(MessageId.TryParse(conversation, out MessageId first) && session.Find(first, withBody: false) is { State: MessageState.Pending or MessageState.Dispatched } begun
+            && begun.Envelope.Conversation == conversation);
     }
 
     private void TakeBack(InFlightEntry entry)

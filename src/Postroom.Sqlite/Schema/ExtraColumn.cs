@@ -27,6 +27,7 @@ internal static class ExtraColumn
         MaxAttempts = 1_024,
         Hops = 2_048,
         NotBefore = 4_096,
+        OwnConversation = 8_192,
     }
 
     /// <summary>Packs what is there; nothing is written when nothing is.</summary>
@@ -132,8 +133,21 @@ internal static class ExtraColumn
             MaxAttempts = maxAttempts,
             Hops = hops,
             NotBefore = notBefore,
+            StartsConversation = parts.HasFlag(Part.OwnConversation),
         };
         return (parts & (Part.OrderKey | Part.NoOrderKey)) != 0 ? filled with { OrderKey = orderKey } : filled;
+    }
+
+    /// <summary>Whether a column has attachments, without reading them.</summary>
+    public static bool HasAttachments(ReadOnlySpan<byte> extra)
+    {
+        if (extra.IsEmpty)
+        {
+            return false;
+        }
+
+        PackReader reader = new(extra);
+        return reader.Byte() != Format || ((Part)reader.Number()).HasFlag(Part.Attachments); // another format is left to a whole read, which refuses it
     }
 
     private static Part PartsOf(Envelope envelope)
@@ -151,6 +165,7 @@ internal static class ExtraColumn
         parts |= envelope.MaxAttempts != 5 ? Part.MaxAttempts : 0;
         parts |= envelope.Hops != 0 ? Part.Hops : 0;
         parts |= envelope.NotBefore is not null ? Part.NotBefore : 0;
+        parts |= envelope.StartsConversation ? Part.OwnConversation : 0;
         return parts;
     }
 

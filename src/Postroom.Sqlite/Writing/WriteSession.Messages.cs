@@ -121,7 +121,10 @@ internal sealed partial class WriteSession
 
     /// <summary>Counts a message that is removed.</summary>
     public void Forgotten(Envelope envelope, MessageState state) =>
-        Totals.Add(NameId(NameTable.QueueKind, envelope.Queue), NameId(NameTable.TypeKind, envelope.Type), state, -1);
+        Forgotten(NameId(NameTable.QueueKind, envelope.Queue), NameId(NameTable.TypeKind, envelope.Type), state);
+
+    /// <summary>Counts a message that is removed.</summary>
+    public void Forgotten(long queue, long type, MessageState state) => Totals.Add(queue, type, state, -1);
 
     /// <summary>Fills the index of conversations up to the newest row, in sorted order.</summary>
     public void IndexConversations(int atMost)
@@ -140,9 +143,7 @@ internal sealed partial class WriteSession
     private long SeqOf(MessageId id)
     {
         SqliteStatement find = Statement("find number", "select seq from messages where id = ?1");
-        Span<byte> bytes = stackalloc byte[16];
-        id.WriteBytes(bytes);
-        find.BindBlob(1, bytes);
+        find.BindId(1, id);
         long seq = find.Step() ? find.GetInt64(0) : 0;
         find.Reset();
         return seq;
@@ -154,9 +155,7 @@ internal sealed partial class WriteSession
         SqliteStatement find = withBody
             ? Statement("find whole message", $"select {MessageRow.WithBody} from messages m where m.id = ?1")
             : Statement("find message", $"select {MessageRow.WithoutBody} from messages m where m.id = ?1");
-        Span<byte> bytes = stackalloc byte[16];
-        id.WriteBytes(bytes);
-        find.BindBlob(1, bytes);
+        find.BindId(1, id);
         OpenMessage? message = find.Step() ? MessageRow.Read(find, Names, withBody ? ReadApart : null) : null;
         find.Reset();
         return message;
@@ -197,7 +196,7 @@ internal sealed partial class WriteSession
         return MessageRow.BodyCrc(
             seq, envelope.Id, NameId(NameTable.QueueKind, envelope.Queue), NameId(NameTable.TypeKind, envelope.Type), KeyHash(envelope),
             envelope.CreatedAt.ToUnixTimeMilliseconds(), envelope.ExpiresAt?.ToUnixTimeMilliseconds(), BytesOf(envelope.ParentId), BytesOf(envelope.GroupId),
-            Encoding.UTF8.GetBytes(envelope.Conversation ?? ""), _pack.Written,
+            Encoding.UTF8.GetBytes(ConversationColumn(envelope) ?? ""), _pack.Written,
             envelope.Body.Length > ExtraColumn.ApartBytes ? SHA256.HashData(envelope.Body.Span) : envelope.Body.Span);
     }
 
@@ -228,17 +227,11 @@ internal sealed partial class WriteSession
         _ = delete.Run();
     }
 
-    private static long? KeyHash(Envelope envelope)
-    {
-        if (!envelope.StartsKey)
-        {
-            return envelope.OrderKey is { Length: > 0 } key ? RowChecksum.KeyHash(key) : null;
-        }
+    /// <summary>What the key's index has; null for no key, and for a message that starts its key: that one is found by its id.</summary>
+    private static long? KeyHash(Envelope envelope) => !envelope.StartsKey && envelope.OrderKey is { Length: > 0 } key ? RowChecksum.KeyHash(key) : null;
 
-        Span<char> own = stackalloc char[MessageId.TextLength];
-        _ = envelope.Id.TryFormat(own, out _, default, null);
-        return RowChecksum.KeyHash(own);
-    }
+    /// <summary>The column of the conversation; null for none, and for one that the message starts, whose name is the message's id.</summary>
+    private static string? ConversationColumn(Envelope envelope) => envelope.StartsConversation ? null : envelope.Conversation;
 
     private static byte[] BytesOf(MessageId? id)
     {
@@ -272,28 +265,13 @@ internal sealed partial class WriteSession
         long? expiresAt = envelope.ExpiresAt?.ToUnixTimeMilliseconds();
         byte[] parent = BytesOf(envelope.ParentId);
         byte[] group = BytesOf(envelope.GroupId);
-        byte[]? rented = null;
-        Span<byte> conversation = stackalloc byte[MessageId.TextLength];
-        if (envelope.StartsConversation)
-        {
-            _ = envelope.Id.TryFormat(conversation, out _);
-        }
-        else if (envelope.Conversation is not { } text)
-        {
-            conversation = default;
-        }
-        else
-        {
-            rented = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(text.Length));
-            conversation = rented.AsSpan(0, Encoding.UTF8.GetBytes(text, rented));
-        }
-
+        string? text = ConversationColumn(envelope);
+        byte[]? rented = text is null ? null : ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(text.Length));
+        Span<byte> conversation = rented is null ? default : rented.AsSpan(0, Encoding.UTF8.GetBytes(text, rented));
         ExtraColumn.Write(_pack, envelope);
         SqliteStatement insert = Statement("append message", InsertMessage);
-        Span<byte> id = stackalloc byte[16];
-        envelope.Id.WriteBytes(id);
         insert.Bind(1, seq);
-        insert.BindBlob(2, id);
+        insert.BindId(2, envelope.Id);
         insert.Bind(3, queue);
         insert.Bind(4, type);
         insert.Bind(5, keyHash);
@@ -315,7 +293,7 @@ internal sealed partial class WriteSession
         }));
         BindOptional(insert, 11, parent);
         BindOptional(insert, 12, group);
-        if (!envelope.StartsConversation && envelope.Conversation is null)
+        if (text is null)
         {
             insert.BindNull(13);
         }
