@@ -5,6 +5,8 @@ namespace Postroom.Benchmarks.Raw;
 /// <summary>The table of the store with all its columns and indexes, filled as for a message without a dedup key; without checksums and counts.</summary>
 internal sealed class StoreTable : RawTable
 {
+    private static readonly byte[] OwnConversation = [1, 0x80, 0x80, 0x01];
+
     private readonly SqliteStatement _append;
     private readonly SqliteStatement _dispatch;
     private readonly SqliteStatement _acknowledge;
@@ -35,30 +37,17 @@ internal sealed class StoreTable : RawTable
 
     public override void Append(RawMessage message)
     {
-        MessageId conversation = message.Parent ?? message.Id;
         Span<byte> bytes = stackalloc byte[16];
         message.Id.WriteBytes(bytes);
         _append.Bind(1, message.Seq);
         _append.BindBlob(2, bytes);
         _append.Bind(3, message.Parent is null ? 1L : 2L);
         _append.Bind(4, message.Parent is null ? 2L : 3L);
-        _append.Bind(5, (long)conversation.GetHashCode());
         _append.Bind(6, Now);
         _append.Bind(7, 0xC0FFEEL + message.Seq);
         _append.Bind(8, 0xBEEFL + message.Seq);
         BindParent(message.Parent);
-        Span<char> text = stackalloc char[36];
-        _ = conversation.TryFormat(text, out int length);
-        _append.BindText(10, text[..length]);
-        if (message.Extra is { } extra)
-        {
-            _append.BindBlob(11, extra);
-        }
-        else
-        {
-            _append.BindNull(11);
-        }
-
+        BindConversation(message);
         _append.BindBlob(12, message.Body);
         _ = _append.Run();
     }
@@ -77,6 +66,32 @@ internal sealed class StoreTable : RawTable
         _acknowledge.Bind(2, Now);
         _acknowledge.Bind(3, 0xFEEDL + seq);
         _ = _acknowledge.Run();
+    }
+
+    /// <summary>Its parent's, or that of its sender; a message from nobody starts its own, which only a flag says.</summary>
+    private void BindConversation(RawMessage message)
+    {
+        if (message.Parent is null && message.Extra is null)
+        {
+            _append.BindNull(5);
+            _append.BindNull(10);
+            _append.BindBlob(11, OwnConversation);
+            return;
+        }
+
+        MessageId conversation = message.Parent ?? message.Id;
+        Span<char> text = stackalloc char[MessageId.TextLength];
+        _ = conversation.TryFormat(text, out _, default, null);
+        _append.Bind(5, (long)conversation.GetHashCode());
+        _append.BindText(10, text);
+        if (message.Extra is { } extra)
+        {
+            _append.BindBlob(11, extra);
+        }
+        else
+        {
+            _append.BindNull(11);
+        }
     }
 
     private void BindParent(MessageId? parent)
