@@ -19,6 +19,18 @@ internal sealed partial class QueueLane
 
             if (!message.Begun)
             {
+                // It was leased before the pause, and is given back; or its time ended before somebody came to it.
+                if (_rules.Paused)
+                {
+                    return false;
+                }
+
+                if (message.SendStartedAt is null && message.IsExpired(at))
+                {
+                    Expire(message);
+                    return false;
+                }
+
                 message.Begun = true;
                 message.Attempt++;
                 message.Owner = owner;

@@ -29,6 +29,7 @@ public sealed class EmitResult
 
     /// <summary>Waits until every copy is acknowledged or failed.</summary>
     /// <exception cref="TimeoutException">The time is over; delivery goes on.</exception>
+    /// <exception cref="InvalidOperationException">A copy ended so long ago that the journal does not keep it any more.</exception>
     public Task<IReadOnlyList<EmitOutcome>> WaitAsync(TimeSpan timeout, CancellationToken cancellationToken = default) => _wait(timeout, cancellationToken);
 }
 

@@ -30,7 +30,7 @@ internal abstract class GiveUpOperation(LaneSet lanes) : StoreOperation<bool>
             Kind = (long)kind,
             Error = reason,
         };
-        if (!session.Move(message, row, sendStartedAt: null, owner: null))
+        if (!session.Move(message, row, message.SendStartedAt, owner: null)) // what may have gone out stays so
         {
             throw JournalMoves.CannotDiscard(message.Envelope.Id, message.State);
         }

@@ -15,6 +15,8 @@ internal sealed partial class HookCaller(TimeSpan timeout, RuntimeMetrics metric
     public static readonly Tell Failed = static (hook, about, error, token) => hook.OnFailedAsync(about, error!, token);
     public static readonly Tell Complete = static (hook, about, _, token) => hook.OnConversationCompleteAsync(about, token);
 
+    private const string TooLate = "It blocked its thread beyond its time.";
+
     private readonly ConcurrentDictionary<string, long> _lastLogged = new(StringComparer.Ordinal);
     private CancellationTokenSource? _spare;
 
@@ -40,7 +42,11 @@ internal sealed partial class HookCaller(TimeSpan timeout, RuntimeMetrics metric
             return FinishAsync(registration, told, limit);
         }
 
-        Return(limit);
+        if (!Return(limit))
+        {
+            Fault(registration, new TimeoutException(TooLate));
+        }
+
         return default;
     }
 
@@ -63,8 +69,14 @@ internal sealed partial class HookCaller(TimeSpan timeout, RuntimeMetrics metric
             return FinishAsync(registration, asked, limit);
         }
 
-        Return(limit);
-        return new ValueTask<(string?, Exception?)>((asked.Result, null));
+        if (Return(limit))
+        {
+            return new ValueTask<(string?, Exception?)>((asked.Result, null));
+        }
+
+        TimeoutException late = new(TooLate);
+        Fault(registration, late);
+        return new ValueTask<(string?, Exception?)>((null, late));
     }
 
     private async ValueTask FinishAsync(HookRegistration registration, ValueTask told, CancellationTokenSource limit)
@@ -110,13 +122,16 @@ internal sealed partial class HookCaller(TimeSpan timeout, RuntimeMetrics metric
         return spare;
     }
 
-    /// <summary>Keeps a source for the next call, unless its time has run out.</summary>
-    private void Return(CancellationTokenSource limit)
+    /// <summary>Keeps a source for the next call; false when its time has run out.</summary>
+    private bool Return(CancellationTokenSource limit)
     {
-        if (!limit.TryReset() || Interlocked.CompareExchange(ref _spare, limit, null) is not null)
+        bool inTime = limit.TryReset();
+        if (!inTime || Interlocked.CompareExchange(ref _spare, limit, null) is not null)
         {
             limit.Dispose();
         }
+
+        return inTime;
     }
 
     private void Fault(HookRegistration registration, Exception e)

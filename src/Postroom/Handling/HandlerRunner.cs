@@ -59,6 +59,7 @@ internal sealed class HandlerRunner(
             if (!hooks.IsEmpty)
             {
                 attempt.Hooks = await hooks.BeginAsync(attempt, $"{envelope.Queue}/{entry.Name}");
+                attempt.ThrowIfCancelled(); // taken away, or out of time, while hooks were told
             }
 
             HandlerResult result = await CallAsync(entry, payload, context, 0, attempt.CancellationToken);

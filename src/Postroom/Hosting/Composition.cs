@@ -1,6 +1,5 @@
 using Postroom.Configuration;
 using Postroom.Memory;
-using Postroom.Outbound;
 
 namespace Postroom.Hosting;
 

@@ -1,4 +1,3 @@
-using Postroom.Outbound;
 
 namespace Postroom.Hosting;
 

@@ -11,7 +11,7 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
     private readonly Dictionary<MessageId, OpenMessage> _byId = [];
     private readonly Dictionary<(string Queue, string Key), DedupEntry> _dedup = [];
     private readonly Queue<((string Queue, string Key) Key, DedupEntry Entry)> _dedupOrder = new();
-    private readonly Queue<OpenMessage> _finished = new();
+    private readonly Queue<(OpenMessage Message, int Replays)> _finished = new();
     private int _open;
     private long _bytes;
 
@@ -32,7 +32,7 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
                 + "Nothing was dropped. Let the workers catch up, raise the limit, or use store.kind sqlite.");
         }
 
-        while (size <= options.Size && Bytes + size > options.Size && _finished.TryDequeue(out OpenMessage? oldest))
+        while (size <= options.Size && Bytes + size > options.Size && _finished.TryDequeue(out (OpenMessage Message, int Replays) oldest))
         {
             LetGo(oldest);
         }
@@ -81,8 +81,8 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
     public void Finished(OpenMessage message)
     {
         _open--;
-        _finished.Enqueue(message);
-        if (_finished.Count > options.Finished && _finished.TryDequeue(out OpenMessage? oldest))
+        _finished.Enqueue((message, message.Replays));
+        if (_finished.Count > options.Finished && _finished.TryDequeue(out (OpenMessage Message, int Replays) oldest))
         {
             LetGo(oldest);
         }
@@ -201,11 +201,12 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         return count;
     }
 
-    private void LetGo(OpenMessage oldest)
+    /// <summary>Forgets a message, unless it was replayed since: then it is open, or finished later.</summary>
+    private void LetGo((OpenMessage Message, int Replays) oldest)
     {
-        if (oldest is { State: MessageState.Acked or MessageState.Failed, Halts: false })
+        if (oldest.Message is { State: MessageState.Acked or MessageState.Failed, Halts: false } && oldest.Message.Replays == oldest.Replays)
         {
-            Remove(oldest);
+            Remove(oldest.Message);
         }
     }
 

@@ -17,10 +17,10 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
     private readonly OutboundComposer _composer;
     private readonly IMessageStore _store;
     private readonly MessageIntake _intake;
-    private readonly WorkerPool? _router;
-    private readonly WorkerPool? _live;
+    private readonly Func<WorkerPool[]>? _makePools;
     private readonly EmitWaits _waits;
     private readonly MemoryStore? _owned;
+    private WorkerPool[] _pools = [];
 
     /// <summary>Makes a stand-alone dispatcher over a volatile store; no runtime is needed.</summary>
     public CommunicationDispatcher()
@@ -50,10 +50,9 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         _room = new OutboundRoom(routes, queues, store, pools, hooks, new OutboundOptions(), clock, Chance.Next, loggers);
         Incoming = new IncomingPublisher(log);
         LiveMessages live = new(Incoming, queues, clock, Chance.Next);
-        _live = pools.Create(live.Definition("incoming"));
         _intake = new MessageIntake(store, store, queues, publisher, contacts, metrics, new QueueActivity(clock), Incoming, live, clock) { PublishOnly = true, IsOpen = true };
         WorkerDefinition router = new(OutboundQueue.Unrouted, new WorkerOptions { Queue = OutboundQueue.Unrouted, Parallelism = 1 }, new Router(_composer, contacts, clock), TimeSpan.FromSeconds(30));
-        _router = pools.Create(router);
+        _makePools = () => [pools.Create(router), pools.Create(live.Definition("incoming"))];
         _owned = store;
     }
 
@@ -101,14 +100,14 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         return _waits.Result(copies.Count > 0 ? copies[0].GroupId ?? copies[0].Id : MessageId.Empty, [.. stored.Select(result => result.Id)], routed);
     }
 
-    /// <summary>Starts lanes and communicators; one that cannot start does not keep others from starting and is tried again.</summary>
+    /// <summary>Starts lanes and communicators, also after <see cref="StopAllAsync"/>; one that cannot start does not keep others from starting and is tried again.</summary>
     public async Task StartAllAsync(CancellationToken cancellationToken = default)
     {
-        if (_owned is not null)
+        if (_makePools is not null && _pools.Length == 0)
         {
-            _router?.Start();
-            _live?.Start();
-            _room.StartLanes();
+            _pools = _makePools(); // A pool that was stopped does not start again.
+            Array.ForEach(_pools, static pool => pool.Start());
+            await _room.StartLanesAgainAsync(cancellationToken);
         }
 
         await _room.StartCommunicatorsAsync(cancellationToken);
@@ -123,10 +122,13 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         }
 
         await _room.StopCommunicatorsAsync(cancellationToken);
-        if (_live is not null)
+        foreach (WorkerPool pool in _pools)
         {
-            await _live.StopAsync(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1), cancellationToken);
+            await pool.StopAsync(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1), cancellationToken);
+            await pool.DisposeAsync();
         }
+
+        _pools = [];
     }
 
     /// <inheritdoc/>
@@ -135,16 +137,6 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         if (_owned is not null)
         {
             await StopAllAsync(CancellationToken.None);
-            if (_router is not null)
-            {
-                await _router.DisposeAsync();
-            }
-
-            if (_live is not null)
-            {
-                await _live.DisposeAsync();
-            }
-
             await _owned.DisposeAsync();
         }
     }

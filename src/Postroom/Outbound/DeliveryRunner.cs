@@ -33,7 +33,7 @@ internal sealed class DeliveryRunner(
 
     private Settlement DecideEnd(Attempt attempt, AttemptEnd end)
     {
-        if (end is AttemptEnd.TimedOut(var limit))
+        if (end is AttemptEnd.TimedOut(var limit) && (attempt.IsSending || attempt.Lease.SendStartedAt is not null))
         {
             return Uncertain(attempt, FormattableString.Invariant($"The send did not end within {limit.TotalSeconds:0.###} s (sendTimeout)."));
         }
@@ -70,6 +70,10 @@ internal sealed class DeliveryRunner(
             if (!hooks.IsEmpty)
             {
                 attempt.Hooks = await hooks.BeginAsync(attempt, $"{target.Name}:{attempt.Envelope.To}");
+                if (attempt.CancelReason != CancelReason.None)
+                {
+                    return AttemptEnd.Cancelled; // Taken away, or out of time, while hooks were told: nothing was sent.
+                }
             }
 
             if (attempt.Envelope.Type == PayloadTypes.SignalReaction)
@@ -78,6 +82,7 @@ internal sealed class DeliveryRunner(
             }
 
             OutgoingMessage message = Decode(attempt.Envelope);
+            attempt.IsSending = true;
             if (!await store.RenewAsync(attempt.Lease, new LeaseProgress.Claim(clock.GetUtcNow()), CancellationToken.None))
             {
                 return AttemptEnd.Cancelled;

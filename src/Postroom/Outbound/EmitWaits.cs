@@ -52,6 +52,12 @@ internal sealed class EmitWaits(IJournal journal, ITransitionFeed feed, TimeProv
     private async ValueTask LookAsync(MessageId id, Dictionary<MessageId, EmitOutcome> outcomes, CancellationToken cancellationToken)
     {
         JournalRecord? record = await _reads.ReadAsync(token => journal.GetAsync(id, withBody: false, token), cancellationToken);
+        if (record is null)
+        {
+            throw new InvalidOperationException(
+                $"Copy {id} ended earlier, and how is no longer kept. Wait sooner, or keep finished messages longer (retention.acked and retention.failed; store.memory.finished on the memory store).");
+        }
+
         if (record is { Entry.State: MessageState.Acked or MessageState.Failed })
         {
             outcomes[id] = new EmitOutcome(id, record.Entry.State, record.Receipts.Count > 0 ? record.Receipts[^1] : null, record.Entry.Error);

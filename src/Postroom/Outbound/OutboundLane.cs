@@ -14,6 +14,13 @@ internal sealed partial class OutboundLane(string communicator, WorkerPool pool,
 
     public LaneGate Gate { get; } = gate;
 
+    /// <summary>How many sends a communicator may have at a time.</summary>
+    public static int MaxInFlight(Registration registration) => registration.Config.MaxInFlight ?? registration.Config.Outbound.MaxInFlight;
+
+    /// <summary>Whether it sends as a communicator's settings say.</summary>
+    public bool Fits(Registration registration) =>
+        Pool.Options.Parallelism == MaxInFlight(registration) && Pool.Options.HandlerTimeout == registration.Config.Outbound.SendTimeout;
+
     /// <summary>Begins reading and returns at once.</summary>
     public void Start()
     {

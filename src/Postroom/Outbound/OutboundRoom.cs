@@ -52,6 +52,7 @@ internal sealed partial class OutboundRoom(
             return; // Taken away while it waited for its turn.
         }
 
+        await EndUnfitAsync(current, cancellationToken);
         OutboundLane lane = LaneOf(current, out bool made);
         if (_lanesRun && made)
         {
@@ -71,6 +72,21 @@ internal sealed partial class OutboundRoom(
         {
             lane.Start();
         }
+    }
+
+    /// <summary>Starts again after <see cref="StopLanesAsync"/>: a lane that has ended is made anew.</summary>
+    public async Task StartLanesAgainAsync(CancellationToken cancellationToken)
+    {
+        foreach (Registration registration in routes.All)
+        {
+            using Turn turn = await TurnAsync(registration.Name, cancellationToken);
+            if (IsCurrent(registration) && _lanes.TryGetValue(registration.Name, out OutboundLane? ended) && ended.Pool.IsStopping)
+            {
+                _lanes[registration.Name] = MakeLane(registration);
+            }
+        }
+
+        StartLanes();
     }
 
     /// <summary>Reads no more and waits for sends in flight. True when nothing was left.</summary>
@@ -100,6 +116,15 @@ internal sealed partial class OutboundRoom(
     /// <summary>Asks a send of a message to end. True when one was found.</summary>
     public bool Cancel(MessageId id) => _lanes.Values.Any(lane => lane.Pool.Cancel(id));
 
+    /// <summary>Ends the lane of a predecessor that sent more at a time, or longer, than a communicator may.</summary>
+    private async Task EndUnfitAsync(Registration current, CancellationToken cancellationToken)
+    {
+        if (_lanes.TryGetValue(current.Name, out OutboundLane? lane) && !lane.Fits(current) && _lanes.TryRemove(current.Name, out _))
+        {
+            await lane.Pool.StopAsync(defaults.DrainTimeout, TimeSpan.FromSeconds(1), cancellationToken);
+        }
+    }
+
     /// <summary>The lane of a name, made for the first communicator that needs it. Called in the name's turn.</summary>
     private OutboundLane LaneOf(Registration registration, out bool made)
     {
@@ -112,11 +137,10 @@ internal sealed partial class OutboundRoom(
         LaneGate gate = new(clock);
         DeliveryRunner runner = new(() => routes.Find(first.Name) ?? first, gate, Lost, store, hooks, queues, clock, random);
         OutboundOptions options = first.Config.Outbound;
-        int inFlight = first.Config.MaxInFlight ?? options.MaxInFlight;
         WorkerOptions workers = new()
         {
             Queue = first.Queue,
-            Parallelism = inFlight,
+            Parallelism = OutboundLane.MaxInFlight(first),
             Prefetch = 1,
             HandlerTimeout = options.SendTimeout,
         };

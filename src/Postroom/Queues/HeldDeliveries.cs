@@ -28,6 +28,8 @@ internal sealed class HeldDeliveries(int prefetch, Action<MessageLease> giveBack
         {
             LetGo(lease.Fence);
         }
+
+        giveBack(lease);
     }
 
     public void Settling(Delivery delivery)

@@ -35,7 +35,7 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
                 }
                 else
                 {
-                    held.Drop(lease); // Withdrawn by an operator between lease and begin.
+                    held.Drop(lease); // Withdrawn by an operator between lease and begin, too late, or the queue is paused.
                 }
             }
         }

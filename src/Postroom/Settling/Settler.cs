@@ -177,10 +177,11 @@ internal sealed partial class Settler(
     {
         try
         {
-            bool done = true;
+            bool done = false;
             try
             {
                 await stored;
+                done = true;
             }
             catch (Exception e)
             {
@@ -188,7 +189,7 @@ internal sealed partial class Settler(
             }
             finally
             {
-                counters.EndSettle(settlement);
+                counters.EndSettle(done ? settlement : null);
             }
 
             if (done)

@@ -36,6 +36,9 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
     /// <summary>What cancels it; the worker's, used again unless it was.</summary>
     public CancellationTokenSource Time { get; } = time;
 
+    /// <summary>Whether a send of it may have begun; false for handlers.</summary>
+    public bool IsSending { get; set; }
+
     /// <summary>What the handler staged; null for deliveries, which stage nothing.</summary>
     public StagingContext? Context { get; set; }
 
@@ -82,6 +85,16 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
 
     /// <summary>Claims the right to cancel its token: true once, and only while its handler runs.</summary>
     public bool TryCancel(CancelReason reason) => Interlocked.CompareExchange(ref _cancelled, (int)reason, (int)CancelReason.None) == (int)CancelReason.None;
+
+    /// <summary>Ends an attempt that was cancelled before its handler began.</summary>
+    /// <exception cref="OperationCanceledException">It was.</exception>
+    public void ThrowIfCancelled()
+    {
+        if (CancelReason != CancelReason.None)
+        {
+            throw new OperationCanceledException(CancellationToken);
+        }
+    }
 
     /// <summary>Its handler has returned: nothing cancels it any more. False when something did.</summary>
     public bool Leave() => Interlocked.CompareExchange(ref _cancelled, Left, (int)CancelReason.None) == (int)CancelReason.None;

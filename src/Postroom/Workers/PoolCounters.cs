@@ -63,9 +63,9 @@ internal sealed class PoolCounters(int settleWindow)
         }
     }
 
-    public void EndSettle(Settlement settlement)
+    /// <summary>Gives a place in the window back and counts the outcome; null for one that was not stored, which somebody else decides.</summary>
+    public void EndSettle(Settlement? settlement)
     {
-        Release();
         switch (settlement)
         {
             case Settlement.Acknowledged:
@@ -80,6 +80,8 @@ internal sealed class PoolCounters(int settleWindow)
                 Volatile.Write(ref _lastError, retry.Reason);
                 break;
         }
+
+        Release();
     }
 
     private void Release()

@@ -69,7 +69,7 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
         Enter(attempt); // Before it begins: whoever takes the message away after that finds the attempt and cancels it.
         if (!await BeginAsync(attempt))
         {
-            return; // Withdrawn by an operator between lease and begin, or the store cannot note it now.
+            return;
         }
 
         AttemptEnd end = await EndOfAsync(attempt);
@@ -116,7 +116,9 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
                 return true;
             }
 
+            // Withdrawn by an operator between lease and begin, too late, or its queue is paused: then it is still held.
             Leave(attempt);
+            settler.GiveBack(attempt.Lease);
             return false;
         }
         catch (StoreUnavailableException)

@@ -66,6 +66,9 @@ internal sealed partial class WorkerPool : IAsyncDisposable
 
     public int Parallelism => Volatile.Read(ref _parallelism);
 
+    /// <summary>It stops or has stopped; it does not start again.</summary>
+    public bool IsStopping => _stopping.IsCancellationRequested;
+
     public void Start()
     {
         lock (_gate)
@@ -77,10 +80,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
 
             _started = true;
             _watch.Add(this);
-            for (int slot = 0; slot < _parallelism; slot++)
-            {
-                AddWorker(slot);
-            }
+            FillSlots();
 
             _pump = Supervise("pump", PumpAsync);
         }
@@ -156,15 +156,8 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(parallelism, 1_024);
         lock (_gate)
         {
-            int before = _parallelism;
             _parallelism = parallelism;
-            for (int slot = before; slot < parallelism; slot++)
-            {
-                if (!_workers.Exists(worker => worker.Slot == slot && !worker.IsAbandoned))
-                {
-                    AddWorker(slot);
-                }
-            }
+            FillSlots();
         }
 
         _watch.EnsureThreads();
@@ -183,13 +176,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
             _faulted = false;
             _deaths.Clear();
             AllowTaking();
-            for (int slot = 0; slot < _parallelism; slot++)
-            {
-                if (!_workers.Exists(worker => worker.Slot == slot && !worker.IsAbandoned))
-                {
-                    AddWorker(slot);
-                }
-            }
+            FillSlots();
 
             // The pump that saw the failure may still be on its way out; two at once would lease twice.
             Task former = _pump;
@@ -264,7 +251,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         _settler.HandOver(attempt, settlement, Counters);
     }
 
-    /// <summary>Leases nothing new and waits for what runs; near the end of the limit tokens are cancelled. True when nothing was left.</summary>
+    /// <summary>Leases nothing new and waits for what runs; near the end of the limit, which may be infinite, tokens are cancelled. True when nothing was left.</summary>
     public async Task<bool> StopAsync(TimeSpan drain, TimeSpan cancelGrace, CancellationToken cancellationToken)
     {
         lock (_gate)
@@ -280,7 +267,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         _feed.End();
 
         Task all = Task.WhenAll(Loops());
-        TimeSpan patience = drain > cancelGrace ? drain - cancelGrace : TimeSpan.Zero;
+        TimeSpan patience = drain == Timeout.InfiniteTimeSpan ? drain : drain > cancelGrace ? drain - cancelGrace : TimeSpan.Zero;
         if (!await EndsWithinAsync(all, patience, cancellationToken))
         {
             foreach (Worker worker in Workers())
@@ -334,6 +321,18 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         lock (_gate)
         {
             return [.. _workers];
+        }
+    }
+
+    /// <summary>Gives every free slot a worker once the pool runs. Called under the gate.</summary>
+    private void FillSlots()
+    {
+        for (int slot = 0; slot < _parallelism && _started && !_stopping.IsCancellationRequested; slot++)
+        {
+            if (!_workers.Exists(worker => worker.Slot == slot && !worker.IsAbandoned))
+            {
+                AddWorker(slot);
+            }
         }
     }
 

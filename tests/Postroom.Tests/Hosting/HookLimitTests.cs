@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging.Abstractions;
 using Postroom.Diagnostics;
 using Postroom.Memory;
@@ -18,6 +19,34 @@ public sealed class HookLimitTests
         await runtime.EndedAsync(id, MessageState.Acked);
 
         Assert.True(hook.WasCancelled);
+    }
+
+    [Fact]
+    public async Task A_hook_that_blocks_its_thread_beyond_its_limit_and_ignores_its_token_is_counted()
+    {
+        long errors = 0;
+        using MeterListener listener = new();
+        listener.InstrumentPublished = (instrument, measured) =>
+        {
+            if (instrument.Name == "postroom.hook.errors")
+            {
+                measured.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
+        {
+            foreach (KeyValuePair<string, object?> tag in tags)
+            {
+                Interlocked.Add(ref errors, tag.Value as string == nameof(Deaf) ? value : 0);
+            }
+        });
+        listener.Start();
+        await using MessageRuntime runtime = await StartAsync(
+            app => app.AddHook(_ => new Deaf()).AddWork((_, _, _) => new(HandlerResult.Completed)), "hooks.timeout=50ms");
+
+        await runtime.EndedAsync(await runtime.PublishAsync("x"), MessageState.Acked);
+
+        Assert.Equal(1, Interlocked.Read(ref errors));
     }
 
     [Fact]
@@ -60,6 +89,23 @@ public sealed class HookLimitTests
 
         public void Move(MessageId id, MessageState? from, MessageState to) =>
             _observer!(new Transition { MessageId = id, Queue = "q", Type = "t", Conversation = "chat", From = from, To = to });
+    }
+
+    private sealed class Deaf : IDispatchHook
+    {
+        public ValueTask<string> OnIntentAsync(string conversationId, string fromId, string toId, string payloadType, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken) => new("e");
+
+        public ValueTask OnDispatchedAsync(string entryId, CancellationToken cancellationToken)
+        {
+            cancellationToken.WaitHandle.WaitOne(TimeSpan.FromSeconds(30));
+            return default;
+        }
+
+        public ValueTask OnAcknowledgedAsync(string entryId, CancellationToken cancellationToken) => default;
+
+        public ValueTask OnFailedAsync(string entryId, string error, CancellationToken cancellationToken) => default;
+
+        public ValueTask OnConversationCompleteAsync(string conversationId, CancellationToken cancellationToken) => default;
     }
 
     private sealed class Blocking : IDispatchHook

@@ -39,6 +39,59 @@ public sealed class PoolScaleTests
     }
 
     [Fact]
+    public async Task Ac25_a_pool_scaled_before_its_start_takes_nothing_before_it_and_has_as_many_workers_as_it_says_after()
+    {
+        int running = 0;
+        int most = 0;
+        MessageRuntime runtime = Create(app => app.AddWork(async (_, _, token) =>
+        {
+            int now = Interlocked.Increment(ref running);
+            InterlockedMax(ref most, now);
+            await Task.Delay(5, token);
+            Interlocked.Decrement(ref running);
+            return HandlerResult.Completed;
+        }, pool: pool => pool.Parallelism = 2));
+        await using MessageRuntime ending = runtime;
+        MessageId early = default;
+        PoolStatus? before = null;
+        runtime.RegisterModule(new Starting(async () =>
+        {
+            runtime.Workers.Scale("work", 6);
+            early = await runtime.PublishAsync("early");
+            before = runtime.Pool();
+        }));
+        await runtime.StartAsync(Cancel);
+        List<MessageId> ids = [early];
+        for (int i = 0; i < 60; i++)
+        {
+            ids.Add(await runtime.PublishAsync($"{i}"));
+        }
+
+        foreach (MessageId id in ids)
+        {
+            await runtime.EndedAsync(id, MessageState.Acked);
+        }
+
+        Assert.Equal((0, 6, 6), (before!.Workers.Count, runtime.Pool().Workers.Count, runtime.Pool().Parallelism));
+        Assert.InRange(most, 2, 6);
+    }
+
+    private sealed class Starting(Func<Task> started) : IApplicationModule, IModuleLifecycle
+    {
+        public string Name => "starting";
+
+        public string Version => "1";
+
+        public void Configure(IApplicationBuilder app)
+        {
+        }
+
+        public Task OnStartedAsync(IServiceProvider services, CancellationToken cancellationToken) => started();
+
+        public Task OnStoppingAsync(IServiceProvider services, CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+
+    [Fact]
     public async Task Ac25_scaling_back_and_forth_under_load_keeps_every_slot()
     {
         await using MessageRuntime runtime = await StartAsync(app => app.AddWork(async (_, _, _) =>
