@@ -31,6 +31,9 @@ internal static class ChatEvents
     /// <summary>How far an answer has come.</summary>
     public static ServerEvent Receipt(string id, DeliveryStatus status) => Named("receipt", new ReceiptData(id, Why.Word(status)), ChatJson.Default.ReceiptData);
 
+    /// <summary>The store went back to a copy: numbers after the newest it has are given again, to other messages.</summary>
+    public static ServerEvent Restored(long newest) => Named("restored", new RestoredData(newest), ChatJson.Default.RestoredData);
+
     /// <summary>A signal; null for one the page does not show.</summary>
     public static ServerEvent? Signal(Signal signal) => signal switch
     {
@@ -52,10 +55,13 @@ internal sealed record TypingData(bool On, long TtlMs);
 
 internal sealed record ReactionData(string Id, string Emoji, bool Remove);
 
+internal sealed record RestoredData(long Newest);
+
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(TextWithFile))]
 [JsonSerializable(typeof(StateData))]
 [JsonSerializable(typeof(ReceiptData))]
+[JsonSerializable(typeof(RestoredData))]
 [JsonSerializable(typeof(TypingData))]
 [JsonSerializable(typeof(ReactionData))]
 internal sealed partial class ChatJson : JsonSerializerContext;

@@ -20,9 +20,10 @@ internal sealed class ChatJournal(
     {
         // Another server's or a damaged id: nothing is known to be missed.
         long after = long.TryParse(afterId, NumberStyles.None, CultureInfo.InvariantCulture, out long position) ? position : long.MaxValue;
-        if (after != long.MaxValue && after > await NewestAsync(cancellationToken))
+        if (after != long.MaxValue && await NewestAsync(cancellationToken) is var newest && after > newest)
         {
             after = 0; // The store went back to a copy: what it has is told again, and the client knows what it has seen.
+            yield return ChatEvents.Restored(newest);
         }
 
         foreach ((long seq, MessageId id) in await MissedAsync(contact, after, cancellationToken))

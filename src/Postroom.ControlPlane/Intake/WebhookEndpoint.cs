@@ -82,7 +82,7 @@ internal sealed partial class WebhookEndpoint
         bool proved = allowed && _access.NeedsProof;
         if (!proved && _access.Charge(context) is { } wait)
         {
-            return await RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many messages from this address", seconds: wait);
+            return await RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many messages from this address", "An address that sends without token or signature has used up intake.webhook.perAddress.", wait);
         }
 
         if (!allowed && !_access.MayBeSigned(request))
@@ -140,7 +140,7 @@ internal sealed partial class WebhookEndpoint
         string channel = MessageTranslator.ChannelOf(_runtime, message.ClientType);
         if (_perSender.Take($"{channel}/{Message.ContactOf(message.Sender)}") is { } wait)
         {
-            await RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many messages from this sender", seconds: wait);
+            await RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many messages from this sender", "A sender has used up intake.webhook.perSender.", wait);
             return;
         }
 

@@ -82,13 +82,17 @@ internal static class DoctorCommand
         }
     }
 
+    /// <summary>The bytes of a store, with what waits in its write-ahead log.</summary>
+    private static long SizeOf(string path) =>
+        new[] { path, WalScan.PathFor(path) }.Select(static file => new FileInfo(file)).Sum(static file => file.Exists ? file.Length : 0);
+
     private static Finding Readable(string path)
     {
         try
         {
             using SqliteJournalReader journal = SqliteJournalReader.Open(path);
             JournalPage newest = journal.Query(new JournalQuery { Limit = 1 });
-            return new(true, $"Store '{path}' has {Output.Size(new FileInfo(path).Length)} and can be read; it holds {newest.Total}{(newest.TotalIsAtLeast ? " or more" : "")} messages.");
+            return new(true, $"Store '{path}' has {Output.Size(SizeOf(path))} and can be read; it holds {newest.Total}{(newest.TotalIsAtLeast ? " or more" : "")} messages.");
         }
         catch (StoreOpenException e)
         {

@@ -198,7 +198,9 @@ internal static class ReadCommands
             return journal;
         }
 
-        throw SqliteMaintenance.FindLoss(path) as Exception ?? new NotReachableException($"No runtime answers, and there is no store file '{path}'. Start one with 'postroom run', or name a file with --store.");
+        throw SqliteMaintenance.FindLoss(path) as Exception ?? new NotReachableException(arguments.Store is not null
+            ? $"There is no store file '{path}', which --store names."
+            : $"No runtime answers, and there is no store file '{path}'. Start one with 'postroom run', or name a file with --store.");
     }
 
     private static async Task<int> NotFoundAsync(FoundMessage found, string id)
@@ -248,19 +250,26 @@ internal static class ReadCommands
 
     private static void PrintList(IReadOnlyList<MessageView> items, bool header)
     {
+        int queue = Width("QUEUE", items.Select(static item => item.Queue));
+        int type = Width("TYPE", items.Select(static item => item.Type));
+        int who = Width("FROM OR TO", items.Select(Who));
         if (header)
         {
-            Console.WriteLine($"{"ID",-36}  {"STATE",-10} {"QUEUE",-14} {"TYPE",-16} {"FROM OR TO",-24} {"TRIES",-5}  {"CREATED",-23}  ERROR");
+            Console.WriteLine($"{"ID",-36}  {"STATE",-10} {"QUEUE".PadRight(queue)} {"TYPE".PadRight(type)} {"FROM OR TO".PadRight(who)} {"TRIES",-5}  {"CREATED",-23}  ERROR");
         }
 
         foreach (MessageView item in items)
         {
             // One line a message, the id first and whole, so that it can be copied at any width and cut by other tools.
-            string who = item.From ?? item.To ?? "-";
             string tries = $"{item.Attempt}/{item.MaxAttempts}";
-            Console.WriteLine($"{item.Id}  {item.State,-10} {item.Queue,-14} {item.Type,-16} {who,-24} {tries,-5}  {Output.At(item.CreatedAt)}  {Cut(item.Error)}".TrimEnd());
+            Console.WriteLine($"{item.Id}  {item.State,-10} {item.Queue.PadRight(queue)} {item.Type.PadRight(type)} {Who(item).PadRight(who)} {tries,-5}  {Output.At(item.CreatedAt)}  {Cut(item.Error)}".TrimEnd());
         }
     }
+
+    private static string Who(MessageView item) => item.From ?? item.To ?? "-";
+
+    /// <summary>As wide as what is in it, but that a very long text does not push the others apart.</summary>
+    private static int Width(string head, IEnumerable<string> texts) => Math.Clamp(texts.Max(static text => text.Length), head.Length, 48);
 
     private static void PrintDetail(MessageDetailView detail)
     {

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace Postroom.Host;
@@ -102,7 +103,25 @@ internal sealed class WelcomeHandler : IMessageHandler<IncomingMessage>
         return lines.Count > 0 ? $"Contacts:\n{string.Join("\n", lines)}" : "I got an empty contact card.";
     }
 
-    private static string AfterColon(string field) => field[(field.IndexOf(':', StringComparison.Ordinal) + 1)..];
+    /// <summary>The value of a vCard line, whose commas, semicolons and backslashes are escaped (RFC 2426, section 5).</summary>
+    private static string AfterColon(string field)
+    {
+        StringBuilder value = new();
+        for (int i = field.IndexOf(':', StringComparison.Ordinal) + 1; i < field.Length; i++)
+        {
+            if (field[i] == '\\' && i + 1 < field.Length)
+            {
+                i++;
+                value.Append(field[i] is 'n' or 'N' ? ' ' : field[i]);
+            }
+            else
+            {
+                value.Append(field[i]);
+            }
+        }
+
+        return value.ToString();
+    }
 
     private static string Cut(string text) => text.Length <= MaxEcho ? text : string.Concat(text.AsSpan(0, char.IsHighSurrogate(text[MaxEcho - 1]) ? MaxEcho - 1 : MaxEcho), "…");
 }

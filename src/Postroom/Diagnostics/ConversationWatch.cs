@@ -184,6 +184,7 @@ internal sealed partial class ConversationWatch(IJournal journal, ITransitionFee
             _open.Ended(conversation);
             if (_entries.Count >= Most && !_entries.ContainsKey(conversation))
             {
+                _ = _open.IsOpen(conversation); // what has ended is counted no more, as after a check
                 LogFull();
                 return;
             }

@@ -103,7 +103,7 @@ internal sealed partial class PhaseRunner(TimeProvider clock, ILogger log)
         }
     }
 
-    [LoggerMessage(500, LogLevel.Error, "The start failed in phase {Phase}; what had started is stopped again.")]
+    [LoggerMessage(500, LogLevel.Error, "The start failed ({Phase}); what had started is stopped again.")]
     private partial void LogFailed(RuntimePhase phase);
 
     [LoggerMessage(501, LogLevel.Error, "'{Part}' did not stop in order: {Why}")]

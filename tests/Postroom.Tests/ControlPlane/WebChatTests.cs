@@ -61,7 +61,11 @@ public sealed class WebChatTests
 
         await using Listener ann = await Listener.OpenAsync(http, "ann", "1000000");
 
-        Assert.Equal("known or not", (await ann.NextAsync(_ => true)).Data);
+        ReceivedEvent restored = await ann.NextAsync(_ => true);
+        ReceivedEvent told = await ann.NextAsync(_ => true);
+        Assert.Equal(("restored", null), (restored.Name, restored.Id));
+        Assert.Equal(told.Id, JsonDocument.Parse(restored.Data!).RootElement.GetProperty("newest").GetRawText());
+        Assert.Equal("known or not", told.Data);
     }
 
     [Fact]

@@ -89,7 +89,7 @@ function received(id, text) {
     message.files = [{ name, type, data: attached.file, thumbnail: picture(type, attached.file) }];
   }
   if (id) history.lastEventId = id;
-  if (id && history.hasAnswer(id, message.text)) return;
+  if (id && (history.hasAnswer(id, message.text) || history.isForgotten(id))) return;
   // Another answer under a number that is known: the store went back to a copy, and its numbers go on from there.
   if (history.messages.has(key)) message.key = `${key}-${uuid()}`;
   view.typing(false);
@@ -113,6 +113,10 @@ const picture = (type, data) => (type.startsWith('image/') ? { url: `data:${type
 function signal(name, data) {
   if (name === 'typing') {
     view.typing(Boolean(data.on), Math.min(Math.max(Number(data.ttlMs) || 8000, 500), 60_000));
+    return;
+  }
+  if (name === 'restored') {
+    if (Number.isFinite(data.newest)) history.wentBack(data.newest);
     return;
   }
   const message = history.byAnyId(data.id);

@@ -16,7 +16,10 @@ export class Composer {
 
   /** `send({ kind, text, files, voice })`; `onDraft(text)` remembers what is being written. */
   constructor(send, onDraft) {
-    this.#send = send;
+    this.#send = parts => {
+      this.hint('');
+      send(parts);
+    };
     this.#onDraft = onDraft;
     menu(byId('attach-button'), byId('attach-menu'));
     byId('composer').addEventListener('submit', event => { event.preventDefault(); this.#submit(); });

@@ -95,6 +95,20 @@ export class History {
     return false;
   }
 
+  /** Whether an answer is older than all that this browser has kept: it was shown once, and made room for newer ones. */
+  isForgotten(eventId) {
+    if (this.messages.size < MOST_MESSAGES) return false;
+    const kept = [...this.messages.values()].filter(message => message.eventId !== undefined).map(message => Number(message.eventId));
+    return kept.length > 0 && kept.every(number => number > Number(eventId));
+  }
+
+  /** The store went back to a copy: numbers after its newest are given again, to other answers. */
+  wentBack(newest) {
+    for (const message of [...this.messages.values()]) {
+      if (Number(message.eventId) > newest) this.save({ ...message, eventId: undefined });
+    }
+  }
+
   byAnyId(id) {
     for (const message of this.messages.values()) {
       if (message.entryId === id || message.eventId === id || message.key === id) return message;
