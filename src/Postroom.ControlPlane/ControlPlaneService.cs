@@ -68,7 +68,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     /// <inheritdoc/>
     public RuntimePhase Phase => RuntimePhase.Telemetry;
 
-    /// <summary>The addresses that are listened on, with the ports the system chose; empty before the start.</summary>
+    /// <summary>The addresses that are listened on, with the ports the system chose, as this machine reaches them; empty before the start.</summary>
     public IReadOnlyList<string> Addresses { get; private set; } = [];
 
     /// <summary>The web chat's page below an address, with its token where one is needed.</summary>
@@ -111,6 +111,13 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         Addresses = [];
     }
 
+    /// <summary>The address as somebody on this machine types it: a wildcard is none.</summary>
+    private static string Reachable(string url) => url
+        .Replace("://0.0.0.0:", "://127.0.0.1:", StringComparison.Ordinal)
+        .Replace("://[::]:", "://[::1]:", StringComparison.Ordinal)
+        .Replace("://*:", "://127.0.0.1:", StringComparison.Ordinal)
+        .Replace("://+:", "://127.0.0.1:", StringComparison.Ordinal);
+
     private async Task OpenAsync(string[] urls, CancellationToken cancellationToken)
     {
         if (urls.Length == 0)
@@ -130,7 +137,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         }
 
         _listeners.Add(listener);
-        Addresses = [.. Addresses, .. listener.Urls];
+        Addresses = [.. Addresses, .. listener.Urls.Select(Reachable)];
         Log.Listening(_loggers.CreateLogger<ControlPlaneService>(), string.Join(", ", listener.Urls));
     }
 

@@ -98,6 +98,12 @@ internal sealed partial class LaneSet
         {
             Writer?.Post(new ExpireOperation(this, message));
         }
+
+        if (_expiryRefused)
+        {
+            _expiryRefused = false;
+            ExpireOnDisk();
+        }
     }
 
     /// <summary>Reads what the lanes asked for; true when some of it has to wait for the next round.</summary>
@@ -123,8 +129,9 @@ internal sealed partial class LaneSet
             set.Refill(session, lane);
         });
         Each(_uncounted, session, static (set, session, uncounted) => set.CountFollowers(session, uncounted.Lane, uncounted.Chain));
+        LookForExpired(session);
         CountDelayed(session);
-        return !_refills.IsEmpty || !_unparked.IsEmpty || !_due.IsEmpty || !_starving.IsEmpty || !_slim.IsEmpty || !_uncounted.IsEmpty;
+        return _expiryDue || !_refills.IsEmpty || !_unparked.IsEmpty || !_due.IsEmpty || !_starving.IsEmpty || !_slim.IsEmpty || !_uncounted.IsEmpty;
     }
 
     /// <summary>Does what was asked for until now. What a failed read interrupts is asked for again: nobody else would.</summary>

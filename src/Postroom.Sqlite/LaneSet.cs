@@ -104,6 +104,11 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
             {
                 lane.Lane.LeftOnDisk(message);
             }
+
+            if (!taken)
+            {
+                NoteExpiry(message);
+            }
         }
     }
 
@@ -206,6 +211,7 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
     public void Dispose()
     {
         _closed = true;
+        _expiry.Dispose();
         foreach (SqliteLane lane in _lanes.Values)
         {
             lane.Dispose();
@@ -234,6 +240,7 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
         if (admission != Admission.Taken)
         {
             Open.TryRemove(message.Envelope.Id, out _);
+            NoteExpiry(message);
         }
 
         if (admission == Admission.Later)

@@ -5,12 +5,7 @@ namespace Postroom.Sqlite;
 /// <summary>One queue of the store: its lane in memory and where its backlog on disk begins. The cursors are the writer's.</summary>
 internal sealed class SqliteLane(QueueLane lane, TimeProvider clock, Action<SqliteLane> onDue) : IDisposable
 {
-    // The wall clock may be set, and goes on while the machine sleeps: an instant is looked at again at least so often.
-    private static readonly TimeSpan CalendarInterval = TimeSpan.FromMinutes(1);
-
-    private readonly Lock _gate = new();
-    private ITimer? _timer;
-    private long? _nextDue;
+    private readonly Alarm _due = new(clock);
     private int _refillWanted;
     private long _delayedOnDisk;
 
@@ -56,53 +51,11 @@ internal sealed class SqliteLane(QueueLane lane, TimeProvider clock, Action<Sqli
     }
 
     /// <summary>Looks for due messages on disk at an instant, unless it does so before.</summary>
-    public void NoteDue(long due)
-    {
-        lock (_gate)
-        {
-            if (_nextDue is { } next && next <= due)
-            {
-                return;
-            }
-
-            _nextDue = due;
-            TimeSpan wait = TimeSpan.FromMilliseconds(Math.Clamp(due - clock.GetUtcNow().ToUnixTimeMilliseconds(), 0, (long)CalendarInterval.TotalMilliseconds));
-            if (_timer is null)
-            {
-                _timer = clock.CreateTimer(static state => ((SqliteLane)state!).OnTimer(), this, wait, Timeout.InfiniteTimeSpan);
-            }
-            else
-            {
-                _timer.Change(wait, Timeout.InfiniteTimeSpan);
-            }
-        }
-    }
+    public void NoteDue(long due) => _due.Set(due, () => onDue(this));
 
     public void Dispose()
     {
         Lane.Dispose();
-        lock (_gate)
-        {
-            _timer?.Dispose();
-        }
-    }
-
-    private void OnTimer()
-    {
-        long? early;
-        lock (_gate)
-        {
-            early = _nextDue > clock.GetUtcNow().ToUnixTimeMilliseconds() ? _nextDue : null;
-            _nextDue = null;
-        }
-
-        if (early is { } due)
-        {
-            NoteDue(due);
-        }
-        else
-        {
-            onDue(this);
-        }
+        _due.Dispose();
     }
 }

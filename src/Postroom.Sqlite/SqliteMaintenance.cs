@@ -49,6 +49,29 @@ public static class SqliteMaintenance
         return found.LossBy(path, MarkFile.Read(path)) is { } loss && !found.MayLose(synchronous) ? StoreInspection.Loss(loss.Text, loss.Missing) : null;
     }
 
+    /// <summary>What is damaged in a store file, open or not, as SQLite's own check finds it; empty for a sound one. Reads the whole file, and changes nothing.</summary>
+    /// <param name="path">The store file.</param>
+    /// <exception cref="StoreOpenException">It cannot be read at all.</exception>
+    internal static IReadOnlyList<string> FindDamage(string path)
+    {
+        using SqliteConnection connection = ColdConnection.Open(path);
+        List<string> found = [];
+        try
+        {
+            using SqliteStatement check = connection.Prepare("integrity", "pragma quick_check(10)");
+            while (check.Step())
+            {
+                found.Add(check.GetText(0));
+            }
+        }
+        catch (SqliteException failure) when (failure.IsDamaged)
+        {
+            found.Add(failure.Message);
+        }
+
+        return found is ["ok"] ? [] : found;
+    }
+
     /// <summary>Makes a consistent copy of a store file that no process of this program has open; for one that has, see <see cref="SqliteStore.BackupAsync"/>.</summary>
     /// <param name="path">The store file.</param>
     /// <param name="target">A file that does not exist.</param>

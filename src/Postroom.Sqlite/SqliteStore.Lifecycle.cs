@@ -104,6 +104,7 @@ public sealed partial class SqliteStore
             StartLanes(session, recoverer);
             StartThreads(session);
             bool scrubs = _options.Check == StoreCheck.Always || (_options.Check == StoreCheck.AfterCrash && !opened.PreviousRunClean);
+            _watch.Look();
             _scrub = scrubs ? new StoreScrub(Readers, _watch, _clock).RunAsync(_closing.Token) : Task.CompletedTask;
             Log.Opened(_logger, _options.Path, session.Run, LibraryVersion, _options.Synchronous);
             return new RecoveryReport
@@ -117,7 +118,7 @@ public sealed partial class SqliteStore
                 Expired = recoverer.Expired,
                 OldestPendingAt = OldestPending(),
                 CompletedConversations = completed,
-                Notices = [.. opened.Notices, .. _watch.Damage],
+                Notices = [.. opened.Notices, .. _watch.Damage, .. _watch.Lack is { } lack ? [lack] : Array.Empty<string>()],
                 Duration = Stopwatch.GetElapsedTime(begun),
             };
         }

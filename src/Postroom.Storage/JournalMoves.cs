@@ -66,6 +66,7 @@ internal static class JournalMoves
         message.GoesFirst = true;
         message.ClearTimes();
         message.Redelivered |= message.SendStartedAt is not null;
+        message.SendStartedAt = null; // a person has decided that it may be sent again
         if (!keepAttempts)
         {
             message.Attempt = 0;

@@ -30,6 +30,11 @@ internal static class DoctorCommand
         if (backup is not null)
         {
             await SqliteMaintenance.BackupAsync(path, backup, cancellationToken);
+            if (SqliteMaintenance.FindDamage(backup) is { Count: > 0 } damage)
+            {
+                return Tell(arguments, [new Finding(false, $"Copied '{path}' to '{backup}', and the copy is damaged as the store is: {damage[0]} Keep both, and go back to an older copy.")]);
+            }
+
             return Tell(arguments, [new Finding(true, $"Copied '{path}' to '{backup}' ({Output.Size(new FileInfo(backup).Length)}).")]);
         }
 
@@ -91,8 +96,13 @@ internal static class DoctorCommand
         try
         {
             using SqliteJournalReader journal = SqliteJournalReader.Open(path);
+            if (SqliteMaintenance.FindDamage(path) is { Count: > 0 } damage)
+            {
+                return new(false, $"Store '{path}' is damaged: {damage[0]} Keep its files as they are, and go back to a backup. 'postroom journal list --store FILE' reads what is still readable.");
+            }
+
             JournalPage newest = journal.Query(new JournalQuery { Limit = 1 });
-            return new(true, $"Store '{path}' has {Output.Size(SizeOf(path))} and can be read; it holds {newest.Total}{(newest.TotalIsAtLeast ? " or more" : "")} messages.");
+            return new(true, $"Store '{path}' has {Output.Size(SizeOf(path))} and can be read; it holds {newest.Total}{(newest.TotalIsAtLeast ? " or more" : "")} message{(newest.Total == 1 ? "" : "s")}.");
         }
         catch (StoreOpenException e)
         {

@@ -50,7 +50,7 @@ internal static class RunCommand
         await host.Runtime.StopAsync(CancellationToken.None);
         if (!arguments.Quiet)
         {
-            Console.WriteLine(host.Runtime.AbandonedWork ? "  Stopped; some work did not end in time and is handled again after the next start." : "  Stopped in order; nothing is in work.");
+            Say(host.Runtime.AbandonedWork ? "  Stopped; some work did not end in time and is handled again after the next start." : "  Stopped in order; nothing is in work.");
         }
 
         return ended != stop.Task ? ExitCodes.Store : host.Runtime.AbandonedWork ? ExitCodes.WorkAbandoned : ExitCodes.Done;
@@ -67,16 +67,29 @@ internal static class RunCommand
     {
         string address = host.Addresses.Count > 0 ? host.Addresses[0] : "";
         RuntimeOptions options = host.Runtime.Configuration.Current.Get<RuntimeOptions>("runtime");
-        Console.WriteLine();
-        Console.WriteLine($"  Postroom {HostedRuntime.ProgramVersion} is ready (process {Environment.ProcessId}).");
-        Console.WriteLine($"  Web chat:  {host.ChatLink ?? $"none; {string.Join(" and ", FirstStart.WebChat)} add it"}");
+        Say("");
+        Say($"  Postroom {HostedRuntime.ProgramVersion} is ready (process {Environment.ProcessId}).");
+        Say($"  Web chat:  {host.ChatLink ?? $"none; {string.Join(" and ", FirstStart.WebChat)} add it"}");
         if (address.Length > 0)
         {
-            Console.WriteLine($"  Status:    {address}/api/v1/status (key in {Path.Combine(options.DataDirectory, "admin.key")})");
+            Say($"  Status:    {address}/api/v1/status (key in {Path.Combine(options.DataDirectory, "admin.key")})");
         }
 
-        Console.WriteLine($"  Data:      {host.DataPlace}");
-        Console.WriteLine("  Stop with Ctrl+C.");
-        Console.WriteLine();
+        Say($"  Data:      {host.DataPlace}");
+        Say("  Stop with Ctrl+C.");
+        Say("");
+    }
+
+    /// <summary>Writes a line for whoever reads along; nobody has to.</summary>
+    private static void Say(string line)
+    {
+        try
+        {
+            Console.WriteLine(line);
+        }
+        catch (IOException)
+        {
+            // A full disk or a closed pipe behind the output costs these lines and not the runtime.
+        }
     }
 }

@@ -139,7 +139,7 @@ public sealed class PostOffice : IAsyncDisposable
     public async IAsyncEnumerable<Message> ReceiveAllAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping.Token);
-        while (!cancellationToken.IsCancellationRequested)
+        while (!either.IsCancellationRequested)
         {
             Message message;
             try
@@ -306,6 +306,7 @@ public sealed class PostOffice : IAsyncDisposable
     {
         // The first asks for an orderly end; a second one is left to the platform, which ends the process.
         signal.Cancel = !_stopping.IsCancellationRequested;
+        Runtime.CloseIntake(); // whatever the program has to finish first: nothing more comes in
         _ = _stopping.CancelAsync();
     }
 

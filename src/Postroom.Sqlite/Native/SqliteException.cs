@@ -87,7 +87,7 @@ internal sealed class SqliteException : Exception
             SqliteFault.ReadOnly or SqliteFault.CannotOpen =>
                 "Its file and directory must exist and belong to the user of this process, with modes 0600 and 0700.",
             SqliteFault.OutOfMemory => "Give the process more memory.",
-            SqliteFault.Damaged => "Stop, keep all of its files as they are, and restore a backup. 'postroom journal list --store' reads what is still readable.",
+            SqliteFault.Damaged => "Stop, keep all of its files as they are, and restore a backup. 'postroom journal list --store FILE' reads what is still readable.",
             _ => "This is a fault of Postroom; please report it.",
         };
 

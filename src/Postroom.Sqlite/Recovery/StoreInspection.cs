@@ -9,6 +9,8 @@ namespace Postroom.Sqlite;
 /// <param name="Wal">What its WAL holds.</param>
 internal sealed record StoreInspection(bool Exists, int Version, long CommitNo, long Appended, bool Clean, WalScanResult Wal)
 {
+    private const long LeastRoom = 1L << 20;
+
     /// <summary>Looks at a store file.</summary>
     /// <exception cref="StoreOpenException">It is damaged, or of a newer version.</exception>
     /// <param name="path">The file.</param>
@@ -90,13 +92,29 @@ internal sealed record StoreInspection(bool Exists, int Version, long CommitNo, 
 
     public static StoreOpenException Damaged(string path, string what, Exception? cause) => new(
         StoreOpenFailure.Damaged,
-        $"'{path}' is damaged: {(cause is SqliteException sqlite ? sqlite.What : what).TrimEnd('.')}. It was left as it is. Copy it with the files beside it, then restore a backup. 'postroom journal list --store' reads what is still readable.",
+        $"'{path}' is damaged: {(cause is SqliteException sqlite ? sqlite.What : what).TrimEnd('.')}. It was left as it is. Copy it with the files beside it, then restore a backup. 'postroom journal list --store FILE' reads what is still readable.",
         cause);
 
-    public static StoreOpenException NotWritable(string path, Exception cause) => new(
-        StoreOpenFailure.NotWritable,
-        $"Store '{path}' cannot be opened: {cause.Message.TrimEnd('.')}. Its folder has to be one that this user can write and that has room; make it so, or set store.path to another place.",
-        cause);
+    public static StoreOpenException NotWritable(string path, Exception cause)
+    {
+        // SQLite calls a volume without room an error of the disk in places.
+        string text = cause is SqliteException or IOException && RoomFor(path) < LeastRoom
+            ? $"Store '{path}' cannot be opened, because its volume is full ({RoomFor(path)} bytes free). Free some space, or set store.path to another place; nothing is lost meanwhile."
+            : $"Store '{path}' cannot be opened: {cause.Message.TrimEnd('.')}. Its folder has to be one that this user can write and that has room; make it so, or set store.path to another place.";
+        return new StoreOpenException(StoreOpenFailure.NotWritable, text, cause);
+    }
+
+    private static long RoomFor(string path)
+    {
+        try
+        {
+            return PrivateFiles.FreeBytes(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return long.MaxValue;
+        }
+    }
 
     private static void CheckLength(SqliteConnection connection, string path, WalScanResult wal)
     {

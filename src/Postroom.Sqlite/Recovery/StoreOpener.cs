@@ -89,6 +89,11 @@ internal static class StoreOpener
             notices.Add($"Both slots of '{MarkFile.PathFor(options.Path)}' were unreadable and are rewritten; a loss before this start could not be found by them.");
         }
 
+        if (mark.State == MarkFileState.New && found is { Exists: true, Appended: > 0 })
+        {
+            notices.Add($"'{MarkFile.PathFor(options.Path)}' was missing and is made anew; a loss before this start could not be found by it.");
+        }
+
         if (found.LossBy(options.Path, mark.Newest) is not { } loss)
         {
             return;

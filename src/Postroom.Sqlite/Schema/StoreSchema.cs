@@ -164,7 +164,7 @@ internal static class StoreSchema
         stored.Reset();
         if (!same)
         {
-            throw new StoreOpenException(StoreOpenFailure.Damaged, $"The table definitions of '{connection.Path}' are damaged. Keep its files as they are and restore a backup. 'postroom journal list --store' reads what is still readable.");
+            throw new StoreOpenException(StoreOpenFailure.Damaged, $"The table definitions of '{connection.Path}' are damaged. Keep its files as they are and restore a backup. 'postroom journal list --store FILE' reads what is still readable.");
         }
     }
 

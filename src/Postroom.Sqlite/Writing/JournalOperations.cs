@@ -101,19 +101,33 @@ internal abstract class GiveUpOperation(LaneSet lanes) : StoreOperation<bool>
     }
 }
 
-/// <summary>The time to live of a message in memory is over; its lane has let it go.</summary>
-internal sealed class ExpireOperation(LaneSet lanes, OpenMessage message) : GiveUpOperation(lanes)
+/// <summary>The time to live of a message is over: its lane has let it go, or it is on disk only.</summary>
+internal sealed class ExpireOperation(LaneSet lanes, OpenMessage message, bool onDisk = false) : GiveUpOperation(lanes)
 {
     // It has left its lane for good; a refusal is tried again when the store can write.
     protected override bool IsByTime => true;
 
     public override void Fail(Exception failure)
     {
-        Taken(message);
+        if (!onDisk)
+        {
+            Taken(message);
+        }
+        else if (failure is StoreUnavailableException)
+        {
+            Lanes.ExpireOnDiskLater();
+        }
+
         base.Fail(failure);
     }
 
-    public override void Run(WriteSession session) => GiveUp(session, message, FailureKind.Expired, Text(message.Envelope), inMemory: true);
+    public override void Run(WriteSession session)
+    {
+        if (!onDisk || !Lanes.Open.ContainsKey(message.Envelope.Id)) // else its lane has seen meanwhile that it is too late
+        {
+            GiveUp(session, message, FailureKind.Expired, Text(message.Envelope), inMemory: !onDisk);
+        }
+    }
 
     public static string Text(Envelope envelope) => $"Its time to live ended at {envelope.ExpiresAt:yyyy-MM-dd'T'HH:mm:ss.fff'Z'}, before it was handled.";
 }

@@ -51,7 +51,7 @@ internal sealed class StoreWatch(StoreOptions options, TimeProvider clock)
             }
 
             _damaged = $"The store is damaged: {_damage[0]}{(_damage.Count > 1 ? $" And {_damage.Count - 1} more." : "")} "
-                + "Nothing is accepted. Stop, keep its files, and restore a backup. 'postroom journal list --store' reads what is still readable.";
+                + "Nothing is accepted. Stop, keep its files, and restore a backup. 'postroom journal list --store FILE' reads what is still readable.";
         }
     }
 
@@ -62,6 +62,9 @@ internal sealed class StoreWatch(StoreOptions options, TimeProvider clock)
         _lookedAt = null;
         Look();
     }
+
+    /// <summary>What of the surroundings keeps it from accepting, as last looked at; null for nothing.</summary>
+    public string? Lack => _surroundings;
 
     public void Look()
     {

@@ -250,6 +250,11 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
             _lanes.Open.TryRemove(message.Envelope.Id, out _);
         }
 
+        if (!finished && !kept)
+        {
+            _lanes.NoteExpiry(message);
+        }
+
         if (!kept)
         {
             settlement.Lane.AddDelayedOnDisk(1);

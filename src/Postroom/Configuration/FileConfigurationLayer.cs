@@ -13,6 +13,7 @@ public sealed class FileConfigurationLayer(string name, string path, bool mustEx
 {
     private static readonly TimeSpan ScanInterval = TimeSpan.FromSeconds(1);
     private bool _wasThere; // written by LoadAsync, which does not overlap
+    private bool _hadSettings;
 
     /// <summary>The file.</summary>
     public string Path { get; } = path;
@@ -62,13 +63,15 @@ public sealed class FileConfigurationLayer(string name, string path, bool mustEx
             throw Refuse($"'{Path}' cannot be read: {e.Message}");
         }
 
-        if (_wasThere && bytes.AsSpan().Trim(" \t\r\n"u8).IsEmpty)
+        bool isEmpty = bytes.AsSpan().Trim(" \t\r\n"u8).IsEmpty;
+        if (_hadSettings && isEmpty)
         {
             throw Refuse($"'{Path}' had settings at the last load and is empty now. It may have been written only in part; write it elsewhere and move it into place.");
         }
 
         SettingMap map = SettingText.Parse(bytes, Name, Path);
         _wasThere = true;
+        _hadSettings = !isEmpty;
         return map;
     }
 

@@ -125,8 +125,8 @@ internal sealed partial class HookCaller(TimeSpan timeout, RuntimeMetrics metric
     /// <summary>Keeps a source for the next call; false when its time has run out.</summary>
     private bool Return(CancellationTokenSource limit)
     {
-        bool inTime = limit.TryReset();
-        if (!inTime || Interlocked.CompareExchange(ref _spare, limit, null) is not null)
+        bool inTime = !limit.IsCancellationRequested;
+        if (!limit.TryReset() || Interlocked.CompareExchange(ref _spare, limit, null) is not null)
         {
             limit.Dispose();
         }

@@ -166,6 +166,16 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
         }
     }
 
+    /// <summary>Takes nothing new from outside from now on and is not ready, because <see cref="StopAsync"/> will follow.</summary>
+    internal void CloseIntake()
+    {
+        if (State == RuntimeState.Running)
+        {
+            State = RuntimeState.Draining;
+            Rooms.Intake.IsOpen = false;
+        }
+    }
+
     /// <summary>Stops in order: takes nothing new, finishes what it holds within the drain limit, stops the parts in reverse.</summary>
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {

@@ -46,7 +46,11 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
                 return;
             }
 
-            await RunAsync(lease);
+            if (!await RunAsync(lease))
+            {
+                Abandon();
+                return;
+            }
         }
     }
 
@@ -60,16 +64,17 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
         }
     }
 
-    /// <summary>Gives the worker up while its handler still runs. True once.</summary>
-    public bool Abandon() => Interlocked.Exchange(ref _abandoned, 1) == 0;
+    /// <summary>Gives the worker up, whose handler still runs or comes back at this moment.</summary>
+    public void Abandon() => Volatile.Write(ref _abandoned, 1);
 
-    private async ValueTask RunAsync(MessageLease lease)
+    /// <summary>Runs one lease; false when it was given up, and another worker is in this one's place.</summary>
+    private async ValueTask<bool> RunAsync(MessageLease lease)
     {
         Attempt attempt = new(lease, Slot, clock.GetTimestamp(), _time);
         Enter(attempt); // Before it begins: whoever takes the message away after that finds the attempt and cancels it.
         if (!await BeginAsync(attempt))
         {
-            return;
+            return true;
         }
 
         AttemptEnd end = await EndOfAsync(attempt);
@@ -78,12 +83,12 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
         if (attempt.TryEnd())
         {
             await settler.SettleAsync(attempt, pool.Decide(attempt, end), pool.Counters);
+            return true;
         }
-        else
-        {
-            pool.Counters.LateOutcome();
-            await settler.DropAsync(attempt);
-        }
+
+        pool.Counters.LateOutcome();
+        await settler.DropAsync(attempt);
+        return false;
     }
 
     private ValueTask<bool> BeginAsync(Attempt attempt)

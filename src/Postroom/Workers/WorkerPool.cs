@@ -60,7 +60,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     /// <summary>Whether its attempts have a time limit.</summary>
     public bool HasLimit => Options.HandlerTimeout != Timeout.InfiniteTimeSpan;
 
-    public int Stuck => Volatile.Read(ref _stuck);
+    public int Stuck => Math.Max(0, Volatile.Read(ref _stuck)); // a handler may come back before it is counted
 
     public bool IsFaulted => Volatile.Read(ref _faulted);
 
@@ -227,10 +227,12 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     /// <summary>Takes a worker out whose handler ignored its limit: the message is retried, the slot gets a new worker.</summary>
     public void Replace(Worker worker, Attempt attempt)
     {
-        if (!attempt.TryEnd() || !worker.Abandon())
+        if (!attempt.TryEnd())
         {
             return;
         }
+
+        worker.Abandon();
 
         lock (_gate)
         {

@@ -35,6 +35,37 @@ public sealed class StopTests
     }
 
     [Fact]
+    public async Task Ac72_A_receive_loop_ends_after_the_message_it_has_and_nothing_more_comes_in_meanwhile()
+    {
+        await using RealProgram program = new();
+        string gate = Path.Combine(program.Folder, "gate");
+        await program.RunAppAsync("receive", "--gate", gate);
+        string first = await program.PostAsync("1072", "first");
+        string second = await program.PostAsync("1072", "second");
+        await program.UntilAsync(() => Task.FromResult(program.Process.Output.Contains("RECEIVED first", StringComparison.Ordinal)));
+
+        Task<(int Code, TimeSpan Time)> stopping = program.StopAsync();
+        await program.UntilAsync(async () =>
+        {
+            using HttpResponseMessage late = await program.SendAsync(new { sender = "1072", msg_type = "chat", raw_msg = "late", client_type = "emulator" });
+            return late.StatusCode == System.Net.HttpStatusCode.ServiceUnavailable;
+        });
+        using (HttpResponseMessage ready = await program.Http.GetAsync(new Uri(program.Address, "health/ready"), RealProgram.Cancel))
+        {
+            Assert.Equal(System.Net.HttpStatusCode.ServiceUnavailable, ready.StatusCode);
+        }
+
+        await File.WriteAllTextAsync(gate, "", RealProgram.Cancel);
+        await File.WriteAllTextAsync($"{gate}.next", "", RealProgram.Cancel);
+        (int code, _) = await stopping;
+
+        Assert.Equal(0, code);
+        Assert.DoesNotContain("RECEIVED second", program.Process.Output, StringComparison.Ordinal);
+        Assert.Equal("2", await program.SqlAsync($"select state from messages where id = x'{first.Replace("-", "", StringComparison.Ordinal)}'"));
+        Assert.Equal("0", await program.SqlAsync($"select state from messages where id = x'{second.Replace("-", "", StringComparison.Ordinal)}'"));
+    }
+
+    [Fact]
     public async Task Ac72_A_stop_with_a_handler_that_hangs_exits_5_and_its_message_is_pending_again()
     {
         await using RealProgram program = new();

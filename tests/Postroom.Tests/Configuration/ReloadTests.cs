@@ -190,6 +190,17 @@ public sealed class ReloadTests : ConfigurationTest
     }
 
     [Fact]
+    public async Task A_file_that_was_always_empty_has_no_settings_and_is_no_problem()
+    {
+        var layer = new FileConfigurationLayer("file", Write("a.yaml", "\n"), mustExist: false, TimeProvider.System);
+
+        for (int load = 0; load < 2; load++)
+        {
+            Assert.Empty((await layer.LoadAsync(TestContext.Current.CancellationToken)).Entries);
+        }
+    }
+
+    [Fact]
     public async Task A_changed_file_is_noticed()
     {
         var layer = new FileConfigurationLayer("file", Write("a.yaml", "a: 1\n"), mustExist: true, TimeProvider.System);

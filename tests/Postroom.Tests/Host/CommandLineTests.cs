@@ -225,8 +225,11 @@ public sealed class CommandLineTests : IDisposable
     {
         (int code, _, string error) = await RunAsync("journal", "list", "--store", Path.Combine(_folder, "none.db"));
 
-        Assert.Equal(6, code);
-        Assert.Contains("postroom run", error, StringComparison.Ordinal);
+        (int plain, _, string hint) = await RunAsync("journal", "list", "--set", $"store.path={Path.Combine(_folder, "none.db")}");
+
+        Assert.Equal((6, 6), (code, plain));
+        Assert.Contains("none.db', which --store names", error, StringComparison.Ordinal);
+        Assert.Contains("postroom run", hint, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -71,6 +71,27 @@ public sealed class DoctorTests : IDisposable
     }
 
     [Fact]
+    public async Task Damage_inside_a_store_is_found_by_doctor_and_in_the_copy_it_makes()
+    {
+        await AppendAsync(Store, 40);
+        await using (FileStream file = File.OpenWrite(Store))
+        {
+            for (long page = 5; page < file.Length / 4_096; page++)
+            {
+                file.Position = page * 4_096;
+                file.Write(Enumerable.Repeat((byte)0x55, 2_048).ToArray());
+            }
+        }
+
+        (int looked, string findings, _) = await RunAsync(_folder.Path, "doctor");
+        (int copied, string copy, _) = await RunAsync(_folder.Path, "doctor", "--backup", Path.Combine(_folder.Path, "copy.db"));
+
+        Assert.Equal((1, 1), (looked, copied));
+        Assert.Contains("is damaged", findings, StringComparison.Ordinal);
+        Assert.Contains("the copy is damaged as the store is", copy, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_copy_that_cannot_be_written_says_where_to_put_it()
     {
         if (!OperatingSystem.IsLinux())

@@ -1,7 +1,9 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging.Abstractions;
+using Postroom.Configuration;
 using Postroom.Diagnostics;
 using Postroom.Memory;
+using Postroom.Testing;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
 
@@ -19,6 +21,24 @@ public sealed class HookLimitTests
         await runtime.EndedAsync(id, MessageState.Acked);
 
         Assert.True(hook.WasCancelled);
+    }
+
+    [Fact]
+    public async Task A_hook_that_answers_at_once_is_not_late_by_a_clock_of_the_callers()
+    {
+        RecordingHook hook = new("e");
+        await using MessageRuntime runtime = new(new RuntimeSetup
+        {
+            Clock = new ManualClock(),
+            Configuration = new ConfigurationSources { Layers = { new CommandLineConfigurationLayer(["store.kind=memory"]) } },
+        });
+        runtime.RegisterModule(new TestModule(app => app.AddHook(_ => hook).AddWork((_, _, _) => new(HandlerResult.Completed))));
+        await runtime.StartAsync(Cancel);
+
+        await runtime.EndedAsync(await runtime.PublishAsync("x"), MessageState.Acked);
+
+        await UntilAsync(() => hook.Calls.Count == 4);
+        Assert.Equal(["intent", "dispatched", "acknowledged", "complete"], hook.Calls.Select(call => call.Split(' ')[0]));
     }
 
     [Fact]

@@ -67,6 +67,29 @@ public sealed class LaneChangeTests
         Assert.Equal((true, true), (discarded.Entry.SendStartedAt is not null, service.LastRedelivered));
     }
 
+    [Theory]
+    [InlineData(false, "custom")]
+    [InlineData(true, "custom")]
+    [InlineData(false, "webhook")]
+    [InlineData(true, "webhook")]
+    public async Task A_replay_of_an_uncertain_message_is_sent_once(bool durable, string type)
+    {
+        using TempFolder folder = new();
+        Service service = new() { Loses = true };
+        await using MessageRuntime runtime = durable ? await StartDurableAsync(folder.Path, _ => { }) : await StartAsync(_ => { });
+        await runtime.Dispatcher.RegisterAsync(service, null, new CommunicatorBackendConfig { Type = type }, Cancel);
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("x"), Cancel);
+        JournalRecord failed = await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
+        Assert.Equal(FailureKind.Uncertain, failed.Entry.FailureKind);
+        int before = service.Sends;
+        service.Loses = false;
+
+        await runtime.Journal.ReplayAsync(sent.Ids[0], new ReplayOptions(), Cancel);
+        await UntilAsync(async () => (await runtime.Journal.GetAsync(sent.Ids[0], false, Cancel))!.Entry.State == MessageState.Acked);
+
+        Assert.Equal((before + 1, true), (service.Sends, service.LastRedelivered));
+    }
+
     [Fact]
     public async Task A_wait_for_a_copy_that_is_no_longer_kept_says_so()
     {
@@ -74,6 +97,7 @@ public sealed class LaneChangeTests
         await using MessageRuntime runtime = await StartAsync(_ => { }, "store.memory.finished=10");
         runtime.Dispatcher.Register(service);
         EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("x"), Cancel);
+        await sent.WaitAsync(TimeSpan.FromSeconds(20), Cancel);
         for (int i = 0; i < 20; i++)
         {
             await runtime.Dispatcher.EmitAsync(new OutgoingMessage("x"), Cancel);
@@ -115,12 +139,20 @@ public sealed class LaneChangeTests
         private volatile bool _started;
         private volatile bool _cancelled;
         private volatile bool _redelivered;
+        private volatile bool _loses;
         private int _sends;
         private int _running;
 
         public TimeSpan Takes { get; init; }
 
         public TaskCompletionSource? Go { get; init; }
+
+        /// <summary>Whether no answer comes to what is sent.</summary>
+        public bool Loses
+        {
+            get => _loses;
+            set => _loses = value;
+        }
 
         public int Sends => Volatile.Read(ref _sends);
 
@@ -175,7 +207,7 @@ public sealed class LaneChangeTests
                 }
             }
 
-            return new DeliveryReceipt { Status = DeliveryStatus.Sent };
+            return _loses ? throw new DeliveryException(new DeliveryFailure.Uncertain(), "no answer") : new DeliveryReceipt { Status = DeliveryStatus.Sent };
         }
     }
 }

@@ -8,6 +8,21 @@ namespace Postroom.Tests.Sqlite.Store;
 public sealed class FaultTests
 {
     [Fact]
+    public async Task A_start_tells_that_there_is_too_little_room_and_that_the_mark_file_was_missing()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        await fixture.AppendAsync(Message());
+        Assert.Empty(fixture.Report.Notices);
+        fixture.Options.Reserve = 1L << 60;
+        await fixture.KillAsync(store => File.Delete(MarkFile.PathFor(store)));
+
+        Assert.Collection(
+            fixture.Report.Notices,
+            missing => Assert.Contains(".mark' was missing and is made anew", missing, StringComparison.Ordinal),
+            full => Assert.Contains("store.reserve is", full, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_full_disk_is_a_typed_refusal_and_work_goes_on_when_there_is_room()
     {
         await using StoreFixture fixture = await OpenAsync();

@@ -251,6 +251,8 @@ public sealed class JournalTests
     [InlineData("messages_due", LaneSet.SelectDelayed)]
     [InlineData("messages_dispatched", StoreQueries.Dispatched)]
     [InlineData("messages_expiry", StoreQueries.Expired)]
+    [InlineData("messages_expiry", LaneSet.SelectExpired)]
+    [InlineData("messages_expiry", LaneSet.SelectNextExpiry)]
     [InlineData("messages_outside", StoreQueries.ByOutsideId)]
     [InlineData("messages_key", StoreQueries.CountKey)]
     [InlineData("messages_id", LaneSet.SelectKeyStart)]
