@@ -31,6 +31,18 @@ public abstract class Communicator : ICommunicator
     /// <summary>Sets who takes what comes in. The handler returns after the commit; only then may the service be told.</summary>
     public void SetIncomingHandler(Func<IncomingMessage, CancellationToken, ValueTask<AcceptResult>> handler) => IncomingHandler = handler;
 
+    /// <summary>Takes messages and later receipts together; null until the dispatcher has set it.</summary>
+    protected IIncomingSink? Incoming { get; private set; }
+
+    /// <summary>What it keeps in the store; null until the dispatcher has set it.</summary>
+    protected IChannelFacts? Facts { get; private set; }
+
+    /// <summary>Sets what it keeps in the store. Called by the dispatcher.</summary>
+    public void SetFacts(IChannelFacts facts) => Facts = facts;
+
+    /// <summary>Sets who takes messages and later receipts together. Called by the dispatcher, beside <see cref="SetIncomingHandler"/>.</summary>
+    public void SetIncomingSink(IIncomingSink sink) => Incoming = sink;
+
     /// <inheritdoc/>
     public async Task StartAsync(CancellationToken cancellationToken)
     {

@@ -79,6 +79,9 @@ public sealed record CommunicatorCapabilities
 
     /// <summary>Takes a recipient from outside its configuration; true unless set.</summary>
     public bool TakesRecipients { get; init; } = true;
+
+    /// <summary>Cuts a text over its limit itself; false unless set, and the lane cuts it.</summary>
+    public bool SplitsText { get; init; }
 }
 
 /// <summary>Which delivery a send belongs to.</summary>

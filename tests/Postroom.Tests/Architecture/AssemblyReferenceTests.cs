@@ -11,9 +11,11 @@ public sealed class AssemblyReferenceTests
     [InlineData("Postroom.Storage", "Postroom.Abstractions")]
     [InlineData("Postroom", "Postroom.Abstractions", "Postroom.Storage")]
     [InlineData("Postroom.Sqlite", "Postroom.Abstractions", "Postroom.Storage")]
+    [InlineData("Postroom.Chat", "Postroom.Abstractions")]
+    [InlineData("Postroom.Mail", "Postroom.Abstractions")]
     [InlineData("Postroom.ControlPlane", "Postroom.Abstractions")]
     [InlineData("Postroom.Testing", "Postroom", "Postroom.Abstractions", "Postroom.Storage")]
-    [InlineData("Postroom.Host", "Postroom", "Postroom.Abstractions", "Postroom.ControlPlane", "Postroom.Sqlite", "Postroom.Storage")]
+    [InlineData("Postroom.Host", "Postroom", "Postroom.Abstractions", "Postroom.Chat", "Postroom.ControlPlane", "Postroom.Mail", "Postroom.Sqlite", "Postroom.Storage")]
     public void An_assembly_references_only_the_projects_its_place_allows(string assembly, params string[] allowed)
     {
         string[] references = [.. Assembly.Load(assembly).GetReferencedAssemblies()
@@ -28,6 +30,8 @@ public sealed class AssemblyReferenceTests
     [InlineData("Postroom.Storage", "Microsoft.AspNetCore", "Microsoft.Extensions", "YamlDotNet")]
     [InlineData("Postroom", "Microsoft.AspNetCore")]
     [InlineData("Postroom.Sqlite", "Microsoft.AspNetCore", "YamlDotNet")]
+    [InlineData("Postroom.Chat", "Microsoft.AspNetCore", "YamlDotNet")]
+    [InlineData("Postroom.Mail", "Microsoft.AspNetCore", "YamlDotNet")]
     public void An_assembly_stays_free_of_what_belongs_elsewhere(string assembly, params string[] forbidden)
     {
         IEnumerable<string> references = Assembly.Load(assembly).GetReferencedAssemblies().Select(reference => reference.Name!);

@@ -14,6 +14,8 @@ public sealed class PublicSurfaceTests
     [InlineData("Postroom.Abstractions")]
     [InlineData("Postroom")]
     [InlineData("Postroom.Sqlite")]
+    [InlineData("Postroom.Chat")]
+    [InlineData("Postroom.Mail")]
     [InlineData("Postroom.ControlPlane")]
     [InlineData("Postroom.Testing")]
     [InlineData("Postroom.Host")]

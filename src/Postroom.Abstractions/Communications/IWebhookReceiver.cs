@@ -1,0 +1,40 @@
+namespace Postroom;
+
+/// <summary>Optional for a communicator whose service calls it over HTTP: verifies one request, takes what it says, and answers.</summary>
+/// <remarks>The control plane reads the body, bounded, and asks every started communicator that has the path. Safe for concurrent requests.</remarks>
+public interface IWebhookReceiver
+{
+    /// <summary>The path it answers at, such as <c>/telegram/shop</c>; null for none, as long as its settings name no secret.</summary>
+    string? WebhookPath { get; }
+
+    /// <summary>The longest body, in bytes; a longer one is answered with 413 before the receiver is asked.</summary>
+    long MaxWebhookBody { get; }
+
+    /// <summary>Verifies a request in constant time, takes what it says, and answers once that is stored.</summary>
+    /// <param name="request">The request; nothing of it is trusted.</param>
+    /// <param name="cancellationToken">Ends the wait for the store.</param>
+    /// <exception cref="StoreUnavailableException">It cannot be stored now; answered with 503, so that the service comes again.</exception>
+    ValueTask<WebhookReply> ReceiveAsync(WebhookCall request, CancellationToken cancellationToken);
+}
+
+/// <summary>One request of a service.</summary>
+public sealed record WebhookCall
+{
+    /// <summary>In capitals.</summary>
+    public required string Method { get; init; }
+
+    /// <summary>The decoded query, the first value of each name; empty for none.</summary>
+    public IReadOnlyDictionary<string, string> Query { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The headers, by name without case; repeated ones joined with commas.</summary>
+    public IReadOnlyDictionary<string, string> Headers { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The raw body, which signatures are made over.</summary>
+    public ReadOnlyMemory<byte> Body { get; init; }
+}
+
+/// <summary>The answer to a request of a service.</summary>
+/// <param name="Status">The HTTP status.</param>
+/// <param name="Body">The body.</param>
+/// <param name="ContentType">Its media type.</param>
+public sealed record WebhookReply(int Status, string Body, string ContentType = "application/json");

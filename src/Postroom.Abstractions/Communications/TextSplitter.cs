@@ -1,0 +1,103 @@
+using System.Globalization;
+
+namespace Postroom;
+
+/// <summary>Cuts plain text into parts that a channel takes (TG-4).</summary>
+internal static class TextSplitter
+{
+    /// <summary>
+    /// Line ends become LF; lines go in groups; a group over the limit is cut at the last line end that fits, else at the last blank, else between two
+    /// characters as people see them, and never inside a surrogate pair. Blank parts are left out; what separates two parts is not repeated in them.
+    /// </summary>
+    /// <param name="text">The text.</param>
+    /// <param name="limit">The longest part, in UTF-16 units; at least 2.</param>
+    /// <param name="lines">How many lines one part has at most; null for no such limit.</param>
+    public static IReadOnlyList<string> Split(string text, int limit, int? lines = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 2);
+        string unix = text.ReplaceLineEndings("\n");
+        List<string> parts = [];
+        foreach (string group in Groups(unix, lines))
+        {
+            ReadOnlySpan<char> rest = group;
+            while (rest.Length > limit)
+            {
+                (int end, int next) = Cut(rest, limit);
+                Add(parts, rest[..end]);
+                rest = rest[next..];
+            }
+
+            Add(parts, rest);
+        }
+
+        return parts;
+    }
+
+    private static IEnumerable<string> Groups(string text, int? lines)
+    {
+        if (lines is not { } most)
+        {
+            yield return text;
+            yield break;
+        }
+
+        int begin = 0;
+        while (begin < text.Length)
+        {
+            int end = begin;
+            for (int line = 0; line < most && end < text.Length; line++)
+            {
+                int found = text.IndexOf('\n', end);
+                end = found < 0 ? text.Length : found + 1;
+            }
+
+            yield return text[begin..(end < text.Length || text[end - 1] == '\n' ? end - 1 : end)];
+            begin = end;
+        }
+    }
+
+    /// <summary>Where a part ends, and where the next begins.</summary>
+    private static (int End, int Next) Cut(ReadOnlySpan<char> text, int limit)
+    {
+        // A separator just behind the limit still ends a part that fits.
+        ReadOnlySpan<char> reach = text[..Math.Min(text.Length, limit + 1)];
+        int line = reach.LastIndexOf('\n');
+        if (line > 0)
+        {
+            return (line, line + 1);
+        }
+
+        int blank = reach.LastIndexOfAny(' ', '\t');
+        if (blank > 0)
+        {
+            return (blank, blank + 1);
+        }
+
+        int end = 0;
+        while (end < limit)
+        {
+            int length = StringInfo.GetNextTextElementLength(text[end..]);
+            if (end + length > limit)
+            {
+                break;
+            }
+
+            end += length;
+        }
+
+        if (end == 0)
+        {
+            end = char.IsHighSurrogate(text[limit - 1]) ? limit - 1 : limit; // one character of very many code points
+        }
+
+        return (end, end);
+    }
+
+    private static void Add(List<string> parts, ReadOnlySpan<char> part)
+    {
+        if (!part.IsWhiteSpace())
+        {
+            parts.Add(part.ToString());
+        }
+    }
+}
