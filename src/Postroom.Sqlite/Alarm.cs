@@ -1,6 +1,6 @@
 namespace Postroom.Sqlite;
 
-/// <summary>Calls at the earliest of the instants of the wall clock that were set. Safe for concurrent use.</summary>
+/// <summary>Calls at the earliest of the instants of the wall clock that were set, and when that clock was set meanwhile. Safe for concurrent use.</summary>
 internal sealed class Alarm(TimeProvider clock) : IDisposable
 {
     // The wall clock may be set, and goes on while the machine sleeps: an instant is looked at again at least so often.
@@ -8,6 +8,7 @@ internal sealed class Alarm(TimeProvider clock) : IDisposable
 
     private readonly Lock _gate = new();
     private ITimer? _timer;
+    private readonly WallClock _wall = new(clock);
     private long? _next;
     private Action? _then;
 
@@ -48,7 +49,7 @@ internal sealed class Alarm(TimeProvider clock) : IDisposable
         Action? then;
         lock (_gate)
         {
-            early = _next > clock.GetUtcNow().ToUnixTimeMilliseconds() ? _next : null;
+            early = _next > clock.GetUtcNow().ToUnixTimeMilliseconds() && _wall.TakeShift() == TimeSpan.Zero ? _next : null;
             (then, _next) = (_then, null);
         }
 

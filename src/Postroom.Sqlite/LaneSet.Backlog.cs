@@ -30,6 +30,7 @@ internal sealed partial class LaneSet
     private readonly ConcurrentQueue<SqliteLane> _unparked = new();
     private readonly ConcurrentQueue<OpenMessage> _unexpired = new();
 
+    private readonly WallClock _wall = new(clock);
     private volatile bool _held;
 
     /// <summary>Nothing is read from the backlog: suspects run alone.</summary>
@@ -151,7 +152,7 @@ internal sealed partial class LaneSet
         }
     }
 
-    private void AskForDue(SqliteLane lane)
+    public void AskForDue(SqliteLane lane)
     {
         _due.Enqueue(lane);
         Writer?.Wake();
@@ -301,6 +302,11 @@ internal sealed partial class LaneSet
         }
 
         lane.DueWaits = false;
+        if (FollowWallClock())
+        {
+            return; // what is due is known once the retries are moved
+        }
+
         long now = clock.GetUtcNow().ToUnixTimeMilliseconds();
         SqliteStatement rows = session.Statement("due", SelectDue);
         rows.Bind(1, queue);
@@ -346,6 +352,22 @@ internal sealed partial class LaneSet
         {
             lane.NoteDue(instant);
         }
+    }
+
+    /// <summary>Moves the retries on disk with a wall clock that was set, and asks for what is due then. False when it was not set.</summary>
+    private bool FollowWallClock()
+    {
+        if (_wall.TakeShift() is var shift && shift == TimeSpan.Zero)
+        {
+            return false;
+        }
+
+        foreach (SqliteLane lane in _lanes.Values)
+        {
+            Writer?.Post(new ShiftRetriesOperation(this, lane.Queue, shift));
+        }
+
+        return true;
     }
 
     /// <summary>Whether something older of a due message's key may still be on disk, beyond what the refill has reached: then it comes in its turn.</summary>
