@@ -29,6 +29,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     private readonly ChatEndpoints _chatEndpoints;
     private readonly WebhookEndpoint _webhook;
     private readonly HealthEndpoints _health;
+    private readonly ReceiverEndpoint _receivers;
     private readonly StatusEndpoints _status;
     private readonly JournalEndpoints _journal;
     private readonly ConversationEndpoints _conversations;
@@ -58,6 +59,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         _webhook = new WebhookEndpoint(runtime, intake.Webhook, _access, channel => chat?.Has(channel) == true, clock, loggers.CreateLogger<WebhookEndpoint>());
         _health = new HealthEndpoints(runtime, clock);
         _status = new StatusEndpoints(runtime, clock);
+        _receivers = new ReceiverEndpoint(runtime, loggers.CreateLogger<ReceiverEndpoint>());
         _journal = new JournalEndpoints(runtime, reads, new AuditTrail(runtime, clock), _gate, clock);
         _conversations = new ConversationEndpoints(runtime, reads);
     }
@@ -168,6 +170,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         }
 
         app.Use(_health.ProbesFirst);
+        app.Use(_receivers.First);
         app.UseRouting();
         MapOpen(app);
         MapReads(app);

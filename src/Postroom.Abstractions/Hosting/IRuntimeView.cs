@@ -18,6 +18,9 @@ public interface IRuntimeView
     /// <summary>The health of all parts for one question.</summary>
     ValueTask<HealthReport> CheckHealthAsync(HealthViews view, CancellationToken cancellationToken);
 
+    /// <summary>The registered communicator that answers requests of its service at a path; null when none does.</summary>
+    IWebhookReceiver? FindReceiver(string path);
+
     /// <summary>Whether a communicator of this name or kind is enabled; null when none is.</summary>
     string? FindChannel(string clientType);
 

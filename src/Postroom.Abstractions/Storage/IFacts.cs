@@ -60,6 +60,9 @@ public static class FactScopes
     /// <summary>Types that had a handler, by queue.</summary>
     public const string HandledType = "handled-type";
 
+    /// <summary>What communicators keep, by their name.</summary>
+    public const string Channel = "channel";
+
     /// <summary>Killed conversations.</summary>
     public const string Conversation = "conversation";
 }

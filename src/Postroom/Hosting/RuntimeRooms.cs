@@ -127,7 +127,8 @@ internal sealed class RuntimeRooms
         {
             PublishOnly = publishOnly,
         };
-        CommunicationDispatcher dispatcher = new(outbound, composer, store, intake, incoming, clock);
+        LateReceipts late = new((IJournal)store, store, () => composition.Builder.Handlers.Exists(static entry => entry is { Queue: "in", Type: PayloadTypes.ReceiptChanged }), clock, loggers.CreateLogger("Postroom.Intake"));
+        CommunicationDispatcher dispatcher = new(outbound, composer, store, intake, late, incoming, clock);
 
         return new RuntimeRooms
         {

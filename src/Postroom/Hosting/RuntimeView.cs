@@ -44,6 +44,8 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
         return runtime.HasRooms ? runtime.Health.CheckAsync(view, cancellationToken) : new ValueTask<HealthReport>(new HealthReport(HealthState.Unhealthy, []));
     }
 
+    public IWebhookReceiver? FindReceiver(string path) => runtime.HasRooms ? runtime.Rooms.Outbound.Routes.FindByPath(path) : null;
+
     public string? FindChannel(string clientType) => runtime.HasRooms ? runtime.Rooms.Outbound.Routes.FindByNameOrKind(clientType)?.Name : null;
 
     public IMessageSink OpenSink(string source) => new LateSink(source, runtime);

@@ -31,30 +31,42 @@ internal sealed class MessageIntake(
     /// <exception cref="IntakeClosedException">Nothing was stored.</exception>
     public ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(string source, IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
     {
-        return AcceptAsync(source, batch, checkpoint, null, cancellationToken);
+        return AcceptAsync(new Batch(source, batch) { Checkpoint = checkpoint }, cancellationToken);
     }
 
     /// <summary>Stores what a communicator received; live subscribers get it after the commit, with <see cref="PublishOnly"/> from the pool that also acknowledges it.</summary>
-    public async ValueTask<AcceptResult> AcceptChatAsync(string communicator, IncomingMessage message, CancellationToken cancellationToken)
+    /// <param name="communicator">Its name.</param>
+    /// <param name="messages">What it received, in order.</param>
+    /// <param name="more">Further messages of the same transaction, such as those that tell of receipts.</param>
+    /// <param name="notes">Rows beside them.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async ValueTask<IReadOnlyList<AcceptResult>> AcceptChatAsync(
+        string communicator, IReadOnlyList<IncomingMessage> messages, IReadOnlyList<SourceMessage> more, IReadOnlyList<StoreNote> notes, CancellationToken cancellationToken)
     {
-        SourceMessage source = IncomingTranslation.ToSource(communicator, message);
-        IncomingMessage named = message with { BackendName = communicator };
-        IReadOnlyList<AcceptResult> results = await AcceptAsync(communicator, [source], null, PublishOnly ? named : null, cancellationToken);
-        if (!results[0].Duplicate && !PublishOnly)
+        IncomingMessage[] named = [.. messages.Select(message => message with { BackendName = communicator })];
+        Batch batch = new(communicator, [.. named.Select(message => IncomingTranslation.ToSource(communicator, message)), .. more])
         {
-            incoming.Publish(named);
+            Received = PublishOnly ? named : [],
+            Notes = notes,
+        };
+        IReadOnlyList<AcceptResult> results = await AcceptAsync(batch, cancellationToken);
+        for (int i = 0; i < named.Length && !PublishOnly; i++)
+        {
+            if (!results[i].Duplicate)
+            {
+                incoming.Publish(named[i]);
+            }
         }
 
-        return results[0];
+        return [.. results.Take(named.Length)];
     }
 
     /// <summary>What the store cannot do now is a closed intake to those outside: a source pauses, a webhook answers 503.</summary>
-    private async ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(
-        string source, IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, IncomingMessage? received, CancellationToken cancellationToken)
+    private async ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(Batch batch, CancellationToken cancellationToken)
     {
         try
         {
-            return await TakeAsync(source, batch, checkpoint, received, cancellationToken);
+            return await TakeAsync(batch, cancellationToken);
         }
         catch (StoreUnavailableException e)
         {
@@ -66,16 +78,16 @@ internal sealed class MessageIntake(
         }
     }
 
-    private async ValueTask<IReadOnlyList<AcceptResult>> TakeAsync(
-        string source, IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, IncomingMessage? received, CancellationToken cancellationToken)
+    private async ValueTask<IReadOnlyList<AcceptResult>> TakeAsync(Batch batch, CancellationToken cancellationToken)
     {
-        await AdmitAsync(source, batch, cancellationToken);
-        Envelope[] envelopes = new Envelope[batch.Count];
-        List<FactChange> facts = checkpoint is { } position ? [new FactChange(FactScopes.Checkpoint, source, position)] : [];
-        for (int i = 0; i < batch.Count; i++)
+        IReadOnlyList<SourceMessage> messages = batch.Messages;
+        await AdmitAsync(batch.Source, messages, cancellationToken);
+        Envelope[] envelopes = new Envelope[messages.Count];
+        List<FactChange> facts = batch.Checkpoint is { } position ? [new FactChange(FactScopes.Checkpoint, batch.Source, position)] : [];
+        for (int i = 0; i < messages.Count; i++)
         {
-            envelopes[i] = Make(source, batch[i]);
-            if (batch[i].From is { Kind: AddressKind.Recipient } from && from.Scheme is not (Outbound.Channels.Unknown or Outbound.Channels.Test)
+            envelopes[i] = Make(batch.Source, messages[i]);
+            if (messages[i].From is { Kind: AddressKind.Recipient } from && from.Scheme is not (Outbound.Channels.Unknown or Outbound.Channels.Test)
                 && contacts.Note(from.Target, from.Scheme) is { } contact)
             {
                 facts.Add(contact);
@@ -83,19 +95,23 @@ internal sealed class MessageIntake(
         }
 
         // Kept before the commit: from then on the pool may take the message at any time.
-        if (received is not null)
+        for (int i = 0; i < batch.Received.Count; i++)
         {
-            live.Keep(envelopes[0].Id, received);
+            live.Keep(envelopes[i].Id, batch.Received[i]);
         }
 
         IReadOnlyList<AppendResult> stored;
         try
         {
-            stored = await StoreAsync(envelopes, facts, cancellationToken);
+            stored = await StoreAsync(envelopes, facts, batch.Notes, cancellationToken);
         }
         catch
         {
-            live.Forget(envelopes[0].Id);
+            for (int i = 0; i < batch.Received.Count; i++)
+            {
+                live.Forget(envelopes[i].Id);
+            }
+
             foreach (FactChange fact in facts.Where(fact => fact.Scope == FactScopes.Contact))
             {
                 contacts.Forget(fact.Key);
@@ -104,17 +120,17 @@ internal sealed class MessageIntake(
             throw;
         }
 
-        if (received is not null && stored[0].Duplicate)
+        AcceptResult[] results = new AcceptResult[messages.Count];
+        for (int i = 0; i < messages.Count; i++)
         {
-            live.Forget(envelopes[0].Id);
-        }
+            if (i < batch.Received.Count && stored[i].Duplicate)
+            {
+                live.Forget(envelopes[i].Id);
+            }
 
-        AcceptResult[] results = new AcceptResult[batch.Count];
-        for (int i = 0; i < batch.Count; i++)
-        {
             results[i] = new AcceptResult(stored[i].Id, stored[i].Duplicate, stored[i].SameBody);
-            metrics.Accepted(batch[i].Queue, source, stored[i].Duplicate);
-            activity.Accepted(batch[i].Queue);
+            metrics.Accepted(messages[i].Queue, batch.Source, stored[i].Duplicate);
+            activity.Accepted(messages[i].Queue);
         }
 
         return results;
@@ -175,11 +191,22 @@ internal sealed class MessageIntake(
         };
     }
 
-    private async ValueTask<IReadOnlyList<AppendResult>> StoreAsync(Envelope[] envelopes, List<FactChange> facts, CancellationToken cancellationToken)
+    private async ValueTask<IReadOnlyList<AppendResult>> StoreAsync(Envelope[] envelopes, List<FactChange> facts, IReadOnlyList<StoreNote> notes, CancellationToken cancellationToken)
     {
-        return facts.Count <= 1
+        return facts.Count <= 1 && notes.Count == 0
             ? await store.AppendAsync(envelopes, facts.Count == 1 ? facts[0] : null, cancellationToken)
-            : (await store.WriteAsync(new StoreWrite { Appends = envelopes, Facts = facts }, cancellationToken)).Appended;
+            : (await store.WriteAsync(new StoreWrite { Appends = envelopes, Facts = facts, Notes = notes }, cancellationToken)).Appended;
+    }
+
+    /// <summary>What is stored in one transaction.</summary>
+    private sealed record Batch(string Source, IReadOnlyList<SourceMessage> Messages)
+    {
+        public ReadOnlyMemory<byte>? Checkpoint { get; init; }
+
+        /// <summary>The first messages as they came in, when live subscribers get them from the pool; empty otherwise.</summary>
+        public IReadOnlyList<IncomingMessage> Received { get; init; } = [];
+
+        public IReadOnlyList<StoreNote> Notes { get; init; } = [];
     }
 }
 

@@ -19,6 +19,8 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
     private readonly MessageIntake _intake;
     private readonly Func<WorkerPool[]>? _makePools;
     private readonly EmitWaits _waits;
+    private readonly LateReceipts _late;
+    private readonly TimeProvider _clock;
     private readonly MemoryStore? _owned;
     private WorkerPool[] _pools = [];
 
@@ -45,6 +47,8 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         RoutingTable routes = new();
         ContactBook contacts = new(store.Facts, clock, capacity: 100_000);
         _store = store;
+        _clock = clock;
+        _late = new LateReceipts(store, store, static () => false, clock, log);
         _waits = new EmitWaits(store, store, clock);
         _composer = new OutboundComposer(routes, queues, publisher, () => UnroutablePolicy.Fail, clock, log);
         _room = new OutboundRoom(routes, queues, store, pools, hooks, new OutboundOptions(), clock, Chance.Next, loggers);
@@ -56,9 +60,12 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         _owned = store;
     }
 
-    internal CommunicationDispatcher(OutboundRoom room, OutboundComposer composer, IMessageStore store, MessageIntake intake, IncomingPublisher incoming, TimeProvider clock)
+    internal CommunicationDispatcher(
+        OutboundRoom room, OutboundComposer composer, IMessageStore store, MessageIntake intake, LateReceipts late, IncomingPublisher incoming, TimeProvider clock)
     {
         _room = room;
+        _late = late;
+        _clock = clock;
         _composer = composer;
         _store = store;
         _intake = intake;
@@ -144,9 +151,15 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
     internal Task RegisterAsync(ICommunicator communicator, IReadOnlyList<string>? labels, CommunicatorBackendConfig config, CancellationToken cancellationToken)
     {
         string[] distinct = [.. (labels is { Count: > 0 } ? labels : ["default"]).Distinct(StringComparer.Ordinal)];
-        if (communicator is Communicator { SupportsReceiving: true } receiving)
+        if (communicator is Communicator own)
         {
-            receiving.SetIncomingHandler((incoming, token) => _intake.AcceptChatAsync(receiving.Name, incoming, token));
+            own.SetFacts(new ChannelFacts(own.Name, _store, _clock));
+            ChannelSink sink = new(own.Name, _intake, _late);
+            own.SetIncomingSink(sink);
+            if (own.SupportsReceiving)
+            {
+                own.SetIncomingHandler(sink.AcceptAsync);
+            }
         }
 
         return _room.RegisterAsync(new Registration(communicator, distinct, config, (communicator as NoOpCommunicator)?.Reason), cancellationToken);

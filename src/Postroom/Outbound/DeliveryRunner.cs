@@ -13,10 +13,13 @@ namespace Postroom.Outbound;
 /// <param name="queues">Have the backoff.</param>
 /// <param name="clock">Dates what happens.</param>
 /// <param name="random">Jitter.</param>
-internal sealed class DeliveryRunner(
+internal sealed partial class DeliveryRunner(
     Func<Registration> registration, LaneGate gate, Action<Registration> lost, IMessageStore store, HookDispatcher hooks, QueueCatalog queues, TimeProvider clock, Func<double> random)
     : IMessageRunner
 {
+    private readonly LaneRates _rates = new(clock);
+    private readonly DateTimeOffset _begun = clock.GetUtcNow();
+
     public bool IsAlwaysReady => false;
 
     public ValueTask WaitUntilReadyAsync(CancellationToken cancellationToken)
@@ -59,12 +62,6 @@ internal sealed class DeliveryRunner(
             return AttemptEnd.Cancelled; // Leased before the pause began: given back, and the lane leases nothing until it is over.
         }
 
-        if (attempt.Lease.SendStartedAt is { } claimed && !MaySendAgain(attempt, target))
-        {
-            return new AttemptEnd.Delivered(
-                Settlement.Fail(FailureKind.Uncertain, $"A send that began at {claimed:yyyy-MM-dd'T'HH:mm:ss.fff'Z'} left no answer, so nobody can tell whether it arrived. Confirm or replay the message."), null);
-        }
-
         try
         {
             if (!hooks.IsEmpty)
@@ -82,13 +79,7 @@ internal sealed class DeliveryRunner(
             }
 
             OutgoingMessage message = Decode(attempt.Envelope);
-            attempt.IsSending = true;
-            if (!await store.RenewAsync(attempt.Lease, new LeaseProgress.Claim(clock.GetUtcNow()), CancellationToken.None))
-            {
-                return AttemptEnd.Cancelled;
-            }
-
-            return await SendAsync(attempt, target, message);
+            return await SettleEarlierAsync(attempt, target) ?? await WaitForRateAsync(attempt, target, message) ?? await SendInTurnAsync(attempt, target, message);
         }
         catch (JsonException e)
         {
@@ -111,63 +102,6 @@ internal sealed class DeliveryRunner(
         return envelope.Attachments.Count > 0 ? message with { Attachments = envelope.Attachments } : message;
     }
 
-    private async ValueTask<AttemptEnd> SendAsync(Attempt attempt, Registration target, OutgoingMessage message)
-    {
-        Delivery context = new(attempt, store);
-        try
-        {
-            DeliveryReceipt receipt = await target.Communicator.SendAsync(message, context, attempt.CancellationToken);
-            gate.Answered();
-            attempt.Receipt = receipt with { At = receipt.At == default ? clock.GetUtcNow() : receipt.At };
-            return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
-        }
-        catch (DeliveryException e)
-        {
-            return new AttemptEnd.Delivered(Classify(attempt, e), null);
-        }
-        catch (OperationCanceledException) when (attempt.CancelReason == CancelReason.Timeout)
-        {
-            return new AttemptEnd.TimedOut(target.Config.Outbound.SendTimeout);
-        }
-        catch (OperationCanceledException) when (attempt.CancelReason != CancelReason.None && !context.BytesLeft)
-        {
-            if (attempt.Lease.SendStartedAt is null)
-            {
-                await store.RenewAsync(attempt.Lease, new LeaseProgress.Unclaim(), CancellationToken.None);
-            }
-
-            return AttemptEnd.Cancelled;
-        }
-        catch (Exception e)
-        {
-            string text = $"{e.GetType().Name}: {e.Message}";
-            return new AttemptEnd.Delivered(context.BytesLeft ? Uncertain(attempt, text) : Again(attempt, text), null);
-        }
-    }
-
-    private async ValueTask<AttemptEnd> SignalAsync(Attempt attempt, Registration target)
-    {
-        if (target.Communicator is not ISignals signals)
-        {
-            return new AttemptEnd.Delivered(Settlement.Acknowledge, null);
-        }
-
-        Signal signal = JsonSerializer.Deserialize(attempt.Envelope.Body.Span, PostroomJson.Default.Signal) ?? throw new JsonException("The body is null.");
-        try
-        {
-            await signals.SignalAsync(signal, new Delivery(attempt, store), attempt.CancellationToken);
-            return new AttemptEnd.Delivered(Settlement.Acknowledge, null);
-        }
-        catch (DeliveryException e)
-        {
-            return new AttemptEnd.Delivered(Classify(attempt, e), null);
-        }
-        catch (Exception e) when (e is not JsonException)
-        {
-            return new AttemptEnd.Delivered(Again(attempt, $"{e.GetType().Name}: {e.Message}"), null);
-        }
-    }
-
     private AttemptEnd? NotStarted(Attempt attempt, Registration target)
     {
         switch (target.Config.OnUnavailable)
@@ -182,19 +116,6 @@ internal sealed class DeliveryRunner(
             default:
                 return AttemptEnd.Cancelled;
         }
-    }
-
-    /// <summary>Whether a message whose earlier send left no answer may be sent once more. Attempts that failed with an answer do not count.</summary>
-    private static bool MaySendAgain(Attempt attempt, Registration target)
-    {
-        return Retries(target) is > 0 and int retries && attempt.Lease.Attempt - 1 - attempt.Lease.Failures <= retries;
-    }
-
-    /// <summary>How often a send without an answer is repeated.</summary>
-    private static int Retries(Registration target)
-    {
-        UncertainPolicy policy = target.Config.Uncertain ?? (BuiltInKinds.SendsAgain(target.Config.Type) ? UncertainPolicy.Retry : UncertainPolicy.Hold);
-        return policy == UncertainPolicy.Retry ? target.Config.UncertainRetries : 0;
     }
 
     private Settlement Classify(Attempt attempt, DeliveryException e)
@@ -227,19 +148,6 @@ internal sealed class DeliveryRunner(
         }
     }
 
-    /// <summary>A send left and no answer came: once more where the policy says so, otherwise a person decides.</summary>
-    private Settlement Uncertain(Attempt attempt, string reason)
-    {
-        MessageLease lease = attempt.Lease;
-        bool first = lease.SendStartedAt is null;
-
-        // The first repeat is known by the claim it leaves. Later ones are counted as attempts, the only count a lease keeps.
-        bool again = first ? Retries(registration()) > 0 : lease.Attempt + 1 <= Retries(registration()) && lease.Failures + 1 < lease.Envelope.MaxAttempts;
-        return again
-            ? new Settlement.Retried(clock.GetUtcNow() + TimeSpan.FromSeconds(1), reason, CountsAttempt: !first) { Cause = FailureKind.Uncertain, KeepsClaim = true }
-            : Settlement.Fail(FailureKind.Uncertain, reason);
-    }
-
     /// <summary>A service may ask for no wait, one that is over, or one without end: at least a second, at most a week.</summary>
     private static DateTimeOffset Bounded(DateTimeOffset until, DateTimeOffset now)
     {
@@ -251,32 +159,5 @@ internal sealed class DeliveryRunner(
     private Settlement Again(Attempt attempt, string reason)
     {
         return RetryPolicy.Again(attempt.Lease, queues.Get(attempt.Envelope.Queue).Backoff.ToBackoff(), reason, FailureKind.Exception, random(), clock.GetUtcNow());
-    }
-
-    private sealed class Delivery(Attempt attempt, IMessageStore store) : DeliveryContext
-    {
-        private readonly List<string> _progress = [.. attempt.Lease.Progress];
-
-        public override MessageId MessageId => attempt.Envelope.Id;
-
-        public override int Attempt => attempt.Lease.Attempt;
-
-        public override bool Redelivered => attempt.Lease.Redelivered || attempt.Lease.SendStartedAt is not null;
-
-        public override Address? Recipient => attempt.Envelope.To is { Kind: AddressKind.Recipient } to ? to : null;
-
-        public override string? Conversation => attempt.Envelope.Conversation;
-
-        public override string IdempotencyKey => attempt.Envelope.Id.ToString();
-
-        public override Envelope Envelope => attempt.Envelope;
-
-        public override IReadOnlyList<string> Progress => _progress;
-
-        public override async ValueTask SaveProgressAsync(string outsideId, CancellationToken cancellationToken)
-        {
-            _progress.Add(outsideId);
-            await store.RenewAsync(attempt.Lease, new LeaseProgress.Parts([.. _progress]), cancellationToken);
-        }
     }
 }

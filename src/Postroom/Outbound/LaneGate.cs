@@ -6,11 +6,17 @@ internal sealed class LaneGate(TimeProvider clock)
     private static readonly TimeSpan LongestDelay = TimeSpan.FromHours(1);
     private static readonly Backoff Suspension = new(TimeSpan.FromSeconds(1), 2, TimeSpan.FromSeconds(60), 0.2);
 
+    /// <summary>More sends than any lane has at a time.</summary>
+    private const int MostRamped = 1_024;
+
     private readonly Lock _gate = new();
     private TaskCompletionSource _open = NewSignal();
     private bool _isOpen;
+    private readonly Queue<TaskCompletionSource<bool>> _entering = new();
     private long _until;
     private int _failures;
+    private int _running;
+    private int _allowed = int.MaxValue; // fewer after a pause, until the service has shown that it takes more
 
     /// <summary>Why the lane waits; null when it does not.</summary>
     public string? Problem { get; private set; }
@@ -91,6 +97,60 @@ internal sealed class LaneGate(TimeProvider clock)
             wait = wait < TimeSpan.Zero ? TimeSpan.Zero : wait > RetryPolicy.LongestWait ? RetryPolicy.LongestWait : wait;
             _until = Math.Max(_until, now + (long)(wait.TotalSeconds * clock.TimestampFrequency));
             Problem = why;
+            _allowed = 1;
+            while (_entering.TryDequeue(out TaskCompletionSource<bool>? waiting))
+            {
+                waiting.TrySetResult(false);
+            }
+        }
+    }
+
+    /// <summary>Waits for the right to send; false when the lane is paused meanwhile. After a pause one send goes first, and each success doubles how many go at a time.</summary>
+    public ValueTask<bool> EnterAsync(CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            if (_until > clock.GetTimestamp())
+            {
+                return new ValueTask<bool>(false);
+            }
+
+            if (_running < _allowed)
+            {
+                _running++;
+                return new ValueTask<bool>(true);
+            }
+
+            TaskCompletionSource<bool> waiting = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            _entering.Enqueue(waiting);
+            return new ValueTask<bool>(WaitForTurnAsync(waiting, cancellationToken));
+        }
+    }
+
+    /// <summary>A send that had entered has ended.</summary>
+    /// <param name="taken">Whether the service took it.</param>
+    public void Leave(bool taken)
+    {
+        lock (_gate)
+        {
+            _running--;
+            if (taken && _allowed != int.MaxValue && _until <= clock.GetTimestamp())
+            {
+                _allowed = _allowed >= MostRamped ? int.MaxValue : _allowed * 2;
+            }
+
+            while (_running < _allowed && _entering.TryDequeue(out TaskCompletionSource<bool>? waiting))
+            {
+                _running += waiting.TrySetResult(true) ? 1 : 0;
+            }
+        }
+    }
+
+    private static async Task<bool> WaitForTurnAsync(TaskCompletionSource<bool> waiting, CancellationToken cancellationToken)
+    {
+        await using (cancellationToken.UnsafeRegister(static state => ((TaskCompletionSource<bool>)state!).TrySetResult(false), waiting))
+        {
+            return await waiting.Task;
         }
     }
 

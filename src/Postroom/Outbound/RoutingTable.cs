@@ -49,6 +49,20 @@ internal sealed class RoutingTable
         return index < 0 ? null : all[index];
     }
 
+    /// <summary>The communicator whose service calls it at a path; null when none is.</summary>
+    public IWebhookReceiver? FindByPath(string path)
+    {
+        foreach (Registration registration in _registrations)
+        {
+            if (registration.Communicator is IWebhookReceiver receiver && receiver.WebhookPath is { } own && string.Equals(own, path, StringComparison.Ordinal))
+            {
+                return receiver;
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>The communicator of a name, else the first of a kind.</summary>
     public Registration? FindByNameOrKind(string nameOrKind)
     {

@@ -58,6 +58,8 @@ internal sealed class RuntimeDouble(TimeProvider clock) : IRuntimeView, IMessage
     public ValueTask<HealthReport> CheckHealthAsync(HealthViews view, CancellationToken cancellationToken) =>
         new(new HealthReport(Health, [new HealthCheck("store", new HealthResult(Health, "a word"), TimeSpan.FromMilliseconds(3))]));
 
+    public IWebhookReceiver? FindReceiver(string path) => null;
+
     public string? FindChannel(string clientType) => Channels.GetValueOrDefault(clientType);
 
     public IMessageSink OpenSink(string source) => this;

@@ -1,0 +1,65 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Postroom.ControlPlane;
+
+/// <summary>The requests of services that call their communicator: read within bounds here, verified and answered there.</summary>
+internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, ILogger log)
+{
+    /// <summary>Answers what a communicator has the path of, before routing; everything else goes on.</summary>
+    public RequestDelegate First(RequestDelegate next) => context =>
+        runtime.FindReceiver(context.Request.Path.Value ?? "") is { } receiver ? HandleAsync(context, receiver) : next(context);
+
+    private async Task HandleAsync(HttpContext context, IWebhookReceiver receiver)
+    {
+        if (runtime.State != RuntimeState.Running)
+        {
+            await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "the service is starting or stopping");
+            return;
+        }
+
+        ReadOnlyMemory<byte> body = default;
+        switch (await RequestBody.ReadAsync(context.Request, receiver.MaxWebhookBody, context.RequestAborted))
+        {
+            case RequestBody.Bytes read:
+                body = read.Raw;
+                break;
+            case RequestBody.Refused refused:
+                await refused.ToProblem().WriteAsync(context);
+                return;
+        }
+
+        WebhookCall call = new()
+        {
+            Method = context.Request.Method,
+            Query = context.Request.Query.ToDictionary(static pair => pair.Key, static pair => pair.Value.Count > 0 ? pair.Value[0] ?? "" : "", StringComparer.Ordinal),
+            Headers = context.Request.Headers.ToDictionary(static pair => pair.Key, static pair => pair.Value.ToString(), StringComparer.OrdinalIgnoreCase),
+            Body = body,
+        };
+        try
+        {
+            // A caller that hangs up now must not undo the commit, only miss its answer.
+            WebhookReply reply = await receiver.ReceiveAsync(call, CancellationToken.None);
+            context.Response.StatusCode = reply.Status;
+            context.Response.ContentType = reply.ContentType;
+            await context.Response.WriteAsync(reply.Body, context.RequestAborted);
+        }
+        catch (Exception e) when (e is IntakeClosedException or StoreUnavailableException)
+        {
+            LogRefused(log, context.Request.Path, e.Message);
+            await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "messages cannot be taken now");
+        }
+    }
+
+    private static Task RefuseAsync(HttpContext context, int status, string reason)
+    {
+        context.Response.StatusCode = status;
+        context.Response.ContentType = "application/json";
+        context.Response.Headers.RetryAfter = 2.ToString(CultureInfo.InvariantCulture);
+        return context.Response.WriteAsync($$"""{"success":false,"message":"{{reason}}"}""", context.RequestAborted);
+    }
+
+    [LoggerMessage(4330, LogLevel.Warning, "A service's request to {Path} was answered with 503: {Why}")]
+    private static partial void LogRefused(ILogger log, string path, string why);
+}

@@ -1,0 +1,16 @@
+namespace Postroom.Intake;
+
+/// <summary>Takes what one communicator receives: messages, and later receipts of its earlier sends, in one transaction.</summary>
+internal sealed class ChannelSink(string communicator, MessageIntake intake, LateReceipts late) : IIncomingSink
+{
+    public async ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<IncomingMessage> messages, IReadOnlyList<LateReceipt> receipts, CancellationToken cancellationToken)
+    {
+        ResolvedReceipts resolved = receipts.Count == 0 ? ResolvedReceipts.None : await late.ResolveAsync(receipts, cancellationToken);
+        IReadOnlyList<AcceptResult> results = await intake.AcceptChatAsync(communicator, messages, resolved.Told, resolved.Notes, cancellationToken);
+        await late.ConfirmAsync(resolved.Proven, cancellationToken);
+        return results;
+    }
+
+    /// <summary>Takes one message.</summary>
+    public async ValueTask<AcceptResult> AcceptAsync(IncomingMessage message, CancellationToken cancellationToken) => (await AcceptAsync([message], [], cancellationToken))[0];
+}

@@ -1,0 +1,153 @@
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+
+namespace Postroom.Intake;
+
+/// <summary>What later receipts come to: rows beside their messages, messages that tell of them, and sends that they prove.</summary>
+internal sealed record ResolvedReceipts(IReadOnlyList<StoreNote> Notes, IReadOnlyList<SourceMessage> Told, IReadOnlyList<MessageId> Proven)
+{
+    public static ResolvedReceipts None { get; } = new([], [], []);
+}
+
+/// <summary>Finds the messages of later receipts (LN-11, LN-12): once per status, and a proof of a send whose outcome nobody knew confirms it.</summary>
+/// <remarks>A receipt may overtake the answer of its own send, whose outside id is stored with the outcome: it is looked for again a little later.</remarks>
+internal sealed partial class LateReceipts(IJournal journal, IMessageStore store, Func<bool> isHandled, TimeProvider clock, ILogger log)
+{
+    private const string Receipt = "receipt";
+    private const int MostEarly = 10_000;
+
+    private static readonly TimeSpan[] Again = [TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30)];
+
+    private int _early;
+
+    /// <summary>Receipts whose message was not found, or that said nothing new.</summary>
+    public long Dropped => Interlocked.Read(ref _dropped);
+
+    private long _dropped;
+
+    public async ValueTask<ResolvedReceipts> ResolveAsync(IReadOnlyList<LateReceipt> receipts, CancellationToken cancellationToken)
+    {
+        List<StoreNote> notes = [];
+        List<SourceMessage> told = [];
+        List<MessageId> proven = [];
+        HashSet<(MessageId, DeliveryStatus)> seen = [];
+        foreach (LateReceipt receipt in receipts)
+        {
+            if (await FindAsync(receipt, cancellationToken) is not { } record)
+            {
+                LookLater(receipt);
+            }
+            else if (record.Receipts.Any(known => known.Status == receipt.Receipt.Status) || !seen.Add((record.Entry.Envelope.Id, receipt.Receipt.Status)))
+            {
+                Interlocked.Increment(ref _dropped);
+            }
+            else
+            {
+                Add(record.Entry, receipt.Receipt, notes, told, proven);
+            }
+        }
+
+        return new ResolvedReceipts(notes, told, proven);
+    }
+
+    /// <summary>Confirms sends that were failed as uncertain, in the name of the receipt.</summary>
+    public async ValueTask ConfirmAsync(IReadOnlyList<MessageId> proven, CancellationToken cancellationToken)
+    {
+        foreach (MessageId id in proven)
+        {
+            try
+            {
+                await journal.ConfirmAsync(id, Receipt, cancellationToken);
+            }
+            catch (JournalConflictException)
+            {
+                // Somebody has decided on it meanwhile.
+            }
+        }
+    }
+
+    private void Add(JournalEntry entry, DeliveryReceipt receipt, List<StoreNote> notes, List<SourceMessage> told, List<MessageId> proven)
+    {
+        DeliveryReceipt dated = receipt.At == default ? receipt with { At = clock.GetUtcNow() } : receipt;
+        byte[] body = JsonSerializer.SerializeToUtf8Bytes(dated, PostroomJson.Default.DeliveryReceipt);
+        notes.Add(new StoreNote(NoteKind.Receipt, clock.GetUtcNow(), body) { MessageId = entry.Envelope.Id });
+        if (entry is { State: MessageState.Failed, FailureKind: FailureKind.Uncertain } && dated.Status is DeliveryStatus.Sent or DeliveryStatus.Delivered or DeliveryStatus.Read)
+        {
+            proven.Add(entry.Envelope.Id);
+        }
+
+        if (isHandled())
+        {
+            told.Add(new SourceMessage("in", PayloadTypes.ReceiptChanged, body)
+            {
+                From = entry.Envelope.To is { Kind: AddressKind.Recipient } to ? to : null,
+                Conversation = entry.Envelope.Conversation,
+                DedupKey = $"receipt:{entry.Envelope.Id}:{dated.Status}",
+                Headers = new Dictionary<string, string> { [HeaderNames.Channel] = OutboundQueue.CommunicatorOf(entry.Envelope.Queue) ?? "" },
+            });
+        }
+    }
+
+    private async ValueTask<JournalRecord?> FindAsync(LateReceipt receipt, CancellationToken cancellationToken)
+    {
+        if (receipt.MessageId is { } id && await journal.GetAsync(id, withBody: false, cancellationToken) is { } known)
+        {
+            return known;
+        }
+
+        JournalQuery query = new() { OutsideId = receipt.Receipt.OutsideId, Limit = 1, WithTotal = false };
+        return receipt.Receipt.OutsideId is not null && (await journal.QueryAsync(query, cancellationToken)).Items is [var found]
+            ? await journal.GetAsync(found.Envelope.Id, withBody: false, cancellationToken)
+            : null;
+    }
+
+    private void LookLater(LateReceipt receipt)
+    {
+        if (Interlocked.Increment(ref _early) > MostEarly)
+        {
+            Interlocked.Decrement(ref _early);
+            Interlocked.Increment(ref _dropped);
+            return;
+        }
+
+        _ = LookLaterAsync(receipt);
+    }
+
+    private async Task LookLaterAsync(LateReceipt receipt)
+    {
+        try
+        {
+            foreach (TimeSpan wait in Again)
+            {
+                await Task.Delay(wait, clock);
+                if (await FindAsync(receipt, CancellationToken.None) is { } record)
+                {
+                    List<StoreNote> notes = [];
+                    List<MessageId> proven = [];
+                    if (!record.Receipts.Any(known => known.Status == receipt.Receipt.Status))
+                    {
+                        Add(record.Entry, receipt.Receipt, notes, [], proven);
+                        await store.WriteAsync(new StoreWrite { Notes = notes }, CancellationToken.None);
+                        await ConfirmAsync(proven, CancellationToken.None);
+                    }
+
+                    return;
+                }
+            }
+
+            Interlocked.Increment(ref _dropped);
+            LogUnknown(receipt.Receipt.Status, receipt.Receipt.OutsideId);
+        }
+        catch (Exception e) when (e is StoreUnavailableException or ObjectDisposedException)
+        {
+            Interlocked.Increment(ref _dropped);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _early);
+        }
+    }
+
+    [LoggerMessage(460, LogLevel.Debug, "A later receipt '{Status}' for {OutsideId} belongs to no message that is kept.")]
+    private partial void LogUnknown(DeliveryStatus status, string? outsideId);
+}

@@ -1,0 +1,185 @@
+using System.Globalization;
+using System.Text.Json;
+using Postroom.Workers;
+
+namespace Postroom.Outbound;
+
+/// <content>One send: when its turn and its limits allow it, as the channel can show it, part by part.</content>
+internal sealed partial class DeliveryRunner
+{
+    /// <summary>A shorter wait is spent in the lane's own slot, which costs no write.</summary>
+    private static readonly TimeSpan ShortWait = TimeSpan.FromSeconds(1);
+
+    /// <summary>Keeps to the limits of the service and of the settings; null when the message may leave now.</summary>
+    private async ValueTask<AttemptEnd?> WaitForRateAsync(Attempt attempt, Registration target, OutgoingMessage message)
+    {
+        IReadOnlyList<SendLimit> service = SendLimits.OfService(attempt.Envelope, message, target);
+        IReadOnlyList<SendLimit> settings = SendLimits.OfSettings(attempt.Envelope, target);
+        while (_rates.Take(service, settings) is var wait && wait > TimeSpan.Zero)
+        {
+            if (wait > ShortWait)
+            {
+                return new AttemptEnd.Delivered(
+                    Settlement.RetryAt(clock.GetUtcNow() + wait, $"Its turn comes in {Duration.Format(wait)}: so many sends in so long are allowed.", countsAttempt: false), null);
+            }
+
+            try
+            {
+                await Task.Delay(wait < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : wait, clock, attempt.CancellationToken);
+            }
+            catch (OperationCanceledException)
+            {
+                return AttemptEnd.Cancelled;
+            }
+        }
+
+        return null;
+    }
+
+    private async ValueTask<AttemptEnd> SendInTurnAsync(Attempt attempt, Registration target, OutgoingMessage message)
+    {
+        if (!await gate.EnterAsync(attempt.CancellationToken))
+        {
+            return AttemptEnd.Cancelled; // The lane was paused meanwhile, or the attempt is to end.
+        }
+
+        bool taken = false;
+        try
+        {
+            attempt.IsSending = true;
+            if (!await store.RenewAsync(attempt.Lease, new LeaseProgress.Claim(clock.GetUtcNow()), CancellationToken.None))
+            {
+                return AttemptEnd.Cancelled;
+            }
+
+            AttemptEnd end = await SendAsync(attempt, target, message);
+            taken = end is AttemptEnd.Delivered { Settlement: Settlement.Acknowledged };
+            return end;
+        }
+        finally
+        {
+            gate.Leave(taken);
+        }
+    }
+
+    private async ValueTask<AttemptEnd> SendAsync(Attempt attempt, Registration target, OutgoingMessage message)
+    {
+        Delivery context = new(attempt, store);
+        try
+        {
+            DeliveryReceipt receipt = await SendPartsAsync(target.Communicator, message, context, attempt.CancellationToken);
+            gate.Answered();
+            attempt.Receipt = receipt with { At = receipt.At == default ? clock.GetUtcNow() : receipt.At };
+            return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
+        }
+        catch (DeliveryException e)
+        {
+            return new AttemptEnd.Delivered(Classify(attempt, e), null);
+        }
+        catch (OperationCanceledException) when (attempt.CancelReason == CancelReason.Timeout)
+        {
+            return new AttemptEnd.TimedOut(target.Config.Outbound.SendTimeout);
+        }
+        catch (OperationCanceledException) when (attempt.CancelReason != CancelReason.None && !context.BytesLeft)
+        {
+            if (attempt.Lease.SendStartedAt is null)
+            {
+                await store.RenewAsync(attempt.Lease, new LeaseProgress.Unclaim(), CancellationToken.None);
+            }
+
+            return AttemptEnd.Cancelled;
+        }
+        catch (Exception e)
+        {
+            string text = $"{e.GetType().Name}: {e.Message}";
+            return new AttemptEnd.Delivered(context.BytesLeft ? Uncertain(attempt, text) : Again(attempt, text), null);
+        }
+    }
+
+    /// <summary>Sends a message as the channel can show it. A text over its limit goes in parts, and a retry goes on behind the last one that was taken.</summary>
+    private static async ValueTask<DeliveryReceipt> SendPartsAsync(ICommunicator communicator, OutgoingMessage message, Delivery context, CancellationToken cancellationToken)
+    {
+        CommunicatorCapabilities channel = communicator.Capabilities;
+        OutgoingMessage fitted = MessageFitter.Fit(message, channel, out IReadOnlyList<string> degraded);
+        IReadOnlyList<string> texts = channel.SplitsText || fitted.Message.Length <= channel.TextLimit ? [fitted.Message] : TextSplitter.Split(fitted.Message, channel.TextLimit);
+        if (texts.Count <= 1)
+        {
+            DeliveryReceipt whole = await communicator.SendAsync(fitted, context, cancellationToken);
+            return degraded.Count == 0 ? whole : whole with { Degraded = [.. degraded, .. whole.Degraded] };
+        }
+
+        DeliveryReceipt? last = null;
+        for (int i = context.Progress.Count; i < texts.Count; i++)
+        {
+            // What belongs to the whole goes with the last part, an answer's mark with the first.
+            bool isLast = i == texts.Count - 1;
+            context.Part = i + 1;
+            context.BytesLeft = false;
+            last = await communicator.SendAsync(
+                fitted with { Message = texts[i], Interactive = isLast ? fitted.Interactive : null, Attachments = isLast ? fitted.Attachments : [], ReplyTo = i == 0 ? fitted.ReplyTo : null },
+                context,
+                cancellationToken);
+            await context.SaveProgressAsync(last.OutsideId ?? "", CancellationToken.None);
+        }
+
+        last ??= new DeliveryReceipt { Status = DeliveryStatus.Sent, OutsideId = context.Progress[^1] };
+        return last with
+        {
+            Parts = [.. context.Progress],
+            Degraded = [.. degraded, string.Create(CultureInfo.InvariantCulture, $"the text went in {texts.Count} parts"), .. last.Degraded],
+        };
+    }
+
+    private async ValueTask<AttemptEnd> SignalAsync(Attempt attempt, Registration target)
+    {
+        if (target.Communicator is not ISignals signals)
+        {
+            return new AttemptEnd.Delivered(Settlement.Acknowledge, null);
+        }
+
+        Signal signal = JsonSerializer.Deserialize(attempt.Envelope.Body.Span, PostroomJson.Default.Signal) ?? throw new JsonException("The body is null.");
+        try
+        {
+            await signals.SignalAsync(signal, new Delivery(attempt, store), attempt.CancellationToken);
+            return new AttemptEnd.Delivered(Settlement.Acknowledge, null);
+        }
+        catch (DeliveryException e)
+        {
+            return new AttemptEnd.Delivered(Classify(attempt, e), null);
+        }
+        catch (Exception e) when (e is not JsonException)
+        {
+            return new AttemptEnd.Delivered(Again(attempt, $"{e.GetType().Name}: {e.Message}"), null);
+        }
+    }
+
+    private sealed class Delivery(Attempt attempt, IMessageStore store) : DeliveryContext
+    {
+        private readonly List<string> _progress = [.. attempt.Lease.Progress];
+
+        /// <summary>Which part of a long text this is, from 1; 0 for the whole.</summary>
+        public int Part { get; set; }
+
+        public override MessageId MessageId => attempt.Envelope.Id;
+
+        public override int Attempt => attempt.Lease.Attempt;
+
+        public override bool Redelivered => attempt.Lease.Redelivered || attempt.Lease.SendStartedAt is not null;
+
+        public override Address? Recipient => attempt.Envelope.To is { Kind: AddressKind.Recipient } to ? to : null;
+
+        public override string? Conversation => attempt.Envelope.Conversation;
+
+        public override string IdempotencyKey => Part == 0 ? attempt.Envelope.Id.ToString() : string.Create(CultureInfo.InvariantCulture, $"{attempt.Envelope.Id}/{Part}");
+
+        public override Envelope Envelope => attempt.Envelope;
+
+        public override IReadOnlyList<string> Progress => _progress;
+
+        public override async ValueTask SaveProgressAsync(string outsideId, CancellationToken cancellationToken)
+        {
+            _progress.Add(outsideId);
+            await store.RenewAsync(attempt.Lease, new LeaseProgress.Parts([.. _progress]), cancellationToken);
+        }
+    }
+}

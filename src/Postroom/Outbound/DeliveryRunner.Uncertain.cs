@@ -1,0 +1,103 @@
+using Postroom.Workers;
+
+namespace Postroom.Outbound;
+
+/// <content>Sends that left and whose end nobody knows (LN-8): once more, asked for, or left to a person.</content>
+internal sealed partial class DeliveryRunner
+{
+    private static readonly TimeSpan AskAtATime = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan AskAgainAfter = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan AskTimeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>Decides what an earlier send without an answer comes to; null when the message is to be sent now.</summary>
+    private async ValueTask<AttemptEnd?> SettleEarlierAsync(Attempt attempt, Registration target)
+    {
+        MessageLease lease = attempt.Lease;
+        if (lease.SendStartedAt is not { } claimed)
+        {
+            // A person has replayed it: asked once, and sent unless it is there.
+            return lease.Redelivered && lease.Attempt == 1 && target.Communicator is IDeliveryProbe probe ? Found(attempt, await AskAsync(probe, attempt, AskAtATime)) : null;
+        }
+
+        if (PolicyOf(target) != UncertainPolicy.Ask || target.Communicator is not IDeliveryProbe asked)
+        {
+            return MaySendAgain(attempt, target)
+                ? null
+                : new AttemptEnd.Delivered(
+                    Settlement.Fail(FailureKind.Uncertain, $"A send that began at {claimed:yyyy-MM-dd'T'HH:mm:ss.fff'Z'} left no answer, so nobody can tell whether it arrived. Confirm or replay the message."), null);
+        }
+
+        DateTimeOffset now = clock.GetUtcNow();
+        DateTimeOffset until = (claimed > _begun ? claimed : _begun) + (target.Config.AskTimeout ?? AskTimeout);
+        TimeSpan left = until > now ? until - now : TimeSpan.Zero;
+        switch (await AskAsync(asked, attempt, left < AskAtATime ? left : AskAtATime))
+        {
+            case ProbeAnswer.Found found:
+                return Found(attempt, found);
+            case ProbeAnswer.NotSent:
+                await store.RenewAsync(lease, new LeaseProgress.Unclaim(), CancellationToken.None);
+                return null;
+            default:
+                return new AttemptEnd.Delivered(
+                    clock.GetUtcNow() < until
+                        ? Settlement.RetryAt(clock.GetUtcNow() + AskAgainAfter, "Asked whether an earlier send arrived; no answer yet.", countsAttempt: false)
+                        : Settlement.Fail(FailureKind.Uncertain, $"A send that began at {claimed:yyyy-MM-dd'T'HH:mm:ss.fff'Z'} left no answer, and asking gave none within {until - claimed:g}. Confirm or replay the message."), null);
+        }
+    }
+
+    private async ValueTask<ProbeAnswer> AskAsync(IDeliveryProbe probe, Attempt attempt, TimeSpan limit)
+    {
+        using CancellationTokenSource time = new(limit, clock);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(attempt.CancellationToken, time.Token);
+        try
+        {
+            return await probe.FindAsync(attempt.Envelope.Id.ToString(), either.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or DeliveryException)
+        {
+            return new ProbeAnswer.Unknown();
+        }
+    }
+
+    private AttemptEnd.Delivered? Found(Attempt attempt, ProbeAnswer answer)
+    {
+        if (answer is not ProbeAnswer.Found(var receipt))
+        {
+            return null;
+        }
+
+        attempt.Receipt = receipt.At == default ? receipt with { At = clock.GetUtcNow() } : receipt;
+        return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
+    }
+
+    /// <summary>Whether a message whose earlier send left no answer may be sent once more. Attempts that failed with an answer do not count.</summary>
+    private static bool MaySendAgain(Attempt attempt, Registration target)
+    {
+        return Retries(target) is > 0 and int retries && attempt.Lease.Attempt - 1 - attempt.Lease.Failures <= retries;
+    }
+
+    /// <summary>How often a send without an answer is repeated.</summary>
+    private static int Retries(Registration target) => PolicyOf(target) == UncertainPolicy.Retry ? target.Config.UncertainRetries : 0;
+
+    private static UncertainPolicy PolicyOf(Registration target)
+    {
+        return target.Config.Uncertain
+            ?? (target.Communicator is IDeliveryProbe && target.Communicator.Capabilities.CanBeAsked ? UncertainPolicy.Ask
+                : BuiltInKinds.SendsAgain(target.Config.Type) ? UncertainPolicy.Retry : UncertainPolicy.Hold);
+    }
+
+    /// <summary>A send left and no answer came: asked for, once more where the policy says so, otherwise a person decides.</summary>
+    private Settlement Uncertain(Attempt attempt, string reason)
+    {
+        MessageLease lease = attempt.Lease;
+        Registration target = registration();
+        bool first = lease.SendStartedAt is null;
+        bool asks = PolicyOf(target) == UncertainPolicy.Ask && target.Communicator is IDeliveryProbe;
+
+        // The first repeat is known by the claim it leaves. Later ones are counted as attempts, the only count a lease keeps.
+        bool again = asks || (first ? Retries(target) > 0 : lease.Attempt + 1 <= Retries(target) && lease.Failures + 1 < lease.Envelope.MaxAttempts);
+        return again
+            ? new Settlement.Retried(clock.GetUtcNow() + TimeSpan.FromSeconds(1), reason, CountsAttempt: !first && !asks) { Cause = FailureKind.Uncertain, KeepsClaim = true }
+            : Settlement.Fail(FailureKind.Uncertain, reason);
+    }
+}
