@@ -13,6 +13,7 @@ try
         "types" => await RunAsync(new Types(options, ledger!).Configure),
         "backlog" => await RunAsync(new Backlog(options, ledger!).Configure),
         "receive" => await Receive.RunAsync(args, options),
+        "static" => await StaticWay.RunAsync(),
         "migrate" => await Migrate.RunAsync(options),
         _ => throw new ArgumentException($"There is no mode '{options.Mode}'. Use load, talk, types, backlog, receive or migrate."),
     };

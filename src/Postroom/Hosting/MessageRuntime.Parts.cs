@@ -1,5 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Postroom.Hosting;
+using Postroom.Outbound;
 
 namespace Postroom;
 
@@ -201,14 +203,11 @@ public sealed partial class MessageRuntime
     private async Task RegisterCommunicatorsAsync(Composition composition, CancellationToken cancellationToken)
     {
         RuntimeRooms rooms = _rooms!;
-        CommunicationsConfig config = composition.Get<CommunicationsConfig>("communications");
-        foreach ((string name, CommunicatorBackendConfig backend) in config.Backends)
-        {
-            if (config.Enabled && backend.Enabled)
-            {
-                await rooms.Dispatcher.RegisterAsync(rooms.Communicators.CreateCommunicator(name, backend), backend.Labels, backend, cancellationToken);
-            }
-        }
+        BackendSet backends = new(rooms.Dispatcher, rooms.Communicators.CreateCommunicator, _setup.Loggers.CreateLogger("Postroom.Outbound"));
+        await backends.ApplyAsync(composition.Get<CommunicationsConfig>("communications"), static (_, _, _) => true, cancellationToken);
+        _ = composition.Configuration.Subscribe<CommunicationsConfig>(
+            "communications",
+            async (change, token) => await backends.ApplyAsync(change.New, (name, _, _) => !change.Changes.Any(setting => IsOf(setting.Key, name)), token));
 
         foreach ((Func<IServiceProvider, ICommunicator> create, IReadOnlyList<string>? labels, CommunicatorBackendConfig? given) in composition.Builder.Communicators)
         {
@@ -216,6 +215,10 @@ public sealed partial class MessageRuntime
             await rooms.Dispatcher.RegisterAsync(communicator, labels, given ?? new CommunicatorBackendConfig { Type = communicator.GetType().Name }, cancellationToken);
         }
     }
+
+    /// <summary>Whether a setting is one of a communicator's.</summary>
+    private static bool IsOf(string key, string communicator) =>
+        key.StartsWith($"communications.backends.{communicator}.", StringComparison.OrdinalIgnoreCase) || key.Equals($"communications.backends.{communicator}", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>What an operator should know now.</summary>
     internal IReadOnlyList<string> Notices()

@@ -153,6 +153,7 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
             RuntimeOptions options = _composition.Get<RuntimeOptions>("runtime");
             await _phases.StartAsync(Enter, options.StopTimeout, cancellationToken);
             State = Failure.IsCompleted ? RuntimeState.Faulted : RuntimeState.Running;
+            Communications.Started(this);
             LogReady(Node, _rooms!.Store.Features.Kind, _setup.Clock.GetUtcNow() - _startedAt.Value);
         }
         catch
@@ -187,6 +188,7 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
                 return;
             }
 
+            Communications.Stopped(this);
             bool faulted = State == RuntimeState.Faulted;
             State = RuntimeState.Draining;
             RuntimeOptions options = _composition.Get<RuntimeOptions>("runtime");

@@ -148,7 +148,7 @@ internal sealed class RuntimeRooms
             Composer = composer,
             Signals = signals,
             Dispatcher = dispatcher,
-            Communicators = new CommunicatorFactory(services, composition.Builder.Backends, loggers.CreateLogger("Postroom.Outbound")),
+            Communicators = new CommunicatorFactory(services, Communications.Registered.Concat(composition.Builder.Backends), loggers.CreateLogger("Postroom.Outbound")),
             Contacts = contacts,
             Intake = intake,
             Sources = new SourceSupervisor(intake, store.Facts, clock, random, loggers.CreateLogger("Postroom.Sources")),

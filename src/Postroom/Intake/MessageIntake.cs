@@ -146,6 +146,11 @@ internal sealed class MessageIntake(
         foreach (SourceMessage message in batch)
         {
             QueueOptions options = queues.Require(message.Queue);
+            if (PublishOnly && message.Queue == "in")
+            {
+                continue; // live subscribers take it at once (CM-18)
+            }
+
             if (_highWater.IsAbove(message.Queue))
             {
                 metrics.Refused(message.Queue, source);

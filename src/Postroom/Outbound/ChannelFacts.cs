@@ -19,7 +19,7 @@ internal sealed class ChannelFacts(string communicator, IMessageStore store, Tim
             throw new ArgumentException($"What communicator '{communicator}' keeps as '{Names.Shorten(key)}' has {bytes.Length} bytes; the limit is {StoredFact.MaxValueBytes}.", nameof(value));
         }
 
-        FactChange change = new(FactScopes.Channel, KeyOf(key), bytes, keep is { } time ? clock.GetUtcNow() + time : null);
+        FactChange change = new(FactScopes.Channel, KeyOf(key), bytes is null ? default(ReadOnlyMemory<byte>?) : bytes, keep is { } time ? clock.GetUtcNow() + time : null);
         await store.WriteAsync(new StoreWrite { Facts = [change] }, cancellationToken);
     }
 

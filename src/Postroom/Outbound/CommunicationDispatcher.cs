@@ -148,6 +148,17 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         }
     }
 
+    /// <summary>Takes a communicator away and stops it.</summary>
+    internal async Task RemoveAsync(string name, CancellationToken cancellationToken)
+    {
+        ICommunicator? communicator = _room.Routes.Find(name)?.Communicator;
+        await _room.RemoveAsync(name, cancellationToken);
+        if (communicator is not null)
+        {
+            await communicator.StopAsync(cancellationToken);
+        }
+    }
+
     internal Task RegisterAsync(ICommunicator communicator, IReadOnlyList<string>? labels, CommunicatorBackendConfig config, CancellationToken cancellationToken)
     {
         string[] distinct = [.. (labels is { Count: > 0 } ? labels : ["default"]).Distinct(StringComparer.Ordinal)];

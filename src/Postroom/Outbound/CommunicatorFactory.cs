@@ -14,7 +14,12 @@ public sealed partial class CommunicatorFactory
     internal CommunicatorFactory(IServiceProvider services, IEnumerable<KeyValuePair<string, CommunicatorFactoryMethod>> factories, ILogger log)
     {
         _services = services;
-        _factories = new ConcurrentDictionary<string, CommunicatorFactoryMethod>(factories, StringComparer.OrdinalIgnoreCase);
+        _factories = new ConcurrentDictionary<string, CommunicatorFactoryMethod>(StringComparer.OrdinalIgnoreCase);
+        foreach ((string type, CommunicatorFactoryMethod factory) in factories)
+        {
+            _factories[type] = factory;
+        }
+
         _log = log;
     }
 

@@ -32,6 +32,26 @@ public sealed class FacadeTests
     }
 
     [Fact]
+    public async Task Ac96_the_static_way_leads_to_one_dispatcher_without_a_runtime_and_to_the_runtimes_own_with_one()
+    {
+        await using RealProgram program = new();
+        AppProcess process = program.StartApp("static");
+
+        Assert.Equal(0, await process.WaitAsync().WaitAsync(TimeSpan.FromMinutes(2), RealProgram.Cancel));
+        string[] lines = process.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        Assert.Equal(
+            [
+                "INSTANCES 1 REGISTERED 0",
+                "NAMES recording STARTS 1 SENT 1 Acked",
+                "HEARD 20000",
+                "LEFT 0 STOPS 1",
+                "RUNTIME True False",
+                "TWO True",
+            ],
+            lines);
+    }
+
+    [Fact]
     public async Task Ac37_A_receive_that_does_not_block_or_runs_out_of_time_throws_and_the_trying_one_returns_null()
     {
         await using RealProgram program = new();

@@ -1,0 +1,44 @@
+using System.Collections.Concurrent;
+using Postroom.Testing;
+using Xunit;
+using static Postroom.Tests.Hosting.RuntimeHarness;
+
+namespace Postroom.Tests.Outbound;
+
+/// <summary>Communicators that are added, replaced and taken away while the runtime runs (CF-8).</summary>
+public sealed class BackendChangeTests
+{
+    [Fact]
+    public async Task A_communicator_comes_changes_and_goes_with_the_configuration_and_no_message_is_lost()
+    {
+        ConcurrentQueue<RecordingCommunicator> made = new();
+        await using MessageRuntime runtime = await StartAsync(
+            app => app.RegisterBackend("recording", (name, _, _) =>
+            {
+                RecordingCommunicator communicator = new(name);
+                made.Enqueue(communicator);
+                return communicator;
+            }),
+            "communications.enabled=true", "communications.backends.first.type=recording");
+        Assert.Equal(["first"], runtime.Dispatcher.Names);
+
+        await SetAsync("communications.backends.second", """{ "type": "recording", "labels": ["ops"] }""");
+        await UntilAsync(() => runtime.Dispatcher.Names.Count == 2);
+        EmitResult ops = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("ops", "hello"), Cancel);
+        Assert.Equal(MessageState.Acked, (await ops.WaitAsync(TimeSpan.FromSeconds(20), Cancel))[0].State);
+
+        await SetAsync("communications.backends.second.labels", """["night"]""");
+        await UntilAsync(() => made.Count == 3);
+        EmitResult night = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("night", "hello"), Cancel);
+        Assert.Equal(MessageState.Acked, (await night.WaitAsync(TimeSpan.FromSeconds(20), Cancel))[0].State);
+        Assert.Equal(["first", "second", "second"], made.Select(communicator => communicator.Name));
+        Assert.Equal((1, 0), (made.ElementAt(1).Stops, made.ElementAt(0).Stops)); // the first is as it was
+
+        await SetAsync("communications.backends.second.enabled", "false");
+        await UntilAsync(() => runtime.Dispatcher.Names.Count == 1);
+        await UntilAsync(() => made.ElementAt(2).Stops == 1);
+        Assert.Equal(["first"], runtime.Dispatcher.Names);
+
+        async Task SetAsync(string key, string value) => Assert.Empty((await runtime.Configuration.SetOverrideAsync(key, value, persist: false, Cancel)).Problems);
+    }
+}
