@@ -30,6 +30,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     private readonly WebhookEndpoint _webhook;
     private readonly HealthEndpoints _health;
     private readonly ReceiverEndpoint _receivers;
+    private readonly CallEndpoint _calls;
     private readonly StatusEndpoints _status;
     private readonly JournalEndpoints _journal;
     private readonly ConversationEndpoints _conversations;
@@ -60,7 +61,9 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         _health = new HealthEndpoints(runtime, clock);
         _status = new StatusEndpoints(runtime, clock);
         _receivers = new ReceiverEndpoint(runtime, loggers.CreateLogger<ReceiverEndpoint>());
-        _journal = new JournalEndpoints(runtime, reads, new AuditTrail(runtime, clock), _gate, clock);
+        AuditTrail audit = new(runtime, clock);
+        _calls = new CallEndpoint(runtime, audit);
+        _journal = new JournalEndpoints(runtime, reads, audit, _gate, clock);
         _conversations = new ConversationEndpoints(runtime, reads);
     }
 
@@ -200,6 +203,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         Map(app, ApiRole.Viewer, _status.SourceAsync, $"{Api}/sources/{{source}}");
         Map(app, ApiRole.Viewer, _status.CommunicatorsAsync, $"{Api}/communicators");
         Map(app, ApiRole.Viewer, _status.CommunicatorAsync, $"{Api}/communicators/{{communicator}}");
+        app.MapPost($"{Api}/communicators/{{communicator}}/call", Opened(ApiRole.Operator, _calls.CallAsync));
         Map(app, ApiRole.Viewer, _journal.ListAsync, $"{Api}/journal");
         Map(app, ApiRole.Viewer, _journal.StatsAsync, $"{Api}/journal/stats");
         Map(app, ApiRole.Viewer, _journal.OneAsync, $"{Api}/journal/{{id}}");

@@ -18,6 +18,14 @@ public interface IRuntimeView
     /// <summary>The health of all parts for one question.</summary>
     ValueTask<HealthReport> CheckHealthAsync(HealthViews view, CancellationToken cancellationToken);
 
+    /// <summary>Calls a method of a communicator; a failure is a result.</summary>
+    /// <param name="communicator">Its name.</param>
+    /// <param name="method">The method.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="timeout">How long the caller waits, at most 10 minutes; null for 30 s.</param>
+    /// <param name="cancellationToken">The caller has gone.</param>
+    ValueTask<RemoteCallResult> CallAsync(string communicator, string method, System.Text.Json.JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken);
+
     /// <summary>The registered communicator that answers requests of its service at a path; null when none does.</summary>
     IWebhookReceiver? FindReceiver(string path);
 

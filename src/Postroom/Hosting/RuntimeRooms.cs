@@ -128,7 +128,7 @@ internal sealed class RuntimeRooms
             PublishOnly = publishOnly,
         };
         LateReceipts late = new((IJournal)store, store, () => composition.Builder.Handlers.Exists(static entry => entry is { Queue: "in", Type: PayloadTypes.ReceiptChanged }), clock, loggers.CreateLogger("Postroom.Intake"));
-        CommunicationDispatcher dispatcher = new(outbound, composer, store, intake, late, incoming, clock);
+        CommunicationDispatcher dispatcher = new(outbound, composer, store, intake, late, new RemoteCalls(routes, setup.Redactor, clock), incoming, clock);
 
         return new RuntimeRooms
         {

@@ -44,6 +44,9 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
         return runtime.HasRooms ? runtime.Health.CheckAsync(view, cancellationToken) : new ValueTask<HealthReport>(new HealthReport(HealthState.Unhealthy, []));
     }
 
+    public ValueTask<RemoteCallResult> CallAsync(string communicator, string method, System.Text.Json.JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken) =>
+        runtime.Dispatcher.CallAsync(communicator, method, arguments, timeout, cancellationToken);
+
     public IWebhookReceiver? FindReceiver(string path) => runtime.HasRooms ? runtime.Rooms.Outbound.Routes.FindByPath(path) : null;
 
     public string? FindChannel(string clientType) => runtime.HasRooms ? runtime.Rooms.Outbound.Routes.FindByNameOrKind(clientType)?.Name : null;

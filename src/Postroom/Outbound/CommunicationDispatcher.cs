@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Postroom.Diagnostics;
@@ -20,6 +21,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
     private readonly Func<WorkerPool[]>? _makePools;
     private readonly EmitWaits _waits;
     private readonly LateReceipts _late;
+    private readonly RemoteCalls _calls;
     private readonly TimeProvider _clock;
     private readonly MemoryStore? _owned;
     private WorkerPool[] _pools = [];
@@ -48,6 +50,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         ContactBook contacts = new(store.Facts, clock, capacity: 100_000);
         _store = store;
         _clock = clock;
+        _calls = new RemoteCalls(routes, new Redactor(), clock);
         _late = new LateReceipts(store, store, static () => false, clock, log);
         _waits = new EmitWaits(store, store, clock);
         _composer = new OutboundComposer(routes, queues, publisher, () => UnroutablePolicy.Fail, clock, log);
@@ -61,8 +64,9 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
     }
 
     internal CommunicationDispatcher(
-        OutboundRoom room, OutboundComposer composer, IMessageStore store, MessageIntake intake, LateReceipts late, IncomingPublisher incoming, TimeProvider clock)
+        OutboundRoom room, OutboundComposer composer, IMessageStore store, MessageIntake intake, LateReceipts late, RemoteCalls calls, IncomingPublisher incoming, TimeProvider clock)
     {
+        _calls = calls;
         _room = room;
         _late = late;
         _clock = clock;
@@ -105,6 +109,19 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         IReadOnlyList<AppendResult> stored = copies.Count == 0 ? [] : await _store.AppendAsync(copies, null, cancellationToken);
         int routed = copies.Count(copy => copy.Queue != OutboundQueue.Unrouted);
         return _waits.Result(copies.Count > 0 ? copies[0].GroupId ?? copies[0].Id : MessageId.Empty, [.. stored.Select(result => result.Id)], routed);
+    }
+
+    /// <summary>Calls a method that a communicator offers beyond sending (GW-12). Never repeated by itself; a failure is a result, not an exception.</summary>
+    /// <param name="communicator">Its name.</param>
+    /// <param name="method">One of its <see cref="IRemoteCalls.Methods"/>.</param>
+    /// <param name="arguments">Its arguments, an object.</param>
+    /// <param name="timeout">How long the caller waits, at most 10 minutes; null for 30 s.</param>
+    /// <param name="cancellationToken">The caller has gone.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The time is not above zero, or above 10 minutes.</exception>
+    public ValueTask<RemoteCallResult> CallAsync(
+        string communicator, string method, JsonElement arguments, TimeSpan? timeout = null, CancellationToken cancellationToken = default)
+    {
+        return _calls.CallAsync(communicator, method, arguments, timeout, cancellationToken);
     }
 
     /// <summary>Starts lanes and communicators, also after <see cref="StopAllAsync"/>; one that cannot start does not keep others from starting and is tried again.</summary>

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Postroom.Handling;
 
 namespace Postroom;
@@ -14,4 +15,7 @@ internal sealed class MessageSender(CommunicationDispatcher dispatcher, QueuePub
         activity.Accepted(queue);
         return new PublishResult(result.Id, result.Duplicate);
     }
+
+    public ValueTask<RemoteCallResult> CallAsync(string communicator, string method, JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken) =>
+        dispatcher.CallAsync(communicator, method, arguments, timeout, cancellationToken);
 }

@@ -58,6 +58,9 @@ internal sealed class RuntimeDouble(TimeProvider clock) : IRuntimeView, IMessage
     public ValueTask<HealthReport> CheckHealthAsync(HealthViews view, CancellationToken cancellationToken) =>
         new(new HealthReport(Health, [new HealthCheck("store", new HealthResult(Health, "a word"), TimeSpan.FromMilliseconds(3))]));
 
+    public ValueTask<RemoteCallResult> CallAsync(string communicator, string method, System.Text.Json.JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken) =>
+        new(new RemoteCallResult { Error = new RemoteCallError("unavailable", "There is none.", false) });
+
     public IWebhookReceiver? FindReceiver(string path) => null;
 
     public string? FindChannel(string clientType) => Channels.GetValueOrDefault(clientType);

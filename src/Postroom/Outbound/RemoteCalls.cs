@@ -1,0 +1,61 @@
+using System.Text.Json;
+
+namespace Postroom.Outbound;
+
+/// <summary>Calls methods of communicators in this process (GW-11 to GW-13). A call is never repeated.</summary>
+internal sealed class RemoteCalls(RoutingTable routes, Redactor redactor, TimeProvider clock)
+{
+    private static readonly TimeSpan Usual = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(10);
+
+    public async ValueTask<RemoteCallResult> CallAsync(string communicator, string method, JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken)
+    {
+        TimeSpan limit = timeout ?? Usual;
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(limit, TimeSpan.Zero, nameof(timeout));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, Longest, nameof(timeout));
+        if (routes.Find(communicator)?.Communicator is not { } target)
+        {
+            string known = string.Join(", ", routes.All.Select(static registration => registration.Name));
+            return Failed("unavailable", $"There is no communicator '{Names.Shorten(communicator)}'. {(known.Length > 0 ? $"Registered are {known}." : "None is registered.")}", retryable: false);
+        }
+
+        if (target is not IRemoteCalls calls || !calls.Methods.Contains(method))
+        {
+            string offered = target is IRemoteCalls { Methods: { Count: > 0 } methods } ? $"It has {string.Join(", ", methods.Order(StringComparer.Ordinal))}." : "It has none.";
+            return Failed("unknown_method", $"Communicator '{communicator}' has no method '{Names.Shorten(method)}'. {offered}", retryable: false);
+        }
+
+        if (!target.IsStarted)
+        {
+            return Failed("unavailable", $"Communicator '{communicator}' has not started.", retryable: true);
+        }
+
+        using CancellationTokenSource time = new(limit, clock);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, time.Token);
+        try
+        {
+            // Also one that ignores its token ends for its caller.
+            JsonElement result = await calls.InvokeAsync(method, arguments, either.Token).AsTask().WaitAsync(either.Token);
+            return new RemoteCallResult { Result = result };
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return Failed("cancelled", "The caller has gone.", retryable: false);
+        }
+        catch (OperationCanceledException) when (time.IsCancellationRequested)
+        {
+            return Failed("timeout", $"'{method}' did not end within {Duration.Format(limit)}; whether it was done is not known.", retryable: false);
+        }
+        catch (ArgumentException e)
+        {
+            return Failed("bad_args", redactor.ErrorText(e.Message), retryable: false);
+        }
+        catch (Exception e)
+        {
+            bool retryable = e is DeliveryException { Failure: DeliveryFailure.Transient or DeliveryFailure.RateLimited };
+            return Failed("adapter_error", redactor.ErrorText(e is DeliveryException ? e.Message : $"{e.GetType().Name}: {e.Message}"), retryable);
+        }
+    }
+
+    private static RemoteCallResult Failed(string code, string message, bool retryable) => new() { Error = new RemoteCallError(code, message, retryable) };
+}
