@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging.Abstractions;
 using Postroom.Outbound;
 
@@ -24,6 +25,7 @@ public static class Communications
 
     /// <summary>The dispatcher of the running runtime, or else one stand-alone dispatcher, made at the first call.</summary>
     /// <exception cref="InvalidOperationException">Several runtimes run and none was chosen with <see cref="Use"/>.</exception>
+    [SuppressMessage("Design", "CA1024:Use properties where appropriate", Justification = "The first call may make one.")]
     public static CommunicationDispatcher GetDispatcher()
     {
         lock (Gate)

@@ -95,7 +95,7 @@ internal sealed class MessageIntake(
         }
 
         // Kept before the commit: from then on the pool may take the message at any time.
-        for (int i = 0; i < batch.Received.Count; i++)
+        for (int i = 0; i < batch.Received.Length; i++)
         {
             live.Keep(envelopes[i].Id, batch.Received[i]);
         }
@@ -107,7 +107,7 @@ internal sealed class MessageIntake(
         }
         catch
         {
-            for (int i = 0; i < batch.Received.Count; i++)
+            for (int i = 0; i < batch.Received.Length; i++)
             {
                 live.Forget(envelopes[i].Id);
             }
@@ -123,7 +123,7 @@ internal sealed class MessageIntake(
         AcceptResult[] results = new AcceptResult[messages.Count];
         for (int i = 0; i < messages.Count; i++)
         {
-            if (i < batch.Received.Count && stored[i].Duplicate)
+            if (i < batch.Received.Length && stored[i].Duplicate)
             {
                 live.Forget(envelopes[i].Id);
             }
@@ -209,7 +209,7 @@ internal sealed class MessageIntake(
         public ReadOnlyMemory<byte>? Checkpoint { get; init; }
 
         /// <summary>The first messages as they came in, when live subscribers get them from the pool; empty otherwise.</summary>
-        public IReadOnlyList<IncomingMessage> Received { get; init; } = [];
+        public IncomingMessage[] Received { get; init; } = [];
 
         public IReadOnlyList<StoreNote> Notes { get; init; } = [];
     }
