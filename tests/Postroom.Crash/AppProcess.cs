@@ -41,11 +41,16 @@ public sealed class AppProcess : IAsyncDisposable
     }
 
     /// <summary>Starts <c>dotnet {assembly} {arguments}</c>.</summary>
-    public static AppProcess Start(string assembly, params IEnumerable<string> arguments)
+    public static AppProcess Start(string assembly, params IEnumerable<string> arguments) => StartIn(null, assembly, arguments);
+
+    /// <summary>Starts a program in a folder; null for this process's.</summary>
+    public static AppProcess StartIn(string? folder, string assembly, IEnumerable<string> arguments)
     {
         // Dumps would fill the disk, and a debugger's or profiler's channel is one file per death.
         Dictionary<string, string> environment = new() { ["DOTNET_DbgEnableMiniDump"] = "0", ["DOTNET_EnableDiagnostics"] = "0", ["DOTNET_TieredPGO"] = "0" };
-        return new AppProcess(Shell.Start("dotnet", [assembly, .. arguments], environment));
+        return new AppProcess(folder is null
+            ? Shell.Start("dotnet", [assembly, .. arguments], environment)
+            : Shell.Start("env", ["-C", folder, "dotnet", assembly, .. arguments], environment));
     }
 
     /// <summary>SIGKILL, and waits until the kernel has taken the process away.</summary>

@@ -129,6 +129,24 @@ public sealed class FacadeTests
     }
 
     [Fact]
+    public async Task The_sample_of_an_adapter_receives_and_answers_by_files()
+    {
+        await using RealProgram program = new();
+        string built = await BuildSampleAsync(program, "adapter.cs", analyze: false);
+        program.StartProcess(Path.Combine(built, "adapter.dll"), [], [], program.Folder);
+        await WaitAsync(async () => !program.Process.HasExited && await AnswersHealthAsync(program));
+
+        string letters = Path.Combine(program.Folder, "letters");
+        await File.WriteAllTextAsync(Path.Combine(letters, "ann-1.tmp"), "hello", RealProgram.Cancel);
+        File.Move(Path.Combine(letters, "ann-1.tmp"), Path.Combine(letters, "in", "ann-1.txt"));
+        await WaitAsync(() => Task.FromResult(Directory.GetFiles(Path.Combine(letters, "out"), "*.txt").Length == 1));
+
+        Assert.Equal("ann\nYou wrote: hello", await File.ReadAllTextAsync(Directory.GetFiles(Path.Combine(letters, "out"), "*.txt")[0], RealProgram.Cancel));
+        Assert.Empty(Directory.GetFiles(Path.Combine(letters, "in")));
+        Assert.Equal(0, (await program.StopAsync()).Code);
+    }
+
+    [Fact]
     public async Task A_copy_of_a_sample_compiles_after_an_edit_that_has_nothing_of_this_repositorys_style()
     {
         await using RealProgram program = new();

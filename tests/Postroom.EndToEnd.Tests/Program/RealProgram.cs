@@ -71,9 +71,9 @@ internal sealed class RealProgram : IAsyncDisposable
         return StartProcess(CampaignOptions.DefaultApp, [mode, "--ledger", Ledger.SocketPath, .. words], []);
     }
 
-    public AppProcess StartProcess(string assembly, IEnumerable<string> words, string[] settings)
+    public AppProcess StartProcess(string assembly, IEnumerable<string> words, string[] settings, string? folder = null)
     {
-        AppProcess process = AppProcess.Start(assembly, [.. words, .. Settings(settings)]);
+        AppProcess process = AppProcess.StartIn(folder, assembly, [.. words, .. Settings(settings)]);
         _all.Add(process);
         return process;
     }
