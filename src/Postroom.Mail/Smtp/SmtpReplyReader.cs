@@ -3,7 +3,9 @@ using System.Text;
 namespace Postroom.Mail;
 
 /// <summary>Reads the answers of an SMTP server, within bounds: 4 KiB a line (RFC 5321 has 512), 256 lines an answer.</summary>
-internal sealed class SmtpReplyReader(Stream stream)
+/// <param name="server">Host and port, for error messages.</param>
+/// <param name="stream">The connection.</param>
+internal sealed class SmtpReplyReader(string server, Stream stream)
 {
     private const int MaxLine = 4_096;
     private const int MaxLines = 256;
@@ -26,13 +28,13 @@ internal sealed class SmtpReplyReader(Stream stream)
             string line = await ReadLineAsync(cancellationToken);
             if (line.Length < 3 || line[0] is < '2' or > '5' || !char.IsAsciiDigit(line[1]) || !char.IsAsciiDigit(line[2]) || (line.Length > 3 && line[3] is not (' ' or '-')))
             {
-                throw new MailConnectionException($"The server said '{Names.Shorten(line)}', which is no SMTP answer.");
+                throw new MailConnectionException($"{server} said '{Names.Shorten(line)}', which is no SMTP answer.");
             }
 
             int number = ((line[0] - '0') * 100) + ((line[1] - '0') * 10) + (line[2] - '0');
             if (lines.Count > 0 && number != code)
             {
-                throw new MailConnectionException($"The server changed its answer from {code} to {number} between two lines.");
+                throw new MailConnectionException($"{server} changed its answer from {code} to {number} between two lines.");
             }
 
             code = number;
@@ -43,7 +45,7 @@ internal sealed class SmtpReplyReader(Stream stream)
             }
         }
 
-        throw new MailConnectionException($"The server's answer has more than {MaxLines} lines.");
+        throw new MailConnectionException($"An answer of {server} has more than {MaxLines} lines.");
     }
 
     private async ValueTask<string> ReadLineAsync(CancellationToken cancellationToken)
@@ -67,13 +69,13 @@ internal sealed class SmtpReplyReader(Stream stream)
         int kept = _end - _begin;
         if (kept == _buffer.Length)
         {
-            throw new MailConnectionException($"The server's answer has a line of more than {MaxLine} bytes.");
+            throw new MailConnectionException($"An answer of {server} has a line of more than {MaxLine} bytes.");
         }
 
         _buffer.AsSpan(_begin, kept).CopyTo(_buffer);
         (_begin, _end) = (0, kept);
         int read = await stream.ReadAsync(_buffer.AsMemory(kept), cancellationToken);
         _end += read;
-        return read > 0 ? kept : throw new MailConnectionException("The server ended the connection.");
+        return read > 0 ? kept : throw new MailConnectionException($"{server} ended the connection.");
     }
 }

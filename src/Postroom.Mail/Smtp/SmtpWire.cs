@@ -14,7 +14,7 @@ internal sealed class SmtpWire(string server, Stream transport, TimeProvider clo
     private static readonly TimeSpan MailTimeout = TimeSpan.FromMinutes(10);
 
     private Stream _stream = transport;
-    private SmtpReplyReader _reader = new(transport);
+    private SmtpReplyReader _reader = new(server, transport);
     private SmtpWriter _writer = new(transport);
 
     /// <summary>Host and port.</summary>
@@ -109,7 +109,7 @@ internal sealed class SmtpWire(string server, Stream transport, TimeProvider clo
         }
 
         _stream = await LimitedAsync("answer", "the TLS handshake", timeout, async deadline => (Stream)await MailTls.HandshakeAsync(_stream, host, caFile, deadline.Token), cancellationToken);
-        _reader = new SmtpReplyReader(_stream);
+        _reader = new SmtpReplyReader(server, _stream);
         _writer = new SmtpWriter(_stream);
     }
 
