@@ -66,8 +66,9 @@ internal sealed class HeaderWriter
             {
                 parts.Add($"{parameter}={text}");
             }
-            else if (HeaderText.IsPrintable(text) && text.Length <= MaxQuoted)
+            else if (HeaderText.IsPrintable(text) && text.Length <= MaxQuoted && !text.AsSpan().ContainsAny("\"\\<>"))
             {
+                // Common readers take escapes and brackets between quotes off twice; as RFC 2231 they arrive.
                 parts.Add($"{parameter}={HeaderText.Quote(text)}");
             }
             else

@@ -1,6 +1,5 @@
 using Postroom.Configuration;
 using Postroom.Mail;
-using Postroom.Testing;
 using Xunit;
 
 namespace Postroom.Tests.Mail;

@@ -30,7 +30,7 @@ internal sealed record ReadMail(string Subject, string[] Names, string[] Address
             raw = open(path, 'rb').read()
             plain = email.message_from_bytes(raw, policy=email.policy.compat32)
             message = email.message_from_bytes(raw, policy=email.policy.default)
-            to = email.utils.getaddresses([plain['To'].replace('\n', '').replace('\r', '')])
+            to = email.utils.getaddresses([str(plain['To']).replace('\n', '').replace('\r', '')])
             parts = list(message.walk())
             find = lambda kind: next((p for p in parts if p.get_content_type() == kind and p.get_content_disposition() != 'attachment'), None)
             files = [p for p in plain.walk() if p.get_content_disposition() == 'attachment']

@@ -20,7 +20,7 @@ internal sealed class RealMailServer : IAsyncDisposable
 
     private RealMailServer()
     {
-        File.SetUnixFileMode(_folder.Path, (UnixFileMode)0b111_001_001); // The server runs as a user of its own.
+        SetMode(_folder.Path, (UnixFileMode)0b111_001_001); // The server runs as a user of its own.
         X509Certificate2 certificate = FakeCertificates.Get(FakeCertificate.Valid);
         File.WriteAllText(_folder.File("ca.pem"), FakeSmtpServer.AuthorityPem);
         File.WriteAllText(_folder.File("cert.pem"), certificate.ExportCertificatePem());
@@ -35,7 +35,7 @@ internal sealed class RealMailServer : IAsyncDisposable
     public string CaFile => _folder.File("ca.pem");
 
     /// <summary>The mails it delivered, as files.</summary>
-    public string[] Mails => Directory.Exists(_folder.File("mail")) ? Directory.GetFiles(_folder.File("mail"), "*", new EnumerationOptions { RecurseSubdirectories = true }) is var files ? [.. files.Where(file => file.Contains("/new/", StringComparison.Ordinal))] : [] : [];
+    public string[] Mails => [.. Directory.EnumerateFiles(_folder.File("mail"), "*", SearchOption.AllDirectories).Where(file => file.Contains("/new/", StringComparison.Ordinal))];
 
     public static async Task<RealMailServer> StartEximAsync(CancellationToken cancellationToken)
     {
@@ -51,7 +51,7 @@ internal sealed class RealMailServer : IAsyncDisposable
         await File.WriteAllTextAsync(Path.Combine(d, "exim.conf"), EximConfiguration(d, server.Port), cancellationToken);
         await RunAsync("chown", ["-R", "Debian-exim:", Path.Combine(d, "spool"), Path.Combine(d, "exlog"), Path.Combine(d, "mail")], cancellationToken);
         await RunAsync("chgrp", ["Debian-exim", Path.Combine(d, "key.pem")], cancellationToken);
-        File.SetUnixFileMode(Path.Combine(d, "key.pem"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
+        SetMode(Path.Combine(d, "key.pem"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
         return await server.RunAsync("/usr/sbin/exim4", ["-C", Path.Combine(d, "exim.conf"), "-bdf", "-q5s"], cancellationToken);
     }
 
@@ -82,10 +82,19 @@ internal sealed class RealMailServer : IAsyncDisposable
         {
             process.Kill(entireProcessTree: true);
             await process.WaitForExitAsync();
-            process.Dispose();
         }
 
+        _process?.Dispose();
+
         _folder.Dispose();
+    }
+
+    private static void SetMode(string path, UnixFileMode mode)
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(path, mode);
+        }
     }
 
     private static async Task RunAsync(string program, string[] arguments, CancellationToken cancellationToken)

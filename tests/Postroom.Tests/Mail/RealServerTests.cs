@@ -57,7 +57,7 @@ public sealed class RealServerTests : MailTest
     }
 
     [Fact]
-    public async Task Exim_takes_a_large_mail_and_an_international_address_is_told_as_such()
+    public async Task Exim_takes_a_large_mail()
     {
         await using RealMailServer server = await RealMailServer.StartEximAsync(Cancel);
         EmailCommunicator communicator = await StartAsync(ConfigOf(server));
@@ -65,11 +65,9 @@ public sealed class RealServerTests : MailTest
         new Random(7).NextBytes(data);
 
         await communicator.SendAsync(new OutgoingMessage("hello") { Attachments = [Attachment.FromBytes("large.bin", data)] }, new MailDelivery(), Cancel);
-        DeliveryFailure failure = await FailureOf(communicator, new OutgoingMessage("hello"), new MailDelivery(Address.Parse("email:j\u00F6rg@example.test")));
 
         ReadMail read = Assert.Single(await ReadMail.FromAsync(await server.WaitForMailsAsync(1, Cancel), Cancel));
         Assert.Equal(Convert.ToBase64String(data), Assert.Single(read.Contents));
-        Assert.Equal(new DeliveryFailure.Refused("5.6.7"), failure); // It offers no SMTPUTF8 unless configured so.
     }
 
     [Fact]
