@@ -1,0 +1,145 @@
+using System.Net;
+using System.Text;
+
+namespace Postroom.Mail;
+
+/// <summary>Makes plain text of HTML: tags dropped, links kept, scripts and styles removed. Work and memory are linear in the length.</summary>
+internal static class HtmlText
+{
+    /// <summary>The text of a page, with LF line ends.</summary>
+    public static string Of(string html)
+    {
+        StringBuilder text = new(html.Length);
+        string? link = null;
+        int linkBegin = 0;
+        int at = 0;
+        while (at < html.Length)
+        {
+            int open = html.IndexOf('<', at);
+            int end = open < 0 ? html.Length : open;
+            AppendText(text, html.AsSpan(at, end - at));
+            if (open < 0)
+            {
+                break;
+            }
+
+            if (html.AsSpan(open).StartsWith("<!--", StringComparison.Ordinal))
+            {
+                at = After(html, "-->", open + 4);
+                continue;
+            }
+
+            int close = html.IndexOf('>', open);
+            if (close < 0 || !IsTag(html, open))
+            {
+                text.Append('<');
+                at = open + 1;
+                continue;
+            }
+
+            ReadOnlySpan<char> tag = html.AsSpan(open + 1, close - open - 1);
+            string name = NameOf(tag);
+            at = close + 1;
+            switch (name)
+            {
+                case "script" or "style" or "head" or "title":
+                    at = After(html, ">", After(html, $"</{name}", at));
+                    break;
+                case "br":
+                    text.Append('\n');
+                    break;
+                case "a":
+                    (link, linkBegin) = (HrefOf(tag), text.Length);
+                    break;
+                case "/a" when link is not null:
+                    if (!text.ToString(linkBegin, text.Length - linkBegin).Contains(link, StringComparison.Ordinal))
+                    {
+                        text.Append(" (").Append(link).Append(')');
+                    }
+
+                    link = null;
+                    break;
+                case "li":
+                    BreakLine(text);
+                    text.Append("- ");
+                    break;
+                case "p" or "/p" or "h1" or "h2" or "h3" or "/h1" or "/h2" or "/h3" or "table" or "/table" or "ul" or "/ul" or "ol" or "/ol":
+                    BreakLine(text);
+                    BreakParagraph(text);
+                    break;
+                case "div" or "/div" or "tr" or "/tr" or "/li" or "hr" or "blockquote" or "/blockquote":
+                    BreakLine(text);
+                    break;
+                case "/td" or "/th":
+                    text.Append(' ');
+                    break;
+            }
+        }
+
+        return text.ToString().Trim();
+    }
+
+    private static bool IsTag(string html, int open) => open + 1 < html.Length && (char.IsAsciiLetter(html[open + 1]) || html[open + 1] is '/' or '!' or '?');
+
+    private static int After(string html, string end, int from)
+    {
+        int found = from >= html.Length ? -1 : html.IndexOf(end, from, StringComparison.OrdinalIgnoreCase);
+        return found < 0 ? html.Length : found + end.Length;
+    }
+
+    private static string NameOf(ReadOnlySpan<char> tag)
+    {
+        int length = 0;
+        while (length < tag.Length && (char.IsAsciiLetterOrDigit(tag[length]) || (length == 0 && tag[0] == '/')))
+        {
+            length++;
+        }
+
+        return tag[..length].ToString().ToLowerInvariant();
+    }
+
+    private static string? HrefOf(ReadOnlySpan<char> tag)
+    {
+        int at = tag.IndexOf("href=", StringComparison.OrdinalIgnoreCase);
+        if (at < 0)
+        {
+            return null;
+        }
+
+        ReadOnlySpan<char> value = tag[(at + 5)..];
+        int end = value is ['"' or '\'', ..] ? value[1..].IndexOf(value[0]) + 1 : value.IndexOf(' ');
+        string link = WebUtility.HtmlDecode((end < 0 ? value : value[..end]).Trim("\"'").ToString());
+        return link.Length > 0 && link[0] != '#' ? link : null;
+    }
+
+    private static void AppendText(StringBuilder text, ReadOnlySpan<char> raw)
+    {
+        foreach (char c in WebUtility.HtmlDecode(raw.ToString()))
+        {
+            if (c is not (' ' or '\t' or '\r' or '\n'))
+            {
+                text.Append(c);
+            }
+            else if (text.Length > 0 && text[^1] is not (' ' or '\n'))
+            {
+                text.Append(' ');
+            }
+        }
+    }
+
+    private static void BreakLine(StringBuilder text)
+    {
+        if (text.Length > 0 && text[^1] != '\n')
+        {
+            text.Append('\n');
+        }
+    }
+
+    private static void BreakParagraph(StringBuilder text)
+    {
+        if (text.Length > 1 && text[^2] != '\n')
+        {
+            text.Append('\n');
+        }
+    }
+}

@@ -1,0 +1,108 @@
+namespace Postroom.Mail;
+
+/// <summary>One attempt to deliver a mail: its transactions, one reopened connection at most, and what is settled for each recipient.</summary>
+/// <param name="connections">The open connections.</param>
+/// <param name="server">Host and port, for error messages.</param>
+/// <param name="maxRecipients">The most recipients of one transaction.</param>
+/// <param name="context">Which delivery it is.</param>
+internal sealed class EmailAttempt(SmtpConnections connections, string server, int maxRecipients, DeliveryContext context)
+{
+    private SmtpConnection? _connection;
+    private bool _reopened;
+
+    /// <summary>Sends the mail to everyone for whom earlier attempts settled nothing.</summary>
+    /// <param name="draft">The mail.</param>
+    /// <param name="recipients">Everyone who gets it, each once.</param>
+    /// <param name="cancellationToken">Ends the attempt.</param>
+    /// <returns>What became of each recipient, in their order; at least one was taken.</returns>
+    /// <exception cref="DeliveryException">Nobody was taken, or some are to be tried again.</exception>
+    public async ValueTask<IReadOnlyList<RecipientResult>> RunAsync(MailDraft draft, IReadOnlyList<Mailbox> recipients, CancellationToken cancellationToken)
+    {
+        RecipientProgress progress = RecipientProgress.Read(context.Progress);
+        Mailbox[] open = [.. recipients.Where(recipient => progress.Of(recipient) is null)];
+        IReadOnlyList<SmtpResult> results = open.Length == 0 ? [] : await TranslateAsync(draft, open, progress, cancellationToken);
+        SmtpResult[] later = [.. results.Where(result => !result.Reply.IsDone && !SmtpFailures.IsFinal(result.Reply))];
+        if (later.Length > 0)
+        {
+            throw SmtpFailures.Of(server, later[0], later.Length);
+        }
+
+        RecipientResult[] settled = [.. recipients.Select(recipient => progress.Of(recipient)!)];
+        if (settled.Any(result => result.Accepted))
+        {
+            return settled;
+        }
+
+        // Everything may have been refused in earlier attempts already; then only codes are left of the answers.
+        throw results.Count > 0
+            ? SmtpFailures.Of(server, results[0], settled.Length)
+            : new DeliveryException(new DeliveryFailure.Refused(settled[0].Detail ?? SmtpFailures.Invalid), $"SMTP {server} refused every recipient in earlier attempts.");
+    }
+
+    private async ValueTask<IReadOnlyList<SmtpResult>> TranslateAsync(MailDraft draft, Mailbox[] open, RecipientProgress progress, CancellationToken cancellationToken)
+    {
+        try
+        {
+            _connection = await connections.TakeAsync(cancellationToken);
+            try
+            {
+                // Written only now: no more mails are in memory than there are connections.
+                return await SendAllAsync(new SmtpMail(draft.From, MimeWriter.Write(draft), draft.NeedsSmtpUtf8), open, progress, cancellationToken);
+            }
+            finally
+            {
+                await connections.ReturnAsync(_connection);
+            }
+        }
+        catch (MailConnectionException e)
+        {
+            throw SmtpFailures.Of(e);
+        }
+        catch (SmtpRefusedException e)
+        {
+            throw SmtpFailures.Of(e, server);
+        }
+    }
+
+    private async ValueTask<IReadOnlyList<SmtpResult>> SendAllAsync(SmtpMail mail, Mailbox[] open, RecipientProgress progress, CancellationToken cancellationToken)
+    {
+        List<SmtpResult> all = [];
+        foreach (Mailbox[] group in open.Chunk(maxRecipients))
+        {
+            IReadOnlyList<SmtpResult> results = await SendAsync(mail, group, cancellationToken);
+            all.AddRange(results);
+
+            // A mail that goes on, or will be tried again, must not repeat itself to those who have it.
+            bool goesOn = all.Count < open.Length || results.Any(result => !result.Reply.IsDone && !SmtpFailures.IsFinal(result.Reply));
+            await progress.AddAsync(results, goesOn ? context : null, cancellationToken);
+            context.BytesLeft = false;
+        }
+
+        return all;
+    }
+
+    private async ValueTask<IReadOnlyList<SmtpResult>> SendAsync(SmtpMail mail, Mailbox[] group, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                return await _connection!.SendAsync(mail, group, () => context.BytesLeft = true, cancellationToken);
+            }
+            catch (MailConnectionException e) when (context.BytesLeft)
+            {
+                throw SmtpFailures.Uncertain(e);
+            }
+            catch (MailConnectionException e) when (_reopened || e.TimedOut)
+            {
+                throw SmtpFailures.Lost(e);
+            }
+            catch (MailConnectionException)
+            {
+                _reopened = true;
+            }
+
+            _connection = await connections.ReplaceAsync(_connection!, cancellationToken);
+        }
+    }
+}

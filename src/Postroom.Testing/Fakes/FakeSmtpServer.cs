@@ -1,0 +1,275 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Postroom.Testing;
+
+/// <summary>
+/// An SMTP server on a free loopback port that keeps what it is sent. It checks every line as a strict server would (RFC 5321, 3207, 4954, 2920, 1870, 6152,
+/// 6531), notes each violation, and fails as it is told. Safe for concurrent use.
+/// </summary>
+public sealed class FakeSmtpServer : IAsyncDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly ConcurrentDictionary<TcpClient, Task> _connections = new();
+    private readonly Dictionary<FakeSmtpStep, Queue<FakeSmtpFault?>> _faults = [];
+    private readonly Dictionary<string, string> _refused = new(StringComparer.OrdinalIgnoreCase);
+    private readonly List<FakeSmtpMail> _mails = [];
+    private readonly List<FakeSmtpLine> _lines = [];
+    private readonly List<string> _violations = [];
+    private readonly List<(int Count, TaskCompletionSource Reached)> _waiting = [];
+    private readonly Dictionary<FakeSmtpStep, TaskCompletionSource> _silences = [];
+    private TcpListener? _listener;
+    private Task _accepting = Task.CompletedTask;
+    private int _accepted;
+
+    /// <summary>Makes a server and begins to listen.</summary>
+    /// <param name="options">What it offers; null for the defaults.</param>
+    public FakeSmtpServer(FakeSmtpOptions? options = null)
+    {
+        Options = options ?? new FakeSmtpOptions();
+        Listen();
+    }
+
+    /// <summary>What it offers.</summary>
+    public FakeSmtpOptions Options { get; }
+
+    /// <summary>The host its certificate is for.</summary>
+    public static string Host => "localhost";
+
+    /// <summary>The port it listens on.</summary>
+    public int Port { get; private set; }
+
+    /// <summary>The certificate of the authority behind it, in PEM; the same for all servers of the process.</summary>
+    public static string AuthorityPem => FakeCertificates.AuthorityPem;
+
+    /// <summary>How many connections it took so far.</summary>
+    public int Connections => Volatile.Read(ref _accepted);
+
+    /// <summary>The mails it took, in order, those without an answer included.</summary>
+    public IReadOnlyList<FakeSmtpMail> Mails => Copy(_mails);
+
+    /// <summary>The lines it was sent, in order, without the mails.</summary>
+    public IReadOnlyList<FakeSmtpLine> Lines => Copy(_lines);
+
+    /// <summary>What a strict server would object to; empty for a client in order.</summary>
+    public IReadOnlyList<string> Violations => Copy(_violations);
+
+    /// <summary>Whether it takes connections; set to false it refuses them and ends those there are, set to true it listens on the same port again.</summary>
+    public bool IsUp
+    {
+        get => _listener is not null;
+        set
+        {
+            if (value && _listener is null)
+            {
+                Listen();
+            }
+            else if (!value)
+            {
+                Close();
+            }
+        }
+    }
+
+    /// <summary>Queues what happens the next times a step is reached, in order; null is one time without a fault. With none queued nothing fails.</summary>
+    /// <param name="step">The step.</param>
+    /// <param name="faults">The faults.</param>
+    public FakeSmtpServer Next(FakeSmtpStep step, params IEnumerable<FakeSmtpFault?> faults)
+    {
+        lock (_gate)
+        {
+            Queue<FakeSmtpFault?> queue = _faults.TryGetValue(step, out Queue<FakeSmtpFault?>? known) ? known : _faults[step] = new Queue<FakeSmtpFault?>();
+            foreach (FakeSmtpFault? fault in faults)
+            {
+                queue.Enqueue(fault);
+            }
+        }
+
+        return this;
+    }
+
+    /// <summary>Refuses a recipient from now on.</summary>
+    /// <param name="address">The address.</param>
+    /// <param name="answer">The answer, such as <c>550 5.1.1 no such user</c>; null takes it again.</param>
+    public FakeSmtpServer Refuse(string address, string? answer)
+    {
+        lock (_gate)
+        {
+            if (answer is null)
+            {
+                _refused.Remove(address);
+            }
+            else
+            {
+                _refused[address] = answer;
+            }
+        }
+
+        return this;
+    }
+
+    /// <summary>Ends every open connection without a word; new ones are taken.</summary>
+    public void DropConnections()
+    {
+        foreach (TcpClient connection in _connections.Keys)
+        {
+            connection.Dispose();
+        }
+    }
+
+    /// <summary>Waits until it took this many mails.</summary>
+    /// <param name="count">How many, counted from the start.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public Task WaitForMailsAsync(int count, CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            if (_mails.Count >= count)
+            {
+                return Task.CompletedTask;
+            }
+
+            TaskCompletionSource reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiting.Add((count, reached));
+            return reached.Task.WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Waits until a client meets <see cref="FakeSmtpFault.Silence"/> at a step.</summary>
+    /// <param name="step">The step.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public Task WaitForSilenceAsync(FakeSmtpStep step, CancellationToken cancellationToken) => Silence(step).Task.WaitAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        Close();
+        await Task.WhenAll([_accepting, .. _connections.Values]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stopping.Dispose();
+    }
+
+    internal FakeSmtpFault? Take(FakeSmtpStep step)
+    {
+        lock (_gate)
+        {
+            return _faults.TryGetValue(step, out Queue<FakeSmtpFault?>? queue) && queue.TryDequeue(out FakeSmtpFault? fault) ? fault : null;
+        }
+    }
+
+    internal string? RefusalOf(string address)
+    {
+        lock (_gate)
+        {
+            return _refused.GetValueOrDefault(address);
+        }
+    }
+
+    internal void Note(FakeSmtpLine line)
+    {
+        lock (_gate)
+        {
+            _lines.Add(line);
+        }
+    }
+
+    internal void Violated(string what)
+    {
+        lock (_gate)
+        {
+            _violations.Add(what);
+        }
+    }
+
+    internal void Add(FakeSmtpMail mail)
+    {
+        lock (_gate)
+        {
+            _mails.Add(mail);
+            foreach ((int count, TaskCompletionSource reached) in _waiting)
+            {
+                if (count <= _mails.Count)
+                {
+                    reached.TrySetResult();
+                }
+            }
+
+            _waiting.RemoveAll(waiting => waiting.Count <= _mails.Count);
+        }
+    }
+
+    internal TaskCompletionSource Silence(FakeSmtpStep step)
+    {
+        lock (_gate)
+        {
+            return _silences.TryGetValue(step, out TaskCompletionSource? known) ? known : _silences[step] = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+    }
+
+    private List<T> Copy<T>(List<T> list)
+    {
+        lock (_gate)
+        {
+            return [.. list];
+        }
+    }
+
+    private void Listen()
+    {
+        TcpListener listener = new(IPAddress.Loopback, Port);
+        listener.Start(512);
+        Port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        _listener = listener;
+        _accepting = AcceptAsync(listener);
+    }
+
+    private void Close()
+    {
+        _listener?.Dispose();
+        _listener = null;
+        DropConnections();
+    }
+
+    private async Task AcceptAsync(TcpListener listener)
+    {
+        while (!_stopping.IsCancellationRequested)
+        {
+            TcpClient connection;
+            try
+            {
+                connection = await listener.AcceptTcpClientAsync(_stopping.Token);
+            }
+            catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+            {
+                return;
+            }
+
+            int number = Interlocked.Increment(ref _accepted);
+            TaskCompletionSource added = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            _connections[connection] = ServeAsync(connection, number, added.Task);
+            added.SetResult();
+        }
+    }
+
+    private async Task ServeAsync(TcpClient connection, int number, Task added)
+    {
+        await added;
+        using (connection)
+        {
+            try
+            {
+                await new FakeSmtpSession(this, connection, number).RunAsync(_stopping.Token);
+            }
+            catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or OperationCanceledException or System.Security.Authentication.AuthenticationException)
+            {
+                // The other side went away or refused the handshake, or the server stops.
+            }
+            finally
+            {
+                _connections.TryRemove(connection, out _);
+            }
+        }
+    }
+}
