@@ -33,6 +33,7 @@ internal sealed class ServiceHttp : IDisposable
             AllowAutoRedirect = false,
             UseCookies = false,
             ConnectTimeout = ConnectTimeout,
+            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(4), // Node, which bridges run on, ends idle ones after 5 seconds: a send would race with that
             PooledConnectionLifetime = TimeSpan.FromMinutes(5), // a service moves to other addresses
             MaxResponseHeadersLength = 64,
         })

@@ -21,9 +21,7 @@ public sealed class FakeWhatsAppBridge : IAsyncDisposable
     private readonly ConcurrentQueue<FakeAnswer> _next = new();
     private readonly ConcurrentQueue<FakeRequest> _requests = new();
     private readonly ConcurrentQueue<FakeBridgeMessage> _messages = new();
-    private readonly Lock _gate = new();
-    private TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private int _probes;
+    private readonly Arrivals _probes = new();
 
     /// <summary>Starts the fake.</summary>
     /// <param name="token">The bearer token it asks for; null for none.</param>
@@ -53,7 +51,7 @@ public sealed class FakeWhatsAppBridge : IAsyncDisposable
     public IReadOnlyList<FakeBridgeMessage> Messages => [.. _messages];
 
     /// <summary>How many times its state was asked for.</summary>
-    public int Probes => Volatile.Read(ref _probes);
+    public int Probes => _probes.Count;
 
     /// <summary>Queues what the next sends get, in order.</summary>
     public FakeWhatsAppBridge Next(params IEnumerable<FakeAnswer> answers)
@@ -69,24 +67,7 @@ public sealed class FakeWhatsAppBridge : IAsyncDisposable
     /// <summary>Waits until its state was asked for so many times.</summary>
     /// <param name="count">How many, counted from the start.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task WaitForProbesAsync(int count, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            Task asked;
-            lock (_gate)
-            {
-                asked = _asked.Task;
-            }
-
-            if (Probes >= count)
-            {
-                return;
-            }
-
-            await asked.WaitAsync(cancellationToken);
-        }
-    }
+    public Task WaitForProbesAsync(int count, CancellationToken cancellationToken) => _probes.WaitAsync(count, cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => _server.DisposeAsync();
@@ -102,13 +83,7 @@ public sealed class FakeWhatsAppBridge : IAsyncDisposable
         switch (request.Method, request.Path)
         {
             case ("GET", "/status"):
-                lock (_gate)
-                {
-                    _probes++;
-                    _asked.TrySetResult();
-                    _asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                }
-
+                _probes.Add();
                 return new FakeAnswer.Reply(200, new JsonObject { ["connected"] = IsPaired, ["state"] = IsPaired ? "CONNECTED" : "UNPAIRED" }.ToJsonString());
             case ("POST", "/send-message"):
                 return _next.TryDequeue(out FakeAnswer? planned) ? planned

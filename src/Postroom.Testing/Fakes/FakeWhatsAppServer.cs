@@ -40,6 +40,7 @@ public sealed class FakeWhatsAppServer : IAsyncDisposable
     private readonly ConcurrentQueue<FakeRequest> _requests = new();
     private readonly ConcurrentQueue<FakeWhatsAppMessage> _messages = new();
     private readonly ConcurrentDictionary<string, FakeWhatsAppFile> _files = new(StringComparer.Ordinal);
+    private readonly Arrivals _arrivals = new();
     private int _number;
     private int _lost;
 
@@ -150,6 +151,11 @@ public sealed class FakeWhatsAppServer : IAsyncDisposable
         return this;
     }
 
+    /// <summary>Waits until so many requests have come, those in progress included.</summary>
+    /// <param name="count">How many, counted from the start.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public Task WaitForRequestsAsync(int count, CancellationToken cancellationToken) => _arrivals.WaitAsync(count, cancellationToken);
+
     /// <summary>Keeps a file that a webhook can name.</summary>
     public FakeWhatsAppFile AddFile(byte[] data, string contentType)
     {
@@ -189,6 +195,7 @@ public sealed class FakeWhatsAppServer : IAsyncDisposable
     private FakeAnswer Answer(FakeRequest request)
     {
         _requests.Enqueue(request);
+        _arrivals.Add();
         if (_next.TryDequeue(out FakeAnswer? planned))
         {
             return planned;
