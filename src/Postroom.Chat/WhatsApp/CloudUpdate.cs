@@ -110,17 +110,17 @@ internal sealed class CloudUpdate
         }
     }
 
-    private IEnumerable<JsonElement> Elements(JsonElement value, string name)
+    private JsonElement.ArrayEnumerator Elements(JsonElement value, string name)
     {
         switch (JsonText.Child(value, name))
         {
             case null:
-                return [];
+                return default;
             case { ValueKind: JsonValueKind.Array } list:
                 return list.EnumerateArray();
             default:
                 AddInvalid(value, new MessageFormatException(name, $"'{name}' is no list."));
-                return [];
+                return default;
         }
     }
 

@@ -55,7 +55,7 @@ internal static class ContactCards
         return card.Append("END:VCARD").ToString();
     }
 
-    private static IEnumerable<JsonElement> Items(JsonElement contact, string field) => JsonText.Child(contact, field) is { ValueKind: JsonValueKind.Array } list ? list.EnumerateArray() : [];
+    private static JsonElement.ArrayEnumerator Items(JsonElement contact, string field) => JsonText.Child(contact, field) is { ValueKind: JsonValueKind.Array } list ? list.EnumerateArray() : default;
 
     private static string? Value(JsonElement? element, string field) => JsonText.Text(JsonText.Child(element, field)) is { Length: > 0 } text ? text : null;
 

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Http.Headers;
 
 namespace Postroom.Chat.WhatsApp;
 
@@ -60,7 +59,8 @@ internal sealed class ServiceHttp : IDisposable
         request.Content = body;
         if (_token is not null)
         {
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", _token.Reveal());
+            // Without validation, whose error would quote the token.
+            request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {_token.Reveal()}");
         }
 
         try

@@ -57,13 +57,13 @@ internal static class FakeWhatsAppChoices
     {
         FakeWhatsAppRules.Keys(action, ["button", "sections"]);
         FakeWhatsAppRules.Text(action, "button", 20);
-        IReadOnlyList<JsonElement> sections = Items(action, "sections", 10);
+        JsonElement[] sections = Items(action, "sections", 10);
         HashSet<string> ids = new(StringComparer.Ordinal);
         int rows = 0;
         foreach (JsonElement section in sections)
         {
             FakeWhatsAppRules.Keys(section, ["title", "rows"]);
-            if (sections.Count > 1 || section.TryGetProperty("title", out _))
+            if (sections.Length > 1 || section.TryGetProperty("title", out _))
             {
                 FakeWhatsAppRules.Text(section, "title", 24);
             }
@@ -94,7 +94,7 @@ internal static class FakeWhatsAppChoices
         FakeWhatsAppRules.Require(FakeWhatsAppRules.Text(parameters, "url", 2_000).StartsWith("https://", StringComparison.Ordinal), "Param url must begin with https://.");
     }
 
-    private static IReadOnlyList<JsonElement> Items(JsonElement parent, string name, int most)
+    private static JsonElement[] Items(JsonElement parent, string name, int most)
     {
         FakeWhatsAppRules.Require(parent.TryGetProperty(name, out JsonElement list) && list.ValueKind == JsonValueKind.Array, $"The parameter {name} is required.");
         JsonElement[] items = [.. list.EnumerateArray()];

@@ -267,7 +267,7 @@ public sealed class FakeWhatsAppServer : IAsyncDisposable
         }.ToJsonString());
     }
 
-    private FakeAnswer Upload(FakeRequest request)
+    private FakeAnswer.Reply Upload(FakeRequest request)
     {
         IReadOnlyList<FormPart> parts = FormPart.Read(request.Header("Content-Type"), request.Body);
         if (parts.FirstOrDefault(part => part.Name == "messaging_product") is not { Text: "whatsapp" })

@@ -1,5 +1,3 @@
-using System.Text.Json;
-using Postroom.Testing;
 using Xunit;
 
 namespace Postroom.Tests.Chat.WhatsApp;
