@@ -42,4 +42,11 @@ public sealed record IncomingMessage
     /// <summary>Files that came along; empty unless set. Kept beside the body when stored.</summary>
     [JsonIgnore]
     public IReadOnlyList<Attachment> Attachments { get; init; } = [];
+
+    /// <summary>
+    /// Why an element of a service's post could not be read, without secrets; it is then stored as Failed (invalid), and no handler gets it. Null, the default, for
+    /// a message. Never stored in the body.
+    /// </summary>
+    [JsonIgnore]
+    public string? Invalid { get; init; }
 }

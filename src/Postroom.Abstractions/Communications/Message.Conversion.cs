@@ -113,7 +113,7 @@ public sealed partial record Message
                 : incoming.Text,
             ClientType = envelope.Header(HeaderNames.Channel) ?? incoming?.BackendName ?? "unknown",
             Metadata = incoming?.Metadata ?? new Dictionary<string, JsonElement>(),
-            Attachments = ByName(first ? envelope.Attachments.Skip(1) : envelope.Attachments),
+            Attachments = FilesByName(first ? envelope.Attachments.Skip(1) : envelope.Attachments),
             ExternalId = envelope.Header(HeaderNames.ChannelMessageId),
         };
     }
@@ -128,7 +128,7 @@ public sealed partial record Message
             RawPayload = outgoing?.Message ?? Encoding.UTF8.GetString(envelope.Body.Span),
             ClientType = envelope.To is { Kind: AddressKind.Recipient } recipient ? recipient.Scheme : envelope.Header(HeaderNames.Channel) ?? "unknown",
             Metadata = outgoing?.Metadata ?? new Dictionary<string, JsonElement>(),
-            Attachments = ByName(envelope.Attachments),
+            Attachments = FilesByName(envelope.Attachments),
         };
     }
 
@@ -145,7 +145,8 @@ public sealed partial record Message
         }
     }
 
-    private static Dictionary<string, string> ByName(IEnumerable<Attachment> attachments)
+    /// <summary>Files as the wire has them: base64 by name, those that have bytes; a transcript has its key of the wire.</summary>
+    internal static Dictionary<string, string> FilesByName(IEnumerable<Attachment> attachments)
     {
         Dictionary<string, string> files = new(StringComparer.Ordinal);
         foreach (Attachment attachment in attachments)

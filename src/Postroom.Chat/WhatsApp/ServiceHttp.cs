@@ -1,0 +1,175 @@
+using System.Net;
+
+namespace Postroom.Chat.WhatsApp;
+
+/// <summary>Talks to one service over HTTP: bounded in time and length, without redirects, and it can tell whether a request had left. Safe for concurrent use.</summary>
+internal sealed class ServiceHttp : IDisposable
+{
+    /// <summary>The longest answer that is read, in bytes; files have a bound of their own.</summary>
+    public const int MaxAnswer = 1 << 20;
+
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
+
+    private readonly HttpClient _http;
+    private readonly string _service;
+    private readonly Secret? _token;
+    private readonly TimeSpan _timeout;
+    private readonly TimeProvider _clock;
+
+    /// <summary>Makes it; nothing connects yet.</summary>
+    /// <param name="service">What errors call the service.</param>
+    /// <param name="token">The bearer token; null for none.</param>
+    /// <param name="timeout">How long one exchange may take.</param>
+    /// <param name="clock">Measures it.</param>
+    public ServiceHttp(string service, Secret? token, TimeSpan timeout, TimeProvider clock)
+    {
+        _service = service;
+        _token = token;
+        _timeout = timeout;
+        _clock = clock;
+        _http = new HttpClient(new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            ConnectTimeout = ConnectTimeout,
+            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(4), // Node, which bridges run on, ends idle ones after 5 seconds: a send would race with that
+            PooledConnectionLifetime = TimeSpan.FromMinutes(5), // a service moves to other addresses
+            MaxResponseHeadersLength = 64,
+        })
+        {
+            Timeout = Timeout.InfiniteTimeSpan, // each exchange has its own, measured by the clock
+        };
+    }
+
+    /// <summary>Sends a request and reads its answer.</summary>
+    /// <param name="method">The method.</param>
+    /// <param name="url">Where to; the token goes along.</param>
+    /// <param name="content">The body; null for none.</param>
+    /// <param name="context">The delivery that the request carries out, which is told when bytes leave; null when a repeat of the request does no harm.</param>
+    /// <param name="cancellationToken">Ends the exchange.</param>
+    /// <param name="maxAnswer">The longest answer; a longer one counts as cut off.</param>
+    /// <exception cref="DeliveryException">No answer came: uncertain when the delivery had left, else transient.</exception>
+    public async ValueTask<ServiceAnswer> ExchangeAsync(
+        HttpMethod method, string url, HttpContent? content, DeliveryContext? context, CancellationToken cancellationToken, int maxAnswer = MaxAnswer)
+    {
+        using CancellationTokenSource timeout = new(_timeout, _clock);
+        using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
+        using HttpRequestMessage request = new(method, url);
+        using SignallingContent? body = content is null ? null : new SignallingContent(content, context);
+        request.Content = body;
+        if (_token is not null)
+        {
+            // Without validation, whose error would quote the token.
+            request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {_token.Reveal()}");
+        }
+
+        try
+        {
+            using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ending.Token);
+            byte[]? whole = await ReadAsync(response, maxAnswer, ending.Token);
+            return new ServiceAnswer(response.StatusCode, whole ?? [], RetryAfter(response)) { IsWhole = whole is not null };
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            string why = timeout.IsCancellationRequested ? $"did not answer in {Duration.Format(_timeout)}" : $"could not be talked to ({Reason(e)})";
+            throw body is { HasLeft: true }
+                ? new DeliveryException(context is null ? new DeliveryFailure.Transient() : new DeliveryFailure.Uncertain(), $"{_service} {why} after the request had left.")
+                : new DeliveryException(new DeliveryFailure.Transient(ServiceWide: true), $"{_service} {why}; nothing had left.");
+        }
+    }
+
+    /// <summary>A text of the service as an error may show it: the token masked, control characters replaced, cut.</summary>
+    public string Shown(string? text) => Names.Shorten(_token is { IsEmpty: false } ? text?.Replace(_token.Reveal(), Secret.Mask, StringComparison.Ordinal) : text, 200);
+
+    /// <inheritdoc/>
+    public void Dispose() => _http.Dispose();
+
+    /// <summary>Reads the body; null when it does not come whole, for an answer whose status is known counts all the same.</summary>
+    private static async ValueTask<byte[]?> ReadAsync(HttpResponseMessage response, int most, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (response.Content.Headers.ContentLength > most)
+            {
+                return null;
+            }
+
+            await using Stream stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+            using MemoryStream whole = new();
+            byte[] piece = new byte[16 * 1024];
+            int read;
+            while ((read = await stream.ReadAsync(piece, cancellationToken)) > 0)
+            {
+                if (whole.Length + read > most)
+                {
+                    return null;
+                }
+
+                whole.Write(piece, 0, read);
+            }
+
+            return whole.ToArray();
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        {
+            return null;
+        }
+    }
+
+    private TimeSpan? RetryAfter(HttpResponseMessage response)
+    {
+        TimeSpan? wait = response.Headers.RetryAfter switch
+        {
+            { Delta: { } delta } => delta,
+            { Date: { } date } => date - _clock.GetUtcNow(),
+            _ => null,
+        };
+        return wait is { } told ? told < TimeSpan.Zero ? TimeSpan.Zero : told > TimeSpan.FromDays(1) ? TimeSpan.FromDays(1) : told : null;
+    }
+
+    private static string Reason(Exception e) => e is HttpRequestException { HttpRequestError: not HttpRequestError.Unknown } http ? http.HttpRequestError.ToString() : e.GetType().Name;
+
+    /// <summary>Passes a body on and notes when its first byte leaves. The transport does not repeat a request whose body was begun.</summary>
+    private sealed class SignallingContent : HttpContent
+    {
+        private readonly HttpContent _inner;
+        private readonly DeliveryContext? _context;
+
+        public SignallingContent(HttpContent inner, DeliveryContext? context)
+        {
+            _inner = inner;
+            _context = context;
+            foreach ((string name, IEnumerable<string> values) in inner.Headers)
+            {
+                Headers.TryAddWithoutValidation(name, values);
+            }
+        }
+
+        public bool HasLeft { get; private set; }
+
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
+
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+        {
+            HasLeft = true;
+            _context?.BytesLeft = true;
+            return _inner.CopyToAsync(stream, context, cancellationToken);
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = _inner.Headers.ContentLength ?? -1;
+            return length >= 0;
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+            {
+                _inner.Dispose();
+            }
+
+            base.Dispose(disposing);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+namespace Postroom.Chat.WhatsApp;
+
+/// <summary>Sends through Meta's Cloud API (WA-3 to WA-7, WA-12).</summary>
+internal sealed class WhatsAppCloudClient : IWhatsAppClient
+{
+    /// <summary>What the Cloud API can do.</summary>
+    public static readonly CommunicatorCapabilities Capabilities = new()
+    {
+        TextLimit = CloudLimits.Text,
+        SplitsText = true,
+        Attachments = true,
+        Buttons = true,
+        Lists = true,
+        Links = true,
+        Typing = true,
+        Reactions = true,
+        Receiving = true,
+        CanBeAsked = true,
+    };
+
+    private static readonly TimeSpan Window = TimeSpan.FromHours(24);
+
+    private readonly WhatsAppCommunicatorConfig _config;
+    private readonly ContactMemory _contacts;
+    private readonly TimeProvider _clock;
+    private readonly ServiceHttp _http;
+    private readonly CloudAnswers _answers;
+    private readonly CloudMedia _media;
+
+    /// <summary>Makes a client; nothing connects yet.</summary>
+    /// <param name="config">The settings.</param>
+    /// <param name="contacts">When contacts wrote last.</param>
+    /// <param name="clock">Time-outs, waits and the service window.</param>
+    public WhatsAppCloudClient(WhatsAppCommunicatorConfig config, ContactMemory contacts, TimeProvider clock)
+    {
+        _config = config;
+        _contacts = contacts;
+        _clock = clock;
+        _http = new ServiceHttp("WhatsApp Cloud API", config.AccessToken, config.RequestTimeout, clock);
+        _answers = new CloudAnswers(_http, clock);
+        _media = new CloudMedia(_http, _answers, config.GraphUrl, config.PhoneNumberId);
+    }
+
+    /// <inheritdoc/>
+    public string? StatusText => null;
+
+    private string MessagesUrl => $"{_config.GraphUrl}/{_config.PhoneNumberId}/messages";
+
+    /// <inheritdoc/>
+    public async ValueTask<DeliveryReceipt> SendAsync(PhoneNumber to, OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<CloudPart> parts = CloudLimits.PartsOf(message);
+        List<string> degraded = [.. parts.OfType<CloudPart.Media>().Select(Changed).OfType<string>()];
+        if (parts[0] is not CloudPart.Template && await _contacts.LastAsync(to, cancellationToken) is { } last && _clock.GetUtcNow() - last.At > Window)
+        {
+            if (_config.FallbackTemplate is not { } fallback)
+            {
+                throw new DeliveryException(
+                    new DeliveryFailure.Refused("window_closed"),
+                    $"The contact wrote last on {last.At:u}, more than {Duration.Format(Window)} ago, and WhatsApp then takes templates only. Send a template (metadata.template), or set fallbackTemplate.");
+            }
+
+            parts = [new CloudPart.Template(fallback.Name, fallback.Language, null)];
+            degraded = [$"Template '{fallback.Name}' was sent instead: the contact wrote last more than {Duration.Format(Window)} ago."];
+        }
+
+        IReadOnlyList<string> ids = await PartByPart.SendAsync(parts.Count, context, index => SendPartAsync(to, parts, index, message.ReplyTo, context, cancellationToken), cancellationToken);
+        return new DeliveryReceipt
+        {
+            Status = DeliveryStatus.Sent,
+            OutsideId = ids[^1],
+            Parts = ids.Count > 1 ? ids : [],
+            At = _clock.GetUtcNow(),
+            Degraded = degraded,
+        };
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask SignalAsync(PhoneNumber to, Signal signal, CancellationToken cancellationToken)
+    {
+        HttpContent? content = signal switch
+        {
+            Signal.Reaction reaction => CloudRequest.Reaction(to, reaction),
+            // Typing is shown on a message of the contact, and ends by itself.
+            Signal.Typing typing when typing.Ttl > TimeSpan.Zero && await _contacts.LastAsync(to, cancellationToken) is { } last => CloudRequest.Typing(last.MessageId),
+            _ => null,
+        };
+        if (content is not null)
+        {
+            ServiceAnswer answer = await _http.ExchangeAsync(HttpMethod.Post, MessagesUrl, content, context: null, cancellationToken);
+            _answers.ThrowUnlessTaken(answer, to.Digits);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<ReadOnlyMemory<byte>> FetchAsync(Attachment attachment, CancellationToken cancellationToken) => _media.FetchAsync(attachment, cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        _http.Dispose();
+        return default;
+    }
+
+    private async ValueTask<string> SendPartAsync(
+        PhoneNumber to, IReadOnlyList<CloudPart> parts, int index, string? replyTo, DeliveryContext context, CancellationToken cancellationToken)
+    {
+        string? media = parts[index] switch
+        {
+            CloudPart.Media { File: { Data: null, Reference: { } known } } => known,
+            CloudPart.Media file => await _media.UploadAsync(file, cancellationToken),
+            _ => null,
+        };
+
+        // Only the last part carries the bare id: a callback with it proves that the whole message was taken.
+        bool last = index == parts.Count - 1;
+        string opaque = last ? context.IdempotencyKey : $"{context.IdempotencyKey}/{index + 1}";
+        HttpContent content = CloudRequest.Message(parts[index], to, opaque, index == 0 ? replyTo : null, media);
+        ServiceAnswer answer = await _http.ExchangeAsync(HttpMethod.Post, MessagesUrl, content, context, cancellationToken);
+        _answers.ThrowUnlessTaken(answer, to.Digits);
+        return JsonText.Of(answer.Body, "messages", "0", "id") is { Length: > 0 and <= 512 } id
+            ? id
+            : throw new DeliveryException(new DeliveryFailure.Uncertain(), $"WhatsApp Cloud API answered {answer.Code} without the id of the message, so nobody can tell whether it took it.");
+    }
+
+    private static string? Changed(CloudPart.Media part)
+    {
+        return part.Type.Kind == "document" && part.Type.ContentType.StartsWith("image/", StringComparison.Ordinal) ? $"Picture '{part.File.Name}' was sent as a document: it is over 5 MiB."
+            : !part.File.ContentType.StartsWith(part.Type.ContentType, StringComparison.OrdinalIgnoreCase) ? $"File '{part.File.Name}' was sent as {part.Type.ContentType}."
+            : null;
+    }
+}
