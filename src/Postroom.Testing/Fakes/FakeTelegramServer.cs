@@ -96,11 +96,13 @@ public sealed partial class FakeTelegramServer : IAsyncDisposable
     /// <param name="answer">How.</param>
     /// <param name="method">The method; null for any.</param>
     /// <param name="times">How many calls.</param>
+    /// <param name="skip">How many calls succeed before.</param>
     /// <param name="afterWork">Whether the service does what it is asked before it fails, so that only the answer is lost.</param>
-    public void FailNext(FakeAnswer answer, string? method = null, int times = 1, bool afterWork = false)
+    public void FailNext(FakeAnswer answer, string? method = null, int times = 1, int skip = 0, bool afterWork = false)
     {
         lock (_gate)
         {
+            _planned.AddRange(Enumerable.Repeat(new Planned(method, null, afterWork), skip));
             _planned.AddRange(Enumerable.Repeat(new Planned(method, answer, afterWork), times));
         }
     }
@@ -172,9 +174,9 @@ public sealed partial class FakeTelegramServer : IAsyncDisposable
         }
 
         Planned? planned = Note(method, form);
-        if (planned is { AfterWork: false })
+        if (planned is { AfterWork: false, Answer: { } instead })
         {
-            return planned.Answer;
+            return instead;
         }
 
         FakeAnswer answer = token == Token ? await CallAsync(method, form, cancellationToken)
@@ -258,5 +260,6 @@ public sealed partial class FakeTelegramServer : IAsyncDisposable
             : BadRequest("invalid file_id");
     }
 
-    private sealed record Planned(string? Method, FakeAnswer Answer, bool AfterWork);
+    /// <summary>What becomes of a call; without an answer it succeeds.</summary>
+    private sealed record Planned(string? Method, FakeAnswer? Answer, bool AfterWork);
 }
