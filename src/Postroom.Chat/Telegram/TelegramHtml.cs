@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 
@@ -10,6 +11,7 @@ namespace Postroom.Chat;
 internal static class TelegramHtml
 {
     private const int LongestTag = 4_096;
+    private static readonly SearchValues<char> EndsOfValue = SearchValues.Create(" \t\n>\"'<");
 
     /// <summary>Reads a text.</summary>
     public static FormattedText Read(string html)
@@ -186,7 +188,7 @@ internal static class TelegramHtml
                 int valueStart = quoted ? at + 1 : at;
                 int length = valueStart > tag.Length ? -1
                     : quoted ? tag[valueStart..].IndexOf(tag[at])
-                    : tag[valueStart..].IndexOfAny(" \t\n>\"'<");
+                    : tag[valueStart..].IndexOfAny(EndsOfValue);
                 if (length < 0)
                 {
                     return null;

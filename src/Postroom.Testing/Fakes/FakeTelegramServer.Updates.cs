@@ -20,6 +20,18 @@ public sealed partial class FakeTelegramServer
     /// <summary>Whether another program polls too: every poll is answered with 409. False unless set.</summary>
     public bool HasOtherPoller { get; set; }
 
+    /// <summary>Whether a poll waits for updates.</summary>
+    public bool IsPolled
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _poll is not null;
+            }
+        }
+    }
+
     /// <summary>The address that updates are posted to; null while they are polled.</summary>
     public string? WebhookUrl
     {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using Postroom.Chat;
 using Postroom.Testing;
@@ -128,12 +129,12 @@ public sealed class TelegramAnswerTests
     [Fact]
     public async Task Ac55_the_token_is_in_no_log_error_view_or_trace()
     {
-        List<string> traced = [];
+        ConcurrentQueue<string> traced = [];
         using ActivityListener listener = new()
         {
             ShouldListenTo = _ => true,
             Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
-            ActivityStopped = activity => traced.Add($"{activity.DisplayName} {string.Join(' ', activity.TagObjects)}"),
+            ActivityStopped = activity => traced.Enqueue($"{activity.DisplayName} {string.Join(' ', activity.TagObjects)}"),
         };
         ActivitySource.AddActivityListener(listener);
         await using TelegramRun run = await TelegramRun.StartAsync(config => config with { ListenToCommands = true });

@@ -47,6 +47,16 @@ internal sealed class TelegramRun : IAsyncDisposable
 
     public IReadOnlyList<IncomingMessage> Received => [.. _received];
 
+    /// <summary>Looks every 10 ms whether something holds, for at most 20 s.</summary>
+    public static async Task WaitUntilAsync(Func<bool> holds)
+    {
+        for (int i = 0; !holds(); i++)
+        {
+            Assert.True(i < 2_000, "It did not come true within 20 s.");
+            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, Cancel);
+        }
+    }
+
     public static async Task<TelegramRun> StartAsync(Func<TelegramCommunicatorConfig, TelegramCommunicatorConfig>? change = null, TimeProvider? clock = null)
     {
         TelegramRun run = new(change, clock);
