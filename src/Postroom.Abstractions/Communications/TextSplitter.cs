@@ -14,30 +14,39 @@ internal static class TextSplitter
     /// <param name="lines">How many lines one part has at most; null for no such limit.</param>
     public static IReadOnlyList<string> Split(string text, int limit, int? lines = null)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 2);
         string unix = text.ReplaceLineEndings("\n");
-        List<string> parts = [];
-        foreach (string group in Groups(unix, lines))
+        return [.. Ranges(unix, limit, lines).Select(range => unix[range])];
+    }
+
+    /// <summary>The same parts as places in the text, for a channel whose markup has to be cut with it.</summary>
+    /// <param name="text">The text; its line ends are LF.</param>
+    /// <param name="limit">The longest part, in UTF-16 units; at least 2.</param>
+    /// <param name="lines">How many lines one part has at most; null for no such limit.</param>
+    public static IReadOnlyList<Range> Ranges(string text, int limit, int? lines = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 2);
+        List<Range> parts = [];
+        foreach ((int begin, int stop) in Groups(text, lines))
         {
-            ReadOnlySpan<char> rest = group;
-            while (rest.Length > limit)
+            int at = begin;
+            while (stop - at > limit)
             {
-                (int end, int next) = Cut(rest, limit);
-                Add(parts, rest[..end]);
-                rest = rest[next..];
+                (int end, int next) = Cut(text.AsSpan(at, stop - at), limit);
+                Add(parts, text, at, at + end);
+                at += next;
             }
 
-            Add(parts, rest);
+            Add(parts, text, at, stop);
         }
 
         return parts;
     }
 
-    private static IEnumerable<string> Groups(string text, int? lines)
+    private static IEnumerable<(int Begin, int End)> Groups(string text, int? lines)
     {
         if (lines is not { } most)
         {
-            yield return text;
+            yield return (0, text.Length);
             yield break;
         }
 
@@ -51,7 +60,7 @@ internal static class TextSplitter
                 end = found < 0 ? text.Length : found + 1;
             }
 
-            yield return text[begin..(end < text.Length || text[end - 1] == '\n' ? end - 1 : end)];
+            yield return (begin, end < text.Length || text[end - 1] == '\n' ? end - 1 : end);
             begin = end;
         }
     }
@@ -93,11 +102,11 @@ internal static class TextSplitter
         return (end, end);
     }
 
-    private static void Add(List<string> parts, ReadOnlySpan<char> part)
+    private static void Add(List<Range> parts, string text, int begin, int end)
     {
-        if (!part.IsWhiteSpace())
+        if (!text.AsSpan(begin, end - begin).IsWhiteSpace())
         {
-            parts.Add(part.ToString());
+            parts.Add(begin..end);
         }
     }
 }

@@ -37,8 +37,8 @@ public abstract record FakeAnswer
         /// <summary>Further headers; none unless set.</summary>
         public IReadOnlyDictionary<string, string> Headers { get; init; } = new Dictionary<string, string>();
 
-        /// <summary>The body where it is no text; null, the default, for <see cref="Body"/>.</summary>
-        public byte[]? Bytes { get; init; }
+        /// <summary>Sent in the place of <see cref="Body"/>, for files; null, the default, for the body.</summary>
+        public ReadOnlyMemory<byte>? Bytes { get; init; }
 
         /// <summary>How long it waits before it answers; not at all unless set.</summary>
         public TimeSpan Delay { get; init; }
@@ -198,7 +198,7 @@ internal sealed class FakeHttpServer : IAsyncDisposable
 
     private static byte[] BytesOf(FakeAnswer.Reply reply)
     {
-        byte[] body = reply.Bytes ?? Encoding.UTF8.GetBytes(reply.Body);
+        byte[] body = reply.Bytes is { } bytes ? bytes.ToArray() : Encoding.UTF8.GetBytes(reply.Body);
         StringBuilder head = new();
         head.Append(CultureInfo.InvariantCulture, $"HTTP/1.1 {reply.Status} {(HttpStatusCode)reply.Status}\r\nContent-Type: {reply.ContentType}\r\nContent-Length: {body.Length}\r\n");
         foreach ((string name, string value) in reply.Headers)
