@@ -16,6 +16,6 @@ internal sealed class PlatformModule : IApplicationModule
     {
         app.AddStore("sqlite", static (options, retention, redactor, clock, services) =>
             new SqliteStore(options, retention, redactor, clock, services.GetRequiredService<ILoggerFactory>().CreateLogger<SqliteStore>()));
-        app.AddControlPlane();
+        app.AddControlPlane().AddChannels();
     }
 }

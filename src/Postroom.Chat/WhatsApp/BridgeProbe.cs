@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>Asks the bridge for its state at the start, and whenever nothing was sent for 120 seconds (WA-13).</summary>
 /// <param name="http">The bridge.</param>

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>What an answer of the Cloud API means for a delivery (WA-4). Safe for concurrent use.</summary>
 /// <param name="http">Masks what is shown of an answer.</param>

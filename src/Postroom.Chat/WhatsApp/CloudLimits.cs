@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>What the Cloud API takes, checked before anything is sent (WA-6). Lengths are UTF-16 units, which are never fewer than the characters Meta counts.</summary>
 /// <remarks>Source: Meta, Cloud API reference, Messages and Media; WA-6 where it is stricter.</remarks>

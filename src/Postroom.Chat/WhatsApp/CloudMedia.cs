@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>Uploads files to the Cloud API and fetches those that came in (WA-6, WA-10).</summary>
 /// <param name="http">The service.</param>

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>A message as it came in.</summary>
 /// <param name="Incoming">What the runtime takes.</param>

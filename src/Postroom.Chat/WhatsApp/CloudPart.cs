@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>What one request to the Cloud API sends, already checked against its limits. Closed.</summary>
 internal abstract record CloudPart

@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Net.Http.Headers;
 using System.Text.Json;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>Writes the bodies of requests to the Cloud API (WA-3, WA-6, WA-12).</summary>
 internal static class CloudRequest

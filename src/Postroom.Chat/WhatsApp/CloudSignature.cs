@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>Tells whether a request is Meta's (WA-8, WA-9). Every comparison takes the same time however much of a guess is right.</summary>
 internal static class CloudSignature

@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>Reads the statuses of earlier sends (WA-11).</summary>
 internal static class CloudStatusReader

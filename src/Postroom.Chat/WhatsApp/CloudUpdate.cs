@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>What one post of the Cloud API says (WA-9): messages, later receipts, and what could not be read, each on its own.</summary>
 internal sealed class CloudUpdate

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>Answers Meta's calls: verifies the address, and takes posts of messages and statuses (WA-8, WA-9).</summary>
 internal sealed partial class CloudWebhook

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>Writes the contacts of a message as vCards (RFC 2426), the form in which every channel hands them over.</summary>
 internal static class ContactCards

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>A contact's last message.</summary>
 /// <param name="At">When it was written.</param>

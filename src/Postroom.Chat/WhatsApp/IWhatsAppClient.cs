@@ -1,4 +1,4 @@
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>One way to reach WhatsApp; lives from a start of its communicator to the stop. Safe for concurrent use.</summary>
 internal interface IWhatsAppClient : IAsyncDisposable

@@ -1,4 +1,4 @@
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>How long a recipient waits that got too much from this number: 4ⁿ seconds, n growing from 0 with each such answer until one is taken (WA-4). Safe for concurrent use.</summary>
 internal sealed class PairPauses

@@ -1,4 +1,4 @@
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>Sends the parts of a message in order (LN-6).</summary>
 internal static class PartByPart

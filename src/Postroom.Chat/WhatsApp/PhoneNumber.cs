@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>A phone number in the forms it is written (EN-10).</summary>
 internal sealed record PhoneNumber

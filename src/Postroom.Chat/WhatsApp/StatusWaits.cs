@@ -1,4 +1,4 @@
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>
 /// Waits for status callbacks that prove sends without an answer (WA-5). Those that came in are remembered for a while, since a callback can be faster than the

@@ -1,4 +1,4 @@
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>How WhatsApp is reached (WA-1).</summary>
 public enum WhatsAppClientKind

@@ -1,4 +1,4 @@
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>Sends through Meta's Cloud API (WA-3 to WA-7, WA-12).</summary>
 internal sealed class WhatsAppCloudClient : IWhatsAppClient

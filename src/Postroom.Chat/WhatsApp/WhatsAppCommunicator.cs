@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>Sends to WhatsApp through Meta's Cloud API or a local bridge, and receives what the Cloud API posts (SPEC §15).</summary>
 /// <remarks>

@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Postroom.Configuration;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>The settings of a WhatsApp communicator (WA-1). Bound from <c>communications.backends.{name}</c> of type <c>whatsapp</c>. Immutable.</summary>
 public sealed record WhatsAppCommunicatorConfig : CommunicatorBackendConfig

@@ -1,4 +1,4 @@
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>A template without parameters that Meta has approved for the account.</summary>
 /// <param name="Name">Its name: 1 to 512 lower-case letters, digits and <c>_</c>.</param>

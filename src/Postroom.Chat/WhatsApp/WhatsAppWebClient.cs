@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>Sends through a local bridge that holds a paired session (WA-2, WA-13). What the bridge receives it posts to <c>/webhook</c>.</summary>
 internal sealed class WhatsAppWebClient : IWhatsAppClient

@@ -1,4 +1,4 @@
-using Postroom.Chat.WhatsApp;
+using Postroom.Chat;
 using Postroom.Configuration;
 using Xunit;
 

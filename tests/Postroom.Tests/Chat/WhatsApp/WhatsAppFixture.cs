@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
-using Postroom.Chat.WhatsApp;
+using Postroom.Chat;
 using Postroom.Testing;
 using Xunit;
 

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Postroom.Chat.WhatsApp;
+using Postroom.Chat;
 using Postroom.Testing;
 using Xunit;
 

@@ -1,6 +1,7 @@
 using System.Net;
+using System.Net.Http.Headers;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>Talks to one service over HTTP: bounded in time and length, without redirects, and it can tell whether a request had left. Safe for concurrent use.</summary>
 internal sealed class ServiceHttp : IDisposable
@@ -48,9 +49,10 @@ internal sealed class ServiceHttp : IDisposable
     /// <param name="context">The delivery that the request carries out, which is told when bytes leave; null when a repeat of the request does no harm.</param>
     /// <param name="cancellationToken">Ends the exchange.</param>
     /// <param name="maxAnswer">The longest answer; a longer one counts as cut off.</param>
+    /// <param name="headers">Adds further headers; null for none.</param>
     /// <exception cref="DeliveryException">No answer came: uncertain when the delivery had left, else transient.</exception>
     public async ValueTask<ServiceAnswer> ExchangeAsync(
-        HttpMethod method, string url, HttpContent? content, DeliveryContext? context, CancellationToken cancellationToken, int maxAnswer = MaxAnswer)
+        HttpMethod method, string url, HttpContent? content, DeliveryContext? context, CancellationToken cancellationToken, int maxAnswer = MaxAnswer, Action<HttpRequestHeaders>? headers = null)
     {
         using CancellationTokenSource timeout = new(_timeout, _clock);
         using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
@@ -63,6 +65,7 @@ internal sealed class ServiceHttp : IDisposable
             request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {_token.Reveal()}");
         }
 
+        headers?.Invoke(request.Headers);
         try
         {
             using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ending.Token);

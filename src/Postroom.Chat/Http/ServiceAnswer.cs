@@ -1,6 +1,6 @@
 using System.Net;
 
-namespace Postroom.Chat.WhatsApp;
+namespace Postroom.Chat;
 
 /// <summary>What a service answered.</summary>
 /// <param name="Status">The HTTP status.</param>

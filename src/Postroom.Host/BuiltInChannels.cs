@@ -1,0 +1,40 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Postroom.Chat;
+using Postroom.Mail;
+
+namespace Postroom.Host;
+
+/// <summary>The channels that every program knows by their type: Telegram, WhatsApp, e-mail and webhooks out; the web chat comes with the control plane.</summary>
+internal static class BuiltInChannels
+{
+    private static readonly (string Type, CommunicatorFactoryMethod Factory, Postroom.Configuration.BackendSchema Schema)[] All =
+    [
+        ("telegram", static (name, config, services) => new TelegramCommunicator(name, As<TelegramCommunicatorConfig>(name, config), ClockOf(services), LogOf<TelegramCommunicator>(services)), TelegramCommunicatorConfig.Read),
+        ("whatsapp", static (name, config, services) => new WhatsAppCommunicator(name, As<WhatsAppCommunicatorConfig>(name, config), ClockOf(services), LogOf<WhatsAppCommunicator>(services)), WhatsAppCommunicatorConfig.Read),
+        ("email", static (name, config, services) => new EmailCommunicator(name, As<EmailCommunicatorConfig>(name, config), LogOf<EmailCommunicator>(services), ClockOf(services)), EmailCommunicatorConfig.Read),
+        ("webhook", static (name, config, services) => new WebhookCommunicator(name, As<WebhookCommunicatorConfig>(name, config), ClockOf(services)), WebhookCommunicatorConfig.Read),
+    ];
+
+    /// <summary>Registers them in a program.</summary>
+    public static IApplicationBuilder AddChannels(this IApplicationBuilder app)
+    {
+        foreach ((string type, CommunicatorFactoryMethod factory, Postroom.Configuration.BackendSchema schema) in All)
+        {
+            app.RegisterBackend(type, factory, schema);
+        }
+
+        return app;
+    }
+
+    private static T As<T>(string name, CommunicatorBackendConfig config)
+        where T : CommunicatorBackendConfig
+    {
+        return config as T ?? throw new ArgumentException($"The settings of communicator '{name}' are a {config.GetType().Name}; its type '{config.Type}' needs a {typeof(T).Name}.", nameof(config));
+    }
+
+    private static TimeProvider? ClockOf(IServiceProvider services) => services.GetService<TimeProvider>();
+
+    private static ILogger<T> LogOf<T>(IServiceProvider services) => services.GetService<ILoggerFactory>()?.CreateLogger<T>() ?? NullLogger<T>.Instance;
+}
