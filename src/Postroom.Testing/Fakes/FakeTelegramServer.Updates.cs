@@ -11,7 +11,7 @@ public sealed partial class FakeTelegramServer
     private readonly SortedDictionary<long, JsonObject> _updates = [];
     private readonly List<string> _answered = [];
     private TaskCompletionSource _arrived = NewSignal();
-    private CancellationTokenSource? _poll; // the poll that waits
+    private Action? _endPoll; // ends the poll that waits
     private long _lastUpdate = 500_000_000;
     private int _lastOfPeople;
     private (string Url, string? Secret)? _webhook;
@@ -27,7 +27,7 @@ public sealed partial class FakeTelegramServer
         {
             lock (_gate)
             {
-                return _poll is not null;
+                return _endPoll is not null;
             }
         }
     }
@@ -211,10 +211,11 @@ public sealed partial class FakeTelegramServer
         }
 
         using CancellationTokenSource poll = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Action end = poll.Cancel;
         lock (_gate)
         {
-            _poll?.Cancel();
-            _poll = poll;
+            _endPoll?.Invoke();
+            _endPoll = end;
         }
 
         try
@@ -229,7 +230,7 @@ public sealed partial class FakeTelegramServer
         {
             lock (_gate)
             {
-                _poll = _poll == poll ? null : _poll;
+                _endPoll = ReferenceEquals(_endPoll, end) ? null : _endPoll;
             }
         }
     }

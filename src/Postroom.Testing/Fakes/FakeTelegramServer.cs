@@ -237,7 +237,7 @@ public sealed partial class FakeTelegramServer : IAsyncDisposable
 
     private static JsonObject Bot() => new() { ["id"] = 987654321, ["is_bot"] = true, ["first_name"] = "Test", ["username"] = "postroom_test_bot" };
 
-    private FakeAnswer Download(string path)
+    private FakeAnswer.Reply Download(string path)
     {
         string prefix = $"/file/bot{Token}/";
         string wanted = path.StartsWith(prefix, StringComparison.Ordinal) ? Uri.UnescapeDataString(path[prefix.Length..]) : "";

@@ -1,6 +1,5 @@
 using System.Text;
 using Postroom.Chat;
-using Postroom.Testing;
 using Xunit;
 
 namespace Postroom.Tests.Chat.Telegram;
