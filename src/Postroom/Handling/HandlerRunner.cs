@@ -37,6 +37,11 @@ internal sealed class HandlerRunner(
             return new AttemptEnd.Unfit(FailureKind.Invalid, $"too_deep: the message came through {envelope.Hops} handlers; the limit is {maxHops} (limits.hops). Two handlers may be answering each other.");
         }
 
+        if (envelope.Headers.Count > 0 && envelope.Header(Intake.IncomingTranslation.Unreadable) is { } unreadable)
+        {
+            return new AttemptEnd.Unfit(FailureKind.Invalid, unreadable);
+        }
+
         if (handlers.Find(envelope.Queue, envelope.Type) is not { } entry)
         {
             return new AttemptEnd.Unfit(FailureKind.Unroutable, NoHandler(envelope));
