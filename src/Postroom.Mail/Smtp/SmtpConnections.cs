@@ -28,6 +28,7 @@ internal sealed class SmtpConnections
     }
 
     /// <summary>Takes a connection for one send; give it back with <see cref="ReturnAsync"/>. Waits while all are in use.</summary>
+    /// <exception cref="MailConnectionException">None can be opened, or they are closed for good.</exception>
     public async ValueTask<SmtpConnection> TakeAsync(CancellationToken cancellationToken)
     {
         await _slots.WaitAsync(cancellationToken);
@@ -89,9 +90,10 @@ internal sealed class SmtpConnections
     /// <summary>Waits for the sends in progress, until cancelled, and ends every connection.</summary>
     public async Task CloseAsync(CancellationToken cancellationToken)
     {
+        int taken = 0;
         try
         {
-            for (int i = 0; i < MaxConnections; i++)
+            for (; taken < MaxConnections; taken++)
             {
                 await _slots.WaitAsync(cancellationToken);
             }
@@ -111,12 +113,21 @@ internal sealed class SmtpConnections
         }
 
         await Task.WhenAll(quitting);
+        if (taken > 0)
+        {
+            _slots.Release(taken); // Sends that still wait are to learn that it is closed.
+        }
     }
 
     private SmtpConnection? Pop()
     {
         lock (_gate)
         {
+            if (_isClosed)
+            {
+                throw new MailConnectionException("The communicator has stopped.");
+            }
+
             if (_idle.Count == 0)
             {
                 return null;

@@ -310,6 +310,24 @@ public sealed class EmailDeliveryTests : MailTest
     }
 
     [Fact]
+    public async Task A_stop_that_may_not_wait_leaves_no_send_waiting_for_a_connection()
+    {
+        FakeSmtpServer server = Serve().Next(FakeSmtpStep.Mail, Enumerable.Repeat(new FakeSmtpFault.Silence(), 4));
+        EmailCommunicator communicator = await StartAsync(ConfigOf(server));
+        using CancellationTokenSource given = new();
+        Task[] running = [.. Enumerable.Range(0, 4).Select(_ => communicator.SendAsync(new OutgoingMessage("hello"), new MailDelivery(), given.Token).AsTask())];
+        await server.WaitForSilenceAsync(FakeSmtpStep.Mail, Cancel);
+        Task<DeliveryFailure> waiting = FailureOf(communicator, new OutgoingMessage("hello"));
+
+        await communicator.StopAsync(new CancellationToken(canceled: true));
+        await given.CancelAsync();
+
+        Assert.Equal(new DeliveryFailure.Transient(ServiceWide: true), await waiting);
+        await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        Assert.DoesNotContain(running, send => send.IsCompletedSuccessfully);
+    }
+
+    [Fact]
     public async Task Em8_A_stop_does_not_wait_long_for_a_server_that_does_not_answer_quit()
     {
         ManualClock clock = new();
