@@ -6,6 +6,13 @@ internal static class BuiltInKinds
     /// <summary>Whether a kind sends again by default; custom kinds leave it to a person.</summary>
     public static bool SendsAgain(string kind) => kind is "email" or "telegram" or "webhook" or "whatsapp" or "emulator";
 
+    /// <summary>How long one send may take: as it is set, and longer than usual for e-mail, whose servers may think for ten minutes after the end of a message (ML-10).</summary>
+    public static TimeSpan SendTimeout(CommunicatorBackendConfig config)
+    {
+        TimeSpan set = config.Outbound.SendTimeout;
+        return config.Type == "email" && set == new OutboundOptions().SendTimeout ? TimeSpan.FromMinutes(12) : set;
+    }
+
     /// <summary>How many tries the lane of a kind makes, and how long it waits between them.</summary>
     public static QueueOptions LaneOptions(CommunicatorBackendConfig config)
     {

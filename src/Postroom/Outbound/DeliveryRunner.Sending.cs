@@ -72,13 +72,18 @@ internal sealed partial class DeliveryRunner
             attempt.Receipt = receipt with { At = receipt.At == default ? clock.GetUtcNow() : receipt.At };
             return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
         }
+        catch (DeliveryException e) when (e.Failure is DeliveryFailure.Unroutable && onUnroutable() == UnroutablePolicy.Drop)
+        {
+            attempt.Receipt = new DeliveryReceipt { Status = DeliveryStatus.Skipped, At = clock.GetUtcNow(), Detail = e.Message };
+            return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
+        }
         catch (DeliveryException e)
         {
             return new AttemptEnd.Delivered(Classify(attempt, e), null);
         }
         catch (OperationCanceledException) when (attempt.CancelReason == CancelReason.Timeout)
         {
-            return new AttemptEnd.TimedOut(target.Config.Outbound.SendTimeout);
+            return new AttemptEnd.TimedOut(BuiltInKinds.SendTimeout(target.Config));
         }
         catch (OperationCanceledException) when (attempt.CancelReason != CancelReason.None && !context.BytesLeft)
         {

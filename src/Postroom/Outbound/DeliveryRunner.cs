@@ -11,10 +11,11 @@ namespace Postroom.Outbound;
 /// <param name="store">Takes claims and progress.</param>
 /// <param name="hooks">Are asked before a send.</param>
 /// <param name="queues">Have the backoff.</param>
+/// <param name="onUnroutable">What becomes of a message that the communicator finds nobody for.</param>
 /// <param name="clock">Dates what happens.</param>
 /// <param name="random">Jitter.</param>
 internal sealed partial class DeliveryRunner(
-    Func<Registration> registration, LaneGate gate, Action<Registration> lost, IMessageStore store, HookDispatcher hooks, QueueCatalog queues, TimeProvider clock, Func<double> random)
+    Func<Registration> registration, LaneGate gate, Action<Registration> lost, IMessageStore store, HookDispatcher hooks, QueueCatalog queues, Func<UnroutablePolicy> onUnroutable, TimeProvider clock, Func<double> random)
     : IMessageRunner
 {
     private readonly LaneRates _rates = new(clock);

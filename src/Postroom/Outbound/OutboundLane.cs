@@ -19,7 +19,7 @@ internal sealed partial class OutboundLane(string communicator, WorkerPool pool,
 
     /// <summary>Whether it sends as a communicator's settings say.</summary>
     public bool Fits(Registration registration) =>
-        Pool.Options.Parallelism == MaxInFlight(registration) && Pool.Options.HandlerTimeout == registration.Config.Outbound.SendTimeout;
+        Pool.Options.Parallelism == MaxInFlight(registration) && Pool.Options.HandlerTimeout == BuiltInKinds.SendTimeout(registration.Config);
 
     /// <summary>Begins reading and returns at once.</summary>
     public void Start()

@@ -17,6 +17,7 @@ internal sealed partial class OutboundRoom(
     PoolFactory pools,
     HookDispatcher hooks,
     OutboundOptions defaults,
+    Func<UnroutablePolicy> onUnroutable,
     TimeProvider clock,
     Func<double> random,
     ILoggerFactory loggers)
@@ -135,14 +136,13 @@ internal sealed partial class OutboundRoom(
     private OutboundLane MakeLane(Registration first)
     {
         LaneGate gate = new(clock);
-        DeliveryRunner runner = new(() => routes.Find(first.Name) ?? first, gate, Lost, store, hooks, queues, clock, random);
-        OutboundOptions options = first.Config.Outbound;
+        DeliveryRunner runner = new(() => routes.Find(first.Name) ?? first, gate, Lost, store, hooks, queues, onUnroutable, clock, random);
         WorkerOptions workers = new()
         {
             Queue = first.Queue,
             Parallelism = OutboundLane.MaxInFlight(first),
             Prefetch = 1,
-            HandlerTimeout = options.SendTimeout,
+            HandlerTimeout = BuiltInKinds.SendTimeout(first.Config),
         };
         WorkerDefinition definition = new(first.Queue, workers, runner, TimeSpan.FromSeconds(30));
         return new OutboundLane(first.Name, pools.Create(definition), gate, _log);
