@@ -20,6 +20,9 @@ internal sealed class RealHttp : IAsyncDisposable
 
     public MessageRuntime Runtime { get; }
 
+    /// <summary>The store, its write-ahead log and the files beside it.</summary>
+    public IReadOnlyList<string> Files => [.. Directory.EnumerateFiles(_folder.Path, "*", SearchOption.AllDirectories)];
+
     public SqliteStore Store => (SqliteStore)Runtime.Store;
 
     public HttpClient Client => _client ??= new HttpClient { BaseAddress = new Uri(Runtime.Services.GetRequiredService<ControlPlaneService>().Addresses[0]), Timeout = TimeSpan.FromSeconds(30) };
