@@ -129,6 +129,51 @@ public sealed class FacadeTests
     }
 
     [Fact]
+    public async Task The_sample_bot_is_on_four_channels_from_its_one_file()
+    {
+        await using RealProgram program = new();
+        await using FakeTelegramServer telegram = new();
+        await using FakeWhatsAppServer whatsApp = new();
+        await using FakeSmtpServer smtp = new(new FakeSmtpOptions { Username = "bot", Password = "secret" });
+        FakeTelegramChat operators = telegram.AddChat(77);
+        FakeTelegramChat ann = telegram.AddChat(7);
+        string authority = Path.Combine(program.Folder, "ca.pem");
+        await File.WriteAllTextAsync(authority, FakeSmtpServer.AuthorityPem, RealProgram.Cancel);
+        string built = await BuildSampleAsync(program, "bot.cs", analyze: false);
+        const string Backends = "communications.backends";
+        program.StartProcess(
+            Path.Combine(built, "bot.dll"),
+            [
+                "--config", Path.Combine(Samples, "bot.yaml"),
+                .. Set($"{Backends}.telegram.token={telegram.Token}", $"{Backends}.telegram.baseUrl={telegram.Address}", $"{Backends}.telegram.chats.operators.chatId=77",
+                    $"{Backends}.whatsapp.graphUrl={whatsApp.GraphUrl}", $"{Backends}.whatsapp.phoneNumberId={whatsApp.PhoneNumberId}", $"{Backends}.whatsapp.accessToken={whatsApp.AccessToken}",
+                    $"{Backends}.whatsapp.appSecret={whatsApp.AppSecret}", $"{Backends}.whatsapp.verifyToken=word", $"{Backends}.whatsapp.chats.default.number=+491700000000",
+                    $"{Backends}.mail.host=localhost", $"{Backends}.mail.port={smtp.Port}", $"{Backends}.mail.caFile={authority}", $"{Backends}.mail.username=bot", $"{Backends}.mail.password=secret",
+                    $"{Backends}.mail.fromAddress=bot@example.org", $"{Backends}.mail.defaultRecipients=[\"ops@example.org\"]"),
+            ],
+            []);
+        await WaitAsync(async () => !program.Process.HasExited && await AnswersHealthAsync(program));
+
+        using HttpResponseMessage posted = await program.SendAsync(new { sender = "bob", msg_type = "chat", raw_msg = "/tell The shop is closed.", client_type = "chat" });
+        Assert.True(posted.IsSuccessStatusCode);
+        await WaitAsync(() => Task.FromResult(operators.Messages.Count == 1 && smtp.Mails.Count == 1));
+        Assert.Equal("The shop is closed.", operators.Messages[0].Text);
+        Assert.Equal("They are told.", Assert.Single(await program.ListenAsync("bob", 1, after: "0")).Text);
+
+        telegram.Say(ann, 7, "hello");
+        await WaitAsync(() => Task.FromResult(ann.Messages.Count == 1));
+        Assert.Equal("You wrote 5 characters.", ann.Messages[0].Text);
+
+        string post = whatsApp.Post().Text("491701234567", "wamid.IN1", DateTimeOffset.UtcNow, "hello").ToString();
+        Assert.Equal(200, (await whatsApp.PostAsync(new Uri(program.Address, "whatsapp-incoming"), post, RealProgram.Cancel)).Status);
+        await WaitAsync(() => Task.FromResult(whatsApp.Messages.Any(message => message.Type == "text")));
+        Assert.Equal(0, (await program.StopAsync()).Code);
+        Assert.DoesNotContain(telegram.Token, program.Process.Output, StringComparison.Ordinal);
+
+        static string[] Set(params string[] settings) => [.. settings.SelectMany(setting => new[] { "--set", setting })];
+    }
+
+    [Fact]
     public async Task The_sample_of_an_adapter_receives_and_answers_by_files()
     {
         await using RealProgram program = new();

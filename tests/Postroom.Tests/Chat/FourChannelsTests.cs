@@ -2,7 +2,6 @@ using System.Text;
 using Postroom.Host;
 using Postroom.Testing;
 using Postroom.Tests.ControlPlane;
-using Postroom.Tests.Hosting;
 using Postroom.Tests.Sqlite;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
