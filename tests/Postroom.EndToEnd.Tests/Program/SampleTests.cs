@@ -1,0 +1,166 @@
+using Postroom.Crash;
+using Postroom.Testing;
+using Xunit;
+
+namespace Postroom.EndToEnd.Tests.Program;
+
+/// <summary>The samples as people run them. They measure no time, so they are built beside other tests, one after the other.</summary>
+public sealed class SampleTests
+{
+    [Theory]
+    [InlineData("receive", "hello", "You said: hello")]
+    [InlineData("handler", "hello", "You wrote 5 characters.")]
+    [InlineData("orders", "chair 2", "2 of chair are on their way.")]
+    public async Task The_samples_compile_and_answer_the_web_chat(string sample, string text, string answer)
+    {
+        await using RealProgram program = new();
+        string built = await BuildSampleAsync(program, $"{sample}.cs", analyze: false);
+
+        program.StartProcess(Path.Combine(built, $"{sample}.dll"), [], []);
+        await WaitAsync(async () => !program.Process.HasExited && await AnswersHealthAsync(program));
+        await program.PostAsync("1099", text);
+
+        Assert.Equal(answer, Assert.Single(await program.ListenAsync("1099", 1, after: "0")).Text);
+        Assert.Contains($"Started. Web chat: {program.Address}chat. Data: {program.Store} ", program.Process.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("has no worker pool", program.Process.Output, StringComparison.Ordinal); // 'receive' opens its receiver later
+        Assert.Equal(0, (await program.StopAsync()).Code);
+        Assert.Contains("Stopped in order; nothing is in work.", program.Process.Output, StringComparison.Ordinal);
+
+        program.StartProcess(Path.Combine(built, $"{sample}.dll"), ["--set", "store.kind=oracle"], []);
+        Assert.Equal(3, await program.Process.WaitAsync().WaitAsync(TimeSpan.FromMinutes(1), RealProgram.Cancel));
+        Assert.Contains("store.kind is 'oracle'", program.Process.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", program.Process.Output, StringComparison.Ordinal); // it catches nothing, and no stack is shown
+    }
+
+    [Fact]
+    public async Task The_sample_bot_is_on_four_channels_from_its_one_file()
+    {
+        await using RealProgram program = new();
+        await using FakeTelegramServer telegram = new();
+        await using FakeWhatsAppServer whatsApp = new();
+        await using FakeSmtpServer smtp = new(new FakeSmtpOptions { Username = "bot", Password = "secret" });
+        FakeTelegramChat operators = telegram.AddChat(77);
+        FakeTelegramChat ann = telegram.AddChat(7);
+        string authority = Path.Combine(program.Folder, "ca.pem");
+        await File.WriteAllTextAsync(authority, FakeSmtpServer.AuthorityPem, RealProgram.Cancel);
+        string built = await BuildSampleAsync(program, "bot.cs", analyze: false);
+        const string Backends = "communications.backends";
+        program.StartProcess(
+            Path.Combine(built, "bot.dll"),
+            [
+                "--config", Path.Combine(Samples, "bot.yaml"),
+                .. Set($"{Backends}.telegram.token={telegram.Token}", $"{Backends}.telegram.baseUrl={telegram.Address}", $"{Backends}.telegram.chats.operators.chatId=77",
+                    $"{Backends}.whatsapp.graphUrl={whatsApp.GraphUrl}", $"{Backends}.whatsapp.phoneNumberId={whatsApp.PhoneNumberId}", $"{Backends}.whatsapp.accessToken={whatsApp.AccessToken}",
+                    $"{Backends}.whatsapp.appSecret={whatsApp.AppSecret}", $"{Backends}.whatsapp.verifyToken=word", $"{Backends}.whatsapp.chats.default.number=+491700000000",
+                    $"{Backends}.mail.host=localhost", $"{Backends}.mail.port={smtp.Port}", $"{Backends}.mail.caFile={authority}", $"{Backends}.mail.username=bot", $"{Backends}.mail.password=secret",
+                    $"{Backends}.mail.fromAddress=bot@example.org", $"{Backends}.mail.defaultRecipients=[\"ops@example.org\"]"),
+            ],
+            []);
+        await WaitAsync(async () => !program.Process.HasExited && await AnswersHealthAsync(program));
+
+        using HttpResponseMessage posted = await program.SendAsync(new { sender = "bob", msg_type = "chat", raw_msg = "/tell The shop is closed.", client_type = "chat" });
+        Assert.True(posted.IsSuccessStatusCode);
+        await WaitAsync(() => Task.FromResult(operators.Messages.Count == 1 && smtp.Mails.Count == 1));
+        Assert.Equal("The shop is closed.", operators.Messages[0].Text);
+        Assert.Equal("They are told.", Assert.Single(await program.ListenAsync("bob", 1, after: "0")).Text);
+
+        telegram.Say(ann, 7, "hello");
+        await WaitAsync(() => Task.FromResult(ann.Messages.Count == 1));
+        Assert.Equal("You wrote 5 characters.", ann.Messages[0].Text);
+
+        string post = whatsApp.Post().Text("491701234567", "wamid.IN1", DateTimeOffset.UtcNow, "hello").ToString();
+        Assert.Equal(200, (await whatsApp.PostAsync(new Uri(program.Address, "whatsapp-incoming"), post, RealProgram.Cancel)).Status);
+        await WaitAsync(() => Task.FromResult(whatsApp.Messages.Any(message => message.Type == "text")));
+        Assert.Equal(0, (await program.StopAsync()).Code);
+        Assert.DoesNotContain(telegram.Token, program.Process.Output, StringComparison.Ordinal);
+
+        static string[] Set(params string[] settings) => [.. settings.SelectMany(setting => new[] { "--set", setting })];
+    }
+
+    [Fact]
+    public async Task The_sample_of_an_adapter_receives_and_answers_by_files()
+    {
+        await using RealProgram program = new();
+        string built = await BuildSampleAsync(program, "adapter.cs", analyze: false);
+        program.StartProcess(Path.Combine(built, "adapter.dll"), [], [], program.Folder);
+        await WaitAsync(async () => !program.Process.HasExited && await AnswersHealthAsync(program));
+
+        string letters = Path.Combine(program.Folder, "letters");
+        await File.WriteAllTextAsync(Path.Combine(letters, "ann-1.tmp"), "hello", RealProgram.Cancel);
+        File.Move(Path.Combine(letters, "ann-1.tmp"), Path.Combine(letters, "in", "ann-1.txt"));
+        await WaitAsync(() => Task.FromResult(Directory.GetFiles(Path.Combine(letters, "out"), "*.txt").Length == 1));
+
+        Assert.Equal("ann\nYou wrote: hello", await File.ReadAllTextAsync(Directory.GetFiles(Path.Combine(letters, "out"), "*.txt")[0], RealProgram.Cancel));
+        Assert.Empty(Directory.GetFiles(Path.Combine(letters, "in")));
+        Assert.Equal(0, (await program.StopAsync()).Code);
+    }
+
+    [Fact]
+    public async Task A_copy_of_a_sample_compiles_after_an_edit_that_has_nothing_of_this_repositorys_style()
+    {
+        await using RealProgram program = new();
+        string copy = $"copy-{Guid.NewGuid():N}.cs";
+        string file = Path.Combine(Samples, copy);
+        string code = await File.ReadAllTextAsync(Path.Combine(Samples, "receive.cs"), RealProgram.Cancel);
+        try
+        {
+            await File.WriteAllTextAsync(file, code.Replace("    await office.ReplyAsync", "    if (message.RawPayload == \"wait\") await Task.Delay(100);\n    await office.ReplyAsync", StringComparison.Ordinal), RealProgram.Cancel);
+
+            await BuildSampleAsync(program, copy, analyze: true);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    private static string Samples
+    {
+        get
+        {
+            DirectoryInfo root = new(AppContext.BaseDirectory);
+            while (!File.Exists(Path.Combine(root.FullName, "Postroom.slnx")))
+            {
+                root = root.Parent!;
+            }
+
+            return Path.Combine(root.FullName, "samples");
+        }
+    }
+
+    /// <summary>Builds a sample, with the analyzers that a person who runs it has or without them; where it was built to.</summary>
+    private static async Task<string> BuildSampleAsync(RealProgram program, string sample, bool analyze)
+    {
+        string built = Path.Combine(program.Folder, "built");
+        using System.Diagnostics.Process build = Shell.Start(
+            "dotnet",
+            ["build", Path.Combine(Samples, sample), "-o", built, "--nologo", "-v", "quiet"],
+            new Dictionary<string, string> { ["RunAnalyzersDuringBuild"] = analyze ? "true" : "false" });
+        string text = await build.StandardOutput.ReadToEndAsync(RealProgram.Cancel);
+        await build.WaitForExitAsync(RealProgram.Cancel);
+        Assert.True(build.ExitCode == 0, text);
+        return built;
+    }
+
+    private static async Task<bool> AnswersHealthAsync(RealProgram program)
+    {
+        try
+        {
+            using HttpResponseMessage answer = await program.Http.GetAsync(new Uri(program.Address, "health/ready"), RealProgram.Cancel);
+            return answer.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+
+    private static async Task WaitAsync(Func<Task<bool>> condition)
+    {
+        for (int trial = 0; !await condition(); trial++)
+        {
+            Assert.True(trial < 1_200, "Waited a minute.");
+            await Task.Delay(50, RealProgram.Cancel);
+        }
+    }
+}
