@@ -4,8 +4,16 @@ using Xunit;
 
 namespace Postroom.EndToEnd.Tests.Program;
 
+/// <summary>Where the samples are built: one folder for all, for another one would compile everything they refer to once more.</summary>
+public sealed class SampleFolder : IDisposable
+{
+    public string Path { get; } = Directory.CreateTempSubdirectory("postroom-samples-").FullName;
+
+    public void Dispose() => Directory.Delete(Path, recursive: true);
+}
+
 /// <summary>The samples as people run them. They measure no time, so they are built beside other tests, one after the other.</summary>
-public sealed class SampleTests
+public sealed class SampleTests(SampleFolder folder) : IClassFixture<SampleFolder>
 {
     [Theory]
     [InlineData("receive", "hello", "You said: hello")]
@@ -14,7 +22,7 @@ public sealed class SampleTests
     public async Task The_samples_compile_and_answer_the_web_chat(string sample, string text, string answer)
     {
         await using RealProgram program = new();
-        string built = await BuildSampleAsync(program, $"{sample}.cs", analyze: false);
+        string built = await BuildSampleAsync($"{sample}.cs", analyze: false);
 
         program.StartProcess(Path.Combine(built, $"{sample}.dll"), [], []);
         await WaitAsync(async () => !program.Process.HasExited && await AnswersHealthAsync(program));
@@ -43,7 +51,7 @@ public sealed class SampleTests
         FakeTelegramChat ann = telegram.AddChat(7);
         string authority = Path.Combine(program.Folder, "ca.pem");
         await File.WriteAllTextAsync(authority, FakeSmtpServer.AuthorityPem, RealProgram.Cancel);
-        string built = await BuildSampleAsync(program, "bot.cs", analyze: false);
+        string built = await BuildSampleAsync("bot.cs", analyze: false);
         const string Backends = "communications.backends";
         program.StartProcess(
             Path.Combine(built, "bot.dll"),
@@ -81,7 +89,7 @@ public sealed class SampleTests
     public async Task The_sample_of_an_adapter_receives_and_answers_by_files()
     {
         await using RealProgram program = new();
-        string built = await BuildSampleAsync(program, "adapter.cs", analyze: false);
+        string built = await BuildSampleAsync("adapter.cs", analyze: false);
         program.StartProcess(Path.Combine(built, "adapter.dll"), [], [], program.Folder);
         await WaitAsync(async () => !program.Process.HasExited && await AnswersHealthAsync(program));
 
@@ -106,7 +114,7 @@ public sealed class SampleTests
         {
             await File.WriteAllTextAsync(file, code.Replace("    await office.ReplyAsync", "    if (message.RawPayload == \"wait\") await Task.Delay(100);\n    await office.ReplyAsync", StringComparison.Ordinal), RealProgram.Cancel);
 
-            await BuildSampleAsync(program, copy, analyze: true);
+            await BuildSampleAsync(copy, analyze: true);
         }
         finally
         {
@@ -129,9 +137,9 @@ public sealed class SampleTests
     }
 
     /// <summary>Builds a sample, with the analyzers that a person who runs it has or without them; where it was built to.</summary>
-    private static async Task<string> BuildSampleAsync(RealProgram program, string sample, bool analyze)
+    private async Task<string> BuildSampleAsync(string sample, bool analyze)
     {
-        string built = Path.Combine(program.Folder, "built");
+        string built = folder.Path;
         using System.Diagnostics.Process build = Shell.Start(
             "dotnet",
             ["build", Path.Combine(Samples, sample), "-o", built, "--nologo", "-v", "quiet"],
