@@ -12,7 +12,7 @@ internal static class BuiltInChannels
     private static readonly (string Type, CommunicatorFactoryMethod Factory, Postroom.Configuration.BackendSchema Schema)[] All =
     [
         ("telegram", static (name, config, services) => new TelegramCommunicator(name, As<TelegramCommunicatorConfig>(name, config), ClockOf(services), LogOf<TelegramCommunicator>(services)), TelegramCommunicatorConfig.Read),
-        ("whatsapp", static (name, config, services) => new WhatsAppCommunicator(name, As<WhatsAppCommunicatorConfig>(name, config), ClockOf(services), LogOf<WhatsAppCommunicator>(services)), WhatsAppCommunicatorConfig.Read),
+        (WhatsAppCommunicatorConfig.Kind, WhatsAppCommunicator.Create, WhatsAppCommunicatorConfig.Read),
         ("email", static (name, config, services) => new EmailCommunicator(name, As<EmailCommunicatorConfig>(name, config), LogOf<EmailCommunicator>(services), ClockOf(services)), EmailCommunicatorConfig.Read),
         ("webhook", static (name, config, services) => new WebhookCommunicator(name, As<WebhookCommunicatorConfig>(name, config), ClockOf(services)), WebhookCommunicatorConfig.Read),
     ];

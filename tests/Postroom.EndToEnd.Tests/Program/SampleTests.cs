@@ -106,7 +106,6 @@ public sealed class SampleTests(SampleFolder folder) : IClassFixture<SampleFolde
     [Fact]
     public async Task A_copy_of_a_sample_compiles_after_an_edit_that_has_nothing_of_this_repositorys_style()
     {
-        await using RealProgram program = new();
         string copy = $"copy-{Guid.NewGuid():N}.cs";
         string file = Path.Combine(Samples, copy);
         string code = await File.ReadAllTextAsync(Path.Combine(Samples, "receive.cs"), RealProgram.Cancel);
