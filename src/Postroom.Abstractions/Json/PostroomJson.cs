@@ -16,6 +16,7 @@ namespace Postroom;
 [JsonSerializable(typeof(DeliveryReceipt))]
 [JsonSerializable(typeof(AuditRecord))]
 [JsonSerializable(typeof(Signal))]
+[JsonSerializable(typeof(MailMessage))]
 [JsonSerializable(typeof(MarkRequest))]
 [JsonSerializable(typeof(Dictionary<string, string>))]
 [JsonSerializable(typeof(IReadOnlyList<string>))]

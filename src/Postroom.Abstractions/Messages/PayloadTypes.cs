@@ -12,7 +12,7 @@ public static class PayloadTypes
     /// <summary>An edited message; body <see cref="IncomingMessage"/>.</summary>
     public const string ChatEdit = "chat.edit";
 
-    /// <summary>A mail from a mailbox.</summary>
+    /// <summary>A mail from a mailbox; body <see cref="MailMessage"/>.</summary>
     public const string MailReceived = "mail.received";
 
     /// <summary>A message on its way out; body <see cref="OutgoingMessage"/>.</summary>

@@ -13,6 +13,7 @@ internal static class HtmlText
         string? link = null;
         int linkBegin = 0;
         int at = 0;
+        int lastClose = html.LastIndexOf('>');
         while (at < html.Length)
         {
             int open = html.IndexOf('<', at);
@@ -29,7 +30,7 @@ internal static class HtmlText
                 continue;
             }
 
-            int close = html.IndexOf('>', open);
+            int close = open > lastClose ? -1 : html.IndexOf('>', open);
             if (close < 0 || !IsTag(html, open))
             {
                 text.Append('<');

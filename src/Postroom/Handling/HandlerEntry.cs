@@ -27,6 +27,7 @@ internal abstract class HandlerEntry(string queue, string type, string name)
         {
             null => throw new JsonException($"The body of type '{envelope.Type}' is null."),
             IncomingMessage incoming when envelope.Attachments.Count > 0 => incoming with { Attachments = envelope.Attachments },
+            MailMessage mail when envelope.Attachments.Count > 0 => mail with { Attachments = envelope.Attachments },
             _ => payload,
         };
     }

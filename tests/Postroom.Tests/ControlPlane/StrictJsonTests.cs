@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Postroom.ControlPlane;
+using Postroom.Tests.Messages;
 using Xunit;
 
 namespace Postroom.Tests.ControlPlane;
@@ -141,17 +142,7 @@ public sealed class StrictJsonTests
         return RequestBody.ParseObject(body) is RequestBody.Json;
     }
 
-    internal static string? CorpusFolder()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Postroom.slnx")))
-        {
-            folder = folder.Parent;
-        }
-
-        string? corpus = folder is null ? null : Path.GetFullPath(Path.Combine(folder.FullName, "..", "shared", "corpora", "json"));
-        return Directory.Exists(corpus) ? corpus : null;
-    }
+    internal static string? CorpusFolder() => Corpora.Folder("json");
 
     private sealed class UnreadableStream : MemoryStream
     {

@@ -1,0 +1,161 @@
+using System.Text;
+
+namespace Postroom.Mail;
+
+/// <summary>Finds text, HTML and files in the parts of a mail.</summary>
+/// <param name="problems">Gets what is wrong.</param>
+internal sealed class BodyReader(Problems problems)
+{
+    private readonly StringBuilder _text = new();
+    private readonly StringBuilder _html = new();
+    private readonly List<Attachment> _files = [];
+    private long _fileBytes;
+
+    /// <summary>The text to read: the plain one, else what the HTML says.</summary>
+    public string Text => _text.Length > 0 || _html.Length == 0 ? _text.ToString() : HtmlText.Of(_html.ToString());
+
+    /// <summary>The HTML; null for none.</summary>
+    public string? Html => _html.Length > 0 ? _html.ToString() : null;
+
+    /// <summary>The files.</summary>
+    public IReadOnlyList<Attachment> Attachments => _files;
+
+    /// <summary>Whether files were left out because a message carries no more.</summary>
+    public bool Overflowed { get; private set; }
+
+    /// <summary>Reads a mail's parts.</summary>
+    public void Read(MimeEntity entity)
+    {
+        if (entity.Parts.Count > 0)
+        {
+            if (entity.Type.Value == "multipart/alternative")
+            {
+                ReadAlternative(entity.Parts);
+            }
+            else
+            {
+                foreach (MimeEntity part in entity.Parts)
+                {
+                    Read(part);
+                }
+            }
+        }
+        else if (entity.Type.Value.StartsWith("multipart/", StringComparison.Ordinal) && !IsFile(entity))
+        {
+            // Its boundary is unknown, or it holds nothing: what is there is shown.
+            AppendText(_text, Decoded(entity));
+        }
+        else if (!IsFile(entity) && entity.Type.Value == "text/html")
+        {
+            AppendText(_html, Decoded(entity));
+        }
+        else if (!IsFile(entity) && entity.Type.Value.StartsWith("text/", StringComparison.Ordinal) && entity.Type.Value is not ("text/calendar" or "text/csv" or "text/x-vcard" or "text/vcard"))
+        {
+            AppendText(_text, Decoded(entity));
+        }
+        else
+        {
+            AddFile(entity);
+        }
+    }
+
+    /// <summary>Keeps the raw mail beside the files, if a message carries it.</summary>
+    public void KeepRaw(ReadOnlyMemory<byte> raw)
+    {
+        // The raw mail holds every file: when both are too much, it stays and they go.
+        while (_files.Count > 0 && (_fileBytes + raw.Length > Attachment.MaxTotalLength || _files.Count >= Attachment.MaxCount) && raw.Length <= Attachment.MaxLength)
+        {
+            _fileBytes -= _files[^1].Length ?? 0;
+            problems.Add($"The file '{_files[^1].Name}' is in {MailMessageReader.RawName} only.");
+            _files.RemoveAt(_files.Count - 1);
+        }
+
+        if (raw.Length <= Attachment.MaxLength)
+        {
+            _files.Add(Attachment.FromBytes(MailMessageReader.RawName, raw, MailMessageReader.RawType));
+        }
+        else
+        {
+            problems.Add($"The raw mail has {raw.Length} bytes and is not kept; an attachment has at most {Attachment.MaxLength}.");
+        }
+    }
+
+    /// <summary>Of the forms of one text, the first plain one and the last HTML are kept (RFC 2046 §5.1.4: the best comes last); files among them stay files.</summary>
+    private void ReadAlternative(IReadOnlyList<MimeEntity> parts)
+    {
+        bool plain = false;
+        int html = -1;
+        for (int i = 0; i < parts.Count; i++)
+        {
+            html = parts[i].Type.Value == "text/html" && !IsFile(parts[i]) ? i : html;
+        }
+
+        for (int i = 0; i < parts.Count; i++)
+        {
+            bool isText = parts[i].Type.Value == "text/plain" && !IsFile(parts[i]);
+            bool isHtml = parts[i].Type.Value == "text/html" && !IsFile(parts[i]);
+            if ((isText && plain) || (isHtml && i != html))
+            {
+                continue;
+            }
+
+            plain |= isText;
+            Read(parts[i]);
+        }
+    }
+
+    private static bool IsFile(MimeEntity entity) => entity.Disposition is { Value: "attachment" } || NameOf(entity) is not null;
+
+    private static string? NameOf(MimeEntity entity) => entity.Disposition?.Parameter("filename") is { Length: > 0 } file ? file : entity.Type.Parameter("name") is { Length: > 0 } name ? name : null;
+
+    private string Decoded(MimeEntity entity)
+    {
+        ReadOnlyMemory<byte> bytes = TransferDecoding.Decode(entity.Body, entity.TransferEncoding, problems);
+        return Charsets.Decode(bytes.Span, entity.Type.Parameter("charset"), problems);
+    }
+
+    private static void AppendText(StringBuilder to, string text)
+    {
+        string lines = text.Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n').Replace("\0", "", StringComparison.Ordinal);
+        if (to.Length > 0 && to[^1] != '\n')
+        {
+            to.Append('\n');
+        }
+
+        to.Append(lines);
+    }
+
+    private void AddFile(MimeEntity entity)
+    {
+        ReadOnlyMemory<byte> bytes = TransferDecoding.Decode(entity.Body, entity.TransferEncoding, problems);
+        string name = NameOf(entity) ?? (entity.Mail?.Header("Subject") is { } subject ? $"{HeaderDecoder.Text(subject.Span, problems)}.eml" : $"part-{_files.Count + 1}{Extension(entity.Type.Value)}");
+        if (_files.Count >= Attachment.MaxCount || bytes.Length > Attachment.MaxLength || _fileBytes + bytes.Length > Attachment.MaxTotalLength)
+        {
+            Overflowed = true;
+            problems.Add($"The file '{Names.Shorten(name)}' ({bytes.Length} bytes) is left out: a message has at most {Attachment.MaxCount} files of {Attachment.MaxLength} bytes each and {Attachment.MaxTotalLength} together.");
+            return;
+        }
+
+        _fileBytes += bytes.Length;
+        _files.Add(Attachment.FromBytes(name, bytes, MediaTypeOf(entity)));
+    }
+
+    private static string MediaTypeOf(MimeEntity entity)
+    {
+        string type = entity.Type.Value;
+        return type.Length <= 127 && type.Count(c => c == '/') == 1 && type.All(c => HeaderText.IsToken(c) || c == '/') ? type : "application/octet-stream";
+    }
+
+    private static string Extension(string type) => type switch
+    {
+        "image/jpeg" => ".jpg",
+        "image/png" => ".png",
+        "image/gif" => ".gif",
+        "application/pdf" => ".pdf",
+        "text/csv" => ".csv",
+        "text/calendar" => ".ics",
+        "message/rfc822" => ".eml",
+        "message/delivery-status" => ".txt",
+        _ => ".bin",
+    };
+}
