@@ -28,7 +28,7 @@ public sealed partial class EmailCommunicator : Communicator
     public EmailCommunicator(string name, EmailCommunicatorConfig config, ILogger<EmailCommunicator> logger, TimeProvider? clock = null)
         : base(name)
     {
-        if (config is { Security: SmtpSecurity.None, HasLogin: true } && !SmtpEncryption.IsLoopback(config.Host))
+        if (config is { Security: MailSecurity.None, HasLogin: true } && !MailEncryption.IsLoopback(config.Host))
         {
             throw new ArgumentException($"Security is none with credentials for '{config.Host}'. Use auto, starttls or implicit.", nameof(config));
         }

@@ -11,8 +11,8 @@ public sealed record EmailCommunicatorConfig : CommunicatorBackendConfig
     /// <summary>The type as configuration names it.</summary>
     public const string Kind = "email";
 
-    private static readonly (string, SmtpSecurity)[] SecurityWords =
-        [("auto", SmtpSecurity.Auto), ("implicit", SmtpSecurity.Implicit), ("starttls", SmtpSecurity.StartTls), ("none", SmtpSecurity.None)];
+    private static readonly (string, MailSecurity)[] SecurityWords =
+        [("auto", MailSecurity.Auto), ("implicit", MailSecurity.Implicit), ("starttls", MailSecurity.StartTls), ("none", MailSecurity.None)];
 
     /// <summary>Makes settings with defaults.</summary>
     [SetsRequiredMembers]
@@ -42,8 +42,8 @@ public sealed record EmailCommunicatorConfig : CommunicatorBackendConfig
     /// <summary>Who the mail is from: an address, or <c>Name &lt;address&gt;</c>. Required; empty only where that was reported.</summary>
     public string FromAddress { get; init; } = "";
 
-    /// <summary>How the connection is encrypted. <see cref="SmtpSecurity.Auto"/> unless set.</summary>
-    public SmtpSecurity Security { get; init; }
+    /// <summary>How the connection is encrypted. <see cref="MailSecurity.Auto"/> unless set.</summary>
+    public MailSecurity Security { get; init; }
 
     /// <summary>A file of certificates in PEM, trusted beside the system's (SPEC ML-1). Null, the default, means none.</summary>
     public string? CaFile { get; init; }
@@ -104,11 +104,11 @@ public sealed record EmailCommunicatorConfig : CommunicatorBackendConfig
         return config;
     }
 
-    private static SmtpSecurity ReadSecurity(SectionReader reader, int port)
+    private static MailSecurity ReadSecurity(SectionReader reader, int port)
     {
         bool useTls = reader.ReadFlag("useTls", true);
         bool startTls = reader.ReadFlag("startTls", false);
-        SmtpSecurity security = reader.ReadWord("security", SmtpSecurity.Auto, SecurityWords);
+        MailSecurity security = reader.ReadWord("security", MailSecurity.Auto, SecurityWords);
         if (!reader.Has("useTls") && !reader.Has("startTls"))
         {
             return security;
@@ -121,13 +121,13 @@ public sealed record EmailCommunicatorConfig : CommunicatorBackendConfig
             return security;
         }
 
-        security = SmtpEncryption.OfFlags(useTls, startTls, port);
+        security = MailEncryption.OfFlags(useTls, startTls, port);
         string written = $"useTls {(useTls ? "true" : "false")} and startTls {(startTls ? "true" : "false")} on port {port}";
         reader.AddNotice(flags, $"{written} are taken to mean security: {Word(security)}. Write that instead.");
         return security;
     }
 
-    private static string Word(SmtpSecurity security) => Array.Find(SecurityWords, word => word.Item2 == security).Item1;
+    private static string Word(MailSecurity security) => Array.Find(SecurityWords, word => word.Item2 == security).Item1;
 
     private static bool Ascii(string text) => System.Text.Ascii.IsValid(text) && Mailbox.IsDomain(text);
 
@@ -201,7 +201,7 @@ public sealed record EmailCommunicatorConfig : CommunicatorBackendConfig
             reader.AddNotice("username", $"{reader.Path} does not log in: that needs username and either password or accessToken.");
         }
 
-        if (HasLogin && Security == SmtpSecurity.None && !SmtpEncryption.IsLoopback(Host))
+        if (HasLogin && Security == MailSecurity.None && !MailEncryption.IsLoopback(Host))
         {
             reader.AddError("security", $"{reader.Path}.security is none with credentials, which would send them to '{Names.Shorten(Host)}' for all to read. Use auto, starttls or implicit, or remove the credentials.");
         }

@@ -12,7 +12,7 @@ internal static class SmtpOpening
     /// <exception cref="DeliveryException">There is no common way to log in.</exception>
     public static async Task<SmtpConnection> OpenAsync(EmailCommunicatorConfig config, TimeProvider clock, CancellationToken cancellationToken)
     {
-        SmtpEncryption encryption = SmtpEncryption.Of(config);
+        MailEncryption encryption = MailEncryption.Of(config.Security, config.Port, config.HasLogin);
         Socket socket = await MailTransport.ConnectAsync(config.Host, config.Port, clock, cancellationToken);
         SmtpWire wire = new(
             string.Create(CultureInfo.InvariantCulture, $"{config.Host}:{config.Port}"), new NetworkStream(socket, ownsSocket: true), clock, config.Timeout);
@@ -41,7 +41,7 @@ internal static class SmtpOpening
         }
     }
 
-    private static async ValueTask<bool> StartTlsAsync(SmtpWire wire, SmtpEncryption encryption, SmtpExtensions extensions, EmailCommunicatorConfig config, CancellationToken cancellationToken)
+    private static async ValueTask<bool> StartTlsAsync(SmtpWire wire, MailEncryption encryption, SmtpExtensions extensions, EmailCommunicatorConfig config, CancellationToken cancellationToken)
     {
         if (encryption.IsRequired && !extensions.StartTls)
         {

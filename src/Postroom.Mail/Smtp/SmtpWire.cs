@@ -1,5 +1,3 @@
-using System.Net.Security;
-
 namespace Postroom.Mail;
 
 /// <summary>One connection's bytes: commands out, answers in, each wait with its end. Broken after any failure, and then only closed.</summary>
@@ -13,7 +11,7 @@ internal sealed class SmtpWire(string server, Stream transport, TimeProvider clo
     private static readonly TimeSpan DataTimeout = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan MailTimeout = TimeSpan.FromMinutes(10);
 
-    private Stream _stream = transport;
+    private readonly MailStream _stream = new(server, transport, clock);
     private SmtpReplyReader _reader = new(server, transport);
     private SmtpWriter _writer = new(transport);
 
@@ -21,7 +19,7 @@ internal sealed class SmtpWire(string server, Stream transport, TimeProvider clo
     public string Server => server;
 
     /// <summary>Whether it is encrypted.</summary>
-    public bool IsSecure => _stream is SslStream;
+    public bool IsSecure => _stream.IsSecure;
 
     /// <summary>How long a command may take.</summary>
     public TimeSpan CommandTimeout => timeout;
@@ -48,7 +46,7 @@ internal sealed class SmtpWire(string server, Stream transport, TimeProvider clo
     public async ValueTask<SmtpReply> AskSecretAsync(string line, CancellationToken cancellationToken)
     {
         const string Shown = "the login";
-        await LimitedAsync("take", Shown, timeout, async deadline =>
+        await _stream.LimitedAsync("take", Shown, timeout, async deadline =>
         {
             await _writer.CommandsAsync([line], deadline.Token);
             return true;
@@ -58,7 +56,7 @@ internal sealed class SmtpWire(string server, Stream transport, TimeProvider clo
 
     /// <summary>Sends commands in one piece.</summary>
     public ValueTask SendAsync(IReadOnlyList<string> commands, CancellationToken cancellationToken) =>
-        LimitedAsync("take", commands[0], timeout, async deadline =>
+        _stream.LimitedAsync("take", commands[0], timeout, async deadline =>
         {
             await _writer.CommandsAsync(commands, deadline.Token);
             return true;
@@ -69,12 +67,12 @@ internal sealed class SmtpWire(string server, Stream transport, TimeProvider clo
     /// <param name="limit">How long it may take.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public ValueTask<SmtpReply> ReadAsync(string command, TimeSpan limit, CancellationToken cancellationToken) =>
-        LimitedAsync("answer", command, limit, deadline => _reader.ReadAsync(deadline.Token), cancellationToken);
+        _stream.LimitedAsync("answer", command, limit, deadline => _reader.ReadAsync(deadline.Token), cancellationToken);
 
     /// <summary>Sends a mail without the line that ends it; the server has nothing as long as that is missing.</summary>
     public ValueTask SendMailAsync(ReadOnlyMemory<byte> mail, CancellationToken cancellationToken)
     {
-        return LimitedAsync("take", "the mail", Timeout.InfiniteTimeSpan, async deadline =>
+        return _stream.LimitedAsync("take", "the mail", Timeout.InfiniteTimeSpan, async deadline =>
         {
             // The limit is one of silence: a large mail may take longer as a whole.
             using CancellationTokenSource silence = new(DataWait, clock);
@@ -86,14 +84,14 @@ internal sealed class SmtpWire(string server, Stream transport, TimeProvider clo
             }
             catch (OperationCanceledException e) when (silence.IsCancellationRequested && !deadline.Token.IsCancellationRequested)
             {
-                throw Silent("take", "the mail", DataWait, e);
+                throw _stream.Silent("take", "the mail", DataWait, e);
             }
         }, cancellationToken).AsVoid();
     }
 
     /// <summary>Sends the line that ends a mail.</summary>
     public ValueTask SendEndAsync(CancellationToken cancellationToken) =>
-        LimitedAsync("take", "the end of the mail", timeout, async deadline =>
+        _stream.LimitedAsync("take", "the end of the mail", timeout, async deadline =>
         {
             await _writer.EndAsync(deadline.Token);
             return true;
@@ -103,42 +101,13 @@ internal sealed class SmtpWire(string server, Stream transport, TimeProvider clo
     /// <exception cref="MailConnectionException">The handshake failed, or bytes came in front of it.</exception>
     public async ValueTask EncryptAsync(string host, string? caFile, CancellationToken cancellationToken)
     {
-        if (_reader.HasMore)
-        {
-            throw new MailConnectionException($"{server} sent bytes between STARTTLS and the handshake, as an attacker in between would (CVE-2011-0411). Nothing was sent.");
-        }
-
-        _stream = await LimitedAsync("answer", "the TLS handshake", timeout, async deadline => (Stream)await MailTls.HandshakeAsync(_stream, host, caFile, deadline.Token), cancellationToken);
-        _reader = new SmtpReplyReader(server, _stream);
-        _writer = new SmtpWriter(_stream);
+        await _stream.EncryptAsync(_reader.HasMore, host, caFile, timeout, cancellationToken);
+        _reader = new SmtpReplyReader(server, _stream.Bytes);
+        _writer = new SmtpWriter(_stream.Bytes);
     }
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => _stream.DisposeAsync();
-
-    private async ValueTask<T> LimitedAsync<T>(string verb, string what, TimeSpan limit, Func<Deadline, ValueTask<T>> work, CancellationToken cancellationToken)
-    {
-        using Deadline deadline = new(limit, clock, cancellationToken);
-        try
-        {
-            return await work(deadline);
-        }
-        catch (OperationCanceledException e) when (deadline.IsOver)
-        {
-            throw Silent(verb, what, limit, e);
-        }
-        catch (Exception e) when (e is IOException or ObjectDisposedException)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            throw new MailConnectionException($"The connection to {server} broke at {Word(what)}: {e.Message}", e);
-        }
-    }
-
-    private MailConnectionException Silent(string verb, string what, TimeSpan limit, Exception e) =>
-        new($"{server} did not {verb} {Word(what)} in {Duration.Format(limit)}.", e) { TimedOut = true };
-
-    /// <summary>A command without its arguments, which may be addresses or secrets.</summary>
-    private static string Word(string what) => what.StartsWith("the ", StringComparison.Ordinal) ? what : what.Split(' ')[0];
 }
 
 /// <summary>Drops a result that only says that there was no failure.</summary>

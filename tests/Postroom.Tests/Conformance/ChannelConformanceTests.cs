@@ -120,7 +120,7 @@ public sealed class EmailConformanceTests : CommunicatorConformance
             Type = "email",
             Host = FakeSmtpServer.Host,
             Port = _server.Port,
-            Security = SmtpSecurity.StartTls,
+            Security = MailSecurity.StartTls,
             CaFile = _authority,
             Username = "shop",
             Password = new Secret("hunter2-canary"),

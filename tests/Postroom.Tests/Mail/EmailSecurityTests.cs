@@ -17,7 +17,7 @@ public sealed class EmailSecurityTests : MailTest
     public async Task Ac59_Implicit_tls_and_starttls_deliver_with_each_login(bool isImplicit, string login)
     {
         FakeSmtpServer server = Serve(Locked with { ImplicitTls = isImplicit, Logins = [login] });
-        EmailCommunicator communicator = await StartAsync(ConfigOf(server, isImplicit ? SmtpSecurity.Implicit : SmtpSecurity.StartTls, byToken: login == "XOAUTH2"));
+        EmailCommunicator communicator = await StartAsync(ConfigOf(server, isImplicit ? MailSecurity.Implicit : MailSecurity.StartTls, byToken: login == "XOAUTH2"));
 
         await communicator.SendAsync(new OutgoingMessage("hello"), new MailDelivery(), Cancel);
 
@@ -47,7 +47,7 @@ public sealed class EmailSecurityTests : MailTest
     {
         FakeSmtpServer server = Serve(Locked with { StartTls = false, LoginInTheOpen = true });
 
-        DeliveryException failure = await StartFailsAsync(ConfigOf(server, SmtpSecurity.Auto));
+        DeliveryException failure = await StartFailsAsync(ConfigOf(server, MailSecurity.Auto));
 
         AssertNothingTold(server, failure);
         Assert.Contains("does not offer STARTTLS", failure.Message, StringComparison.Ordinal);
@@ -62,7 +62,7 @@ public sealed class EmailSecurityTests : MailTest
     {
         FakeSmtpServer server = Serve(Locked with { ImplicitTls = isImplicit, Certificate = certificate });
 
-        DeliveryException failure = await StartFailsAsync(ConfigOf(server, isImplicit ? SmtpSecurity.Implicit : SmtpSecurity.StartTls));
+        DeliveryException failure = await StartFailsAsync(ConfigOf(server, isImplicit ? MailSecurity.Implicit : MailSecurity.StartTls));
 
         AssertNothingTold(server, failure);
         Assert.Contains(complaint, failure.Message, StringComparison.Ordinal);
@@ -73,7 +73,7 @@ public sealed class EmailSecurityTests : MailTest
     {
         FakeSmtpServer server = Serve(Locked);
 
-        DeliveryException failure = await StartFailsAsync(ConfigOf(server, SmtpSecurity.StartTls) with { CaFile = null });
+        DeliveryException failure = await StartFailsAsync(ConfigOf(server, MailSecurity.StartTls) with { CaFile = null });
 
         AssertNothingTold(server, failure);
     }
@@ -83,7 +83,7 @@ public sealed class EmailSecurityTests : MailTest
     {
         FakeSmtpServer server = Serve(Locked).Next(FakeSmtpStep.StartTls, new FakeSmtpFault.Inject("250-forged\r\n250 AUTH PLAIN\r\n"));
 
-        DeliveryException failure = await StartFailsAsync(ConfigOf(server, SmtpSecurity.StartTls));
+        DeliveryException failure = await StartFailsAsync(ConfigOf(server, MailSecurity.StartTls));
 
         AssertNothingTold(server, failure);
         Assert.Contains("between STARTTLS and the handshake", failure.Message, StringComparison.Ordinal);
@@ -108,7 +108,7 @@ public sealed class EmailSecurityTests : MailTest
         FakeSmtpServer server = Serve(Locked with { Logins = [login], Password = "other" });
 
         // The fake's answer repeats what it was sent, as careless servers do.
-        DeliveryException failure = await StartFailsAsync(ConfigOf(server, SmtpSecurity.StartTls, byToken: login == "XOAUTH2"));
+        DeliveryException failure = await StartFailsAsync(ConfigOf(server, MailSecurity.StartTls, byToken: login == "XOAUTH2"));
 
         Assert.IsType<DeliveryFailure.Unauthorized>(failure.Failure);
         AssertNoSecret(failure);
@@ -121,7 +121,7 @@ public sealed class EmailSecurityTests : MailTest
     {
         FakeSmtpServer server = Serve(Locked with { Logins = ["CRAM-MD5"] });
 
-        DeliveryException failure = await StartFailsAsync(ConfigOf(server, SmtpSecurity.StartTls));
+        DeliveryException failure = await StartFailsAsync(ConfigOf(server, MailSecurity.StartTls));
 
         Assert.IsType<DeliveryFailure.Unauthorized>(failure.Failure);
         Assert.Contains("offers CRAM-MD5", failure.Message, StringComparison.Ordinal);
@@ -132,20 +132,20 @@ public sealed class EmailSecurityTests : MailTest
     {
         FakeSmtpServer server = Serve(Locked with { Logins = ["LOGIN"] }).Next(FakeSmtpStep.Auth, new FakeSmtpFault.Reset());
 
-        AssertNoSecret(await StartFailsAsync(ConfigOf(server, SmtpSecurity.StartTls)));
+        AssertNoSecret(await StartFailsAsync(ConfigOf(server, MailSecurity.StartTls)));
     }
 
     [Fact]
     public void Credentials_never_go_unencrypted_to_another_machine()
     {
-        EmailCommunicatorConfig config = new() { Host = "mail.example.org", FromAddress = "a@example.test", Username = "a", Password = new Secret(Password), Security = SmtpSecurity.None };
+        EmailCommunicatorConfig config = new() { Host = "mail.example.org", FromAddress = "a@example.test", Username = "a", Password = new Secret(Password), Security = MailSecurity.None };
 
         Assert.Throws<ArgumentException>(() => Make(config));
     }
 
     private static FakeSmtpOptions Locked => new() { Username = "bot@example.test", Password = Password };
 
-    private EmailCommunicatorConfig ConfigOf(FakeSmtpServer server, SmtpSecurity security, bool byToken = false) => ConfigOf(server) with
+    private EmailCommunicatorConfig ConfigOf(FakeSmtpServer server, MailSecurity security, bool byToken = false) => ConfigOf(server) with
     {
         Username = "bot@example.test",
         Password = byToken ? null : new Secret(Password),

@@ -12,7 +12,7 @@ public sealed class MailConfigTests
         (EmailCommunicatorConfig config, IReadOnlyList<ConfigurationProblem> problems) = Read(("fromAddress", "bot@example.test"));
 
         Assert.Empty(problems);
-        Assert.Equal(("localhost", 587, "", SmtpSecurity.Auto, 100), (config.Host, config.Port, config.Username, config.Security, config.MaxRecipients));
+        Assert.Equal(("localhost", 587, "", MailSecurity.Auto, 100), (config.Host, config.Port, config.Username, config.Security, config.MaxRecipients));
         Assert.Equal((TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(60)), (config.Timeout, config.KeepAlive));
         Assert.Equal(("ops", "email"), (Assert.Single(config.Labels), config.Type));
         Assert.Null(config.Password);
@@ -41,7 +41,7 @@ public sealed class MailConfigTests
     {
         (EmailCommunicatorConfig config, IReadOnlyList<ConfigurationProblem> problems) = Read(("fromAddress", "bot@example.test"), ("security", "implicit"), ("useTls", "false"));
 
-        Assert.Equal(SmtpSecurity.Implicit, config.Security);
+        Assert.Equal(MailSecurity.Implicit, config.Security);
         Assert.Contains("not read because security is set (implicit)", Assert.Single(problems).Message, StringComparison.Ordinal);
     }
 
