@@ -1,0 +1,263 @@
+using System.Globalization;
+using System.Text;
+
+namespace Postroom.Mail;
+
+/// <summary>A connection to an IMAP server (RFC 3501), logged in. One command at a time; not safe for concurrent use.</summary>
+internal sealed class ImapConnection : IAsyncDisposable
+{
+    private static readonly TimeSpan LogoutTimeout = TimeSpan.FromSeconds(2);
+
+    private readonly ImapWire _wire;
+    private readonly HashSet<string> _capabilities;
+
+    /// <summary>Takes over what <see cref="ImapOpening"/> opened.</summary>
+    /// <param name="wire">The connection; owned.</param>
+    /// <param name="capabilities">What the server can, upper case.</param>
+    public ImapConnection(ImapWire wire, HashSet<string> capabilities)
+    {
+        _wire = wire;
+        _capabilities = capabilities;
+        wire.FreeLiterals = Can("LITERAL+");
+    }
+
+    /// <summary>Host and port.</summary>
+    public string Server => _wire.Server;
+
+    /// <summary>The mailbox that is open; null for none.</summary>
+    public ImapMailbox? Selected { get; private set; }
+
+    /// <summary>Whether news came that nobody looked at: mails arrived or went.</summary>
+    public bool HasNews { get; private set; }
+
+    /// <summary>Whether the server has a capability.</summary>
+    public bool Can(string capability) => _capabilities.Contains(capability);
+
+    /// <summary>Opens a mailbox (<c>SELECT</c>, or <c>EXAMINE</c> when nothing shall be changed).</summary>
+    /// <param name="mailbox">Its name in Unicode.</param>
+    /// <param name="readOnly">Whether nothing shall be changed.</param>
+    /// <param name="cancellationToken">Ends the command.</param>
+    /// <exception cref="ImapCommandException">There is none of this name, or it cannot be opened.</exception>
+    public async ValueTask<ImapMailbox> SelectAsync(string mailbox, bool readOnly, CancellationToken cancellationToken)
+    {
+        Selected = null;
+        ImapMailbox state = new(mailbox);
+        ImapResponse end = await RunAsync(readOnly ? "EXAMINE" : "SELECT", [Mailbox(mailbox)], data => state = state.With(data), cancellationToken);
+        HasNews = false;
+        Selected = state with { IsReadOnly = readOnly || end.Code == "READ-ONLY" };
+        return Selected;
+    }
+
+    /// <summary>The mailboxes that fit a pattern.</summary>
+    public async ValueTask<IReadOnlyList<string>> ListAsync(string pattern, CancellationToken cancellationToken)
+    {
+        List<string> names = [];
+        await RunAsync("LIST", ["\"\"", Mailbox(pattern)], data =>
+        {
+            if (data is { Name: "LIST", Values: [_, _, var name] })
+            {
+                names.Add(Can("UTF8=ACCEPT") ? name.Text : ModifiedUtf7.Decode(name.Text));
+            }
+        }, cancellationToken);
+        return names;
+    }
+
+    /// <summary>Finds mails in the open mailbox.</summary>
+    /// <param name="criteria">The criteria, as syntax.</param>
+    /// <param name="cancellationToken">Ends the command.</param>
+    /// <returns>Their UIDs, ascending.</returns>
+    public async ValueTask<IReadOnlyList<uint>> SearchAsync(string criteria, CancellationToken cancellationToken)
+    {
+        HasNews = false;
+        SortedSet<uint> uids = [];
+        await RunAsync("UID SEARCH", [criteria], data =>
+        {
+            if (data.Name == "SEARCH")
+            {
+                // Gmail and servers with CONDSTORE end with a list that is no result.
+                uids.UnionWith(data.Values.Select(value => value.Number ?? 0).Where(uid => uid > 0));
+            }
+        }, cancellationToken);
+        return [.. uids];
+    }
+
+    /// <summary>Reads mails of the open mailbox.</summary>
+    /// <param name="uids">Which.</param>
+    /// <param name="items">What of them, as syntax, for example <c>(UID FLAGS)</c>.</param>
+    /// <param name="cancellationToken">Ends the command.</param>
+    /// <returns>What came of mails that are still there, by UID.</returns>
+    public async ValueTask<IReadOnlyDictionary<uint, ImapMail>> FetchAsync(IReadOnlyCollection<uint> uids, string items, CancellationToken cancellationToken)
+    {
+        Dictionary<uint, ImapMail> mails = [];
+        HashSet<uint> wanted = [.. uids];
+        await RunAsync("UID FETCH", [ImapSet.Of(uids), items], data =>
+        {
+            // A server may tell of other mails' flags in between, and of one mail in several answers.
+            if (data is { Name: "FETCH", Values: [{ Kind: ImapKind.List } list, ..] } && ImapMail.Read(list) is { } mail && wanted.Contains(mail.Uid))
+            {
+                mails[mail.Uid] = mails.TryGetValue(mail.Uid, out ImapMail? known) ? known.And(mail) : mail;
+            }
+        }, cancellationToken);
+        return mails;
+    }
+
+    /// <summary>Sets or takes away flags of mails of the open mailbox; mails that are gone are passed over by the server.</summary>
+    public async ValueTask StoreAsync(IReadOnlyCollection<uint> uids, bool set, string flags, CancellationToken cancellationToken) =>
+        await RunAsync("UID STORE", [ImapSet.Of(uids), set ? "+FLAGS.SILENT" : "-FLAGS.SILENT", $"({flags})"], null, cancellationToken);
+
+    /// <summary>Copies mails to another mailbox.</summary>
+    public async ValueTask CopyAsync(IReadOnlyCollection<uint> uids, string mailbox, CancellationToken cancellationToken) =>
+        await RunAsync("UID COPY", [ImapSet.Of(uids), Mailbox(mailbox)], null, cancellationToken);
+
+    /// <summary>Moves mails to another mailbox (RFC 6851).</summary>
+    /// <exception cref="NotSupportedException">The server does not offer it.</exception>
+    public async ValueTask MoveAsync(IReadOnlyCollection<uint> uids, string mailbox, CancellationToken cancellationToken)
+    {
+        if (!Can("MOVE"))
+        {
+            throw new NotSupportedException($"{Server} does not offer MOVE (RFC 6851). Copy the mails and mark the originals instead.");
+        }
+
+        await RunAsync("UID MOVE", [ImapSet.Of(uids), Mailbox(mailbox)], null, cancellationToken);
+    }
+
+    /// <summary>Asks whether the server is there; news of the mailbox come with the answer.</summary>
+    public async ValueTask NoopAsync(CancellationToken cancellationToken) => await RunAsync("NOOP", [], null, cancellationToken);
+
+    /// <summary>Waits until something came to the open mailbox, the time is over or someone has work.</summary>
+    public async ValueTask IdleAsync(TimeSpan renew, Task wake, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await (HasNews ? default : _wire.IdleAsync(renew, wake, Notice, IsNews, cancellationToken));
+        }
+        catch (MailConnectionException e)
+        {
+            throw new ImapConnectionException(e.Message, e);
+        }
+    }
+
+    /// <summary>Says goodbye, for at most 2 seconds, and closes; whatever goes wrong is of no interest.</summary>
+    public async ValueTask LogoutAsync()
+    {
+        try
+        {
+            using CancellationTokenSource limit = new(LogoutTimeout);
+            await _wire.RunAsync("LOGOUT", [], null, null, limit.Token);
+        }
+        catch (Exception e) when (e is ImapConnectionException or ImapCommandException or MailConnectionException or OperationCanceledException)
+        {
+            // BYE comes before the end of the command and counts as the end of the connection.
+        }
+
+        await DisposeAsync();
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => _wire.DisposeAsync();
+
+    private async ValueTask<ImapResponse> RunAsync(string name, IReadOnlyList<ImapArgument> arguments, Action<ImapResponse>? onData, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _wire.RunAsync(name, arguments, data =>
+            {
+                Notice(data);
+                onData?.Invoke(data);
+            }, null, cancellationToken);
+        }
+        catch (MailConnectionException e)
+        {
+            throw new ImapConnectionException(e.Message, e);
+        }
+    }
+
+    private void Notice(ImapResponse data) => HasNews |= IsNews(data);
+
+    private static bool IsNews(ImapResponse data) => data.Name is "EXISTS" or "RECENT" or "EXPUNGE" or "FETCH" && !(data.Name == "FETCH" && data.Values is [{ Kind: ImapKind.List } list] && list.Items.Any(item => item.Is("UID")));
+
+    private ImapArgument Mailbox(string name) => ImapArgument.Of(Can("UTF8=ACCEPT") ? name : ModifiedUtf7.Encode(name));
+}
+
+/// <summary>What a server says of a mailbox when it is opened.</summary>
+/// <param name="Name">Its name.</param>
+internal sealed record ImapMailbox(string Name)
+{
+    /// <summary>Changes when the UIDs mean other mails than before.</summary>
+    public uint UidValidity { get; init; }
+
+    /// <summary>What the next mail's UID will be at least; null when the server does not say.</summary>
+    public uint? UidNext { get; init; }
+
+    /// <summary>How many mails it holds.</summary>
+    public uint Exists { get; init; }
+
+    /// <summary>Whether nothing can be changed.</summary>
+    public bool IsReadOnly { get; init; }
+
+    /// <summary>The flags that last, as the server writes them; null when it does not say, which means all.</summary>
+    public string? PermanentFlags { get; init; }
+
+    /// <summary>Whether keywords of one's own last: all do where nothing is said (RFC 3501 §7.1).</summary>
+    public bool KeepsKeyword(string keyword) =>
+        PermanentFlags is not { } flags || flags.Contains("\\*", StringComparison.Ordinal) || flags.Trim('(', ')').Split(' ').Contains(keyword, StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>The same after one more answer.</summary>
+    public ImapMailbox With(ImapResponse data)
+    {
+        uint? number = uint.TryParse(data.CodeArgument, NumberStyles.None, CultureInfo.InvariantCulture, out uint parsed) ? parsed : null;
+        return (data.Name, data.Code) switch
+        {
+            ("EXISTS", _) => this with { Exists = data.Number ?? 0 },
+            (_, "UIDVALIDITY") => this with { UidValidity = number ?? 0 },
+            (_, "UIDNEXT") => this with { UidNext = number },
+            (_, "PERMANENTFLAGS") => this with { PermanentFlags = data.CodeArgument },
+            _ => this,
+        };
+    }
+}
+
+/// <summary>Writes UIDs as a set (RFC 3501 §9 <c>sequence-set</c>).</summary>
+internal static class ImapSet
+{
+    /// <summary>The UIDs, neighbours joined.</summary>
+    /// <exception cref="ArgumentException">There are none: a set cannot be empty.</exception>
+    public static string Of(IReadOnlyCollection<uint> uids)
+    {
+        if (uids.Count == 0)
+        {
+            throw new ArgumentException("A set of UIDs needs at least one.", nameof(uids));
+        }
+
+        StringBuilder set = new();
+        uint first = 0;
+        uint last = 0;
+        foreach (uint uid in uids.Order())
+        {
+            if (set.Length > 0 || first > 0)
+            {
+                if (uid <= last + 1)
+                {
+                    last = uid;
+                    continue;
+                }
+
+                Append(set, first, last);
+            }
+
+            (first, last) = (uid, uid);
+        }
+
+        Append(set, first, last);
+        return set.ToString();
+    }
+
+    private static void Append(StringBuilder set, uint first, uint last)
+    {
+        set.Append(set.Length > 0 ? "," : "").Append(CultureInfo.InvariantCulture, $"{first}");
+        if (last > first)
+        {
+            set.Append(CultureInfo.InvariantCulture, $":{last}");
+        }
+    }
+}

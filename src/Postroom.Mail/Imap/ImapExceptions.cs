@@ -1,0 +1,27 @@
+namespace Postroom.Mail;
+
+/// <summary>An IMAP server refused a command; the connection is whole.</summary>
+/// <param name="server">Host and port.</param>
+/// <param name="command">The command's name, without arguments.</param>
+/// <param name="status">The server's word: <c>NO</c> or <c>BAD</c>.</param>
+/// <param name="code">The response code, upper case, for example <c>AUTHENTICATIONFAILED</c> (RFC 5530); empty for none.</param>
+/// <param name="text">What the server said.</param>
+internal sealed class ImapCommandException(string server, string command, string status, string code, string text)
+    : Exception($"IMAP {server} refused {command}: {status}{(code.Length == 0 ? "" : $" [{code}]")} {Names.Shorten(text)}")
+{
+    /// <summary>The response code; empty for none.</summary>
+    public string Code => code;
+
+    /// <summary>What the server said.</summary>
+    public string Text => text;
+}
+
+/// <summary>A connection to an IMAP server was not made, broke, or said what no IMAP server says; it is only closed.</summary>
+/// <param name="message">What happened, without secrets.</param>
+/// <param name="innerException">The cause; null for none.</param>
+internal sealed class ImapConnectionException(string message, Exception? innerException = null) : Exception(message, innerException);
+
+/// <summary>An IMAP server refused the login. Trying again soon would lock the account.</summary>
+/// <param name="message">What happened, without secrets.</param>
+/// <param name="innerException">The cause; null for none.</param>
+internal sealed class ImapLoginException(string message, Exception? innerException = null) : Exception(message, innerException);

@@ -1,0 +1,201 @@
+using System.Net.Sockets;
+using System.Text;
+
+namespace Postroom.Mail;
+
+/// <summary>Opens a connection up to the point where a mailbox can be opened: greeting, encryption, login, what the server can.</summary>
+internal static class ImapOpening
+{
+    /// <summary>Opens a connection.</summary>
+    /// <param name="account">Where and how.</param>
+    /// <param name="clock">Ends the waits.</param>
+    /// <param name="cancellationToken">Ends the attempt.</param>
+    /// <exception cref="ImapConnectionException">It cannot be had, or not as safe as the settings ask; no credential was sent then.</exception>
+    /// <exception cref="ImapLoginException">The server refuses the login.</exception>
+    public static async Task<ImapConnection> OpenAsync(ImapAccount account, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        try
+        {
+            Socket socket = await MailTransport.ConnectAsync(account.Host, account.Port, clock, cancellationToken);
+            ImapWire wire = new(account, socket, clock);
+            try
+            {
+                return new ImapConnection(wire, await IntroduceAsync(wire, account, cancellationToken));
+            }
+            catch
+            {
+                await wire.DisposeAsync();
+                throw;
+            }
+        }
+        catch (MailConnectionException e)
+        {
+            throw new ImapConnectionException(e.Message, e);
+        }
+    }
+
+    private static async Task<HashSet<string>> IntroduceAsync(ImapWire wire, ImapAccount account, CancellationToken cancellationToken)
+    {
+        MailEncryption encryption = MailEncryption.Of(account.Security, account.Port, account.HasLogin);
+        if (encryption.FromTheFirstByte)
+        {
+            await wire.EncryptAsync(account, cancellationToken);
+        }
+
+        ImapResponse greeting = await wire.ReadGreetingAsync(cancellationToken);
+        bool known = greeting.Name == "PREAUTH";
+        if (greeting.Name is not ("OK" or "PREAUTH"))
+        {
+            throw new ImapConnectionException($"{wire.Server} does not take the connection: {greeting.Name} {Names.Shorten(greeting.Text)}");
+        }
+
+        if (known && !wire.IsSecure)
+        {
+            // STARTTLS is no longer possible then, so whoever forges this greeting keeps the connection open to all (ML-2).
+            throw new ImapConnectionException($"{wire.Server} greets a connection without encryption as one that is logged in already. Nothing was sent. Set security to implicit.");
+        }
+
+        HashSet<string> capabilities = await CapabilitiesAsync(wire, cancellationToken);
+        if (!wire.IsSecure && await StartTlsAsync(wire, encryption, capabilities, account, cancellationToken))
+        {
+            capabilities = await CapabilitiesAsync(wire, cancellationToken);
+        }
+
+        if (!known)
+        {
+            await ImapLogin.RunAsync(wire, capabilities, account, cancellationToken);
+            capabilities = await CapabilitiesAsync(wire, cancellationToken);
+        }
+
+        wire.FreeLiterals = capabilities.Contains("LITERAL+");
+        if (capabilities.Contains("ID"))
+        {
+            await TryAsync(wire, "ID", "(\"name\" \"Postroom\")", cancellationToken);
+        }
+
+        // Mailbox names are UTF-8 only once that was asked for (RFC 6855 §3).
+        if (capabilities.Remove("UTF8=ACCEPT") && await TryAsync(wire, "ENABLE", "UTF8=ACCEPT", cancellationToken))
+        {
+            capabilities.Add("UTF8=ACCEPT");
+        }
+
+        return capabilities;
+    }
+
+    private static async ValueTask<bool> StartTlsAsync(ImapWire wire, MailEncryption encryption, HashSet<string> capabilities, ImapAccount account, CancellationToken cancellationToken)
+    {
+        if (encryption.IsRequired && !capabilities.Contains("STARTTLS"))
+        {
+            throw new ImapConnectionException($"{wire.Server} does not offer STARTTLS, which the settings require, so no credential was sent. Set security to implicit if the port speaks TLS from the first byte.");
+        }
+
+        if (!encryption.OnRequest || !capabilities.Contains("STARTTLS"))
+        {
+            return false;
+        }
+
+        try
+        {
+            await wire.RunAsync("STARTTLS", [], null, null, cancellationToken);
+        }
+        catch (ImapCommandException e)
+        {
+            // Offered and then refused: going on in the open is what an attacker in between would want.
+            throw new ImapConnectionException($"{wire.Server} offers STARTTLS and refuses it, so no credential was sent. {e.Message}", e);
+        }
+
+        await wire.EncryptAsync(account, cancellationToken);
+        return true;
+    }
+
+    private static async ValueTask<HashSet<string>> CapabilitiesAsync(ImapWire wire, CancellationToken cancellationToken)
+    {
+        HashSet<string> capabilities = new(StringComparer.OrdinalIgnoreCase);
+        try
+        {
+            await wire.RunAsync("CAPABILITY", [], data =>
+            {
+                if (data.Name == "CAPABILITY")
+                {
+                    capabilities.UnionWith(data.Values.Select(value => value.Text));
+                }
+            }, null, cancellationToken);
+        }
+        catch (ImapCommandException e)
+        {
+            throw new ImapConnectionException($"{wire.Server} does not say what it can. {e.Message}", e);
+        }
+
+        return capabilities;
+    }
+
+    private static async ValueTask<bool> TryAsync(ImapWire wire, string command, string argument, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await wire.RunAsync(command, [argument], null, null, cancellationToken);
+            return true;
+        }
+        catch (ImapCommandException)
+        {
+            return false; // Of use, not of need.
+        }
+    }
+}
+
+/// <summary>Logs in: XOAUTH2 with a token, otherwise AUTHENTICATE PLAIN, or LOGIN where that is all there is.</summary>
+internal static class ImapLogin
+{
+    /// <summary>Logs in.</summary>
+    /// <exception cref="ImapLoginException">The server refuses the credentials, or offers no way that fits them.</exception>
+    public static async ValueTask RunAsync(ImapWire wire, HashSet<string> capabilities, ImapAccount account, CancellationToken cancellationToken)
+    {
+        if (!account.HasLogin)
+        {
+            throw new ImapLoginException($"{wire.Server} wants a login. Set username and password, or accessToken.");
+        }
+
+        try
+        {
+            if (account.AccessToken is { } token)
+            {
+                await AuthenticateAsync(wire, capabilities, "XOAUTH2", $"user={account.Username}\u0001auth=Bearer {token.Reveal()}\u0001\u0001", cancellationToken);
+            }
+            else if (capabilities.Contains("AUTH=PLAIN"))
+            {
+                await AuthenticateAsync(wire, capabilities, "PLAIN", $"\0{account.Username}\0{account.Password!.Reveal()}", cancellationToken);
+            }
+            else if (!capabilities.Contains("LOGINDISABLED"))
+            {
+                await wire.RunAsync("LOGIN", [ImapArgument.Of(account.Username), ImapArgument.Of(account.Password!.Reveal())], null, null, cancellationToken);
+            }
+            else
+            {
+                throw new ImapLoginException($"{wire.Server} allows no login here (LOGINDISABLED). Use a connection with TLS, or accessToken.");
+            }
+        }
+        catch (ImapCommandException e)
+        {
+            throw new ImapLoginException($"{wire.Server} refused the login of '{Names.Shorten(account.Username)}'{(e.Code.Length == 0 ? "" : $" ({e.Code})")}: {Names.Shorten(e.Text)}. Check username and password.", e);
+        }
+    }
+
+    private static async ValueTask AuthenticateAsync(ImapWire wire, HashSet<string> capabilities, string way, string credentials, CancellationToken cancellationToken)
+    {
+        if (!capabilities.Contains($"AUTH={way}"))
+        {
+            throw new ImapLoginException($"{wire.Server} does not offer {way}. It offers {string.Join(", ", capabilities.Where(name => name.StartsWith("AUTH=", StringComparison.OrdinalIgnoreCase)).Order(StringComparer.Ordinal))}. Use password instead of accessToken.");
+        }
+
+        string initial = Convert.ToBase64String(Encoding.UTF8.GetBytes(credentials));
+        bool atOnce = capabilities.Contains("SASL-IR"); // RFC 4959
+        bool sent = atOnce;
+        await wire.RunAsync("AUTHENTICATE", atOnce ? [way, initial] : [way], null, _ =>
+        {
+            // The reason of a refusal comes as a challenge; an empty line asks for the refusal itself.
+            string line = sent ? "" : initial;
+            sent = true;
+            return line;
+        }, cancellationToken);
+    }
+}
