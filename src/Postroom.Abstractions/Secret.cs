@@ -26,6 +26,9 @@ public sealed class Secret : IEquatable<Secret>
     /// <summary>The value, for the one call that needs it. Do not keep, log or compare it.</summary>
     public string Reveal() => _value;
 
+    /// <summary>The values that are in force: one, or during a rotation several, separated by blanks. Empty for an empty secret.</summary>
+    public string[] RevealAll() => _value.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+
     /// <summary>Compares in constant time.</summary>
     /// <param name="other">The other secret; null is never equal.</param>
     public bool Equals(Secret? other) =>

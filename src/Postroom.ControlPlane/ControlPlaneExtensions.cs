@@ -27,9 +27,12 @@ public static class ControlPlaneExtensions
             Settings<IntakeOptions>(services, "intake"),
             services.GetRequiredService<ControlPlaneKeys>(),
             services.GetRequiredService<WebChat>(),
+            services.GetRequiredService<HookBoard>(),
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILoggerFactory>()));
+        app.Services.AddSingleton<HookBoard>();
         return app
+            .RegisterSource(HookConfig.Kind, static (name, config, services) => new HookSource(name, (HookConfig)config, services.GetRequiredService<HookBoard>(), services.GetRequiredService<TimeProvider>()), HookConfig.Read)
             .AddComponent(static services => services.GetRequiredService<ControlPlaneService>())
             .AddComponent(static services => services.GetRequiredService<ControlPlaneKeys>())
             .AddComponent(static services => new WiderListener(services.GetRequiredService<ControlPlaneService>()))

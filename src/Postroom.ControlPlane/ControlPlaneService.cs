@@ -28,6 +28,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     private readonly IntakeAccess _access;
     private readonly ChatEndpoints _chatEndpoints;
     private readonly WebhookEndpoint _webhook;
+    private readonly HookEndpoint _hooks;
     private readonly HealthEndpoints _health;
     private readonly ReceiverEndpoint _receivers;
     private readonly CallEndpoint _calls;
@@ -42,10 +43,11 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     /// <param name="intake">Who may post, and how much.</param>
     /// <param name="keys">Who may read; a component of its own that starts once the store is open.</param>
     /// <param name="chat">The web chat; null without one.</param>
+    /// <param name="hooks">The sources that take what other services post.</param>
     /// <param name="clock">Dates, limits and expiry.</param>
     /// <param name="loggers">For the endpoints and the server.</param>
     public ControlPlaneService(
-        IRuntimeView runtime, ServerOptions server, IntakeOptions intake, ControlPlaneKeys keys, WebChat? chat, TimeProvider clock, ILoggerFactory loggers)
+        IRuntimeView runtime, ServerOptions server, IntakeOptions intake, ControlPlaneKeys keys, WebChat? chat, HookBoard hooks, TimeProvider clock, ILoggerFactory loggers)
     {
         _runtime = runtime;
         _server = server;
@@ -58,6 +60,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         RequestJournal reads = new(runtime);
         _chatEndpoints = new ChatEndpoints(runtime, chat, _access, keys, _gate);
         _webhook = new WebhookEndpoint(runtime, intake.Webhook, _access, channel => chat?.Has(channel) == true, clock, loggers.CreateLogger<WebhookEndpoint>());
+        _hooks = new HookEndpoint(runtime, hooks, _access, clock, loggers.CreateLogger<HookEndpoint>());
         _health = new HealthEndpoints(runtime, clock);
         _status = new StatusEndpoints(runtime, clock);
         _receivers = new ReceiverEndpoint(runtime, loggers.CreateLogger<ReceiverEndpoint>());
@@ -186,6 +189,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         app.MapGet(HealthEndpoints.ReadyPath, (RequestDelegate)_health.ReadyAsync);
         app.MapGet("/health", _gate.Needs(ApiRole.Viewer, _health.AllAsync));
         app.MapPost("/webhook", (RequestDelegate)_webhook.HandleAsync);
+        app.MapPost("/hooks/{source}", (RequestDelegate)_hooks.HandleAsync);
         app.MapGet("/", (RequestDelegate)_chatEndpoints.RootAsync);
         app.MapGet("/chat", (RequestDelegate)_chatEndpoints.PageAsync);
         app.MapGet("/chat/{file}", (RequestDelegate)ChatEndpoints.FileAsync);

@@ -4,6 +4,9 @@ namespace Postroom.Configuration;
 
 public sealed partial class SectionReader
 {
+    /// <summary>Each is tried for every request.</summary>
+    private const int MostSecrets = 8;
+
     private delegate bool Parser<T>(string text, out T value);
 
     /// <summary>Reads a text.</summary>
@@ -40,6 +43,22 @@ public sealed partial class SectionReader
         _session.Secrets.Add(text);
         Record(name, text, node, isSecret: true);
         return new Secret(text);
+    }
+
+    /// <summary>Reads a secret of which several may be in force at once, separated by blanks, so that one can be changed without a gap.</summary>
+    /// <param name="name">The setting.</param>
+    /// <returns>All of them as one; null when none is given.</returns>
+    public Secret? ReadSecrets(string name)
+    {
+        Secret? secret = ReadSecret(name);
+        string[] values = secret?.RevealAll() ?? [];
+        if (values.Length > MostSecrets)
+        {
+            AddError(name, $"{Key(name)} has {values.Length} secrets in force; at most {MostSecrets} are tried for every request. Remove those that nobody uses any more.");
+        }
+
+        _session.Secrets.AddRange(values);
+        return values.Length == 0 ? null : secret;
     }
 
     /// <summary>Reads a secret that must be there.</summary>

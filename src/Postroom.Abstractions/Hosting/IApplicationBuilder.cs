@@ -44,6 +44,12 @@ public interface IApplicationBuilder
     /// <summary>Adds a source.</summary>
     IApplicationBuilder AddSource(string name, Func<IServiceProvider, IMessageSource> create, string into = "in");
 
+    /// <summary>Registers how sources of a type are made that <c>sources.{name}</c> asks for; the last registration of a type wins.</summary>
+    /// <param name="type">The type as configuration names it.</param>
+    /// <param name="factory">Makes one. It is disposed, if it can be, when the configuration replaces it or takes it away.</param>
+    /// <param name="schema">Reads settings of its own; null keeps them in <see cref="SourceConfig.Extra"/>.</param>
+    IApplicationBuilder RegisterSource(string type, SourceFactoryMethod factory, SourceSchema? schema = null);
+
     /// <summary>Adds a communicator under labels; null or no labels mean <c>default</c>.</summary>
     IApplicationBuilder AddCommunicator(Func<IServiceProvider, ICommunicator> create, IReadOnlyList<string>? labels = null, CommunicatorBackendConfig? config = null);
 
@@ -92,6 +98,9 @@ public interface IApplicationBuilder
 
 /// <summary>Makes a communicator from its name and settings.</summary>
 public delegate ICommunicator CommunicatorFactoryMethod(string name, CommunicatorBackendConfig config, IServiceProvider services);
+
+/// <summary>Makes a source from its name and settings.</summary>
+public delegate IMessageSource SourceFactoryMethod(string name, SourceConfig config, IServiceProvider services);
 
 /// <summary>Makes a store. It also has to be an <see cref="IJournal"/>, an <see cref="ITransitionFeed"/>, an <see cref="IStoreLifecycle"/> and an <see cref="IQueueControl"/>.</summary>
 public delegate IMessageStore StoreFactoryMethod(StoreOptions options, RetentionOptions retention, Redactor redactor, TimeProvider clock, IServiceProvider services);

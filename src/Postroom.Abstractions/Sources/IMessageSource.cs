@@ -13,6 +13,12 @@ public interface IMessageSource
     /// <summary>How it stands.</summary>
     SourceStatus Status { get; }
 
+    /// <summary>
+    /// Whether its origin waits for an answer: its sink then refuses with <see cref="IntakeClosedException"/> where it would make another
+    /// source wait. False unless said otherwise.
+    /// </summary>
+    bool AnswersAtOnce => false;
+
     /// <summary>Runs until cancelled, pushing what it reads.</summary>
     /// <param name="sink">Takes messages durably. Only after it returned may the origin be told.</param>
     /// <param name="cancellationToken">Ends the run.</param>
@@ -103,6 +109,9 @@ public enum IntakeRefusal
 
     /// <summary>Too many messages of one sender wait.</summary>
     TooManyPerKey,
+
+    /// <summary>The source is paused or stopped by an operator.</summary>
+    Paused,
 }
 
 /// <summary>Intake does not take messages now; nothing was stored.</summary>

@@ -128,4 +128,5 @@ internal static class RetryAfter
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(WebhookAnswer))]
+[JsonSerializable(typeof(string))]
 internal sealed partial class HttpJson : JsonSerializerContext;

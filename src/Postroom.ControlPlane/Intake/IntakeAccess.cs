@@ -18,9 +18,10 @@ internal sealed class IntakeAccess
     /// <summary>Takes the settings of <c>/webhook</c>. Several tokens or secrets are separated by blanks.</summary>
     public IntakeAccess(WebhookIntakeOptions options, TimeProvider clock)
     {
-        _tokens = [.. Values(options.Token).Select(Encoding.UTF8.GetBytes)];
-        string[] secrets = Values(options.Secret);
-        _chatTokens = new(() => [.. Values(options.Token).Concat(secrets).Select(ControlPlane.ChatToken.Of)]);
+        string[] tokens = options.Token?.RevealAll() ?? [];
+        string[] secrets = options.Secret?.RevealAll() ?? [];
+        _tokens = [.. tokens.Select(Encoding.UTF8.GetBytes)];
+        _chatTokens = new(() => [.. tokens.Concat(secrets).Select(ControlPlane.ChatToken.Of)]);
         _signature = secrets.Length == 0 ? null : new WebhookSignature(SignatureScheme.Timestamped, WebhookSignature.TimestampedHeader, secrets, clock);
         _perAddress = new CallerRateLimiter(options.PerAddress.Count, options.PerAddress.Period, clock);
     }
@@ -82,6 +83,4 @@ internal sealed class IntakeAccess
 
         return any;
     }
-
-    private static string[] Values(Secret? secret) => secret?.Reveal().Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) ?? [];
 }

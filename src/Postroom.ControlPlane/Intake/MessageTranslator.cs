@@ -21,14 +21,7 @@ internal static class MessageTranslator
     {
         Envelope envelope = message.ToEnvelope(queue, channel);
         Dictionary<string, string> kept = new(envelope.Headers, StringComparer.Ordinal);
-        if (TraceParentOf(headers) is { } parent)
-        {
-            kept[HeaderNames.TraceParent] = parent;
-            if (headers.TraceState is { Count: 1 } state && state[0] is { Length: > 0 and <= 512 } text && !text.Any(char.IsControl))
-            {
-                kept[HeaderNames.TraceState] = text;
-            }
-        }
+        TraceHeaders.Keep(headers, kept);
 
         return new SourceMessage(queue, envelope.Type, envelope.Body)
         {
@@ -64,33 +57,13 @@ internal static class MessageTranslator
         }
 
         string contact = Message.ContactOf(message.Sender);
-        string whole = string.Create(CultureInfo.InvariantCulture, $"webhook:{contact.Length}:{channel}/{contact}:{key}");
-        return whole.Length <= MaxDedupKey ? whole : $"webhook:sha256:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(whole)))}";
+        return Bounded("webhook", string.Create(CultureInfo.InvariantCulture, $"{contact.Length}:{channel}/{contact}:{key}"));
     }
 
-    /// <summary>A W3C <c>traceparent</c> that can be continued; null for none or a malformed one.</summary>
-    private static string? TraceParentOf(IHeaderDictionary headers)
+    /// <summary>A dedup key of a kind; one that is too long becomes its hash.</summary>
+    public static string Bounded(string kind, string key)
     {
-        if (headers.TraceParent is not [{ Length: 55 } value] || !value.StartsWith("00-", StringComparison.Ordinal) || value[35] != '-' || value[52] != '-')
-        {
-            return null;
-        }
-
-        ReadOnlySpan<char> trace = value.AsSpan(3, 32);
-        ReadOnlySpan<char> span = value.AsSpan(36, 16);
-        return IsHex(trace) && IsHex(span) && IsHex(value.AsSpan(53)) && trace.ContainsAnyExcept('0') && span.ContainsAnyExcept('0') ? value : null;
-    }
-
-    private static bool IsHex(ReadOnlySpan<char> text)
-    {
-        foreach (char letter in text)
-        {
-            if (!char.IsAsciiHexDigitLower(letter) && !char.IsAsciiDigit(letter))
-            {
-                return false;
-            }
-        }
-
-        return true;
+        string whole = $"{kind}:{key}";
+        return whole.Length <= MaxDedupKey ? whole : $"{kind}:sha256:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(whole)))}";
     }
 }

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Postroom.ControlPlane;
 
 /// <summary><c>POST /webhook</c>: a message is stored before it is answered (WH-1 to WH-5).</summary>
-internal sealed partial class WebhookEndpoint
+internal sealed class WebhookEndpoint
 {
     /// <summary>The name of this source in the record.</summary>
     public const string SourceName = "webhook";
@@ -12,10 +12,9 @@ internal sealed partial class WebhookEndpoint
     private readonly IRuntimeView _runtime;
     private readonly WebhookIntakeOptions _options;
     private readonly IntakeAccess _access;
-    private readonly ILogger _logger;
     private readonly CallerRateLimiter _perSender;
     private readonly Func<string, bool> _isChat;
-    private readonly RefusalLog _refusals;
+    private readonly IntakeAnswers _answers;
 
     /// <summary>Makes the endpoint.</summary>
     /// <param name="runtime">The way in.</param>
@@ -27,51 +26,21 @@ internal sealed partial class WebhookEndpoint
     public WebhookEndpoint(IRuntimeView runtime, WebhookIntakeOptions options, IntakeAccess access, Func<string, bool> isChat, TimeProvider clock, ILogger<WebhookEndpoint> logger)
     {
         _isChat = isChat;
-        _refusals = new RefusalLog(clock);
+        _answers = new IntakeAnswers(clock, logger);
         _runtime = runtime;
         _options = options;
         _access = access;
-        _logger = logger;
         _perSender = new CallerRateLimiter(options.PerSender.Count, options.PerSender.Period, clock);
     }
 
     /// <summary>Answers one request.</summary>
-    public async Task HandleAsync(HttpContext context)
+    public Task HandleAsync(HttpContext context) => _answers.GuardAsync(context, async request =>
     {
-        try
+        if (await ReadAsync(request) is { } message)
         {
-            if (await ReadAsync(context) is { } message)
-            {
-                await StoreAsync(context, message);
-            }
+            await StoreAsync(request, message);
         }
-        catch (MessageFormatException e)
-        {
-            await WebhookAnswer.WriteErrorAsync(context, StatusCodes.Status400BadRequest, e.Message);
-        }
-        catch (IntakeClosedException e)
-        {
-            int status = e.Refusal == IntakeRefusal.TooManyPerKey ? StatusCodes.Status429TooManyRequests : StatusCodes.Status503ServiceUnavailable;
-            string reason = e.Refusal switch
-            {
-                IntakeRefusal.NotRunning => "the service is starting or stopping",
-                IntakeRefusal.StoreUnavailable => "messages cannot be stored now",
-                IntakeRefusal.TooManyPerKey => "too many messages of this sender wait",
-                _ => "too many messages wait",
-            };
-            await RefuseAsync(context, status, reason, e.Message, (int)Math.Clamp(Math.Ceiling(e.RetryAfter.TotalSeconds), 1, 60));
-        }
-        catch (StoreUnavailableException e)
-        {
-            await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "messages cannot be stored now", e.Message, 5);
-        }
-        catch (Exception e) when (!context.RequestAborted.IsCancellationRequested)
-        {
-            string id = Problem.NewId();
-            Log.Failed(_logger, e, id);
-            await WebhookAnswer.WriteErrorAsync(context, StatusCodes.Status500InternalServerError, "something went wrong here", id);
-        }
-    }
+    });
 
     // Ordered so that what costs least is asked first, and nothing is parsed for a stranger.
     private async ValueTask<Message?> ReadAsync(HttpContext context)
@@ -160,26 +129,7 @@ internal sealed partial class WebhookEndpoint
 
     private async ValueTask<Message?> RefuseAsync(HttpContext context, int status, string reason, string? detail = null, int? seconds = null)
     {
-        string? id = null;
-        if (detail is not null)
-        {
-            (id, long? unlogged) = _refusals.Next(reason);
-            if (unlogged is { } more)
-            {
-                Log.Refused(_logger, status, more == 0 ? detail : $"{detail} ({more} more were answered so since the last such line.)", id);
-            }
-        }
-
-        await WebhookAnswer.WriteErrorAsync(context, status, reason, id, seconds);
+        await _answers.RefuseAsync(context, status, reason, detail, seconds);
         return null;
-    }
-
-    private static partial class Log
-    {
-        [LoggerMessage(4100, LogLevel.Error, "A webhook failed; the caller was told id {Id}.")]
-        public static partial void Failed(ILogger logger, Exception exception, string id);
-
-        [LoggerMessage(4101, LogLevel.Warning, "A webhook was answered with {Status} (id {Id}): {Detail}")]
-        public static partial void Refused(ILogger logger, int status, string detail, string id);
     }
 }

@@ -94,8 +94,8 @@ internal static class StoreSections
             Webhook = new WebhookIntakeOptions
             {
                 Into = webhook.ReadText("into", d.Into)!,
-                Token = webhook.ReadSecret("token"),
-                Secret = webhook.ReadSecret("secret"),
+                Token = webhook.ReadSecrets("token"),
+                Secret = webhook.ReadSecrets("secret"),
                 MaxBody = webhook.ReadSize("maxBody", d.MaxBody, 1, 1L << 30),
                 PerSender = webhook.ReadRate("perSender", d.PerSender)!.Value,
                 PerAddress = webhook.ReadRate("perAddress", d.PerAddress)!.Value,

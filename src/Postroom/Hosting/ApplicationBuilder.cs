@@ -31,6 +31,8 @@ internal sealed class ApplicationBuilder : IApplicationBuilder
 
     public Dictionary<string, CommunicatorFactoryMethod> Backends { get; } = new(StringComparer.OrdinalIgnoreCase);
 
+    public Dictionary<string, SourceFactoryMethod> SourceTypes { get; } = new(StringComparer.OrdinalIgnoreCase);
+
     public List<(Func<IServiceProvider, IDispatchHook> Create, HookFailurePolicy OnFailure)> Hooks { get; } = [];
 
     public List<Func<IServiceProvider, IHealthContributor>> Health { get; } = [];
@@ -143,6 +145,17 @@ internal sealed class ApplicationBuilder : IApplicationBuilder
         }
 
         Sources.Add((name, create, into));
+        return this;
+    }
+
+    public IApplicationBuilder RegisterSource(string type, SourceFactoryMethod factory, SourceSchema? schema = null)
+    {
+        SourceTypes[type] = factory;
+        if (schema is not null)
+        {
+            Catalog.Sources[type] = schema;
+        }
+
         return this;
     }
 

@@ -60,6 +60,7 @@ internal sealed class Composition
         composition.Arrange();
         composition.ReportIdleQueues(setup.OpensReceivers);
         composition.ReportUnknownCommunicators();
+        composition.ReportUnknownSources();
         return builder.Problems.Count == 0 ? composition : throw new ConfigurationException(builder.Problems);
     }
 
@@ -144,6 +145,21 @@ internal sealed class Composition
             }
         }
 
+        foreach ((string name, SourceConfig source) in Get<IReadOnlyDictionary<string, SourceConfig>>("sources").Where(pair => pair.Value.Enabled && Builder.SourceTypes.ContainsKey(pair.Value.Type)))
+        {
+            if (Builder.Sources.Exists(other => other.Name == name))
+            {
+                Builder.AddProblem($"sources.{name}", $"Source '{name}' is in the configuration and added by a module. Give one of the two another name.");
+            }
+
+            if (!Queues.IsDeclared(source.Into))
+            {
+                Builder.AddProblem(
+                    $"sources.{name}.into",
+                    $"sources.{name}.into is '{source.Into}', which is no declared queue.{(Names.Nearest(source.Into, Queues.Names) is { } near ? $" Did you mean '{near}'?" : "")} Declare it under queues, call AddQueue(\"{source.Into}\") in a module, or name one of {string.Join(", ", Queues.Names.Order(StringComparer.Ordinal))}.");
+            }
+        }
+
         foreach ((string name, _, string into) in Builder.Sources)
         {
             if (!Queues.IsDeclared(into))
@@ -176,6 +192,15 @@ internal sealed class Composition
         {
             string hint = Builder.Backends.Count == 0 ? "A module makes a type known with RegisterBackend." : NearestName.Hint(backend.Type, Builder.Backends.Keys);
             Notices.Add($"Communicator '{name}' has the unknown type '{backend.Type}', so its messages are held until a program that knows it runs. {hint}");
+        }
+    }
+
+    private void ReportUnknownSources()
+    {
+        foreach ((string name, SourceConfig source) in Get<IReadOnlyDictionary<string, SourceConfig>>("sources").Where(pair => pair.Value.Enabled && !Builder.SourceTypes.ContainsKey(pair.Value.Type)))
+        {
+            string hint = Builder.SourceTypes.Count == 0 ? "A module makes a type known with RegisterSource." : NearestName.Hint(source.Type, Builder.SourceTypes.Keys);
+            Notices.Add($"Source '{name}' has the unknown type '{source.Type}', so nothing comes in by it. {hint}");
         }
     }
 }

@@ -158,6 +158,8 @@ public sealed partial class MessageRuntime
             rooms.Sources.Add(create(_services!), into);
         }
 
+        await AddSourcesAsync(composition, cancellationToken);
+
         await ReportWaitingAsync(cancellationToken);
         HealthProbes.Register(this, composition, _services!);
         foreach (string conversation in _recovery.CompletedConversations)
@@ -215,9 +217,23 @@ public sealed partial class MessageRuntime
         }
     }
 
+    private async Task AddSourcesAsync(Composition composition, CancellationToken cancellationToken)
+    {
+        SourceSet set = new(_rooms!.Sources, composition.Queues, Create, _setup.Loggers.CreateLogger("Postroom.Sources"));
+        await set.ApplyAsync(composition.Get<IReadOnlyDictionary<string, SourceConfig>>("sources"), static _ => true, cancellationToken);
+        _ = composition.Configuration.Subscribe<IReadOnlyDictionary<string, SourceConfig>>(
+            "sources",
+            async (change, token) => await set.ApplyAsync(change.New, name => !change.Changes.Any(setting => IsBelow(setting.Key, $"sources.{name}")), token));
+
+        IMessageSource? Create(string name, SourceConfig config) =>
+            composition.Builder.SourceTypes.TryGetValue(config.Type, out SourceFactoryMethod? factory) ? factory(name, config, _services!) : null;
+    }
+
     /// <summary>Whether a setting is one of a communicator's.</summary>
-    private static bool IsOf(string key, string communicator) =>
-        key.StartsWith($"communications.backends.{communicator}.", StringComparison.OrdinalIgnoreCase) || key.Equals($"communications.backends.{communicator}", StringComparison.OrdinalIgnoreCase);
+    private static bool IsOf(string key, string communicator) => IsBelow(key, $"communications.backends.{communicator}");
+
+    private static bool IsBelow(string key, string section) =>
+        key.StartsWith($"{section}.", StringComparison.OrdinalIgnoreCase) || key.StartsWith($"{section}[", StringComparison.OrdinalIgnoreCase) || key.Equals(section, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>What an operator should know now.</summary>
     internal IReadOnlyList<string> Notices()

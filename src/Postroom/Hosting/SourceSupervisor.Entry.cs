@@ -89,6 +89,14 @@ internal sealed partial class SourceSupervisor
             }
         }
 
+        public void CountRefused(int refused)
+        {
+            lock (_gate)
+            {
+                _status = _status with { Refused = _status.Refused + refused };
+            }
+        }
+
         public void Count(int produced, int duplicates, DateTimeOffset now)
         {
             lock (_gate)
@@ -120,11 +128,40 @@ internal sealed partial class SourceSupervisor
     /// <summary>Holds a source back while it is paused, its queue is too full, or the store cannot write: the call waits, and nothing is acknowledged.</summary>
     private sealed class PacedSink(Entry entry, SourceSink inner, MessageIntake intake, TimeProvider clock) : IMessageSink
     {
+        private static readonly TimeSpan Pause = TimeSpan.FromSeconds(60);
         private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(200);
 
         public ValueTask<ReadOnlyMemory<byte>?> GetCheckpointAsync(CancellationToken cancellationToken) => inner.GetCheckpointAsync(cancellationToken);
 
-        public async ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
+        public ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
+        {
+            return entry.Source.AnswersAtOnce ? AcceptOrRefuseAsync(batch, checkpoint, cancellationToken) : AcceptInTimeAsync(batch, checkpoint, cancellationToken);
+        }
+
+        private async ValueTask<IReadOnlyList<AcceptResult>> AcceptOrRefuseAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
+        {
+            try
+            {
+                return entry.Paused is null
+                    ? await StoreAsync(batch, checkpoint, cancellationToken)
+                    : throw new IntakeClosedException(IntakeRefusal.Paused, Pause, $"Source '{entry.Source.Name}' is paused. Resume it to take what comes.");
+            }
+            catch (IntakeClosedException)
+            {
+                entry.CountRefused(batch.Count);
+                throw;
+            }
+        }
+
+        private async ValueTask<IReadOnlyList<AcceptResult>> StoreAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
+        {
+            IReadOnlyList<AcceptResult> results = await inner.AcceptAsync(batch, checkpoint, cancellationToken);
+            int duplicates = results.Count(static result => result.Duplicate);
+            entry.Count(results.Count - duplicates, duplicates, clock.GetUtcNow());
+            return results;
+        }
+
+        private async ValueTask<IReadOnlyList<AcceptResult>> AcceptInTimeAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
         {
             try
             {
@@ -137,10 +174,7 @@ internal sealed partial class SourceSupervisor
 
                     try
                     {
-                        IReadOnlyList<AcceptResult> results = await inner.AcceptAsync(batch, checkpoint, cancellationToken);
-                        int duplicates = results.Count(result => result.Duplicate);
-                        entry.Count(results.Count - duplicates, duplicates, clock.GetUtcNow());
-                        return results;
+                        return await StoreAsync(batch, checkpoint, cancellationToken);
                     }
                     catch (IntakeClosedException e) when (e.Refusal is IntakeRefusal.HighWater or IntakeRefusal.StoreUnavailable or IntakeRefusal.TooManyPerKey or IntakeRefusal.NotRunning)
                     {

@@ -13,10 +13,25 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
 
     public void Add(IMessageSource source, string queue) => _sources[source.Name] = new Entry(source, queue);
 
+    /// <summary>Whether sources run, so that one which is added has to be started.</summary>
+    public bool AreRunning { get; private set; }
+
+    /// <summary>Ends a source and forgets it.</summary>
+    public async Task RemoveAsync(string name)
+    {
+        if (_sources.TryGetValue(name, out Entry? entry))
+        {
+            await StopAsync(entry);
+            _sources.TryRemove(name, out _);
+            (entry.Source as IDisposable)?.Dispose();
+        }
+    }
+
     public IReadOnlyDictionary<string, SourceStatus> Status() => _sources.ToDictionary(pair => pair.Key, pair => pair.Value.Status, StringComparer.Ordinal);
 
     public void StartAll()
     {
+        AreRunning = true;
         foreach (Entry entry in _sources.Values)
         {
             Start(entry);
@@ -30,6 +45,7 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
     /// <summary>Stops all sources. One that ignores its token is waited for up to the drain limit, at most 5 s, and then left to itself.</summary>
     public async Task StopAllAsync(TimeSpan drain)
     {
+        AreRunning = false;
         Task[] stops = [.. _sources.Values.Select(StopAsync)];
         try
         {
