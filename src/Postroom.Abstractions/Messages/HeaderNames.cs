@@ -51,6 +51,9 @@ public static class HeaderNames
     /// <summary>The account a mail came in by.</summary>
     public const string Account = "account";
 
+    /// <summary>What the source that brought the message knows it by, when its origin is to be told how it ended; set by the runtime only.</summary>
+    public const string OriginKey = "origin-key";
+
     /// <summary>Marks a send that repeats one whose outcome is not known.</summary>
     public const string Redelivered = "redelivered";
 
@@ -70,5 +73,5 @@ public static class HeaderNames
     public const int MaxTotalBytes = 32 * 1024;
 
     /// <summary>Headers a handler may not set: the runtime does.</summary>
-    public static bool IsReserved(string name) => name is User or Redelivered or Channel or ChannelMessageId or Account;
+    public static bool IsReserved(string name) => name is User or Redelivered or Channel or ChannelMessageId or Account or OriginKey;
 }

@@ -34,17 +34,42 @@ public interface IPollNow
 }
 
 /// <summary>Optional for a source whose origin is told after the work.</summary>
+/// <remarks>
+/// A message that was handed over with <see cref="SourceMessage.OriginKey"/> appends a <c>source.mark</c> message to the queue <c>mark.{source}</c> in the
+/// transaction that ends it; a lane of that name calls this, several at a time, with the retry policy of lanes. An end that happens outside an attempt, such as an
+/// expiry, a discard or a message that killed its process too often, appends none: a source asks <see cref="IMessageSink.StateOfAsync"/> for those.
+/// </remarks>
 public interface IMarkOrigin
 {
     /// <summary>Tells the origin. Marking twice is harmless.</summary>
+    /// <param name="request">What it is told.</param>
+    /// <param name="cancellationToken">Ends the attempt; it is made again.</param>
+    /// <exception cref="OriginUnavailableException">The origin cannot be reached now; it is tried again, without counting an attempt.</exception>
     ValueTask MarkAsync(MarkRequest request, CancellationToken cancellationToken);
 }
+
+/// <summary>The origin of a source cannot be reached now; nothing is wrong with what it was to be told or asked.</summary>
+/// <param name="message">What happened, without secrets.</param>
+/// <param name="innerException">The cause; null for none.</param>
+public sealed class OriginUnavailableException(string message, Exception? innerException = null) : Exception(message, innerException);
+
+/// <summary>The origin of a source refuses its credentials. The source is started again after ever longer waits, up to 15 minutes, since asking too often locks accounts.</summary>
+/// <param name="message">What happened, without secrets.</param>
+/// <param name="innerException">The cause; null for none.</param>
+public sealed class OriginRefusedException(string message, Exception? innerException = null) : Exception(message, innerException);
 
 /// <summary>What a source shall tell its origin.</summary>
 /// <param name="Source">The source.</param>
 /// <param name="Key">What the source knows the message by.</param>
-/// <param name="Outcome">What became of it, in the source's words, for example <c>seen</c> or <c>failed</c>.</param>
-public sealed record MarkRequest(string Source, string Key, string Outcome);
+/// <param name="Outcome">What became of it: <see cref="Seen"/>, <see cref="Failed"/>, or a word that a handler chose.</param>
+public sealed record MarkRequest(string Source, string Key, string Outcome)
+{
+    /// <summary>The outcome of a message that was acknowledged.</summary>
+    public const string Seen = "seen";
+
+    /// <summary>The outcome of a message that was given up.</summary>
+    public const string Failed = "failed";
+}
 
 /// <summary>Takes messages durably.</summary>
 public interface IMessageSink
@@ -59,6 +84,11 @@ public interface IMessageSink
 
     /// <summary>Reads the checkpoint stored last; null at first.</summary>
     ValueTask<ReadOnlyMemory<byte>?> GetCheckpointAsync(CancellationToken cancellationToken);
+
+    /// <summary>How a message stands that was handed over before; null when it is not kept any more.</summary>
+    /// <param name="id">Its id, from <see cref="AcceptResult.Id"/>.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    ValueTask<MessageState?> StateOfAsync(MessageId id, CancellationToken cancellationToken);
 }
 
 /// <summary>One message as a source hands it over.</summary>
@@ -78,6 +108,9 @@ public sealed record SourceMessage(string Queue, string Type, ReadOnlyMemory<byt
 
     /// <summary>Reveals a repeat; null for none.</summary>
     public string? DedupKey { get; init; }
+
+    /// <summary>What the source knows the message by, so that <see cref="IMarkOrigin"/> is called when it ends; at most 512 characters. Null, the default, when nobody is to be told.</summary>
+    public string? OriginKey { get; init; }
 
     /// <summary>Headers; empty unless set.</summary>
     public IReadOnlyDictionary<string, string> Headers { get; init; } = new Dictionary<string, string>();

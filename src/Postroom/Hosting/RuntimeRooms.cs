@@ -66,6 +66,10 @@ internal sealed class RuntimeRooms
 
     public required SourceSupervisor Sources { get; init; }
 
+    public required OriginMarks Marks { get; init; }
+
+    public required MarkLanes MarkLanes { get; init; }
+
     public required HealthRegistry Health { get; init; }
 
     public required IMessageSender Sender { get; init; }
@@ -82,12 +86,13 @@ internal sealed class RuntimeRooms
         RuntimeMetrics metrics = new();
         HookDispatcher hooks = new(composition.Get<HooksOptions>("hooks").Timeout, (IJournal)store, (ITransitionFeed)store, metrics, clock, loggers.CreateLogger("Postroom.Hooks"));
         AttemptReporter reporter = new(hooks, metrics, clock, loggers.CreateLogger("Postroom.Workers"));
-        Settler settler = new(store, reporter, setup.Redactor, clock, random, loggers.CreateLogger("Postroom.Settling"));
+        QueueCatalog queues = composition.Queues;
+        QueuePublisher publisher = new(queues, limits, clock);
+        OriginMarks marks = new(queues, publisher);
+        Settler settler = new(store, marks, reporter, setup.Redactor, clock, random, loggers.CreateLogger("Postroom.Settling"));
         PoolFactory pools = new(store, settler, $"{node}/{Environment.ProcessId}", clock, loggers.CreateLogger("Postroom.Workers"));
 
-        QueueCatalog queues = composition.Queues;
         QueueActivity activity = new(clock);
-        QueuePublisher publisher = new(queues, limits, clock);
         RoutingTable routes = new();
         CommunicationsConfig communications = composition.Get<CommunicationsConfig>("communications");
         ContactBook contacts = new(store.Facts, clock, limits.Contacts);
@@ -130,6 +135,8 @@ internal sealed class RuntimeRooms
         LateReceipts late = new((IJournal)store, store, () => composition.Builder.Handlers.Exists(static entry => entry is { Queue: "in", Type: PayloadTypes.ReceiptChanged }), clock, loggers.CreateLogger("Postroom.Intake"));
         CommunicationDispatcher dispatcher = new(outbound, composer, store, intake, late, new RemoteCalls(routes, setup.Redactor, clock), incoming, clock);
 
+        MarkLanes lanes = new(queues, pools, clock, random);
+
         return new RuntimeRooms
         {
             Store = store,
@@ -151,7 +158,9 @@ internal sealed class RuntimeRooms
             Communicators = new CommunicatorFactory(services, Communications.Registered.Concat(composition.Builder.Backends), loggers.CreateLogger("Postroom.Outbound")),
             Contacts = contacts,
             Intake = intake,
-            Sources = new SourceSupervisor(intake, store.Facts, clock, random, loggers.CreateLogger("Postroom.Sources")),
+            Marks = marks,
+            MarkLanes = lanes,
+            Sources = new SourceSupervisor(intake, store.Facts, (IJournal)store, lanes, clock, random, loggers.CreateLogger("Postroom.Sources")),
             Health = new HealthRegistry(composition.Get<HealthOptions>("health"), clock),
             Sender = new MessageSender(dispatcher, publisher, composition.Builder.Payloads, store, activity),
         };
@@ -162,13 +171,14 @@ internal sealed class RuntimeRooms
     {
         return queue == OutboundQueue.Unrouted
             || Workers.Pools.Any(pool => pool.Options.Queue == queue)
-            || Outbound.Lanes.Any(lane => lane.Queue == queue);
+            || Outbound.Lanes.Any(lane => lane.Queue == queue)
+            || MarkLanes.Serves(queue);
     }
 
     /// <summary>One queue as an application sees it.</summary>
     public IMessageQueue OpenQueue(string name, TimeProvider clock, Func<double> random)
     {
         Queues.Require(name);
-        return new MessageQueue(name, Store, Control, Queues, Publisher, Activity, Settler.GiveBack, clock, random);
+        return new MessageQueue(name, Store, Control, Queues, Publisher, Marks, Activity, Settler.GiveBack, clock, random);
     }
 }

@@ -95,7 +95,11 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
 
         public ValueTask<ReadOnlyMemory<byte>?> GetCheckpointAsync(CancellationToken cancellationToken)
         {
-            return new SourceSink(source, runtime.Rooms.Intake, runtime.Store.Facts).GetCheckpointAsync(cancellationToken);
+            return Sink.GetCheckpointAsync(cancellationToken);
         }
+
+        public ValueTask<MessageState?> StateOfAsync(MessageId id, CancellationToken cancellationToken) => Sink.StateOfAsync(id, cancellationToken);
+
+        private SourceSink Sink => new(source, runtime.Rooms.Intake, runtime.Store.Facts, runtime.Rooms.Journal);
     }
 }

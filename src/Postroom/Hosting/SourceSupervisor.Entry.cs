@@ -133,6 +133,8 @@ internal sealed partial class SourceSupervisor
 
         public ValueTask<ReadOnlyMemory<byte>?> GetCheckpointAsync(CancellationToken cancellationToken) => inner.GetCheckpointAsync(cancellationToken);
 
+        public ValueTask<MessageState?> StateOfAsync(MessageId id, CancellationToken cancellationToken) => inner.StateOfAsync(id, cancellationToken);
+
         public ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
         {
             return entry.Source.AnswersAtOnce ? AcceptOrRefuseAsync(batch, checkpoint, cancellationToken) : AcceptInTimeAsync(batch, checkpoint, cancellationToken);

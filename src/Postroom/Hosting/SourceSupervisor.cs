@@ -5,13 +5,21 @@ using Postroom.Intake;
 namespace Postroom.Hosting;
 
 /// <summary>Owns the loops of all sources: starts, pauses and stops them by name, and starts a failed one again with backoff.</summary>
-internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts facts, TimeProvider clock, Func<double> random, ILogger log)
+internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts facts, IJournal journal, MarkLanes marks, TimeProvider clock, Func<double> random, ILogger log)
 {
     private static readonly TimeSpan LongestStop = TimeSpan.FromSeconds(5);
+    private static readonly Backoff Again = new(TimeSpan.FromSeconds(1), 2, TimeSpan.FromSeconds(60), 0.2);
+
+    /// <summary>After refused logins: servers lock accounts that try too often (SR-5).</summary>
+    private static readonly Backoff AgainLater = new(TimeSpan.FromSeconds(10), 2, TimeSpan.FromMinutes(15), 0.2);
 
     private readonly ConcurrentDictionary<string, Entry> _sources = new(StringComparer.Ordinal);
 
-    public void Add(IMessageSource source, string queue) => _sources[source.Name] = new Entry(source, queue);
+    public void Add(IMessageSource source, string queue)
+    {
+        _sources[source.Name] = new Entry(source, queue);
+        marks.Add(source);
+    }
 
     /// <summary>Whether sources run, so that one which is added has to be started.</summary>
     public bool AreRunning { get; private set; }
@@ -23,6 +31,7 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
         {
             await StopAsync(entry);
             _sources.TryRemove(name, out _);
+            await marks.RemoveAsync(name);
             (entry.Source as IDisposable)?.Dispose();
         }
     }
@@ -32,6 +41,7 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
     public void StartAll()
     {
         AreRunning = true;
+        marks.StartAll();
         foreach (Entry entry in _sources.Values)
         {
             Start(entry);
@@ -55,6 +65,8 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
         {
             LogLeft(string.Join(", ", _sources.Values.Where(entry => !entry.Loop.IsCompleted).Select(entry => entry.Source.Name)));
         }
+
+        await marks.StopAllAsync();
     }
 
     /// <summary>Holds a source back: it acknowledges nothing until it is resumed.</summary>
@@ -130,11 +142,11 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
 
     private async Task RunAsync(Entry entry, CancellationToken cancellationToken)
     {
-        Backoff backoff = new(TimeSpan.FromSeconds(1), 2, TimeSpan.FromSeconds(60), 0.2);
-        PacedSink sink = new(entry, new SourceSink(entry.Source.Name, intake, facts), intake, clock);
+        PacedSink sink = new(entry, new SourceSink(entry.Source.Name, intake, facts, journal), intake, clock);
         for (int failures = 0; !cancellationToken.IsCancellationRequested;)
         {
             string why;
+            Backoff backoff = Again;
             long begun = clock.GetTimestamp();
             try
             {
@@ -149,10 +161,11 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
             catch (Exception e)
             {
                 why = e.Message;
+                backoff = e is OriginRefusedException ? AgainLater : Again;
             }
 
             // A run that held for a while starts the backoff over.
-            failures = clock.GetElapsedTime(begun) > backoff.Max ? 1 : failures + 1;
+            failures = clock.GetElapsedTime(begun) > Again.Max ? 1 : failures + 1;
             entry.Fail(why, clock.GetUtcNow());
             LogFailed(entry.Source.Name, why);
             await Task.Delay(backoff.After(failures, random()), clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -178,7 +178,13 @@ internal sealed class MessageIntake(
         QueuePublisher.CheckLength(message.Conversation, 256, "The conversation");
         DateTimeOffset now = clock.GetUtcNow();
         string conversation = message.Conversation ?? MessageId.New().ToString();
+        QueuePublisher.CheckLength(message.OriginKey, 512, "The origin key");
         Dictionary<string, string> headers = new(message.Headers, StringComparer.Ordinal) { [HeaderNames.Source] = source };
+        if (message.OriginKey is { } key)
+        {
+            headers[HeaderNames.OriginKey] = key;
+        }
+
         return new Envelope(MessageId.New(), message.Queue, message.Type, message.Body)
         {
             ContentType = message.ContentType,
@@ -216,7 +222,7 @@ internal sealed class MessageIntake(
 }
 
 /// <summary>The sink of one source.</summary>
-internal sealed class SourceSink(string source, MessageIntake intake, IFacts facts) : IMessageSink
+internal sealed class SourceSink(string source, MessageIntake intake, IFacts facts, IJournal journal) : IMessageSink
 {
     public ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
     {
@@ -228,4 +234,6 @@ internal sealed class SourceSink(string source, MessageIntake intake, IFacts fac
         StoredFact? fact = await facts.GetAsync(FactScopes.Checkpoint, source, cancellationToken);
         return fact?.Value;
     }
+
+    public async ValueTask<MessageState?> StateOfAsync(MessageId id, CancellationToken cancellationToken) => (await journal.GetAsync(id, withBody: false, cancellationToken))?.Entry.State;
 }

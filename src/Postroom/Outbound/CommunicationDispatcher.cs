@@ -40,12 +40,12 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         RuntimeMetrics metrics = new();
         HookDispatcher hooks = new(TimeSpan.FromSeconds(2), store, store, metrics, clock, log);
         AttemptReporter reporter = new(hooks, metrics, clock, log);
-        Settler settler = new(store, reporter, new Redactor(), clock, Chance.Next, log);
-        PoolFactory pools = new(store, settler, "local/1", clock, log);
         QueueCatalog queues = new();
         queues.Declare(OutboundQueue.Unrouted, new QueueOptions());
         queues.Declare("in", new QueueOptions());
         QueuePublisher publisher = new(queues, new LimitsOptions(), clock);
+        Settler settler = new(store, new OriginMarks(queues, publisher), reporter, new Redactor(), clock, Chance.Next, log);
+        PoolFactory pools = new(store, settler, "local/1", clock, log);
         RoutingTable routes = new();
         ContactBook contacts = new(store.Facts, clock, capacity: 100_000);
         _store = store;

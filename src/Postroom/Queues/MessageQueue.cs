@@ -1,9 +1,10 @@
 using System.Runtime.CompilerServices;
+using Postroom.Intake;
 
 namespace Postroom;
 
 /// <summary>The application's view of one queue, written once over the store.</summary>
-internal sealed class MessageQueue(string name, IMessageStore store, IQueueControl control, QueueCatalog queues, QueuePublisher publisher, QueueActivity activity, Action<MessageLease> giveBack, TimeProvider clock, Func<double> random)
+internal sealed class MessageQueue(string name, IMessageStore store, IQueueControl control, QueueCatalog queues, QueuePublisher publisher, OriginMarks marks, QueueActivity activity, Action<MessageLease> giveBack, TimeProvider clock, Func<double> random)
     : IMessageQueue
 {
     private static readonly TimeSpan LongestRetryDelay = TimeSpan.FromDays(3_650);
@@ -114,7 +115,7 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
         delivery.Holder?.Settling(delivery);
         try
         {
-            await store.SettleAsync(delivery.Lease, settlement, staged, cancellationToken);
+            await store.SettleAsync(delivery.Lease, settlement, marks.With(staged, delivery.Lease.Envelope, settlement), cancellationToken);
             over = true;
             activity.Finished(Name);
             return true;

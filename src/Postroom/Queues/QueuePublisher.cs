@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Postroom.Intake;
 
 namespace Postroom;
 
@@ -57,7 +58,7 @@ internal sealed class QueuePublisher(QueueCatalog queues, LimitsOptions limits, 
     /// <summary>Makes the completion action of a source.</summary>
     public Envelope ComposeMark(MarkRequest request, MessageOrigin origin)
     {
-        string queue = $"mark.{request.Source}";
+        string queue = MarkLanes.QueueOf(request.Source);
         byte[] body = JsonSerializer.SerializeToUtf8Bytes(request, PostroomJson.Default.MarkRequest);
         return Compose(queue, new QueueMessage(PayloadTypes.SourceMark, body), new PublishOptions { OrderKey = request.Key }, origin);
     }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Postroom.Diagnostics;
+using Postroom.Intake;
 using Postroom.Workers;
 
 namespace Postroom.Settling;
@@ -10,7 +11,7 @@ namespace Postroom.Settling;
 /// the handler is not run again for them. At most a window of a pool's settlements awaits its commit, so that a pool which is stuck holds up itself.
 /// </remarks>
 internal sealed partial class Settler(
-    IMessageStore store, AttemptReporter reporter, Redactor redactor, TimeProvider clock, Func<double> random, ILogger log)
+    IMessageStore store, OriginMarks marks, AttemptReporter reporter, Redactor redactor, TimeProvider clock, Func<double> random, ILogger log)
 {
     private static readonly Backoff Retry = new(TimeSpan.FromMilliseconds(50), 2, TimeSpan.FromSeconds(5), 0.2);
 
@@ -300,7 +301,7 @@ internal sealed partial class Settler(
 
     private ValueTask StoreAsync(Attempt attempt, Settlement settlement)
     {
-        IReadOnlyList<Envelope> staged = attempt.StagedFor(settlement);
+        IReadOnlyList<Envelope> staged = marks.With(attempt.StagedFor(settlement), attempt.Envelope, settlement);
         IReadOnlyList<FactChange> facts = attempt.Context?.FactsFor(settlement) ?? [];
         if (facts.Count == 0 && attempt.Receipt is null)
         {

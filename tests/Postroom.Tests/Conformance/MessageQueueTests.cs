@@ -1,4 +1,5 @@
 using Postroom.Memory;
+using Postroom.Intake;
 using Postroom.Testing;
 
 namespace Postroom.Tests.Conformance;
@@ -12,6 +13,7 @@ public sealed class MessageQueueTests : MessageQueueConformance
         QueueCatalog queues = new();
         queues.Declare("orders", new QueueOptions());
         Random random = new(1);
-        return (new MessageQueue("orders", store, store, queues, new QueuePublisher(queues, new LimitsOptions(), clock), new QueueActivity(clock), lease => store.SettleAsync(lease, Settlement.Release, [], CancellationToken.None).AsTask().Wait(Cancel), clock, random.NextDouble), store);
+        QueuePublisher publisher = new(queues, new LimitsOptions(), clock);
+        return (new MessageQueue("orders", store, store, queues, publisher, new OriginMarks(queues, publisher), new QueueActivity(clock), lease => store.SettleAsync(lease, Settlement.Release, [], CancellationToken.None).AsTask().Wait(Cancel), clock, random.NextDouble), store);
     }
 }

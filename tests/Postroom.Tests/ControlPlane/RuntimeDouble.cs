@@ -106,6 +106,8 @@ internal sealed class RuntimeDouble(TimeProvider clock) : IRuntimeView, IMessage
         return [.. (await Store.AppendAsync(envelopes, null, cancellationToken)).Select(result => new AcceptResult(result.Id, result.Duplicate, result.SameBody))];
     }
 
+    public ValueTask<MessageState?> StateOfAsync(MessageId id, CancellationToken cancellationToken) => new((MessageState?)null);
+
     public ValueTask<ReadOnlyMemory<byte>?> GetCheckpointAsync(CancellationToken cancellationToken) => new((ReadOnlyMemory<byte>?)null);
 
     /// <summary>Leases the next message of a queue as a worker does.</summary>

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Postroom.Diagnostics;
+using Postroom.Intake;
 using Postroom.Memory;
 using Postroom.Settling;
 using Postroom.Testing;
@@ -121,7 +122,9 @@ public sealed class WorkerPoolTests
         RuntimeMetrics metrics = new();
         HookDispatcher hooks = new(TimeSpan.FromSeconds(2), journal, journal, metrics, clock, NullLogger.Instance);
         AttemptReporter reporter = new(hooks, metrics, clock, NullLogger.Instance);
-        Settler settler = new(store, reporter, new Redactor(), clock, static () => 0.5, NullLogger.Instance);
+        QueueCatalog queues = new();
+        OriginMarks marks = new(queues, new QueuePublisher(queues, new LimitsOptions(), clock));
+        Settler settler = new(store, marks, reporter, new Redactor(), clock, static () => 0.5, NullLogger.Instance);
         return new PoolFactory(store, settler, "node/1", clock, NullLogger.Instance);
     }
 
