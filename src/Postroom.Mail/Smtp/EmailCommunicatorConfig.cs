@@ -1,6 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using Postroom.Configuration;
 
 namespace Postroom.Mail;
@@ -10,9 +8,6 @@ public sealed record EmailCommunicatorConfig : CommunicatorBackendConfig
 {
     /// <summary>The type as configuration names it.</summary>
     public const string Kind = "email";
-
-    private static readonly (string, MailSecurity)[] SecurityWords =
-        [("auto", MailSecurity.Auto), ("implicit", MailSecurity.Implicit), ("starttls", MailSecurity.StartTls), ("none", MailSecurity.None)];
 
     /// <summary>Makes settings with defaults.</summary>
     [SetsRequiredMembers]
@@ -108,7 +103,7 @@ public sealed record EmailCommunicatorConfig : CommunicatorBackendConfig
     {
         bool useTls = reader.ReadFlag("useTls", true);
         bool startTls = reader.ReadFlag("startTls", false);
-        MailSecurity security = reader.ReadWord("security", MailSecurity.Auto, SecurityWords);
+        MailSecurity security = reader.ReadWord("security", MailSecurity.Auto, MailServerChecks.SecurityWords);
         if (!reader.Has("useTls") && !reader.Has("startTls"))
         {
             return security;
@@ -127,7 +122,7 @@ public sealed record EmailCommunicatorConfig : CommunicatorBackendConfig
         return security;
     }
 
-    private static string Word(MailSecurity security) => Array.Find(SecurityWords, word => word.Item2 == security).Item1;
+    private static string Word(MailSecurity security) => Array.Find(MailServerChecks.SecurityWords, word => word.Value == security).Word;
 
     private static bool Ascii(string text) => System.Text.Ascii.IsValid(text) && Mailbox.IsDomain(text);
 
@@ -151,59 +146,19 @@ public sealed record EmailCommunicatorConfig : CommunicatorBackendConfig
 
     private void CheckServer(SectionReader reader)
     {
-        if (Host.Length == 0 || Host.Length > 253 || Host.Any(c => char.IsWhiteSpace(c) || char.IsControl(c)) || Host.Contains('/', StringComparison.Ordinal))
-        {
-            reader.AddError("host", $"{reader.Path}.host is '{Names.Shorten(Host)}', which is no host. Write a name such as mail.example.org, without scheme and port.");
-        }
-
+        MailServerChecks.CheckServer(reader, Host, CaFile);
         if (!Ascii(HeloName))
         {
             reader.AddError("heloName", $"{reader.Path}.heloName is '{Names.Shorten(HeloName)}', which is no host name. Write one in ASCII, or an address in brackets such as [192.0.2.1].");
-        }
-
-        if (CaFile is not null)
-        {
-            try
-            {
-                X509Certificate2Collection certificates = [];
-                certificates.ImportFromPemFile(CaFile);
-                if (certificates.Count == 0)
-                {
-                    reader.AddError("caFile", $"{reader.Path}.caFile '{Names.Shorten(CaFile)}' holds no certificate. It needs at least one in PEM (BEGIN CERTIFICATE).");
-                }
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
-            {
-                reader.AddError("caFile", $"{reader.Path}.caFile '{Names.Shorten(CaFile)}' cannot be read as certificates in PEM: {e.Message}");
-            }
         }
     }
 
     private void CheckLogin(SectionReader reader)
     {
-        if (HeaderText.Breaks(Username))
-        {
-            reader.AddError("username", $"{reader.Path}.username has a line end or NUL, which no login takes. Take it out.");
-        }
-
-        if (Password?.Reveal().Contains('\0', StringComparison.Ordinal) == true)
-        {
-            reader.AddError("password", $"{reader.Path}.password has a NUL, which no login takes.");
-        }
-
-        if (AccessToken?.Reveal().Any(char.IsControl) == true)
-        {
-            reader.AddError("accessToken", $"{reader.Path}.accessToken has control characters, which no token has. Check how it was copied.");
-        }
-
+        MailServerChecks.CheckLogin(reader, Host, Security, Username, Password, AccessToken);
         if (!HasLogin && (Username.Length > 0 || Password is not null || AccessToken is not null))
         {
             reader.AddNotice("username", $"{reader.Path} does not log in: that needs username and either password or accessToken.");
-        }
-
-        if (HasLogin && Security == MailSecurity.None && !MailEncryption.IsLoopback(Host))
-        {
-            reader.AddError("security", $"{reader.Path}.security is none with credentials, which would send them to '{Names.Shorten(Host)}' for all to read. Use auto, starttls or implicit, or remove the credentials.");
         }
     }
 }

@@ -1,0 +1,292 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Postroom.Mail;
+
+/// <summary>A source that reads a mailbox by IMAP, by polling or IDLE (SPEC SR-9 to SR-16).</summary>
+/// <remarks>
+/// A mail stays unread until its work has ended. Its message is in the conversation of its thread, and its Message-ID reveals a repeat, so that neither a crash nor
+/// a changed UIDVALIDITY makes a second message. One connection, used by one loop; <see cref="MarkAsync"/> and <see cref="PollingSource.PollNowAsync"/> are safe for concurrent use.
+/// </remarks>
+public sealed partial class ImapSource : PollingSource, IMarkOrigin
+{
+    private static readonly TimeSpan KeepAlive = TimeSpan.FromMinutes(4);
+    private static readonly TimeSpan BetweenLogins = TimeSpan.FromSeconds(10);
+
+    private readonly ImapSourceConfig _config;
+    private readonly ILogger _log;
+    private readonly ConcurrentQueue<Mark> _marks = new();
+    private readonly Lock _gate = new();
+    private readonly ImapFailures _failures = new();
+    private ImapConnection? _connection;
+    private ImapLedger _ledger = new();
+    private TaskCompletionSource _marking = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long? _loggedInAt;
+    private long _reconciledAt;
+    private bool _accepts;
+    private string _standing = "not connected yet";
+
+    /// <summary>Makes a source; it connects when it is run.</summary>
+    /// <param name="name">The configured name.</param>
+    /// <param name="config">The settings.</param>
+    /// <param name="logger">Gets what an operator should know; null for nobody.</param>
+    /// <param name="clock">Runs the intervals; null for the system's.</param>
+    public ImapSource(string name, ImapSourceConfig config, ILogger<ImapSource>? logger = null, TimeProvider? clock = null)
+        : base(name, (config ?? throw new ArgumentNullException(nameof(config))).PollInterval, clock)
+    {
+        _config = config;
+        _log = logger ?? NullLogger<ImapSource>.Instance;
+    }
+
+    /// <summary>Tells the mailbox what became of a mail: read, failed, or a keyword that a handler chose. Marking twice, or a mail that is gone, is harmless.</summary>
+    /// <param name="request">Its key is the one of the message.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="OriginUnavailableException">The mailbox cannot be reached now.</exception>
+    /// <exception cref="ArgumentException">The key is none of this source, or the outcome no keyword.</exception>
+    public async ValueTask MarkAsync(MarkRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        Mark mark = Mark.Of(request, _config);
+        lock (_gate)
+        {
+            if (!_accepts)
+            {
+                throw new OriginUnavailableException($"Source '{Name}' is not connected to {_config.Account.Server}; the mark waits.");
+            }
+
+            _marks.Enqueue(mark);
+            _marking.TrySetResult();
+        }
+
+        await mark.Done.Task.WaitAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<int> PollAsync(IMessageSink sink, CancellationToken cancellationToken)
+    {
+        try
+        {
+            ImapConnection connection = _connection ??= await ConnectAsync(sink, cancellationToken);
+            await MarkAllAsync(connection, cancellationToken);
+            await ReconcileAsync(connection, sink, cancellationToken);
+            ImapRound round = new(_config, connection, _ledger, _failures, sink, Name, Clock, _log);
+            int found = await round.RunAsync(cancellationToken);
+            _standing = string.Create(CultureInfo.InvariantCulture, $"UIDVALIDITY {_ledger.UidValidity}, {_ledger.Count} mails in work{(Idles(connection) ? ", IDLE" : "")}");
+            return found;
+        }
+        catch (ImapLoginException e)
+        {
+            throw new OriginRefusedException(e.Message, e);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override async ValueTask WaitAsync(IMessageSink sink, TimeSpan interval, Task wake, CancellationToken cancellationToken)
+    {
+        ImapConnection connection = _connection!;
+        bool idles = Idles(connection);
+        TimeSpan whole = idles ? _config.SafetyPoll : interval;
+        long begun = Clock.GetTimestamp();
+        while (!wake.IsCompleted && !connection.HasNews && whole - Clock.GetElapsedTime(begun) is { Ticks: > 0 } left)
+        {
+            Task marking = Marking();
+            if (idles)
+            {
+                await connection.IdleAsync(Least(left, _config.IdleRenew), Task.WhenAny(wake, marking), cancellationToken);
+            }
+            else
+            {
+                await base.WaitAsync(sink, Least(left, KeepAlive), Task.WhenAny(wake, marking), cancellationToken);
+                if (left > KeepAlive && !wake.IsCompleted && !marking.IsCompleted)
+                {
+                    await connection.NoopAsync(cancellationToken); // ML-6
+                }
+            }
+
+            await MarkAllAsync(connection, cancellationToken);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override async ValueTask CloseAsync()
+    {
+        List<Mark> left = [];
+        lock (_gate)
+        {
+            _accepts = false;
+            while (_marks.TryDequeue(out Mark? mark))
+            {
+                left.Add(mark);
+            }
+        }
+
+        foreach (Mark mark in left)
+        {
+            mark.Done.TrySetException(new OriginUnavailableException($"The connection of source '{Name}' ended; the mark waits."));
+        }
+
+        if (_connection is { } connection)
+        {
+            _connection = null;
+            await connection.LogoutAsync();
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override SourceStatus Describe(SourceStatus status)
+    {
+        ArgumentNullException.ThrowIfNull(status);
+        return status with { Checkpoint = _standing };
+    }
+
+    private static TimeSpan Least(TimeSpan one, TimeSpan other) => one < other ? one : other;
+
+    private bool Idles(ImapConnection connection) => _config.Mode != ImapMode.Polling && connection.Can("IDLE");
+
+    private async Task<ImapConnection> ConnectAsync(IMessageSink sink, CancellationToken cancellationToken)
+    {
+        if (_loggedInAt is { } last && BetweenLogins - Clock.GetElapsedTime(last) is { Ticks: > 0 } wait)
+        {
+            await Task.Delay(wait, Clock, cancellationToken); // ML-6
+        }
+
+        _loggedInAt = Clock.GetTimestamp();
+        ImapConnection connection = await ImapOpening.OpenAsync(_config.Account, Clock, cancellationToken);
+        try
+        {
+            ImapMailbox mailbox = await connection.SelectAsync(_config.Mailbox, readOnly: _config.MarkSeen == MarkPolicy.Never, cancellationToken);
+            if (mailbox.IsReadOnly && _config.MarkSeen != MarkPolicy.Never)
+            {
+                throw new InvalidOperationException($"Mailbox '{_config.Mailbox}' of {connection.Server} can only be read, so mails cannot be marked. Give the account the right, or set sources.{Name}.markSeen to never.");
+            }
+
+            _ledger = ImapLedger.Read(await sink.GetCheckpointAsync(cancellationToken));
+            if (_ledger.Begin(mailbox.UidValidity))
+            {
+                Log.NewValidity(_log, Name, _config.Mailbox, mailbox.UidValidity);
+            }
+
+            if (_config.Mode == ImapMode.Idle && !connection.Can("IDLE"))
+            {
+                Log.NoIdle(_log, Name, connection.Server, _config.PollInterval);
+            }
+
+            _reconciledAt = 0;
+            lock (_gate)
+            {
+                _accepts = true;
+            }
+
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Asks what became of the mails in work, once on each connection and then every <see cref="ImapSourceConfig.SafetyPoll"/>: an expiry, a discard or an end that an
+    /// earlier run saw appends no mark.
+    /// </summary>
+    private async ValueTask ReconcileAsync(ImapConnection connection, IMessageSink sink, CancellationToken cancellationToken)
+    {
+        if (_config.MarkSeen == MarkPolicy.Never || (_reconciledAt != 0 && Clock.GetElapsedTime(_reconciledAt) < _config.SafetyPoll))
+        {
+            return;
+        }
+
+        _reconciledAt = Clock.GetTimestamp();
+        ImapMarker marker = new(_config, connection, _ledger);
+        foreach ((uint uid, MessageId id) in _ledger.Open)
+        {
+            MessageState? state = _config.MarkSeen == MarkPolicy.AfterAccept ? MessageState.Acked : await sink.StateOfAsync(id, cancellationToken);
+            if (state is MessageState.Acked or MessageState.Failed)
+            {
+                marker.Add(state == MessageState.Acked ? MarkRequest.Seen : MarkRequest.Failed, [uid]);
+            }
+            else if (state is null)
+            {
+                _ledger.Remove(uid); // Not kept any more: read anew if it is still unread.
+            }
+        }
+
+        await marker.RunAsync(cancellationToken);
+    }
+
+    private async ValueTask MarkAllAsync(ImapConnection connection, CancellationToken cancellationToken)
+    {
+        List<Mark> marks = [];
+        lock (_gate)
+        {
+            while (_marks.TryDequeue(out Mark? mark))
+            {
+                marks.Add(mark);
+            }
+
+            if (_marking.Task.IsCompleted)
+            {
+                _marking = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+        }
+
+        if (marks.Count == 0)
+        {
+            return;
+        }
+
+        try
+        {
+            ImapMarker marker = new(_config, connection, _ledger);
+            foreach (Mark mark in marks)
+            {
+                marker.Add(mark.Outcome, _ledger.CopiesOf(mark.UidValidity, mark.Uid));
+            }
+
+            await marker.RunAsync(cancellationToken);
+            marks.ForEach(mark => mark.Done.TrySetResult());
+        }
+        catch (ImapCommandException e)
+        {
+            marks.ForEach(mark => mark.Done.TrySetException(new InvalidOperationException(e.Message, e)));
+        }
+        catch (Exception e)
+        {
+            marks.ForEach(mark => mark.Done.TrySetException(new OriginUnavailableException(e.Message, e)));
+            throw;
+        }
+    }
+
+    private Task Marking()
+    {
+        lock (_gate)
+        {
+            return _marking.Task;
+        }
+    }
+
+    /// <summary>One mark on its way.</summary>
+    private sealed record Mark(uint UidValidity, uint Uid, string Outcome)
+    {
+        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public static Mark Of(MarkRequest request, ImapSourceConfig config)
+        {
+            string[] key = request.Key.Split('.');
+            if (key.Length != 2 || !uint.TryParse(key[0], NumberStyles.None, CultureInfo.InvariantCulture, out uint validity) || !uint.TryParse(key[1], NumberStyles.None, CultureInfo.InvariantCulture, out uint uid))
+            {
+                throw new ArgumentException($"'{Names.Shorten(request.Key)}' is no key of a mail. Take the header origin-key of the message.", nameof(request));
+            }
+
+            if (request.Outcome is not (MarkRequest.Seen or MarkRequest.Failed) && !ImapMarker.IsKeyword(request.Outcome))
+            {
+                throw new ArgumentException($"'{Names.Shorten(request.Outcome)}' is no outcome for a mail in '{config.Mailbox}'. Use {MarkRequest.Seen}, {MarkRequest.Failed} or a keyword of letters, digits, '$' and '_'.", nameof(request));
+            }
+
+            return new Mark(validity, uid, request.Outcome);
+        }
+    }
+}
