@@ -6,9 +6,7 @@ namespace Postroom.ControlPlane;
 /// <summary>What the page asks to change, as the settings write it; what is left out becomes zero, or what it is unless set.</summary>
 internal sealed record FaultsRequest(string? Delay, int Duplicate, int Reorder, int RateLimited, string? Wait, int ServerError, int? Status, int LostAnswer, int Refused);
 
-/// <summary>What is left of the faults of a conversation.</summary>
-/// <param name="Channel">The channel that the web chat stands for; null for itself.</param>
-/// <param name="MayChange">Whether the page may change them.</param>
+/// <summary>What is left of the faults of a conversation, the channel that the web chat stands for, null for itself, and whether the page may change them.</summary>
 internal sealed record FaultsView(
     string? Channel, bool MayChange, string Delay, int Duplicate, int Reorder, int RateLimited, string Wait, int ServerError, int Status, int LostAnswer, int Refused);
 

@@ -66,14 +66,14 @@ export class Tools {
     this.#view = view;
     const left = this.#left();
     const channel = CHANNELS[view.channel];
-    byId('channel').textContent = channel ? ` · stands for ${channel}` : '';
+    byId('channel').textContent = channel ? ` as ${channel}` : '';
     byId('faults-left').hidden = left === 0;
-    byId('faults-left-text').textContent = left === 1 ? '1 fault left' : `${left} faults left`;
+    byId('faults-left-text').textContent = left === 1 ? '1 fault' : `${left} faults`;
     byId('open-faults').hidden = !view.mayChange;
   }
 
   #left() {
-    return COUNTS.reduce((sum, name) => sum + this.#view[name], this.#view.delay === '0s' || this.#view.delay === '0' ? 0 : 1);
+    return COUNTS.reduce((sum, name) => sum + this.#view[name], seconds(this.#view.delay) > 0 ? 1 : 0);
   }
 
   #fill(view) {
