@@ -37,7 +37,7 @@ public static class ControlPlaneExtensions
             .AddComponent(static services => services.GetRequiredService<ControlPlaneKeys>())
             .AddComponent(static services => new WiderListener(services.GetRequiredService<ControlPlaneService>()))
             .AddComponent(static services => services.GetRequiredService<WebChat>())
-            .RegisterBackend(EmulatorCommunicator.Kind, static (name, config, services) => services.GetRequiredService<WebChat>().Create(name, config.Extra.GetText("contact")));
+            .RegisterBackend(EmulatorCommunicator.Kind, static (name, config, services) => services.GetRequiredService<WebChat>().Create(name, config, services.GetServices<IChannelRules>()), EmulatorCommunicatorConfig.Read);
     }
 
     /// <summary>Whether keys may be kept in a store that is not open yet; one that is somewhere else may have some.</summary>

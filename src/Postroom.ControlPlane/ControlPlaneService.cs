@@ -27,6 +27,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     private readonly KeyGate _gate;
     private readonly IntakeAccess _access;
     private readonly ChatEndpoints _chatEndpoints;
+    private readonly ChatToolEndpoints _chatTools;
     private readonly WebhookEndpoint _webhook;
     private readonly HookEndpoint _hooks;
     private readonly HealthEndpoints _health;
@@ -59,7 +60,8 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         _access = new IntakeAccess(intake.Webhook, clock);
         RequestJournal reads = new(runtime);
         _chatEndpoints = new ChatEndpoints(runtime, chat, _access, keys, _gate);
-        _webhook = new WebhookEndpoint(runtime, intake.Webhook, _access, channel => chat?.Has(channel) == true, clock, loggers.CreateLogger<WebhookEndpoint>());
+        _chatTools = new ChatToolEndpoints(runtime, chat, _chatEndpoints);
+        _webhook = new WebhookEndpoint(runtime, intake.Webhook, _access, chat, clock, loggers.CreateLogger<WebhookEndpoint>());
         _hooks = new HookEndpoint(runtime, hooks, _access, clock, loggers.CreateLogger<HookEndpoint>());
         _health = new HealthEndpoints(runtime, clock);
         _status = new StatusEndpoints(runtime, clock);
@@ -67,7 +69,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         AuditTrail audit = new(runtime, clock);
         _calls = new CallEndpoint(runtime, audit);
         _journal = new JournalEndpoints(runtime, reads, audit, _gate, clock);
-        _conversations = new ConversationEndpoints(runtime, reads);
+        _conversations = new ConversationEndpoints(runtime, reads, _gate);
     }
 
     /// <inheritdoc/>
@@ -192,6 +194,9 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         app.MapPost("/hooks/{source}", (RequestDelegate)_hooks.HandleAsync);
         app.MapGet("/", (RequestDelegate)_chatEndpoints.RootAsync);
         app.MapGet("/chat", (RequestDelegate)_chatEndpoints.PageAsync);
+        app.MapGet("/chat/faults", (RequestDelegate)_chatTools.FaultsAsync);
+        app.MapPut("/chat/faults", (RequestDelegate)_chatTools.SetFaultsAsync);
+        app.MapGet("/chat/script", (RequestDelegate)_chatTools.ScriptAsync);
         app.MapGet("/chat/{file}", (RequestDelegate)ChatEndpoints.FileAsync);
         app.MapGet("/events", (RequestDelegate)_chatEndpoints.EventsAsync);
     }

@@ -25,6 +25,8 @@ internal static class BuiltInChannels
             app.RegisterBackend(type, factory, schema);
         }
 
+        // The web chat stands for these by their own rules (EU-8).
+        app.Services.AddSingleton<IChannelRules, TelegramRules>().AddSingleton<IChannelRules, WhatsAppRules>();
         return app;
     }
 

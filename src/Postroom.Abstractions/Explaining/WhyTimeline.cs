@@ -65,8 +65,9 @@ internal static class WhyTimeline
         string origin = envelope.Header(HeaderNames.ChannelMessageId) is { } id ? $", there known as {Names.Shorten(id, MaxId)}" : "";
         string parent = envelope.ParentId is { } cause ? $", because of message {cause}" : "";
         string replay = envelope.ReplayOf is { } original ? $", as a replay of {original}" : "";
+        string fault = envelope.Header(HeaderNames.Fault) is { } done ? $", {done}" : "";
         string verb = envelope.Direction == MessageDirection.Inbound ? "arrived" : "was made";
-        return $"{verb}{from}{source}{origin}{parent}{replay} and was stored in queue '{envelope.Queue}' as {envelope.Type}";
+        return $"{verb}{from}{source}{origin}{parent}{replay}{fault} and was stored in queue '{envelope.Queue}' as {envelope.Type}";
     }
 
     private static void Add(List<WhyLine> lines, AttemptRecord attempt, string name, JournalEntry entry, string? told)

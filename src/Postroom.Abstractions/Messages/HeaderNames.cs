@@ -57,6 +57,12 @@ public static class HeaderNames
     /// <summary>Marks a send that repeats one whose outcome is not known.</summary>
     public const string Redelivered = "redelivered";
 
+    /// <summary>What the web chat did to an input on purpose (EU-8).</summary>
+    internal const string Fault = "fault";
+
+    /// <summary>The value of <see cref="Fault"/> of a second delivery of the same input.</summary>
+    internal const string FaultTwice = "delivered twice on purpose";
+
     /// <summary>The operator who injected or replayed the message; set by the runtime only.</summary>
     public const string User = "user";
 
@@ -73,5 +79,5 @@ public static class HeaderNames
     public const int MaxTotalBytes = 32 * 1024;
 
     /// <summary>Headers a handler may not set: the runtime does.</summary>
-    public static bool IsReserved(string name) => name is User or Redelivered or Channel or ChannelMessageId or Account or OriginKey;
+    public static bool IsReserved(string name) => name is User or Redelivered or Fault or Channel or ChannelMessageId or Account or OriginKey;
 }

@@ -38,6 +38,9 @@ public record CommunicatorBackendConfig
     /// <summary>The lane's options: those of <c>outbound</c> with what the communicator overrides.</summary>
     public OutboundOptions Outbound { get; init; } = new();
 
+    /// <summary>The kind whose retries its lane makes (LN-9): its own, unless it stands for another.</summary>
+    internal virtual string LaneKind => Type;
+
     /// <summary>The settings of a type without a schema of its own, secrets masked when printed; empty otherwise.</summary>
     public SettingMap Extra { get; init; } = SettingMap.Empty;
 }

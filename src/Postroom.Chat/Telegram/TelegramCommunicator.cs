@@ -13,11 +13,7 @@ namespace Postroom.Chat;
 /// </remarks>
 public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebhookReceiver, IAttachmentSource, IRateLimits, IHealthContributor
 {
-    private const int SendsPerSecond = 30;
     private const int MostMoves = 2;
-    private static readonly Rate BotRate = new(SendsPerSecond, TimeSpan.FromSeconds(1));
-    private static readonly Rate ChatRate = new(1, TimeSpan.FromSeconds(1));
-    private static readonly Rate GroupRate = new(20, TimeSpan.FromMinutes(1));
 
     private readonly TelegramCommunicatorConfig _config;
     private readonly TimeProvider _clock;
@@ -54,20 +50,8 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
         _intake = new TelegramIntake(name, _access, _moves, _recent, AcceptAsync, _log);
         _secretToken = config.SecretToken ?? new Secret(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)));
         _webhook = new TelegramWebhook(_secretToken, _intake);
-        _sends = new SendsInProgress(_clock, SendsPerSecond);
-        Capabilities = new CommunicatorCapabilities
-        {
-            TextLimit = TelegramPlan.TextLimit,
-            SplitsText = true,
-            Formats = [TextFormat.Html, TextFormat.Markdown],
-            Attachments = true,
-            Buttons = true,
-            Lists = true,
-            Links = true,
-            Typing = true,
-            Reactions = true,
-            Receiving = config.ListenToCommands,
-        };
+        _sends = new SendsInProgress(_clock, TelegramRules.SendsPerSecond);
+        Capabilities = new TelegramRules().Capabilities with { Receiving = config.ListenToCommands };
     }
 
     /// <inheritdoc/>
@@ -166,20 +150,18 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
         }
     }
 
-    /// <summary>The limits of https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this: 30 a second, 1 a second in a chat, 20 a minute in a group.</summary>
+    /// <summary>30 a second, 1 a second in a chat, 20 a minute in a group.</summary>
     /// <param name="message">What is to be sent.</param>
     /// <param name="recipient">Who gets it; null when label and settings decide.</param>
     public IReadOnlyList<SendLimit> LimitsOf(OutgoingMessage message, Address? recipient)
     {
-        SendLimit bot = new("", BotRate, SendsPerSecond);
         if (TargetOf(message, recipient, conversation: null)?.Chat is not { } target)
         {
-            return [bot];
+            return TelegramRules.Limits(chat: null, isGroup: false);
         }
 
         TelegramChat chat = target with { Id = _moves.Known(target.Id) };
-        SendLimit one = new($"chat/{chat.Id}", ChatRate, 3);
-        return chat.IsGroup ? [bot, one, new SendLimit($"group/{chat.Id}", GroupRate, GroupRate.Count)] : [bot, one];
+        return TelegramRules.Limits(chat.Id, chat.IsGroup);
     }
 
     /// <summary>Degraded while updates do not come in, with the reason and what to do.</summary>

@@ -6,7 +6,11 @@ namespace Postroom.Chat;
 /// <param name="Text">The text or caption, as HTML when <paramref name="IsHtml"/>; empty for a file without caption.</param>
 /// <param name="IsHtml">Whether it has tags.</param>
 /// <param name="File">The file; null for a text.</param>
-internal sealed record TelegramStep(string Text, bool IsHtml, TelegramFile? File = null);
+internal sealed record TelegramStep(string Text, bool IsHtml, TelegramFile? File = null)
+{
+    /// <summary>The text as people see it, without tags.</summary>
+    public string Visible { get; init; } = Text;
+}
 
 /// <summary>A file and the method that takes its kind.</summary>
 /// <param name="Method">The method, such as <c>sendPhoto</c>.</param>
@@ -100,7 +104,7 @@ internal sealed record TelegramPlan
 
     private static TelegramStep StepOf(FormattedText text, Range part, TelegramFile? file)
     {
-        return text.IsPlain ? new TelegramStep(text.Text[part], IsHtml: false, file) : new TelegramStep(text.Render(part), IsHtml: true, file);
+        return text.IsPlain ? new TelegramStep(text.Text[part], IsHtml: false, file) : new TelegramStep(text.Render(part), IsHtml: true, file) { Visible = text.Text[part] };
     }
 
     /// <summary>How a file is sent; null when it cannot be.</summary>

@@ -14,6 +14,7 @@ internal sealed partial class TelegramReceiver(
     private static readonly TimeSpan PollTimeout = TimeSpan.FromSeconds(PollSeconds + 10);
     private static readonly TimeSpan ConflictDelay = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan UnauthorizedDelay = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan ShortPoll = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan ShortestDelay = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromMinutes(5);
     private static readonly Backoff Again = new(TimeSpan.FromSeconds(1), 2, TimeSpan.FromSeconds(60), 0.2);
@@ -72,6 +73,7 @@ internal sealed partial class TelegramReceiver(
     private async Task PollOnceAsync(CancellationToken cancellationToken)
     {
         JsonElement result;
+        long begun = clock.GetTimestamp();
         using (RequestBody body = RequestBody.Json(new UpdatesRequest(_offset, _limit, PollSeconds, TelegramUpdate.Kinds), TelegramJson.Default.UpdatesRequest))
         {
             result = await api.CallAsync("getUpdates", body, PollTimeout, cancellationToken);
@@ -92,6 +94,12 @@ internal sealed partial class TelegramReceiver(
         else if (clock.GetElapsedTime(_lastUpdate) > OffsetAge)
         {
             _offset = null;
+        }
+
+        // A server or proxy that does not wait for updates must not be asked without a pause.
+        if (result.GetArrayLength() == 0 && clock.GetElapsedTime(begun) < ShortPoll)
+        {
+            await Task.Delay(ShortPoll, clock, cancellationToken);
         }
 
         _limit = MostUpdates;

@@ -42,20 +42,29 @@ internal sealed class ChatEndpoints(IRuntimeView runtime, WebChat? chat, IntakeA
     /// <summary><c>GET /events</c>: the stream of one contact, or of all for operators.</summary>
     public async Task EventsAsync(HttpContext context)
     {
-        string? contact = context.Request.Query["sender"] is { Count: > 0 } given ? Message.ContactOf(given[0] ?? "") : null;
+        string? contact = ContactOf(context);
         if (chat?.IsEnabled != true)
         {
             await ApiAnswer.NotFoundAsync(context, "web chat: no communicator of type emulator is enabled");
         }
-        else if (contact is { Length: 0 or > 256 } || context.Request.Query["sender"].Count > 1)
+        else if (!IsContact(context, contact))
         {
-            await new Problem { Status = 400, Code = ProblemCode.BadRequest, Detail = "sender is one contact of 1 to 256 characters." }.WriteAsync(context);
+            await NoContact.WriteAsync(context);
         }
         else if (await MayListenAsync(context, contact))
         {
             await (IsReady ? chat.Hub.ServeAsync(context, contact) : NotReadyAsync(context));
         }
     }
+
+    /// <summary>Whose conversation a request is about; null for none named.</summary>
+    public static string? ContactOf(HttpContext context) => context.Request.Query["sender"] is { Count: > 0 } given ? Message.ContactOf(given[0] ?? "") : null;
+
+    /// <summary>Whether a contact is named at most once, and well.</summary>
+    public static bool IsContact(HttpContext context, string? contact) => contact is not { Length: 0 or > 256 } && context.Request.Query["sender"].Count <= 1;
+
+    /// <summary>What to say when it is not.</summary>
+    public static Problem NoContact => new() { Status = 400, Code = ProblemCode.BadRequest, Detail = "sender is one contact of 1 to 256 characters." };
 
     private bool IsReady => !Stopping && runtime.State is RuntimeState.Running or RuntimeState.Draining;
 
@@ -70,7 +79,7 @@ internal sealed class ChatEndpoints(IRuntimeView runtime, WebChat? chat, IntakeA
     }
 
     /// <summary>Whether the caller may use the chat; the answer is written when not. Its token is the one of posts and counts as they do.</summary>
-    private async ValueTask<bool> AdmitAsync(HttpContext context, bool page = false)
+    public async ValueTask<bool> AdmitAsync(HttpContext context, bool page = false)
     {
         int? wait = access.Charge(context);
         if (wait is null && access.AllowsPage(context))

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Postroom.Explaining;
@@ -10,14 +9,14 @@ internal static class ChatEvents
 {
     private const string TranscriptName = "transcript.txt";
 
-    /// <summary>A message: its text, or with a file one JSON object of both.</summary>
-    public static ServerEvent Message(long seq, OutgoingMessage message)
+    /// <summary>A message or a part of one: its text, or with a file one JSON object of both.</summary>
+    public static ServerEvent Message(string id, OutgoingMessage message)
     {
         Attachment? file = FileOf(message);
         string data = file is null
             ? message.Message
             : JsonSerializer.Serialize(new TextWithFile(message.Message, Convert.ToBase64String(file.Data!.Value.Span)), ChatJson.Default.TextWithFile);
-        return new ServerEvent(seq.ToString(CultureInfo.InvariantCulture), null, data);
+        return new ServerEvent(id, null, data);
     }
 
     /// <summary>The one file an event can carry: the transcript, else the first with bytes.</summary>
@@ -30,6 +29,9 @@ internal static class ChatEvents
 
     /// <summary>How far an answer has come.</summary>
     public static ServerEvent Receipt(string id, DeliveryStatus status) => Named("receipt", new ReceiptData(id, Why.Word(status)), ChatJson.Default.ReceiptData);
+
+    /// <summary>Something went wrong on purpose.</summary>
+    public static ServerEvent Fault(string text) => Named("fault", new FaultData(text), ChatJson.Default.FaultData);
 
     /// <summary>The store went back to a copy: numbers after the newest it has are given again, to other messages.</summary>
     public static ServerEvent Restored(long newest) => Named("restored", new RestoredData(newest), ChatJson.Default.RestoredData);
@@ -51,6 +53,8 @@ internal sealed record StateData(string Id, string State, int Attempt, string? R
 
 internal sealed record ReceiptData(string Id, string Status);
 
+internal sealed record FaultData(string Text);
+
 internal sealed record TypingData(bool On, long TtlMs);
 
 internal sealed record ReactionData(string Id, string Emoji, bool Remove);
@@ -62,6 +66,9 @@ internal sealed record RestoredData(long Newest);
 [JsonSerializable(typeof(StateData))]
 [JsonSerializable(typeof(ReceiptData))]
 [JsonSerializable(typeof(RestoredData))]
+[JsonSerializable(typeof(FaultData))]
+[JsonSerializable(typeof(FaultsView))]
+[JsonSerializable(typeof(FaultsRequest))]
 [JsonSerializable(typeof(TypingData))]
 [JsonSerializable(typeof(ReactionData))]
 internal sealed partial class ChatJson : JsonSerializerContext;

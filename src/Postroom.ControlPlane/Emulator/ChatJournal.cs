@@ -6,12 +6,12 @@ namespace Postroom.ControlPlane;
 
 /// <summary>What the web chat reads of the journal: missed answers, and states of the contact's own messages (EU-3, EU-4).</summary>
 /// <param name="runtime">Has the journal.</param>
-/// <param name="communicators">The names of the web chats, each with the contact that label messages go to; null for none.</param>
+/// <param name="communicators">The names of the web chats, each with what it stands for.</param>
 /// <param name="published">Answers that were shown and whose settlement may still be on its way.</param>
 /// <param name="tellReasons">Whether the texts of failures are shown to contacts.</param>
 /// <param name="carried">Told of each answer that a stream carried.</param>
 internal sealed class ChatJournal(
-    IRuntimeView runtime, IReadOnlyDictionary<string, string?> communicators, PublishedAnswers published, bool tellReasons, Action<string, long> carried) : IChatJournal
+    IRuntimeView runtime, IReadOnlyDictionary<string, EmulatedChannel> communicators, PublishedAnswers published, bool tellReasons, Action<string, long> carried) : IChatJournal
 {
     private const int MostReplayed = 1_000;
     private const int MostStates = 50;
@@ -19,7 +19,8 @@ internal sealed class ChatJournal(
     public async IAsyncEnumerable<ServerEvent> ReplayAsync(string? contact, string afterId, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         // Another server's or a damaged id: nothing is known to be missed.
-        long after = long.TryParse(afterId, NumberStyles.None, CultureInfo.InvariantCulture, out long position) ? position : long.MaxValue;
+        // An answer in parts is missed from the part behind the one that is known.
+        long after = EmulatedChannel.TryReadId(afterId, out long position, out int known) ? known > 0 ? position - 1 : position : long.MaxValue;
         if (after != long.MaxValue && await NewestAsync(cancellationToken) is var newest && after > newest)
         {
             after = 0; // The store went back to a copy: what it has is told again, and the client knows what it has seen.
@@ -31,7 +32,11 @@ internal sealed class ChatJournal(
             if (await runtime.Journal.GetAsync(id, withBody: true, cancellationToken) is { } record && Decode(record.Entry.Envelope) is { } message)
             {
                 published.Add(seq, id);
-                yield return ChatEvents.Message(seq, message);
+                IReadOnlyList<OutgoingMessage> parts = ShownOf(record.Entry.Envelope, message);
+                for (int i = seq == position ? known : 0; i < parts.Count; i++)
+                {
+                    yield return ChatEvents.Message(EmulatedChannel.IdOf(seq, i + 1, parts.Count), parts[i]);
+                }
             }
         }
 
@@ -68,7 +73,7 @@ internal sealed class ChatJournal(
 
     public void Carried(string contact, string id)
     {
-        if (long.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out long seq))
+        if (EmulatedChannel.TryReadId(id, out long seq, out _))
         {
             carried(contact, seq);
         }
@@ -134,7 +139,7 @@ internal sealed class ChatJournal(
     private IAsyncEnumerable<JournalEntry> AnswersAsync(string name, string? contact, long after, CancellationToken cancellationToken)
     {
         JournalQuery answers = AnswersOf(name, contact);
-        return contact is null || contact == communicators[name]
+        return contact is null || contact == communicators[name].Config.Contact
             ? runtime.Journal.EachAsync(answers with { Ascending = true, Cursor = after }, cancellationToken)
             : runtime.Journal.EachAsync(answers with { Conversation = Postroom.Message.ConversationOf(name, contact) }, cancellationToken)
                 .TakeWhile(entry => entry.Envelope.Seq > after)
@@ -147,7 +152,7 @@ internal sealed class ChatJournal(
     {
         Queue = OutboundQueue.Of(name),
         Type = PayloadTypes.Notify,
-        To = contact is null || contact == communicators[name] ? null : $"{name}:{contact}",
+        To = contact is null || contact == communicators[name].Config.Contact ? null : $"{name}:{contact}",
         States = [MessageState.Acked, MessageState.Dispatched],
         Limit = 100,
         WithTotal = false,
@@ -177,7 +182,7 @@ internal sealed class ChatJournal(
     private bool WasShown(JournalEntry entry) => entry.State == MessageState.Acked || published.Find(entry.Envelope.Seq) is not null;
 
     private string? ContactOf(JournalEntry entry, string name) =>
-        entry.Envelope.To is { Kind: AddressKind.Recipient } address ? Postroom.Message.RecipientOf(address) : communicators[name];
+        entry.Envelope.To is { Kind: AddressKind.Recipient } address ? Postroom.Message.RecipientOf(address) : communicators[name].Config.Contact;
 
     private async ValueTask<IReadOnlyList<JournalEntry>> OwnMessagesAsync(string contact, CancellationToken cancellationToken)
     {
@@ -191,6 +196,9 @@ internal sealed class ChatJournal(
         own.Sort((left, right) => left.Envelope.Seq.CompareTo(right.Envelope.Seq));
         return own;
     }
+
+    private IReadOnlyList<OutgoingMessage> ShownOf(Envelope envelope, OutgoingMessage message) =>
+        OutboundQueue.CommunicatorOf(envelope.Queue) is { } name && communicators.TryGetValue(name, out EmulatedChannel? channel) ? channel.ShownOf(message) : [message];
 
     private static OutgoingMessage? Decode(Envelope envelope)
     {

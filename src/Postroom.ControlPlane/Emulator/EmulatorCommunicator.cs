@@ -2,55 +2,85 @@ using System.Globalization;
 
 namespace Postroom.ControlPlane;
 
-/// <summary>Shows answers on the web chat page (EU-1, EU-5). What the page sends arrives through <c>/webhook</c>.</summary>
-internal sealed class EmulatorCommunicator : Communicator, ISignals
+/// <summary>Shows answers on the web chat page (EU-1, EU-5), by the rules of another channel and with faults on purpose where it is told to (EU-8). What the page sends arrives through <c>/webhook</c>.</summary>
+internal sealed class EmulatorCommunicator : Communicator, ISignals, IRateLimits
 {
     /// <summary>The type as configuration names it.</summary>
     public const string Kind = "emulator";
 
     private readonly ChatHub _hub;
     private readonly PublishedAnswers _published;
-    private readonly string? _defaultContact;
+    private readonly EmulatedChannel _channel;
+    private readonly FaultBoard _faults;
     private readonly TimeProvider _clock;
 
     /// <summary>Makes a communicator; use <see cref="WebChat.Create"/>.</summary>
     /// <param name="name">The configured name.</param>
     /// <param name="hub">The open streams.</param>
     /// <param name="published">Where shown answers are noted.</param>
-    /// <param name="defaultContact">Who gets messages to a label; null for streams of all contacts only.</param>
+    /// <param name="channel">What it stands for.</param>
+    /// <param name="faults">What goes wrong on purpose.</param>
     /// <param name="clock">Dates receipts.</param>
-    public EmulatorCommunicator(string name, ChatHub hub, PublishedAnswers published, string? defaultContact, TimeProvider clock)
+    public EmulatorCommunicator(string name, ChatHub hub, PublishedAnswers published, EmulatedChannel channel, FaultBoard faults, TimeProvider clock)
         : base(name)
     {
         _hub = hub;
         _published = published;
-        _defaultContact = defaultContact;
+        _channel = channel;
+        _faults = faults;
         _clock = clock;
     }
 
     /// <inheritdoc/>
-    public override CommunicatorCapabilities Capabilities { get; } = new() { Attachments = true, Typing = true, Reactions = true, Receiving = true, Idempotent = true };
+    public override CommunicatorCapabilities Capabilities => _channel.Capabilities;
 
     /// <inheritdoc/>
     public override bool SupportsReceiving => true;
 
     /// <inheritdoc/>
-    public override ValueTask<DeliveryReceipt> SendAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
+    public IReadOnlyList<SendLimit> LimitsOf(OutgoingMessage message, Address? recipient) => _channel.Rules?.LimitsOf(ContactOf(recipient)) ?? [];
+
+    /// <inheritdoc/>
+    public override async ValueTask<DeliveryReceipt> SendAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
     {
         long seq = context.Envelope.Seq;
         string contact = ContactOf(context.Recipient);
-        _published.Add(seq, context.MessageId, contact);
+        IReadOnlyList<OutgoingMessage> parts = _channel.PartsOf(message, out IReadOnlyList<string> degraded);
+        List<string> changed = [.. degraded];
+        await DelayAsync(contact, cancellationToken);
+        for (int i = context.Progress.Count; i < parts.Count; i++)
+        {
+            SendFault? fault = _faults.TakeSend(Conversation(contact), _channel.Config.Faults);
+            Tell(contact, fault?.Text);
+            if (fault is { Arrives: false })
+            {
+                throw new DeliveryException(fault.Failure, fault.Text);
+            }
 
-        // A repeat carries the same id, by which the page knows it: showing twice is harmless.
-        _hub.Publish(contact, ChatEvents.Message(seq, message));
-        int left = message.Attachments.Count - (ChatEvents.FileOf(message) is null ? 0 : 1);
-        return new ValueTask<DeliveryReceipt>(new DeliveryReceipt
+            // A repeat carries the same id, by which the page knows it: showing twice is harmless.
+            string id = EmulatedChannel.IdOf(seq, i + 1, parts.Count);
+            _published.Add(seq, context.MessageId, contact);
+            _hub.Publish(contact, ChatEvents.Message(id, parts[i]));
+            if (fault is not null)
+            {
+                throw new DeliveryException(fault.Failure, fault.Text);
+            }
+
+            changed.AddRange(LeftOut(parts[i]));
+            if (parts.Count > 1)
+            {
+                await context.SaveProgressAsync(id, CancellationToken.None);
+            }
+        }
+
+        return new DeliveryReceipt
         {
             Status = DeliveryStatus.Sent,
             OutsideId = seq.ToString(CultureInfo.InvariantCulture),
             At = _clock.GetUtcNow(),
-            Degraded = left > 0 ? [$"{left} more files are not shown: the web chat shows one per message."] : [],
-        });
+            Parts = parts.Count > 1 ? [.. context.Progress] : [],
+            Degraded = changed,
+        };
     }
 
     /// <inheritdoc/>
@@ -64,5 +94,31 @@ internal sealed class EmulatorCommunicator : Communicator, ISignals
         return default;
     }
 
-    private string ContactOf(Address? address) => address is { Kind: AddressKind.Recipient } recipient ? Message.RecipientOf(recipient) : _defaultContact ?? "";
+    private static IEnumerable<string> LeftOut(OutgoingMessage part)
+    {
+        int left = part.Attachments.Count - (ChatEvents.FileOf(part) is null ? 0 : 1);
+        return left > 0 ? [string.Create(CultureInfo.InvariantCulture, $"{left} more files are not shown: the web chat shows one per message.")] : [];
+    }
+
+    private async ValueTask DelayAsync(string contact, CancellationToken cancellationToken)
+    {
+        TimeSpan delay = _faults.Of(Conversation(contact), _channel.Config.Faults).Delay;
+        if (delay > TimeSpan.Zero)
+        {
+            Tell(contact, $"Later on purpose: the answer takes {Duration.Format(delay)}.");
+            await Task.Delay(delay, _clock, cancellationToken);
+        }
+    }
+
+    private void Tell(string contact, string? text)
+    {
+        if (text is not null)
+        {
+            _hub.Publish(contact, ChatEvents.Fault(text));
+        }
+    }
+
+    private string Conversation(string contact) => Message.ConversationOf(Name, contact);
+
+    private string ContactOf(Address? address) => address is { Kind: AddressKind.Recipient } recipient ? Message.RecipientOf(recipient) : _channel.Config.Contact ?? "";
 }

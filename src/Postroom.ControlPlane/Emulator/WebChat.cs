@@ -16,7 +16,7 @@ internal sealed partial class WebChat : IRuntimeComponent
     private readonly IRuntimeView _runtime;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
-    private readonly ConcurrentDictionary<string, string?> _communicators = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, EmulatedChannel> _communicators = new(StringComparer.Ordinal);
     private readonly PublishedAnswers _published = new();
     private readonly PublishedAnswers _delivered = new();
     private readonly ChatJournal _journal;
@@ -36,8 +36,9 @@ internal sealed partial class WebChat : IRuntimeComponent
         _runtime = runtime;
         _clock = clock;
         _logger = loggers.CreateLogger<WebChat>();
-        bool local = !new IntakeAccess(intake.Webhook, clock).NeedsProof;
-        _journal = new ChatJournal(runtime, _communicators, _published, tellReasons: local, (contact, seq) => _carried.Writer.TryWrite((contact, seq)));
+        IsLocal = !new IntakeAccess(intake.Webhook, clock).NeedsProof;
+        Faults = new FaultBoard(clock);
+        _journal = new ChatJournal(runtime, _communicators, _published, tellReasons: IsLocal, (contact, seq) => _carried.Writer.TryWrite((contact, seq)));
         Hub = new ChatHub(_journal, clock);
     }
 
@@ -50,19 +51,51 @@ internal sealed partial class WebChat : IRuntimeComponent
     /// <summary>The open streams.</summary>
     public ChatHub Hub { get; }
 
+    /// <summary>What goes wrong on purpose, by conversation.</summary>
+    public FaultBoard Faults { get; }
+
+    /// <summary>Whether nothing has to be proved, and so only this machine is answered.</summary>
+    public bool IsLocal { get; }
+
     /// <summary>Whether there is a communicator to chat with.</summary>
     public bool IsEnabled => !_communicators.IsEmpty;
 
     /// <summary>Whether a communicator is one of the web chat's.</summary>
     public bool Has(string name) => _communicators.ContainsKey(name);
 
+    /// <summary>The communicator that the page talks to; null when there is none.</summary>
+    public string? PageChannel => _runtime.FindChannel(EmulatorCommunicator.Kind) is { } name && Has(name) ? name : _communicators.Keys.Order(StringComparer.Ordinal).FirstOrDefault();
+
+    /// <summary>What a communicator of the web chat stands for; null for one of another kind.</summary>
+    public EmulatedChannel? Find(string name) => _communicators.GetValueOrDefault(name);
+
+    /// <summary>What an input meets on purpose; the page is told.</summary>
+    /// <param name="name">The communicator it came in by.</param>
+    /// <param name="contact">Who wrote it.</param>
+    public InputFault TakeInputFault(string name, string contact)
+    {
+        InputFault fault = Find(name) is { } channel ? Faults.TakeInput(Message.ConversationOf(name, contact), channel.Config.Faults) : InputFault.None;
+        if (fault != InputFault.None)
+        {
+            Hub.Publish(contact, ChatEvents.Fault(fault == InputFault.Duplicate ? "Delivered twice on purpose." : "Held back on purpose for 3 s: what is written meanwhile overtakes it."));
+        }
+
+        return fault;
+    }
+
     /// <summary>Makes the communicator of a configured name.</summary>
     /// <param name="name">The name.</param>
-    /// <param name="defaultContact">Who gets messages to a label; null for streams of all contacts only.</param>
-    public EmulatorCommunicator Create(string name, string? defaultContact = null)
+    /// <param name="config">Its settings; null for those of a web chat that stands for itself.</param>
+    /// <param name="rules">The rules of the channels it may stand for.</param>
+    /// <exception cref="InvalidOperationException">It stands for a channel whose rules this program does not have.</exception>
+    public EmulatorCommunicator Create(string name, CommunicatorBackendConfig? config = null, params IEnumerable<IChannelRules> rules)
     {
-        _communicators[name] = defaultContact;
-        return new EmulatorCommunicator(name, Hub, _published, defaultContact, _clock);
+        EmulatorCommunicatorConfig settings = EmulatorCommunicatorConfig.Of(config ?? new CommunicatorBackendConfig { Type = EmulatorCommunicator.Kind });
+        IChannelRules? found = settings.Channel is null ? null : rules.FirstOrDefault(one => one.Kind == settings.Channel)
+            ?? throw new InvalidOperationException($"Communicator '{name}' stands for {settings.Channel}, whose rules are not in this program. Add the built-in channels, or leave 'channel' out.");
+        EmulatedChannel channel = new(settings, found);
+        _communicators[name] = channel;
+        return new EmulatorCommunicator(name, Hub, _published, channel, Faults, _clock);
     }
 
     /// <inheritdoc/>

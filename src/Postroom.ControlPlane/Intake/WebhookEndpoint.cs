@@ -9,23 +9,27 @@ internal sealed class WebhookEndpoint
     /// <summary>The name of this source in the record.</summary>
     public const string SourceName = "webhook";
 
+    private static readonly TimeSpan HeldBack = TimeSpan.FromSeconds(3);
+
     private readonly IRuntimeView _runtime;
     private readonly WebhookIntakeOptions _options;
     private readonly IntakeAccess _access;
     private readonly CallerRateLimiter _perSender;
-    private readonly Func<string, bool> _isChat;
+    private readonly WebChat? _chat;
+    private readonly TimeProvider _clock;
     private readonly IntakeAnswers _answers;
 
     /// <summary>Makes the endpoint.</summary>
     /// <param name="runtime">The way in.</param>
     /// <param name="options">Limits and the queue.</param>
     /// <param name="access">Who may post.</param>
-    /// <param name="isChat">Whether a communicator is a web chat, to which alone the chat's token posts.</param>
+    /// <param name="chat">The web chat, to which alone its token posts; null without one.</param>
     /// <param name="clock">Limits.</param>
     /// <param name="logger">For refusals and failures.</param>
-    public WebhookEndpoint(IRuntimeView runtime, WebhookIntakeOptions options, IntakeAccess access, Func<string, bool> isChat, TimeProvider clock, ILogger<WebhookEndpoint> logger)
+    public WebhookEndpoint(IRuntimeView runtime, WebhookIntakeOptions options, IntakeAccess access, WebChat? chat, TimeProvider clock, ILogger<WebhookEndpoint> logger)
     {
-        _isChat = isChat;
+        _chat = chat;
+        _clock = clock;
         _answers = new IntakeAnswers(clock, logger);
         _runtime = runtime;
         _options = options;
@@ -98,7 +102,7 @@ internal sealed class WebhookEndpoint
         using (json.Document)
         {
             Message message = Message.FromPayload(json.Document.RootElement);
-            return chatOnly && !_isChat(MessageTranslator.ChannelOf(_runtime, message.ClientType))
+            return chatOnly && _chat?.Has(MessageTranslator.ChannelOf(_runtime, message.ClientType)) != true
                 ? await RefuseAsync(context, StatusCodes.Status401Unauthorized, "the token is the web chat's, which posts to the web chat only")
                 : message;
         }
@@ -116,7 +120,7 @@ internal sealed class WebhookEndpoint
         SourceMessage source = MessageTranslator.ToSource(message, _options.Into, channel, context.Request.Headers);
 
         // A caller that hangs up now must not undo the commit, only miss its answer.
-        IReadOnlyList<AcceptResult> results = await _runtime.OpenSink(SourceName).AcceptAsync([source], checkpoint: null, CancellationToken.None);
+        IReadOnlyList<AcceptResult> results = await _runtime.OpenSink(SourceName).AcceptAsync(Delivered(source, channel), checkpoint: null, CancellationToken.None);
         AcceptResult result = results[0];
         if (result is { Duplicate: true, SameBody: false })
         {
@@ -126,6 +130,19 @@ internal sealed class WebhookEndpoint
 
         await WebhookAnswer.WriteStoredAsync(context, result.Id.ToString(), result.Duplicate);
     }
+
+    /// <summary>The message as it is delivered: as it is, or with what goes wrong on purpose in a conversation of the web chat (EU-8).</summary>
+    private IReadOnlyList<SourceMessage> Delivered(SourceMessage source, string channel)
+    {
+        return (_chat?.TakeInputFault(channel, source.From is { } from ? Message.RecipientOf(from) : "") ?? InputFault.None) switch
+        {
+            InputFault.Duplicate => [source, Marked(source, HeaderNames.FaultTwice) with { DedupKey = source.DedupKey is null ? null : $"again:{source.DedupKey}" }],
+            InputFault.Reorder => [Marked(source, "held back on purpose") with { NotBefore = _clock.GetUtcNow() + HeldBack }],
+            _ => [source],
+        };
+    }
+
+    private static SourceMessage Marked(SourceMessage source, string fault) => source with { Headers = new Dictionary<string, string>(source.Headers, StringComparer.Ordinal) { [HeaderNames.Fault] = fault } };
 
     private async ValueTask<Message?> RefuseAsync(HttpContext context, int status, string reason, string? detail = null, int? seconds = null)
     {

@@ -3,17 +3,28 @@ using Microsoft.AspNetCore.Http;
 namespace Postroom.ControlPlane;
 
 /// <summary>Conversations, derived from the messages still kept (JN-13, CP-10).</summary>
-internal sealed class ConversationEndpoints(IRuntimeView runtime, IJournal journal)
+internal sealed class ConversationEndpoints(IRuntimeView runtime, IJournal journal, KeyGate gate)
 {
     private const string Messages = "/messages";
+    private const string Script = "/script";
 
-    /// <summary><c>conversations/{id}</c> and <c>conversations/{id}/messages</c>: an id holds slashes, written as they are or as <c>%2F</c>.</summary>
+    /// <summary><c>conversations/{id}</c>, <c>conversations/{id}/messages</c> and, for operators, <c>conversations/{id}/script</c>: an id holds slashes, written as they are or as <c>%2F</c>.</summary>
     public Task OneAsync(HttpContext context)
     {
         string path = (context.Request.RouteValues["path"] as string ?? "").Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
         return path.EndsWith(Messages, StringComparison.Ordinal) && path.Length > Messages.Length
             ? MessagesAsync(context, path[..^Messages.Length])
+            : path.EndsWith(Script, StringComparison.Ordinal) && path.Length > Script.Length ? ScriptAsync(context, path[..^Script.Length])
             : ViewAsync(context, path);
+    }
+
+    /// <summary>The conversation as a file that the test kit replays (EU-9): it holds bodies.</summary>
+    private async Task ScriptAsync(HttpContext context, string id)
+    {
+        if (await gate.AdmitAsync(context, ApiRole.Operator))
+        {
+            await ChatToolEndpoints.WriteScriptAsync(context, journal, id);
+        }
     }
 
     private async Task MessagesAsync(HttpContext context, string id)

@@ -100,6 +100,7 @@ internal static class PostroomCommand
         root.Subcommands.Add(Why());
         root.Subcommands.Add(Replay());
         root.Subcommands.Add(Doctor());
+        root.Subcommands.Add(Chat());
         return root;
     }
 
@@ -206,6 +207,15 @@ internal static class PostroomCommand
         command.SetAction((result, token) => DoctorCommand.RunAsync(Arguments(result), result.GetValue(backup), result.GetValue(accept), token));
         Refuse(command, "it looks at the files of this machine", Url, Token);
         return command;
+    }
+
+    private static Command Chat()
+    {
+        Argument<string> conversation = new("CONVERSATION") { Description = "The contact of the web chat, as its page shows it, or a whole conversation such as telegram/7." };
+        Option<string?> file = new("--file") { Description = "Where to write it; printed unless given.", HelpName = "FILE" };
+        Command save = new("save", "Saves a conversation as a script that tests replay. Example: postroom chat save 12345678 --file hello.json") { conversation, file };
+        save.SetAction((result, token) => ChatCommand.SaveAsync(Arguments(result), result.GetValue(conversation)!, result.GetValue(file), token));
+        return new Command("chat", "Works with conversations.") { save };
     }
 
     private static HostArguments Arguments(ParseResult result)

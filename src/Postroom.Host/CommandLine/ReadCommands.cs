@@ -184,7 +184,7 @@ internal static class ReadCommands
     /// <summary>The store file that is read when no runtime runs.</summary>
     public static string StorePath(HostArguments arguments, ConfigurationSnapshot settings) => arguments.Store ?? settings.Get<StoreOptions>("store").Path;
 
-    private static SqliteJournalReader OpenCold(HostArguments arguments, ConfigurationSnapshot settings)
+    internal static SqliteJournalReader OpenCold(HostArguments arguments, ConfigurationSnapshot settings)
     {
         string path = StorePath(arguments, settings);
         if (File.Exists(path))

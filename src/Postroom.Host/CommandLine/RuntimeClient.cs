@@ -76,10 +76,28 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
         return await ReadAsync(answer, type, cancellationToken);
     }
 
+    /// <summary>Reads one file; null when it does not exist.</summary>
+    public async Task<byte[]?> GetBytesAsync(string path, CancellationToken cancellationToken)
+    {
+        using HttpResponseMessage answer = await http.GetAsync(new Uri($"api/v1/{path}", UriKind.Relative), cancellationToken);
+        if (answer.IsSuccessStatusCode)
+        {
+            return await answer.Content.ReadAsByteArrayAsync(cancellationToken);
+        }
+
+        return await TextOfAsync(answer, cancellationToken) is null ? null : throw new InvalidOperationException($"The runtime at {http.BaseAddress} sent no file.");
+    }
+
     public void Dispose() => http.Dispose();
 
     private async Task<T?> ReadAsync<T>(HttpResponseMessage answer, JsonTypeInfo<T> type, CancellationToken cancellationToken)
         where T : class
+    {
+        return await TextOfAsync(answer, cancellationToken) is { } text ? JsonSerializer.Deserialize(text, type) : null;
+    }
+
+    /// <summary>The body of a success; null for what does not exist.</summary>
+    private async Task<string?> TextOfAsync(HttpResponseMessage answer, CancellationToken cancellationToken)
     {
         if (answer.StatusCode == HttpStatusCode.NotFound)
         {
@@ -97,9 +115,7 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
             throw new InvalidOperationException(Detail(text));
         }
 
-        return answer.IsSuccessStatusCode
-            ? JsonSerializer.Deserialize(text, type)
-            : throw new InvalidOperationException($"The runtime at {http.BaseAddress} answered {(int)answer.StatusCode}: {Detail(text)}");
+        return answer.IsSuccessStatusCode ? text : throw new InvalidOperationException($"The runtime at {http.BaseAddress} answered {(int)answer.StatusCode}: {Detail(text)}");
     }
 
     /// <summary>Whether there is a store of these settings, or what is left of one.</summary>

@@ -16,7 +16,7 @@ internal static class BuiltInKinds
     /// <summary>How many tries the lane of a kind makes, and how long it waits between them.</summary>
     public static QueueOptions LaneOptions(CommunicatorBackendConfig config)
     {
-        (int attempts, BackoffOptions backoff) = config.Type switch
+        (int attempts, BackoffOptions backoff) = config.LaneKind switch
         {
             "telegram" or "whatsapp" => (4, new BackoffOptions { Base = TimeSpan.FromSeconds(1), Max = TimeSpan.FromSeconds(4) }),
             "email" => (10, new BackoffOptions { Base = TimeSpan.FromSeconds(60), Max = TimeSpan.FromHours(1) }),

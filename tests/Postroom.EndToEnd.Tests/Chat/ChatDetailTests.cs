@@ -1,6 +1,7 @@
 using Microsoft.Playwright;
 using Xunit;
 using static Microsoft.Playwright.Assertions;
+using static Postroom.EndToEnd.Tests.Chat.ChatSteps;
 
 namespace Postroom.EndToEnd.Tests.Chat;
 
@@ -89,20 +90,5 @@ public sealed class ChatDetailTests(ChatBrowser browser) : IClassFixture<ChatBro
         await Expect(page.GetByRole(AriaRole.Heading)).ToHaveTextAsync("This chat needs its link");
         Assert.Equal(0, await page.EvaluateAsync<int>("() => document.documentElement.scrollWidth - document.documentElement.clientWidth"));
         await ShootAsync(page, $"closed-{width}");
-    }
-
-    private static async Task SayAsync(IPage page, string text)
-    {
-        await page.FillAsync("#text", text);
-        await page.ClickAsync("#send");
-    }
-
-    /// <summary>Keeps a picture where POSTROOM_SHOTS says; nowhere unless set.</summary>
-    private static async Task ShootAsync(IPage page, string name)
-    {
-        if (Environment.GetEnvironmentVariable("POSTROOM_SHOTS") is { Length: > 0 } folder)
-        {
-            await page.ScreenshotAsync(new() { Path = Path.Combine(folder, $"{name}.png") });
-        }
     }
 }

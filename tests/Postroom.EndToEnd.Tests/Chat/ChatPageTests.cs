@@ -2,6 +2,7 @@ using System.Text.Json;
 using Microsoft.Playwright;
 using Xunit;
 using static Microsoft.Playwright.Assertions;
+using static Postroom.EndToEnd.Tests.Chat.ChatSteps;
 
 namespace Postroom.EndToEnd.Tests.Chat;
 
@@ -289,12 +290,6 @@ public sealed class ChatPageTests(ChatBrowser browser) : IClassFixture<ChatBrows
         Assert.All(widths, beyond => Assert.Equal(0, beyond));
         Assert.Equal(360, await page.EvaluateAsync<int>("() => Math.round(visualViewport.width)"));
         Assert.True(await page.Locator("#menu").EvaluateAsync<bool>("e => e.getBoundingClientRect().left >= 0 && e.getBoundingClientRect().right <= 360"));
-    }
-
-    private static async Task SayAsync(IPage page, string text)
-    {
-        await page.FillAsync("#text", text);
-        await page.ClickAsync("#send");
     }
 
     private async Task<IPage> OpenConnectedAsync(ChatServer server)

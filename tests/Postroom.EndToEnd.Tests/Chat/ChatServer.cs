@@ -33,6 +33,8 @@ internal sealed class ChatServer : IChatJournal, IAsyncDisposable
         _hub = new ChatHub(this, TimeProvider.System);
         _app.UseMiddleware<BrowserRules>(new BrowserRulesOptions());
         _app.MapGet("/chat", context => ChatPage.WriteAsync(context, welcoming: Welcoming));
+        _app.MapMethods("/chat/faults", ["GET", "PUT"], FaultsAsync);
+        _app.MapGet("/chat/script", context => context.Response.WriteAsync("""{"version": 1, "steps": [{"say": "hello"}]}"""));
         _app.MapGet("/chat/{file}", (string file, HttpContext context) => ChatPage.WriteAsync(context, file));
         _app.MapPost("/webhook", ReceiveAsync);
         _app.MapGet("/events", StreamAsync);
@@ -55,6 +57,16 @@ internal sealed class ChatServer : IChatJournal, IAsyncDisposable
 
     /// <summary>The messages, in the order in which they were stored.</summary>
     public ConcurrentQueue<StoredMessage> Stored { get; } = new();
+
+    /// <summary>What the page was told of faults, and what it set: names and values as the server writes them.</summary>
+    public Dictionary<string, object> Faults { get; } = new()
+    {
+        ["channel"] = "telegram", ["mayChange"] = true, ["delay"] = "0s", ["wait"] = "5s", ["status"] = 500,
+        ["duplicate"] = 0, ["reorder"] = 0, ["rateLimited"] = 0, ["serverError"] = 0, ["lostAnswer"] = 0, ["refused"] = 0,
+    };
+
+    /// <summary>When set, faults are refused with this text.</summary>
+    public string? FaultProblem { get; set; }
 
     /// <summary>How many posts repeated a stored message.</summary>
     public int Duplicates { get; private set; }
@@ -82,6 +94,9 @@ internal sealed class ChatServer : IChatJournal, IAsyncDisposable
             }
         }
     }
+
+    /// <summary>Shows one part of an answer.</summary>
+    public void Part(string contact, string id, string text) => _hub.Publish(contact, new ServerEvent(id, null, text));
 
     public void Signal(string contact, string name, object data) =>
         _hub.Publish(contact, new ServerEvent(null, name, JsonSerializer.Serialize(data)));
@@ -176,6 +191,26 @@ internal sealed class ChatServer : IChatJournal, IAsyncDisposable
         {
             await Script(message);
         }
+    }
+
+    private async Task FaultsAsync(HttpContext context)
+    {
+        if (context.Request.Method == "PUT")
+        {
+            if (FaultProblem is { } problem)
+            {
+                await new Problem { Status = 400, Code = ProblemCode.BadRequest, Detail = problem }.WriteAsync(context);
+                return;
+            }
+
+            JsonElement body = await JsonSerializer.DeserializeAsync<JsonElement>(context.Request.Body, cancellationToken: context.RequestAborted);
+            foreach (JsonProperty fault in body.EnumerateObject())
+            {
+                Faults[fault.Name] = fault.Value.Clone();
+            }
+        }
+
+        await context.Response.WriteAsJsonAsync(Faults, context.RequestAborted);
     }
 
     private Task StreamAsync(HttpContext context)

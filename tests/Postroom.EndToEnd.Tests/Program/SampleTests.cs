@@ -4,16 +4,19 @@ using Xunit;
 
 namespace Postroom.EndToEnd.Tests.Program;
 
-/// <summary>Where the samples are built: one folder for all, for another one would compile everything they refer to once more.</summary>
+/// <summary>Where the samples are built, each once: one folder for all, for another one would compile everything they refer to once more.</summary>
 public sealed class SampleFolder : IDisposable
 {
     public string Path { get; } = Directory.CreateTempSubdirectory("postroom-samples-").FullName;
+
+    /// <summary>The samples that are there already.</summary>
+    public HashSet<string> Built { get; } = new(StringComparer.Ordinal);
 
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }
 
 /// <summary>The samples as people run them. They measure no time, so they are built beside other tests, one after the other.</summary>
-public sealed class SampleTests(SampleFolder folder) : IClassFixture<SampleFolder>
+public sealed partial class SampleTests(SampleFolder folder) : IClassFixture<SampleFolder>
 {
     [Theory]
     [InlineData("receive", "hello", "You said: hello")]
@@ -139,6 +142,11 @@ public sealed class SampleTests(SampleFolder folder) : IClassFixture<SampleFolde
     private async Task<string> BuildSampleAsync(string sample, bool analyze)
     {
         string built = folder.Path;
+        if (!analyze && folder.Built.Contains(sample))
+        {
+            return built;
+        }
+
         using System.Diagnostics.Process build = Shell.Start(
             "dotnet",
             ["build", Path.Combine(Samples, sample), "-o", built, "--nologo", "-v", "quiet"],
@@ -146,6 +154,7 @@ public sealed class SampleTests(SampleFolder folder) : IClassFixture<SampleFolde
         string text = await build.StandardOutput.ReadToEndAsync(RealProgram.Cancel);
         await build.WaitForExitAsync(RealProgram.Cancel);
         Assert.True(build.ExitCode == 0, text);
+        folder.Built.Add(sample);
         return built;
     }
 

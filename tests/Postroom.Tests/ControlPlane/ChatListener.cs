@@ -26,7 +26,9 @@ internal sealed class Listener : IAsyncDisposable
     /// <summary>Everything that came so far.</summary>
     public List<ReceivedEvent> All { get; } = [];
 
-    public static async Task<Listener> OpenAsync(HttpFixture http, string? contact, string? lastEventId = null)
+    public static Task<Listener> OpenAsync(HttpFixture http, string? contact, string? lastEventId = null) => OpenAsync(http.Client, contact, lastEventId);
+
+    public static async Task<Listener> OpenAsync(HttpClient client, string? contact, string? lastEventId = null)
     {
         using HttpRequestMessage request = new(HttpMethod.Get, contact is null ? "/events" : $"/events?sender={contact}");
         if (lastEventId is not null)
@@ -34,7 +36,7 @@ internal sealed class Listener : IAsyncDisposable
             request.Headers.Add("Last-Event-ID", lastEventId);
         }
 
-        HttpResponseMessage response = await http.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        HttpResponseMessage response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
         Assert.Equal(200, (int)response.StatusCode);
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType!.MediaType);
         Listener listener = new(response);

@@ -19,15 +19,27 @@ internal sealed record ReadMail(string Subject, string[] Names, string[] Address
 
     // The header classes of the modern policy tidy names and blanks; the plain functions give what was encoded.
     private const string Script = """
-        import base64, email, email.header, email.policy, email.utils, json, sys
+        import base64, email, email.header, email.policy, email.utils, imaplib, json, ssl, sys
+        imaplib._MAXLINE = 50_000_000
         def words(value):
             value = value.replace('\r\n', '\n').replace('\n', '')
             return str(email.header.make_header(email.header.decode_header(value)))
         def text(part):
             return None if part is None else part.get_payload(decode=True).decode(part.get_content_charset()).replace('\r\n', '\n')
+        def mails():
+            if sys.argv[1] == 'imap':
+                port, authority, user, password = sys.argv[2:]
+                box = imaplib.IMAP4_SSL('localhost', int(port), ssl_context=ssl.create_default_context(cafile=authority))
+                box.login(user, password)
+                box.select('INBOX', readonly=True)
+                numbers = box.search(None, 'ALL')[1][0].split()
+                for item in box.fetch(b','.join(numbers), '(BODY.PEEK[])')[1] if numbers else []:
+                    if isinstance(item, tuple): yield item[1]
+                box.logout()
+            else:
+                for path in sys.stdin.read().split('\0'): yield open(path, 'rb').read()
         out = []
-        for path in sys.argv[1:] if sys.argv[1] != '-' else sys.stdin.read().split('\0'):
-            raw = open(path, 'rb').read()
+        for raw in mails():
             plain = email.message_from_bytes(raw, policy=email.policy.compat32)
             message = email.message_from_bytes(raw, policy=email.policy.default)
             to = email.utils.getaddresses([str(plain['To']).replace('\n', '').replace('\r', '')])
@@ -44,12 +56,18 @@ internal sealed record ReadMail(string Subject, string[] Names, string[] Address
         """;
 
     /// <summary>Reads mails from files.</summary>
-    public static async Task<IReadOnlyList<ReadMail>> FromAsync(IReadOnlyList<string> files, CancellationToken cancellationToken)
+    public static Task<IReadOnlyList<ReadMail>> FromAsync(IReadOnlyList<string> files, CancellationToken cancellationToken) => ReadAsync(["-"], string.Join('\0', files), cancellationToken);
+
+    /// <summary>Reads the inbox of a user over IMAP, with TLS from the first byte.</summary>
+    public static Task<IReadOnlyList<ReadMail>> FromImapAsync(int port, string authority, string user, string password, CancellationToken cancellationToken) =>
+        ReadAsync(["imap", port.ToString(System.Globalization.CultureInfo.InvariantCulture), authority, user, password], "", cancellationToken);
+
+    private static async Task<IReadOnlyList<ReadMail>> ReadAsync(string[] arguments, string input, CancellationToken cancellationToken)
     {
-        using Process python = Process.Start(new ProcessStartInfo("python3", ["-c", Script, "-"]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using Process python = Process.Start(new ProcessStartInfo("python3", ["-c", Script, .. arguments]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
         Task<string> output = python.StandardOutput.ReadToEndAsync(cancellationToken);
         Task<string> errors = python.StandardError.ReadToEndAsync(cancellationToken);
-        await python.StandardInput.WriteAsync(string.Join('\0', files).AsMemory(), cancellationToken);
+        await python.StandardInput.WriteAsync(input.AsMemory(), cancellationToken);
         python.StandardInput.Close();
         await python.WaitForExitAsync(cancellationToken);
         return python.ExitCode == 0 ? JsonSerializer.Deserialize<ReadMail[]>(await output, Words)! : throw new InvalidOperationException(await errors);

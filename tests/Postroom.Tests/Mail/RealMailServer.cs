@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using Postroom.Testing;
 using Postroom.Tests.Sqlite;
@@ -16,7 +14,7 @@ internal sealed class RealMailServer : IAsyncDisposable
     public const string Password = "s3cret-canary";
 
     private readonly TempFolder _folder = new();
-    private Process? _process;
+    private ServerProcess? _process;
 
     private RealMailServer()
     {
@@ -25,12 +23,13 @@ internal sealed class RealMailServer : IAsyncDisposable
         File.WriteAllText(_folder.File("ca.pem"), FakeSmtpServer.AuthorityPem);
         File.WriteAllText(_folder.File("cert.pem"), certificate.ExportCertificatePem());
         File.WriteAllText(_folder.File("key.pem"), certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
-        using TcpListener probe = new(IPAddress.Loopback, 0);
-        probe.Start();
-        Port = ((IPEndPoint)probe.LocalEndpoint).Port;
+        Port = ServerProcess.FreePort();
     }
 
     public int Port { get; }
+
+    /// <summary>Where everything of it is.</summary>
+    public string Folder => _folder.Path;
 
     public string CaFile => _folder.File("ca.pem");
 
@@ -49,8 +48,8 @@ internal sealed class RealMailServer : IAsyncDisposable
 
         await File.WriteAllTextAsync(Path.Combine(d, "localparts"), "bot: bot\nuser: user\n", cancellationToken);
         await File.WriteAllTextAsync(Path.Combine(d, "exim.conf"), EximConfiguration(d, server.Port), cancellationToken);
-        await RunAsync("chown", ["-R", "Debian-exim:", Path.Combine(d, "spool"), Path.Combine(d, "exlog"), Path.Combine(d, "mail")], cancellationToken);
-        await RunAsync("chgrp", ["Debian-exim", Path.Combine(d, "key.pem")], cancellationToken);
+        await ServerProcess.RunAsync("chown", ["-R", "Debian-exim:", Path.Combine(d, "spool"), Path.Combine(d, "exlog"), Path.Combine(d, "mail")], cancellationToken);
+        await ServerProcess.RunAsync("chgrp", ["Debian-exim", Path.Combine(d, "key.pem")], cancellationToken);
         SetMode(Path.Combine(d, "key.pem"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
         return await server.RunAsync("/usr/sbin/exim4", ["-C", Path.Combine(d, "exim.conf"), "-bdf", "-q5s"], cancellationToken);
     }
@@ -80,11 +79,8 @@ internal sealed class RealMailServer : IAsyncDisposable
     {
         if (_process is { } process)
         {
-            process.Kill(entireProcessTree: true);
-            await process.WaitForExitAsync();
+            await process.DisposeAsync();
         }
-
-        _process?.Dispose();
 
         _folder.Dispose();
     }
@@ -97,34 +93,10 @@ internal sealed class RealMailServer : IAsyncDisposable
         }
     }
 
-    private static async Task RunAsync(string program, string[] arguments, CancellationToken cancellationToken)
-    {
-        using Process process = Process.Start(program, arguments);
-        await process.WaitForExitAsync(cancellationToken);
-        Assert.Equal(0, process.ExitCode);
-    }
-
     private async Task<RealMailServer> RunAsync(string program, IEnumerable<string> arguments, CancellationToken cancellationToken)
     {
-        _process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true })!;
-        Task<string> errors = _process.StandardError.ReadToEndAsync(CancellationToken.None);
-        _ = _process.StandardOutput.ReadToEndAsync(CancellationToken.None);
-        for (int i = 0; i < 400; i++)
-        {
-            Assert.False(_process.HasExited, _process.HasExited ? $"{program} ended at once: {await errors}" : null);
-            try
-            {
-                using TcpClient client = new();
-                await client.ConnectAsync(IPAddress.Loopback, Port, cancellationToken);
-                return this;
-            }
-            catch (SocketException)
-            {
-                await Task.Delay(TimeSpan.FromMilliseconds(50), cancellationToken);
-            }
-        }
-
-        throw new TimeoutException($"{program} does not listen on port {Port}.");
+        _process = await ServerProcess.StartAsync(program, arguments, Port, cancellationToken);
+        return this;
     }
 
     private const string AiosmtpdProgram = """

@@ -5,6 +5,7 @@ import { Composer } from './composer.js';
 import { History, contact, settings } from './history.js';
 import { Outbox } from './outbox.js';
 import { Stream } from './stream.js';
+import { Tools } from './tools.js';
 import { View, stateText } from './view.js';
 import { sniff } from './media.js';
 
@@ -14,6 +15,8 @@ const token = new URLSearchParams(location.search).get('token') ?? '';
 
 const view = new View({ again: sendAgain, remove: removeMessage, tryNow: () => outbox.retryNow() });
 const composer = new Composer(sendNew, text => { if (history) history.draft = text; });
+
+const tools = new Tools();
 
 let history;
 let outbox;
@@ -39,6 +42,7 @@ function begin() {
   view.typing(false);
   composer.draft = history.draft;
   byId('copy-contact').textContent = history.name;
+  tools.begin(history.name, token);
   for (const message of history.messages.values()) if (message.state === 'sending') outbox.add(message);
   // A contact of its own starts at 0: also an answer missed before the first one ever arrived is replayed.
   stream = new Stream(history.name, token, history.lastEventId || (settings.shared ? '' : '0'), { message: received, signal, link });
@@ -119,6 +123,10 @@ function signal(name, data) {
     if (Number.isFinite(data.newest)) history.wentBack(data.newest);
     return;
   }
+  if (name === 'fault') {
+    if (typeof data.text === 'string') faulted(data.text);
+    return;
+  }
   const message = history.byAnyId(data.id);
   if (name === 'state' && typeof data.id === 'string') {
     if (message) stateMoved(message, data);
@@ -129,6 +137,14 @@ function signal(name, data) {
   } else if (name === 'receipt' && message) {
     change(message, { receipt: String(data.status) }, `receipt: ${data.status}`);
   }
+}
+
+/** Something went wrong on purpose: a line of its own, so that what follows is understood. */
+function faulted(text) {
+  const line = { key: uuid(), side: 'note', at: Date.now(), text, moves: [] };
+  history.save(line);
+  put(line);
+  tools.refresh();
 }
 
 function stateMoved(message, { state, attempt, reason }) {

@@ -110,10 +110,13 @@ export class History {
   }
 
   byAnyId(id) {
+    let part;
     for (const message of this.messages.values()) {
       if (message.entryId === id || message.eventId === id || message.key === id) return message;
+      // An answer in parts has their numbers behind its own: what is told of it is told of its last part.
+      if (message.eventId?.startsWith(`${id}.`)) part = message;
     }
-    return undefined;
+    return part;
   }
 
   #next() {

@@ -2,7 +2,7 @@
 // (starting, too many streams) this opens a new stream, always after the last id seen.
 
 const LONGEST_WAIT = 15_000;
-const SIGNALS = ['typing', 'reaction', 'receipt', 'state', 'restored'];
+const SIGNALS = ['typing', 'reaction', 'receipt', 'state', 'restored', 'fault'];
 
 export class Stream {
   #source;

@@ -62,7 +62,7 @@ export class View {
   show(message) {
     const shown = this.#elements.get(message.key);
     if (shown) {
-      this.#update(shown, message);
+      if (message.side !== 'note') this.#update(shown, message);
       return true;
     }
     if (this.#last && this.#last.order > message.order) return false;
@@ -113,6 +113,13 @@ export class View {
   }
 
   #append(message) {
+    if (message.side === 'note') {
+      const line = el('p', { class: 'fault-line' }, icon('bolt'), el('span', { text: message.text }), el('time', { datetime: new Date(message.at).toISOString(), text: time(message.at) }));
+      this.#messages.append(line);
+      this.#elements.set(message.key, line);
+      this.#last = message;
+      return;
+    }
     const previous = this.#last;
     if (!previous || dayKey(previous.at) !== dayKey(message.at)) {
       this.#messages.append(el('div', { class: 'day' }, el('span', { text: dayName(message.at) })));

@@ -3,7 +3,7 @@ using System.Net;
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace Postroom.Outbound;
+namespace Postroom;
 
 /// <summary>Changes a message to what a channel can show (CM-16), and says what was changed.</summary>
 internal static partial class MessageFitter

@@ -1,0 +1,45 @@
+using Postroom.Configuration;
+using Postroom.Scripts;
+using Postroom.Sqlite;
+
+namespace Postroom.Host;
+
+/// <summary>Saves a conversation as a script that the test kit replays (EU-9), from the running runtime or the store file.</summary>
+internal static class ChatCommand
+{
+    public static async Task<int> SaveAsync(HostArguments arguments, string conversation, string? file, CancellationToken cancellationToken)
+    {
+        // A contact alone is one of the web chat, as its page shows it.
+        string id = conversation.Contains('/', StringComparison.Ordinal) ? conversation : $"emulator/{conversation}";
+        ConfigurationSnapshot settings = await ReadCommands.SettingsAsync(arguments, cancellationToken);
+        byte[] script = await ReadAsync(arguments, settings, id, cancellationToken)
+            ?? throw new InvalidOperationException($"Nothing of conversation '{Names.Shorten(id)}' is kept. 'postroom journal list' shows conversations; give one as CHANNEL/CONTACT.");
+        if (file is null)
+        {
+            await using Stream output = Console.OpenStandardOutput();
+            await output.WriteAsync(script, cancellationToken);
+            return ExitCodes.Done;
+        }
+
+        await File.WriteAllBytesAsync(file, script, cancellationToken);
+        if (!arguments.Quiet)
+        {
+            int steps = ScriptFile.Parse(script).Steps.Count;
+            Console.WriteLine($"{steps} steps are saved in '{file}'. Replay them in a test: ConversationScript.Load(\"{Path.GetFileName(file)}\").");
+        }
+
+        return ExitCodes.Done;
+    }
+
+    private static async Task<byte[]?> ReadAsync(HostArguments arguments, ConfigurationSnapshot settings, string id, CancellationToken cancellationToken)
+    {
+        using RuntimeClient? client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken);
+        if (client is not null)
+        {
+            return await client.GetBytesAsync($"conversations/{Uri.EscapeDataString(id)}/script", cancellationToken);
+        }
+
+        using SqliteJournalReader cold = ReadCommands.OpenCold(arguments, settings);
+        return (await ScriptRecorder.RecordAsync(new ColdJournal(cold), id, cancellationToken))?.Write();
+    }
+}
