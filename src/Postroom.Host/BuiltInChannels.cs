@@ -6,7 +6,7 @@ using Postroom.Mail;
 
 namespace Postroom.Host;
 
-/// <summary>The channels that every program knows by their type: Telegram, WhatsApp, e-mail and webhooks out; the web chat comes with the control plane.</summary>
+/// <summary>The channels that every program knows by their type: Telegram, WhatsApp, e-mail and webhooks out, mailboxes in; the web chat and hooks come with the control plane.</summary>
 internal static class BuiltInChannels
 {
     private static readonly (string Type, CommunicatorFactoryMethod Factory, Postroom.Configuration.BackendSchema Schema)[] All =
@@ -27,7 +27,16 @@ internal static class BuiltInChannels
 
         // The web chat stands for these by their own rules (EU-8).
         app.Services.AddSingleton<IChannelRules, TelegramRules>().AddSingleton<IChannelRules, WhatsAppRules>();
-        return app;
+        return app.RegisterSource(
+            ImapSourceConfig.Kind,
+            static (name, config, services) => new ImapSource(name, As<ImapSourceConfig>(name, config), LogOf<ImapSource>(services), ClockOf(services)),
+            ImapSourceConfig.Read);
+    }
+
+    private static T As<T>(string name, SourceConfig config)
+        where T : SourceConfig
+    {
+        return config as T ?? throw new ArgumentException($"The settings of source '{name}' are a {config.GetType().Name}; its type '{config.Type}' needs a {typeof(T).Name}.", nameof(config));
     }
 
     private static T As<T>(string name, CommunicatorBackendConfig config)

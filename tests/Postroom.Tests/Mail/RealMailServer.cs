@@ -18,12 +18,18 @@ internal sealed class RealMailServer : IAsyncDisposable
 
     private RealMailServer()
     {
-        SetMode(_folder.Path, (UnixFileMode)0b111_001_001); // The server runs as a user of its own.
-        X509Certificate2 certificate = FakeCertificates.Get(FakeCertificate.Valid);
-        File.WriteAllText(_folder.File("ca.pem"), FakeSmtpServer.AuthorityPem);
-        File.WriteAllText(_folder.File("cert.pem"), certificate.ExportCertificatePem());
-        File.WriteAllText(_folder.File("key.pem"), certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
+        Furnish(_folder);
         Port = ServerProcess.FreePort();
+    }
+
+    /// <summary>Puts a certificate and its authority into the folder of a server, which runs as a user of its own.</summary>
+    public static void Furnish(TempFolder folder)
+    {
+        SetMode(folder.Path, (UnixFileMode)0b111_001_001);
+        X509Certificate2 certificate = FakeCertificates.Get(FakeCertificate.Valid);
+        File.WriteAllText(folder.File("ca.pem"), FakeSmtpServer.AuthorityPem);
+        File.WriteAllText(folder.File("cert.pem"), certificate.ExportCertificatePem());
+        File.WriteAllText(folder.File("key.pem"), certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
     }
 
     public int Port { get; }
