@@ -65,7 +65,9 @@ internal sealed partial class OutboundComposer(RoutingTable routes, QueueCatalog
     {
         Address to = message.To ?? ReplyAddress(input)
             ?? throw new AddressException($"Message {input.Id} ({input.Type}) has no sender, so there is nobody to reply to. Use Send with a label or a recipient.");
-        return Compose(message with { To = to, ReplyTo = message.ReplyTo ?? input.Header(HeaderNames.ChannelMessageId) }, origin);
+        OutgoingMessage reply = message with { To = to, ReplyTo = message.ReplyTo ?? input.Header(HeaderNames.ChannelMessageId), Subject = message.Subject ?? MailThread.ReplySubject(input) };
+        IReadOnlyList<Envelope> copies = Compose(reply, origin);
+        return MailThread.References(input) is { } references ? [.. copies.Select(copy => copy with { Headers = new Dictionary<string, string>(copy.Headers, StringComparer.Ordinal) { [HeaderNames.References] = references } })] : copies;
     }
 
     /// <summary>Makes the envelope of a reaction; null when the channel knows none.</summary>

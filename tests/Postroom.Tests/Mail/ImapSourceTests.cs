@@ -61,7 +61,7 @@ public sealed class ImapSourceTests : IAsyncLifetime
         string one = Dovecot.Deliver(Mail("one"));
         string two = Dovecot.Deliver(Mail("two"));
         string copy = Dovecot.Deliver(Mail("two"));
-        await using (MessageRuntime first = await StartAsync(async _ => await Wait(mayEnd), $"sources.inbox.mode={mode}"))
+        await using (MessageRuntime first = await StartAsync(async _ => await Wait(mayEnd), $"sources.inbox.mode={mode}", "runtime.drainTimeout=100ms"))
         {
             await UntilAsync(() => first.Pool().Busy == 2);
         }
