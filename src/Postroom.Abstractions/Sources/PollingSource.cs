@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace Postroom;
 
 /// <summary>A source that looks for news at intervals (SPEC SR-7): at once, then again an interval after each look has ended, never two looks at a time.</summary>
@@ -27,7 +29,7 @@ public abstract class PollingSource : IMessageSource, IPollNow
         Name = name;
         PollInterval = pollInterval;
         Clock = clock ?? TimeProvider.System;
-        _random = random ?? Random.Shared.NextDouble;
+        _random = random ?? (static () => RandomNumberGenerator.GetInt32(1 << 30) / (double)(1 << 30));
     }
 
     /// <inheritdoc/>

@@ -157,7 +157,7 @@ internal sealed class ImapWire : IAsyncDisposable
 
         if (_pending is { } pending)
         {
-            await pending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)pending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -58,7 +58,7 @@ public static class MailMessageReader
 
     private static MailMessage Describe(MimeEntity mail, Problems problems)
     {
-        IReadOnlyList<MailAddress> from = Addresses(mail, "From", problems);
+        List<MailAddress> from = Addresses(mail, "From", problems);
         string? date = Text(mail, "Date", problems);
         DateTimeOffset? instant = date is null ? null : MailDate.Read(date);
         if (date is not null && instant is null)
@@ -97,7 +97,7 @@ public static class MailMessageReader
     private static string? Text(MimeEntity mail, string name, Problems problems) => mail.Header(name) is { } value ? HeaderDecoder.Text(value.Span, problems) : null;
 
     /// <summary>The addresses of all headers of a name, since some programs write a long list as several headers.</summary>
-    private static IReadOnlyList<MailAddress> Addresses(MimeEntity mail, string name, Problems problems)
+    private static List<MailAddress> Addresses(MimeEntity mail, string name, Problems problems)
     {
         List<MailAddress> list = [];
         foreach (RawHeader header in mail.Headers)
