@@ -48,7 +48,8 @@ internal sealed partial class QueueLane
     /// <summary>The next message that every limit lets go; those that have to wait make way for what is behind them.</summary>
     private OpenMessage? TakeWithinLimits()
     {
-        while ((_limits!.TakeFreed(_ready.NextSeq) ?? _ready.Take()) is { } message)
+        // What is ready may turn out to have moved on; what its number held back goes then.
+        while ((_limits!.TakeFreed(_ready.NextSeq) ?? _ready.Take() ?? _limits.TakeFreed(long.MaxValue)) is { } message)
         {
             if (message.Place == Place.Limited && (message.IsSlim || IsParked(message)))
             {
