@@ -62,6 +62,9 @@ public sealed record CommunicatorCapabilities
     /// <summary>Shows typing; false unless set.</summary>
     public bool Typing { get; init; }
 
+    /// <summary>How often typing is shown again while a handler that asked for it runs. 4 s unless set.</summary>
+    public TimeSpan TypingInterval { get; init; } = TimeSpan.FromSeconds(4);
+
     /// <summary>Shows reactions; false unless set.</summary>
     public bool Reactions { get; init; }
 

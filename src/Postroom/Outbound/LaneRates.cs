@@ -1,3 +1,5 @@
+using Postroom.Storage;
+
 namespace Postroom.Outbound;
 
 /// <summary>The buckets of one lane, by key. Safe for concurrent use.</summary>
