@@ -1,0 +1,69 @@
+using System.Globalization;
+
+namespace Postroom.Lanes;
+
+/// <summary>The commands; each ends with one line of report, and with exit code 0 when everything holds.</summary>
+internal static class LaneCommands
+{
+    public static async Task<int> RunAsync(string[] args)
+    {
+        try
+        {
+            return args.FirstOrDefault() switch
+            {
+                "steps" => await StepsAsync(),
+                "kills" => await KillsAsync(args),
+                _ => throw new ArgumentException("Say what to prove: steps, kills [--kills N] [--messages N] [--seed S]."),
+            };
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException)
+        {
+            await Console.Error.WriteLineAsync(e.Message);
+            return 2;
+        }
+    }
+
+    /// <summary>A number behind its word; what is usual when it is not there.</summary>
+    private static int Number(string[] args, string word, int usual)
+    {
+        int index = Array.IndexOf(args, word);
+        return index < 0 ? usual
+            : index + 1 < args.Length ? int.Parse(args[index + 1], CultureInfo.InvariantCulture)
+            : throw new ArgumentException($"'{word}' needs a number.");
+    }
+
+    private static async Task<int> StepsAsync()
+    {
+        string folder = Directory.CreateTempSubdirectory("postroom-lanes-").FullName;
+        StepReport steps = await StepKills.RunAsync(Path.Combine(folder, "steps"), StepKills.All, Console.Error.WriteLine);
+        StepReport parts = await PartKills.RunAsync(Path.Combine(folder, "parts"), Console.Error.WriteLine);
+        return Report($"{steps}; {parts}", [.. steps.Problems, .. parts.Problems], folder);
+    }
+
+    private static async Task<int> KillsAsync(string[] args)
+    {
+        string folder = Directory.CreateTempSubdirectory("postroom-lanes-").FullName;
+        RandomKillReport report = await RandomKills.RunAsync(folder, Number(args, "--kills", 100), Number(args, "--messages", 2_000), Number(args, "--seed", 77), Console.Error.WriteLine);
+        return Report(report.ToString(), report.Problems, folder);
+    }
+
+    private static int Report(string line, IReadOnlyList<string> problems, string folder)
+    {
+        foreach (string problem in problems.Take(20))
+        {
+            Console.Error.WriteLine(problem);
+        }
+
+        if (problems.Count == 0)
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+        else
+        {
+            Console.Error.WriteLine($"Kept in {folder}.");
+        }
+
+        Console.WriteLine(line);
+        return problems.Count == 0 ? 0 : 1;
+    }
+}
