@@ -13,7 +13,11 @@ internal static class LaneCommands
             {
                 "steps" => await StepsAsync(),
                 "kills" => await KillsAsync(args),
-                _ => throw new ArgumentException("Say what to prove: steps, kills [--kills N] [--messages N] [--seed S]."),
+                "outage" => await OutageAsync(args),
+                "rates" => await RatesAsync(args),
+                "isolation" => await IsolationAsync(args),
+                _ => throw new ArgumentException(
+                    "Say what to prove: steps, kills [--kills N] [--messages N] [--seed S], outage [--messages N] [--seconds N], rates [--seconds N] [--latency MS], isolation [--messages N]."),
             };
         }
         catch (Exception e) when (e is ArgumentException or FormatException)
@@ -45,6 +49,29 @@ internal static class LaneCommands
         string folder = Directory.CreateTempSubdirectory("postroom-lanes-").FullName;
         RandomKillReport report = await RandomKills.RunAsync(folder, Number(args, "--kills", 100), Number(args, "--messages", 2_000), Number(args, "--seed", 77), Console.Error.WriteLine);
         return Report(report.ToString(), report.Problems, folder);
+    }
+
+    private static async Task<int> OutageAsync(string[] args)
+    {
+        string folder = Directory.CreateTempSubdirectory("postroom-lanes-").FullName;
+        TimeSpan each = TimeSpan.FromSeconds(Number(args, "--seconds", 10));
+        OutageReport report = await Outage.RunAsync(folder, new OutageOptions { Messages = Number(args, "--messages", 10_000), Refused = each, Unavailable = each });
+        return Report(report.ToString(), report.Problems, folder);
+    }
+
+    private static async Task<int> RatesAsync(string[] args)
+    {
+        string folder = Directory.CreateTempSubdirectory("postroom-lanes-").FullName;
+        IReadOnlyList<RateFigure> figures = await Rates.RunAsync(folder, Number(args, "--seconds", 20), TimeSpan.FromMilliseconds(Number(args, "--latency", 50)));
+        string[] problems = [.. figures.Where(figure => !figure.Holds).Select(figure => $"Not at {RateFigure.Least:P0} without further 429s: {figure}")];
+        return Report($"lane rates: {string.Join("; ", figures)}", problems, folder);
+    }
+
+    private static async Task<int> IsolationAsync(string[] args)
+    {
+        string folder = Directory.CreateTempSubdirectory("postroom-lanes-").FullName;
+        IsolationReport report = await Isolation.RunAsync(folder, Number(args, "--messages", 2_000));
+        return Report(report.ToString(), report.Holds ? [] : ["A sick lane slows its neighbour."], folder);
     }
 
     private static int Report(string line, IReadOnlyList<string> problems, string folder)
