@@ -74,13 +74,13 @@ public static class Rates
     {
         Rate rate = new(20, TimeSpan.FromSeconds(2));
         await using MeasuredService service = new() { Latency = latency, Limit = rate };
-        QueueLimit[] limits = limit ? [new QueueLimit { Key = new LimitKey(LimitKeyKind.To), Rate = rate }] : [];
+        QueueLimit[] limits = limit ? [new QueueLimit { Key = new LimitKey(LimitKeyKind.Header, HeaderNames.Label), Rate = rate }] : [];
         WebhookCommunicatorConfig config = new() { Type = "webhook", Url = service.Address, Limits = limits };
         await using MessageRuntime runtime = await LaneRuntime.StartAsync(folder, app => app.AddCommunicator(_ => new WebhookCommunicator("hook", config), config: config));
         int messages = 10 * (seconds + 2);
         for (int n = 0; n < messages; n++)
         {
-            await runtime.EmitAsync("hook", limit ? "all" : string.Create(CultureInfo.InvariantCulture, $"r{n % 40}"), "hello");
+            await runtime.EmitAsync("hook", string.Create(CultureInfo.InvariantCulture, $"r{n % 40}"), "hello");
         }
 
         await LaneRuntime.UntilAsync(async () => await runtime.OpenAsync() == 0, TimeSpan.FromMinutes(10), "webhook");

@@ -30,7 +30,7 @@ internal sealed class LaneRates(TimeProvider clock)
         }
     }
 
-    /// <summary>How long until a send may leave, as <see cref="Take"/> says it, without taking anything.</summary>
+    /// <summary>How long until a send may leave, without taking anything.</summary>
     public TimeSpan Look(MessageId message, IReadOnlyList<SendLimit> service, IReadOnlyList<SendLimit> settings) => Take(message, service, settings, takes: false, out _);
 
     /// <summary>Takes one from every limit that a send falls under, or none.</summary>
@@ -40,7 +40,7 @@ internal sealed class LaneRates(TimeProvider clock)
     /// <returns>How long to wait before trying again; zero when they were taken.</returns>
     public TimeSpan Take(MessageId message, IReadOnlyList<SendLimit> service, IReadOnlyList<SendLimit> settings) => Take(message, service, settings, out _);
 
-    /// <summary>As the other <c>Take</c>, and says what <see cref="Leave"/> needs.</summary>
+    /// <summary>As without the last parameter, and says what <see cref="Leave"/> needs.</summary>
     public TimeSpan Take(MessageId message, IReadOnlyList<SendLimit> service, IReadOnlyList<SendLimit> settings, out IReadOnlyList<(SendWindow Window, int Slot)> turn) =>
         Take(message, service, settings, takes: true, out turn);
 
