@@ -13,9 +13,10 @@ try
         "types" => await RunAsync(new Types(options, ledger!).Configure),
         "backlog" => await RunAsync(new Backlog(options, ledger!).Configure),
         "receive" => await Receive.RunAsync(args, options),
+        "lanes" => await RunAsync(new Lanes(options, ledger!).Configure),
         "static" => await StaticWay.RunAsync(),
         "migrate" => await Migrate.RunAsync(options),
-        _ => throw new ArgumentException($"There is no mode '{options.Mode}'. Use load, talk, types, backlog, receive or migrate."),
+        _ => throw new ArgumentException($"There is no mode '{options.Mode}'. Use load, talk, types, backlog, lanes, receive, static or migrate."),
     };
 }
 catch (Exception e)

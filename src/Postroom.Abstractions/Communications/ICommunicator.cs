@@ -119,6 +119,14 @@ public abstract class DeliveryContext
     /// <param name="cancellationToken">Ends the wait.</param>
     public abstract ValueTask SaveProgressAsync(string outsideId, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Waits until the limits of <see cref="IRateLimits"/> allow a further request. For a communicator that sends one message in several requests: before each but the
+    /// first of an attempt, with the progress stored. Does nothing unless a lane overrides it.
+    /// </summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="DeliveryException">The turn comes later: let it pass, and the next attempt goes on there.</exception>
+    public virtual ValueTask WaitForTurnAsync(CancellationToken cancellationToken) => default;
+
     /// <summary>Says that bytes have left: an exception that is not classified then counts as uncertain.</summary>
     public bool BytesLeft { get; set; }
 }

@@ -276,6 +276,11 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
             {
                 await context.SaveProgressAsync(sent[^1], cancellationToken);
             }
+
+            if (sent.Count < plan.Steps.Count)
+            {
+                await context.WaitForTurnAsync(cancellationToken);
+            }
         }
 
         return new DeliveryReceipt { Status = DeliveryStatus.Sent, OutsideId = sent[0], At = _clock.GetUtcNow(), Parts = sent.Count > 1 ? sent : [], Degraded = degraded };

@@ -45,7 +45,7 @@ public sealed class TelegramReceiveTests
     }
 
     [Fact]
-    public async Task F100_after_a_crash_before_the_confirmation_the_same_update_comes_with_the_same_id()
+    public async Task Ac54_F100_after_a_crash_before_the_confirmation_the_same_update_comes_with_the_same_id()
     {
         await using TelegramRun run = new(config => config with { ListenToCommands = true });
         run.Server.FailNext(new FakeAnswer.Reset(), "getUpdates", skip: 1); // the poll that would confirm
