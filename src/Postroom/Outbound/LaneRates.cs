@@ -1,5 +1,3 @@
-using Postroom.Storage;
-
 namespace Postroom.Outbound;
 
 /// <summary>The limits of one lane, by key, and the messages that were told when their turn comes. Safe for concurrent use.</summary>
