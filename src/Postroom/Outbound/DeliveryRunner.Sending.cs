@@ -10,10 +10,10 @@ internal sealed partial class DeliveryRunner
     /// <summary>Waits until the limits of the service and of the settings and the gate of the lane let a message leave, takes its turn, and sends it.</summary>
     private async ValueTask<AttemptEnd> SendInTurnAsync(Attempt attempt, Registration target, OutgoingMessage message)
     {
-        Limits limits = new(SendLimits.OfService(attempt.Envelope, message, target), SendLimits.OfSettings(attempt.Envelope, target));
+        Limits known = new(SendLimits.OfService(attempt.Envelope, message, target), SendLimits.OfSettings(attempt.Envelope, target));
         while (true)
         {
-            if (await WaitShortlyAsync(attempt, limits, takes: false) is var left && left > TimeSpan.Zero)
+            if (await WaitShortlyAsync(attempt, known, takes: false) is var left && left > TimeSpan.Zero)
             {
                 return new AttemptEnd.Delivered(Settlement.RetryAt(clock.GetUtcNow() + left, TurnComes(left), countsAttempt: false), null);
             }
@@ -24,6 +24,7 @@ internal sealed partial class DeliveryRunner
             }
 
             // Behind the gate, where nothing holds it up any more: a turn that is taken long before its send would let others leave together with it.
+            Limits limits = WithLearnt(known);
             if (_rates.Take(attempt.Envelope.Id, limits.Service, limits.Settings, out IReadOnlyList<(SendWindow, int)> turn) == TimeSpan.Zero)
             {
                 return await SendEnteredAsync(attempt, target, message, turn);
@@ -35,17 +36,23 @@ internal sealed partial class DeliveryRunner
 
     /// <summary>Waits for a turn that comes soon, and takes it if asked to; how long it is to a later one.</summary>
     /// <exception cref="OperationCanceledException">The attempt is to end.</exception>
-    private async ValueTask<TimeSpan> WaitShortlyAsync(Attempt attempt, Limits limits, bool takes)
+    private async ValueTask<TimeSpan> WaitShortlyAsync(Attempt attempt, Limits known, bool takes)
     {
-        TimeSpan wait;
-        while ((wait = takes ? _rates.Take(attempt.Envelope.Id, limits.Service, limits.Settings) : _rates.Look(attempt.Envelope.Id, limits.Service, limits.Settings)) > TimeSpan.Zero
-            && wait <= LaneRates.ShortWait)
+        while (true)
         {
+            Limits limits = WithLearnt(known);
+            TimeSpan wait = takes ? _rates.Take(attempt.Envelope.Id, limits.Service, limits.Settings) : _rates.Look(attempt.Envelope.Id, limits.Service, limits.Settings);
+            if (wait == TimeSpan.Zero || wait > LaneRates.ShortWait)
+            {
+                return wait;
+            }
+
             await Task.Delay(wait < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : wait, clock, attempt.CancellationToken);
         }
-
-        return wait;
     }
+
+    /// <summary>With what the service's refusals have told meanwhile.</summary>
+    private Limits WithLearnt(Limits known) => _learnt.Current is { Count: > 0 } learnt ? known with { Settings = [.. known.Settings, .. learnt] } : known;
 
     /// <summary>The turn of a further request of a message; one that comes late, or after much time of the attempt, ends the attempt, and the next goes on there.</summary>
     private async ValueTask TakeFurtherTurnAsync(Attempt attempt, Registration target, OutgoingMessage message)
@@ -80,6 +87,11 @@ internal sealed partial class DeliveryRunner
             _rates.Leave(turn);
             AttemptEnd end = await SendAsync(attempt, target, message);
             taken = end is AttemptEnd.Delivered { Settlement: Settlement.Acknowledged };
+            if (taken)
+            {
+                _learnt.Taken();
+            }
+
             return end;
         }
         finally

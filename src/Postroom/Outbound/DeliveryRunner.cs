@@ -19,6 +19,7 @@ internal sealed partial class DeliveryRunner(
     : IMessageRunner
 {
     private readonly LaneRates _rates = new(clock);
+    private readonly LearntLimit _learnt = new(clock);
     private readonly DateTimeOffset _begun = clock.GetUtcNow();
 
     public bool IsAlwaysReady => false;
@@ -135,6 +136,7 @@ internal sealed partial class DeliveryRunner(
                 DateTimeOffset until = Bounded(limited.Until, now);
                 if (limited.Lane)
                 {
+                    _learnt.Refused(until - now);
                     gate.Suspend(until - now, e.Message, random());
                 }
 
