@@ -13,5 +13,15 @@ internal sealed class TempFolder : IDisposable
 
     public string File(string name) => System.IO.Path.Combine(Path, name);
 
-    public void Dispose() => Directory.Delete(Path, recursive: true);
+    public void Dispose()
+    {
+        try
+        {
+            Canaries.Search(Path);
+        }
+        finally
+        {
+            Directory.Delete(Path, recursive: true);
+        }
+    }
 }
