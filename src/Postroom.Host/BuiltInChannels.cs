@@ -14,6 +14,7 @@ internal static class BuiltInChannels
         ("telegram", static (name, config, services) => new TelegramCommunicator(name, As<TelegramCommunicatorConfig>(name, config), ClockOf(services), LogOf<TelegramCommunicator>(services)), TelegramCommunicatorConfig.Read),
         (WhatsAppCommunicatorConfig.Kind, WhatsAppCommunicator.Create, WhatsAppCommunicatorConfig.Read),
         ("email", static (name, config, services) => new EmailCommunicator(name, As<EmailCommunicatorConfig>(name, config), LogOf<EmailCommunicator>(services), ClockOf(services)), EmailCommunicatorConfig.Read),
+        (MaildropCommunicatorConfig.Kind, static (name, config, services) => new MaildropCommunicator(name, As<MaildropCommunicatorConfig>(name, config), ClockOf(services)), MaildropCommunicatorConfig.Read),
         ("webhook", static (name, config, services) => new WebhookCommunicator(name, As<WebhookCommunicatorConfig>(name, config), ClockOf(services)), WebhookCommunicatorConfig.Read),
     ];
 
