@@ -37,6 +37,9 @@ internal sealed record CrashOptions
     /// <summary>Where the process ends itself; null to go on to the end.</summary>
     public string? DieAt { get; init; }
 
+    /// <summary>A part of the conversation in which it ends itself.</summary>
+    public string? Target { get; init; }
+
     public static CrashOptions Parse(string[] args)
     {
         CrashOptions options = new() { Mode = args.Length > 0 ? args[0] : "" };
@@ -54,6 +57,7 @@ internal sealed record CrashOptions
                 "--publish" => options with { Publish = value.Split(',') },
                 "--store" => options with { Store = value },
                 "--die-at" => options with { DieAt = value },
+                "--target" => options with { Target = value },
                 "--gate" => options with { Gate = value },
                 _ => options,
             };
