@@ -168,7 +168,7 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
 
     public void Report(OpenMessage message, MessageState? from, MessageState to, TimeSpan? duration)
     {
-        if (Transitions.IsOn)
+        if (Transitions.Wants(to))
         {
             Transitions.Add(JournalMoves.Transition(message, from, duration, clock.GetUtcNow()) with { To = to });
         }
@@ -185,7 +185,7 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
     public void Report(OpenMessage message, in SettlementOutcome outcome, TimeSpan duration)
     {
         // A lease that never began was never seen to be dispatched; it may still end.
-        if (Transitions.IsOn && (message.Begun || outcome.State != MessageState.Pending))
+        if (Transitions.Wants(outcome.State) && (message.Begun || outcome.State != MessageState.Pending))
         {
             Transitions.Add(JournalMoves.Transition(message, message.Begun ? MessageState.Dispatched : MessageState.Pending, duration, outcome.At) with
             {

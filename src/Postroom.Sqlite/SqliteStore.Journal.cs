@@ -33,6 +33,9 @@ public sealed partial class SqliteStore
     public IDisposable Observe(Action<Transition> observer) => _lanes.Transitions.Observe(observer);
 
     /// <inheritdoc/>
+    public IDisposable ObserveFailures(Action<Transition> observer) => _lanes.Transitions.ObserveFailures(observer);
+
+    /// <inheritdoc/>
     public ValueTask<MessageId> ReplayAsync(MessageId id, ReplayOptions options, CancellationToken cancellationToken)
     {
         return HandOverAsync(new ReplayOperation(_lanes, id, options), cancellationToken);

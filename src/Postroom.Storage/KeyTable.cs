@@ -132,7 +132,7 @@ internal sealed class KeyTable
         _chains.Add(chain.Key, chain);
         chain.Insert(message);
         chain.Leased = message.Place is Place.Leased or Place.Settling ? message : null;
-        chain.Elected = message.Place is Place.Ready or Place.Loading ? message : null;
+        chain.Elected = message.Place is Place.Ready or Place.Loading or Place.Limited ? message : null;
         return chain;
     }
 

@@ -24,6 +24,9 @@ internal enum Place : byte
     /// <summary>Its type has no handler in this build.</summary>
     Parked,
 
+    /// <summary>Due, but a limit of its queue lets no more of its key go now.</summary>
+    Limited,
+
     /// <summary>With a worker.</summary>
     Leased,
 
@@ -92,6 +95,9 @@ internal sealed class OpenMessage(Envelope envelope)
         get => _settledAs == 0 ? null : SettlementOutcome.Words[_settledAs - 1];
         set => _settledAs = (byte)(SettlementOutcome.Words.IndexOf(value) + 1);
     }
+
+    /// <summary>Whether it has its slots under the limits of its queue, so that they are given back exactly once.</summary>
+    public bool IsWithinLimits { get; set; }
 
     /// <summary>Whether the current lease's attempt has begun.</summary>
     public bool Begun { get; set; }

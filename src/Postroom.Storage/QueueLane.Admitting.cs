@@ -12,7 +12,7 @@ internal sealed partial class QueueLane
     /// <summary>Messages that wait for something else than an instant: for the message before them, or for a handler.</summary>
     private int Blocking => At(Place.Following) + At(Place.Parked);
 
-    private bool IsFull => (Count - Delayed >= _capacity && Runnable >= _capacity / 2) || (IsOverBudget && Runnable > 0);
+    private bool IsFull => (Count - Delayed - At(Place.Limited) >= _capacity && Runnable >= _capacity / 2) || (IsOverBudget && Runnable > 0) || !HasRoomToLimit;
 
     /// <summary>Whether the lanes together hold too many bytes, and this one more than its share: a queue with small messages goes on beside one that is full of large ones.</summary>
     private bool IsOverBudget => _bytes >= Share && _budget is { IsFull: true };
@@ -159,6 +159,11 @@ internal sealed partial class QueueLane
     {
         _at[(int)message.Place]--;
         _at[(int)place]++;
+        if (_limits is not null)
+        {
+            LeaveLimits(message, place);
+        }
+
         message.Place = place;
     }
 }

@@ -128,7 +128,7 @@ internal sealed partial class QueueLane
 
     private void LetBodyGo(OpenMessage message)
     {
-        if (_capacity == int.MaxValue || message.IsSlim || (Delayed <= _capacity / 4 && _budget is not { IsHalfFull: true }))
+        if (_capacity == int.MaxValue || message.IsSlim || (Delayed + At(Place.Limited) <= _capacity / 4 && _budget is not { IsHalfFull: true }))
         {
             return;
         }

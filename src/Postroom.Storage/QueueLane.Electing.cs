@@ -93,7 +93,7 @@ internal sealed partial class QueueLane
         OpenMessage? first = chain.First;
 
         // A replayed or newly due message that is older, or one that waits for its retry, takes the place of the one elected before.
-        if (chain.Elected is { Place: Place.Ready or Place.Loading } elected && ReferenceEquals(elected.Chain, chain) && !ReferenceEquals(elected, first)
+        if (chain.Elected is { Place: Place.Ready or Place.Loading or Place.Limited } elected && ReferenceEquals(elected.Chain, chain) && !ReferenceEquals(elected, first)
             && first is { Place: Place.Following or Place.Waiting })
         {
             Put(elected, Place.Following);
@@ -159,7 +159,7 @@ internal sealed partial class QueueLane
     {
         for (OpenMessage? message = _rules.ParkedTypes.Count == 0 ? null : _oldest; message is not null; message = message.Younger)
         {
-            if (message.Place == Place.Ready && IsParked(message))
+            if (message.Place is Place.Ready or Place.Limited && IsParked(message))
             {
                 _ = _keys.ChainOf(message);
                 Put(message, Place.Parked);

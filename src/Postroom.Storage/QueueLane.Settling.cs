@@ -101,6 +101,11 @@ internal sealed partial class QueueLane
         Followup then;
         lock (_gate)
         {
+            if (_limits is not null && message.IsWithinLimits)
+            {
+                _limits.Leave(message, unused: !message.Begun && outcome.State == MessageState.Pending);
+            }
+
             Take(message, outcome);
             bool halts = message.State == MessageState.Failed && _rules.HaltOnFailure;
             KeyChain? chain = halts || message.State == MessageState.Pending ? _keys.ChainOf(message) : message.Chain;

@@ -82,6 +82,11 @@ internal sealed partial class QueueLane
             due = Math.Min(retry, now + (long)(LongestTimer.TotalSeconds * _clock.TimestampFrequency));
         }
 
+        if (_limits?.NextRefill is { } refill)
+        {
+            due = Math.Min(due, refill);
+        }
+
         if (_calendar.TryPeek(out _, out long instant))
         {
             double seconds = Math.Max(0, (instant - _clock.GetUtcNow().ToUnixTimeMilliseconds()) / 1000.0);
@@ -124,6 +129,7 @@ internal sealed partial class QueueLane
                 }
             }
 
+            _limits?.Refill(now);
             DateTimeOffset wall = _clock.GetUtcNow();
             while (_calendar.TryPeek(out OpenMessage? message, out long instant) && instant <= wall.ToUnixTimeMilliseconds())
             {

@@ -182,14 +182,14 @@ internal sealed partial class QueueLane : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         cancellationToken.ThrowIfCancellationRequested();
-        LeaseWaiter waiter;
+        LeaseWaiter? waiter = null;
         bool room;
         IReadOnlyList<MessageLease>? leases;
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_closed, this);
             leases = _waiters.Count == 0 ? TakeReady(max) : null;
-            room = leases is not null && WantsMore();
+            room = (leases is not null || _limits is not null) && WantsMore(); // what went to its limit has made room too
             if (leases is null)
             {
                 waiter = new LeaseWaiter(max);
@@ -202,8 +202,6 @@ internal sealed partial class QueueLane : IDisposable
                         lane.Abandon(waiting, token);
                     }, (this, node));
                 }
-
-                return new ValueTask<IReadOnlyList<MessageLease>>(waiter.Task);
             }
         }
 
@@ -212,7 +210,7 @@ internal sealed partial class QueueLane : IDisposable
             _owner.OnRoom(this);
         }
 
-        return new ValueTask<IReadOnlyList<MessageLease>>(leases);
+        return waiter is null ? new ValueTask<IReadOnlyList<MessageLease>>(leases!) : new ValueTask<IReadOnlyList<MessageLease>>(waiter.Task);
     }
 
     /// <summary>Takes up to <paramref name="max"/> that may be leased now; null when there is none, or when others wait.</summary>
@@ -224,7 +222,7 @@ internal sealed partial class QueueLane : IDisposable
         lock (_gate)
         {
             leases = _waiters.Count == 0 ? TakeReady(max) : null;
-            room = leases is not null && WantsMore();
+            room = (leases is not null || _limits is not null) && WantsMore();
         }
 
         if (room)
@@ -243,6 +241,7 @@ internal sealed partial class QueueLane : IDisposable
         lock (_gate)
         {
             _rules = rules;
+            SetLimits(rules.Limits);
             Unpark();
             ParkReady();
             rewind = _leftParked;
@@ -305,7 +304,7 @@ internal sealed partial class QueueLane : IDisposable
         }
 
         List<MessageLease>? leases = null;
-        while (max > 0 && _ready.Take() is { } message)
+        while (max > 0 && (_limits is null ? _ready.Take() : TakeWithinLimits()) is { } message)
         {
             (leases ??= new List<MessageLease>(Math.Min(max, 16))).Add(Lease(message));
             max--;
@@ -397,7 +396,7 @@ internal sealed partial class QueueLane : IDisposable
         node.Value.TrySetCanceled(token);
     }
 
-    private bool WantsMore() => Overflowed && (Runnable == 0 || (Runnable < _capacity / 2 && !IsOverBudget));
+    private bool WantsMore() => Overflowed && HasRoomToLimit && (Runnable == 0 || (Runnable < _capacity / 2 && !IsOverBudget));
 
     /// <summary>What is to be done outside the lock.</summary>
     private readonly record struct Followup(List<LeaseWaiter>? Served, List<KeyChain>? Starving, bool WantsMore);

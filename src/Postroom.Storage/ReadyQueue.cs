@@ -28,6 +28,9 @@ internal sealed class ReadyQueue
         _lastSeq = message.Seq;
     }
 
+    /// <summary>The number of the oldest message that was added, whether it is still ready or not; the largest number when there is none.</summary>
+    public long NextSeq => Math.Min(_count > 0 ? _ring[_head]!.Seq : long.MaxValue, _returned.TryPeek(out _, out long oldest) ? oldest : long.MaxValue);
+
     /// <summary>Takes the oldest message that is still ready; null when there is none.</summary>
     public OpenMessage? Take()
     {

@@ -11,6 +11,7 @@ internal sealed class TransitionRing
     private readonly Lock _gate = new();
     private Transition[]? _ring;
     private Action<Transition>? _observers;
+    private Action<Transition>? _failureObservers;
     private long _next = 1;
     private long _first = 1;
     private TaskCompletionSource _arrived = NewSignal();
@@ -18,6 +19,9 @@ internal sealed class TransitionRing
 
     /// <summary>Whether anyone ever followed or observes now; writers skip their work otherwise.</summary>
     public bool IsOn => Volatile.Read(ref _ring) is not null || Volatile.Read(ref _observers) is not null;
+
+    /// <summary>Whether anyone is to be told of a move to a state.</summary>
+    public bool Wants(MessageState to) => IsOn || (to == MessageState.Failed && Volatile.Read(ref _failureObservers) is not null);
 
     /// <summary>The number of the last transition.</summary>
     public long Last
@@ -50,6 +54,10 @@ internal sealed class TransitionRing
 
         wake?.TrySetResult();
         Volatile.Read(ref _observers)?.Invoke(numbered);
+        if (numbered.To == MessageState.Failed)
+        {
+            Volatile.Read(ref _failureObservers)?.Invoke(numbered);
+        }
     }
 
     /// <summary>Calls an observer for every transition from now on, on the thread that adds it, until the result is disposed.</summary>
@@ -58,6 +66,17 @@ internal sealed class TransitionRing
         lock (_gate)
         {
             _observers += observer;
+        }
+
+        return new Observation(this, observer);
+    }
+
+    /// <summary>As <see cref="Observe"/>, for failures alone, which costs nothing for all other moves.</summary>
+    public IDisposable ObserveFailures(Action<Transition> observer)
+    {
+        lock (_gate)
+        {
+            _failureObservers += observer;
         }
 
         return new Observation(this, observer);
@@ -136,6 +155,7 @@ internal sealed class TransitionRing
                 lock (ring._gate)
                 {
                     ring._observers -= observer;
+                    ring._failureObservers -= observer;
                 }
             }
         }

@@ -40,6 +40,21 @@ internal sealed record CrashOptions
     /// <summary>A part of the conversation in which it ends itself.</summary>
     public string? Target { get; init; }
 
+    /// <summary>Communicators to send through.</summary>
+    public IReadOnlyList<string> Lanes { get; init; } = [];
+
+    /// <summary>The address of the service that counts calls.</summary>
+    public string Service { get; init; } = "";
+
+    /// <summary>A text to send through each of <see cref="Lanes"/> once nothing is open any more; null for none.</summary>
+    public string? Say { get; init; }
+
+    /// <summary>How many lines the text has.</summary>
+    public int LineCount { get; init; } = 1;
+
+    /// <summary>Confirms every uncertain message, as a person does.</summary>
+    public bool Confirm { get; init; }
+
     public static CrashOptions Parse(string[] args)
     {
         CrashOptions options = new() { Mode = args.Length > 0 ? args[0] : "" };
@@ -58,6 +73,11 @@ internal sealed record CrashOptions
                 "--store" => options with { Store = value },
                 "--die-at" => options with { DieAt = value },
                 "--target" => options with { Target = value },
+                "--lanes" => options with { Lanes = value.Split(',') },
+                "--service" => options with { Service = value },
+                "--say" => options with { Say = value },
+                "--lines" => options with { LineCount = int.Parse(value, CultureInfo.InvariantCulture) },
+                "--confirm" => options with { Confirm = true },
                 "--gate" => options with { Gate = value },
                 _ => options,
             };

@@ -62,6 +62,9 @@ public sealed record CommunicatorCapabilities
     /// <summary>Shows typing; false unless set.</summary>
     public bool Typing { get; init; }
 
+    /// <summary>How often typing is shown again while a handler that asked for it runs. 4 s unless set.</summary>
+    public TimeSpan TypingInterval { get; init; } = TimeSpan.FromSeconds(4);
+
     /// <summary>Shows reactions; false unless set.</summary>
     public bool Reactions { get; init; }
 
@@ -115,6 +118,14 @@ public abstract class DeliveryContext
     /// <param name="outsideId">The service's id of the part.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public abstract ValueTask SaveProgressAsync(string outsideId, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Waits until the limits of <see cref="IRateLimits"/> allow a further request. For a communicator that sends one message in several requests: before each but the
+    /// first of an attempt, with the progress stored. Does nothing unless a lane overrides it.
+    /// </summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="DeliveryException">The turn comes later: let it pass, and the next attempt goes on there.</exception>
+    public virtual ValueTask WaitForTurnAsync(CancellationToken cancellationToken) => default;
 
     /// <summary>Says that bytes have left: an exception that is not classified then counts as uncertain.</summary>
     public bool BytesLeft { get; set; }

@@ -4,7 +4,7 @@ namespace Postroom;
 public interface IIncomingSink
 {
     /// <summary>Stores all of it in one transaction and returns after its commit; only then may the service be told.</summary>
-    /// <param name="messages">Messages, in order; repeats are found by <see cref="IncomingMessage.ChannelMessageId"/>.</param>
+    /// <param name="messages">Messages, in order; repeats are found by <see cref="IncomingMessage.RepeatKey"/>, else by <see cref="IncomingMessage.ChannelMessageId"/>.</param>
     /// <param name="receipts">Later receipts; one of an unknown or repeated kind is dropped and counted.</param>
     /// <param name="cancellationToken">Ends the wait; what was handed over may still be stored.</param>
     /// <returns>What became of each message, in their order.</returns>

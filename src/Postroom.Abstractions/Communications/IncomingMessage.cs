@@ -36,8 +36,12 @@ public sealed record IncomingMessage
     [JsonIgnore]
     public object? RawEvent { get; init; }
 
-    /// <summary>The channel's id of this message, which reveals repeats; null when it has none.</summary>
+    /// <summary>The channel's id of this message, which an answer names as what it answers; null when it has none.</summary>
     public string? ChannelMessageId { get; init; }
+
+    /// <summary>What reveals a repeat, where it is not <see cref="ChannelMessageId"/>: a channel may tell of one message several times. Null, the default, for that. Never stored in the body.</summary>
+    [JsonIgnore]
+    public string? RepeatKey { get; init; }
 
     /// <summary>Files that came along; empty unless set. Kept beside the body when stored.</summary>
     [JsonIgnore]

@@ -13,6 +13,11 @@ public sealed partial record Message
     private const string PayloadIsAttachment = "attachment";
     private const int MaxConversation = 256;
 
+    /// <summary>The kind of channel whose contacts are phone numbers.</summary>
+    private const string PhoneKind = "whatsapp";
+    private const int FewestDigits = 5;
+    private const int MostDigits = 20;
+
     /// <summary>Whether <see cref="RawPayload"/> is a file in base64: an image, audio, voice note, video or document.</summary>
     public bool IsMedia => MessageType is "image" or "audio" or "ptt" or "video" or "document";
 
@@ -53,7 +58,7 @@ public sealed partial record Message
             headers[HeaderNames.Payload] = PayloadIsAttachment;
         }
 
-        string contact = ContactOf(Sender);
+        string contact = Contact;
         MessageId id = Id ?? MessageId.New();
         return new Envelope(id, queue, type, JsonSerializer.SerializeToUtf8Bytes(incoming, PostroomJson.Default.IncomingMessage))
         {
@@ -73,18 +78,22 @@ public sealed partial record Message
         return message with { Id = envelope.Id, ReceivedAt = envelope.CreatedAt, Conversation = envelope.Conversation };
     }
 
-    /// <summary>Who a sender is, whatever form the number came in: a bridge's suffix of a phone number is no part of it (EN-10).</summary>
-    internal static string ContactOf(string sender)
+    /// <summary>Who a sender is, whatever form the number came in (EN-10): a bridge's number, and every number on a channel of phone numbers, is <c>+</c> and its digits.</summary>
+    /// <param name="sender">As the channel writes it.</param>
+    /// <param name="kind">The kind of the channel; digits alone are a phone number on WhatsApp only, elsewhere an id of that channel.</param>
+    internal static string ContactOf(string sender, string? kind = null)
     {
+        string bare = sender;
         foreach (string suffix in (ReadOnlySpan<string>)["@c.us", "@s.whatsapp.net"])
         {
             if (sender.Length > suffix.Length && sender.EndsWith(suffix, StringComparison.OrdinalIgnoreCase))
             {
-                return sender[..^suffix.Length];
+                bare = sender[..^suffix.Length];
             }
         }
 
-        return sender;
+        bool isNumber = bare.Length is >= FewestDigits and <= MostDigits && bare.All(char.IsAsciiDigit);
+        return isNumber && (bare.Length < sender.Length || string.Equals(kind, PhoneKind, StringComparison.OrdinalIgnoreCase)) ? $"+{bare}" : bare;
     }
 
     /// <summary>The recipient part of an address, topic included.</summary>

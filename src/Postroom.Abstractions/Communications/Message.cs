@@ -50,6 +50,12 @@ public sealed partial record Message
     /// <summary>The conversation it belongs to; set on received messages, null otherwise.</summary>
     public string? Conversation { get; init; }
 
+    /// <summary>The kind of the communicator that <see cref="ClientType"/> names; null where it is not known, and the name counts as its kind.</summary>
+    internal string? ChannelKind { get; init; }
+
+    /// <summary>Who the sender is, in the one form of all channels.</summary>
+    internal string Contact => ContactOf(Sender, ChannelKind ?? ClientType);
+
     /// <summary>Reads the JSON form.</summary>
     /// <param name="payload">The parsed body of a webhook.</param>
     /// <exception cref="MessageFormatException">The body is not an object, or a field is missing, has the wrong type or a refused value; it names the field.</exception>

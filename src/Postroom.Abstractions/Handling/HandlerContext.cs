@@ -56,7 +56,24 @@ public abstract class HandlerContext
     /// <summary>Stages a message that is stored only if this attempt ends the message as failed.</summary>
     public abstract void SendOnFailure(OutgoingMessage message);
 
-    /// <summary>Shows typing or presence at once, or stages a reaction.</summary>
+    /// <summary>Calls a method that a communicator offers beyond sending (GW-12), at once and without staging: a retry of this message calls it again. A failure is a result, not an exception.</summary>
+    /// <param name="communicator">Its name.</param>
+    /// <param name="method">One of its <see cref="IRemoteCalls.Methods"/>.</param>
+    /// <param name="arguments">Its arguments, an object.</param>
+    /// <param name="timeout">How long to wait, at most 10 minutes; null for 30 s.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The time is not above zero, or above 10 minutes.</exception>
+    public abstract ValueTask<RemoteCallResult> CallAsync(string communicator, string method, System.Text.Json.JsonElement arguments, TimeSpan? timeout = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Opens a file of this message, and fetches it from the service that keeps it where it came as a reference. At most 20 MiB; length and hash are verified.</summary>
+    /// <param name="attachment">One of <see cref="Envelope.Attachments"/>.</param>
+    /// <param name="cancellationToken">Ends the fetch.</param>
+    /// <exception cref="AddressException">The communicator that it came by is gone, or fetches no files.</exception>
+    /// <exception cref="DeliveryException">The service does not give it now, or not any more.</exception>
+    /// <exception cref="InvalidDataException">It is not the file that the message says, or too long.</exception>
+    public abstract ValueTask<Stream> OpenAsync(Attachment attachment, CancellationToken cancellationToken = default);
+
+    /// <summary>Shows presence at once, stages a reaction, or shows typing until the handler has returned; typing with a time of zero hides it again. Typing and presence are never stored.</summary>
     public abstract void Signal(Signal signal);
 
     /// <summary>Stages a value of this conversation, at most 64 KiB, committed with the acknowledgement.</summary>

@@ -32,6 +32,9 @@ public interface IRuntimeView
     /// <summary>Whether a communicator of this name or kind is enabled; null when none is.</summary>
     string? FindChannel(string clientType);
 
+    /// <summary>The kind of a communicator, such as <c>whatsapp</c>; null when there is none of this name.</summary>
+    string? KindOf(string communicator) => null;
+
     /// <summary>A way in for one source.</summary>
     /// <param name="source">The source's name, for the record.</param>
     IMessageSink OpenSink(string source);

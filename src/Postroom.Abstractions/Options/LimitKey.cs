@@ -23,6 +23,15 @@ public readonly record struct LimitKey(LimitKeyKind Kind, string? Header = null)
         _ => null,
     };
 
+    /// <summary>This part of a message; null when it has none, and the bound does not count it.</summary>
+    public string? ValueOf(Envelope envelope) => Kind switch
+    {
+        LimitKeyKind.OrderKey => envelope.OrderKey is { Length: > 0 } key ? key : null,
+        LimitKeyKind.From => envelope.From?.ToString(),
+        LimitKeyKind.To => envelope.To?.ToString(),
+        _ => Header is { } header ? envelope.Header(header) : null,
+    };
+
     /// <summary>The key as a setting writes it.</summary>
     public override string ToString() => Kind switch
     {

@@ -114,6 +114,9 @@ public sealed record QueueRules
     /// <summary>Types that are not leased: an earlier run had a handler for them and this one has none. Empty unless set.</summary>
     public IReadOnlySet<string> ParkedTypes { get; init; } = System.Collections.Frozen.FrozenSet<string>.Empty;
 
+    /// <summary>How many messages of a key are leased at a time, and how many begin per period (QU-5). Empty unless set.</summary>
+    public IReadOnlyList<QueueLimit> Limits { get; init; } = [];
+
     /// <summary>How many process deaths make a message poison; 3 unless set.</summary>
     public int PoisonDeaths { get; init; } = 3;
 }

@@ -10,4 +10,14 @@ public interface ITransitionFeed
     /// <summary>Calls an observer for every transition from now on, until the result is disposed; one that is under way may still come then.</summary>
     /// <param name="observer">Returns at once, takes no lock that is held while the store is called, and throws nothing.</param>
     IDisposable Observe(Action<Transition> observer);
+
+    /// <summary>As <see cref="Observe"/>, for messages that come to <see cref="MessageState.Failed"/> alone; a store may have this for less.</summary>
+    /// <param name="observer">Returns at once, takes no lock that is held while the store is called, and throws nothing.</param>
+    IDisposable ObserveFailures(Action<Transition> observer) => Observe(move =>
+    {
+        if (move.To == MessageState.Failed)
+        {
+            observer(move);
+        }
+    });
 }

@@ -25,7 +25,6 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
     private readonly TelegramWebhook _webhook;
     private readonly Secret _secretToken;
     private readonly SendsInProgress _sends;
-    private readonly RecentMessages _recent = new();
     private TelegramApi? _api; // set by start and stop, which run in turn
     private TelegramReceiver? _receiver;
     private CancellationTokenSource? _stopping;
@@ -47,7 +46,7 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
         _random = random ?? new Random();
         _moves = new TelegramMoves(() => Facts, _log);
         _access = new TelegramAccess(config, _moves);
-        _intake = new TelegramIntake(name, _access, _moves, _recent, AcceptAsync, _log);
+        _intake = new TelegramIntake(name, _access, _moves, AcceptAsync, _log);
         _secretToken = config.SecretToken ?? new Secret(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)));
         _webhook = new TelegramWebhook(_secretToken, _intake);
         _sends = new SendsInProgress(_clock, TelegramRules.SendsPerSecond);
@@ -261,7 +260,7 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
             try
             {
                 context.BytesLeft = false; // What left before is confirmed.
-                int? replyTo = _recent.Find(target.Chat.Id, message.ReplyTo);
+                int? replyTo = TelegramChat.NumberOf(message.ReplyTo);
                 sent.Add(await sender.SendAsync(chat, plan, sent.Count, message, replyTo, () => Leaving(context), cancellationToken));
             }
             catch (TelegramException e) when (e.MovedTo is { } movedTo && ++moves <= MostMoves)
@@ -276,6 +275,11 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
             if (plan.Steps.Count > 1)
             {
                 await context.SaveProgressAsync(sent[^1], cancellationToken);
+            }
+
+            if (sent.Count < plan.Steps.Count)
+            {
+                await context.WaitForTurnAsync(cancellationToken);
             }
         }
 
@@ -310,9 +314,9 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
 
     private async ValueTask<TelegramChat> FollowAsync(TelegramChat chat, CancellationToken cancellationToken) => chat with { Id = await _moves.CurrentAsync(chat.Id, cancellationToken) };
 
-    private ReactionRequest ReactionOf(TelegramChat chat, Signal.Reaction reaction)
+    private static ReactionRequest ReactionOf(TelegramChat chat, Signal.Reaction reaction)
     {
-        return _recent.Find(chat.Id, reaction.MessageId) is { } message
+        return TelegramChat.NumberOf(reaction.MessageId) is { } message
             ? new ReactionRequest(chat.Id, message, reaction.Remove ? [] : [new EmojiReaction(reaction.Emoji)])
             : throw new DeliveryException(new DeliveryFailure.Refused("message_id"), $"'{Names.Shorten(reaction.MessageId)}' is not the number of a message, so nothing can react to it.");
     }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 
@@ -9,7 +8,6 @@ internal sealed partial class TelegramIntake(
     string name,
     TelegramAccess access,
     TelegramMoves moves,
-    RecentMessages recent,
     Func<IReadOnlyList<IncomingMessage>, CancellationToken, ValueTask> accept,
     ILogger log)
 {
@@ -33,12 +31,6 @@ internal sealed partial class TelegramIntake(
             if (update.MovedTo is { } movedTo && update.Chat.Length > 0)
             {
                 await moves.RememberAsync(update.Chat, movedTo, cancellationToken);
-            }
-
-            if (update.Message is not null && update.MessageId is { } message)
-            {
-                // Before it is stored: a handler may answer at once.
-                recent.Note(update.Chat, update.Id.ToString(CultureInfo.InvariantCulture), message);
             }
         }
 

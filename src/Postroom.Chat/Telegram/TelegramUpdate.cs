@@ -138,7 +138,8 @@ internal sealed record TelegramUpdate
             BackendName = name,
             Timestamp = message.WholeNumber("date") is { } seconds and > 0 and < 253_402_300_799 ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null,
             RawEvent = update,
-            ChannelMessageId = Id.ToString(CultureInfo.InvariantCulture),
+            ChannelMessageId = MessageId?.ToString(CultureInfo.InvariantCulture),
+            RepeatKey = Id.ToString(CultureInfo.InvariantCulture),
         };
         return this with { Message = fill((incoming, metadata)) with { Metadata = metadata.Values } };
     }

@@ -13,6 +13,7 @@ internal sealed class WhatsAppCloudClient : IWhatsAppClient
         Lists = true,
         Links = true,
         Typing = true,
+        TypingInterval = TimeSpan.FromSeconds(20), // it is shown for 25 s
         Reactions = true,
         Receiving = true,
         CanBeAsked = true,

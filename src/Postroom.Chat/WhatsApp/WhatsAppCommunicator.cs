@@ -8,7 +8,7 @@ namespace Postroom.Chat;
 /// It translates and classifies; order, retries, claims and receipts are the lane's. What a bridge receives comes in through <c>/webhook</c>, not through here.
 /// Safe for concurrent use.
 /// </remarks>
-public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookReceiver, IDeliveryProbe, IAttachmentSource
+public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookReceiver, IDeliveryProbe, IAttachmentSource, IHealthContributor
 {
     private readonly WhatsAppCommunicatorConfig _config;
     private readonly TimeProvider _clock;
@@ -40,6 +40,9 @@ public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookRecei
 
     /// <summary>What is wrong with the way to WhatsApp as far as is known, and what to do, without secrets; null when nothing is, or it is not started (WA-13).</summary>
     public string? StatusText => _session?.Client.StatusText;
+
+    /// <inheritdoc/>
+    public HealthViews Views => HealthViews.Status;
 
     /// <summary><c>/whatsapp-incoming</c> for the Cloud API, null for a bridge (WA-8, WA-9).</summary>
     public string? WebhookPath => IsCloud ? CloudWebhook.Path : null;
@@ -86,6 +89,11 @@ public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookRecei
             });
         }
     }
+
+    /// <summary>Degraded while <see cref="StatusText"/> says so.</summary>
+    /// <param name="cancellationToken">Not used: nothing is asked for.</param>
+    public ValueTask<HealthResult> CheckAsync(CancellationToken cancellationToken) =>
+        new(StatusText is { } text ? new HealthResult(HealthState.Degraded, text) : HealthResult.Healthy);
 
     /// <inheritdoc/>
     public ValueTask<WebhookReply> ReceiveAsync(WebhookCall request, CancellationToken cancellationToken) => _webhook.ReceiveAsync(request, cancellationToken);

@@ -82,7 +82,7 @@ public sealed record WhatsAppCommunicatorConfig : CommunicatorBackendConfig
             BridgeToken = ReadToken(reader, "bridgeToken"),
             AccessToken = ReadToken(reader, "accessToken"),
             PhoneNumberId = reader.ReadText("phoneNumberId", "")!.Trim(),
-            AppSecret = reader.ReadSecret("appSecret"),
+            AppSecret = reader.ReadSecrets("appSecret"),
             VerifyToken = reader.ReadSecret("verifyToken"),
             GraphUrl = ReadUrl(reader, "graphUrl", DefaultGraphUrl),
             Timeout = reader.ReadOptionalDuration("timeout", null, Shortest, Longest),

@@ -56,7 +56,7 @@ internal static class MessageTranslator
             return null;
         }
 
-        string contact = Message.ContactOf(message.Sender);
+        string contact = message.Contact;
         return Bounded("webhook", string.Create(CultureInfo.InvariantCulture, $"{contact.Length}:{channel}/{contact}:{key}"));
     }
 

@@ -111,7 +111,8 @@ internal sealed class WebhookEndpoint
     private async Task StoreAsync(HttpContext context, Message message)
     {
         string channel = MessageTranslator.ChannelOf(_runtime, message.ClientType);
-        if (_perSender.Take($"{channel}/{Message.ContactOf(message.Sender)}") is { } wait)
+        message = message with { ChannelKind = _runtime.KindOf(channel) };
+        if (_perSender.Take($"{channel}/{message.Contact}") is { } wait)
         {
             await RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many messages from this sender", "A sender has used up intake.webhook.perSender.", wait);
             return;

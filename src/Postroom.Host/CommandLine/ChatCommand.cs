@@ -21,6 +21,11 @@ internal static class ChatCommand
             return ExitCodes.Done;
         }
 
+        if (Path.Exists(file))
+        {
+            throw new InvalidOperationException($"'{file}' is there already, and a script may have been edited. Name another file, or remove it first.");
+        }
+
         await File.WriteAllBytesAsync(file, script, cancellationToken);
         if (!arguments.Quiet)
         {

@@ -14,7 +14,9 @@ internal static class ChannelFinder
         }
 
         ContactBook contacts = runtime.Rooms.Contacts;
-        string? channel = await contacts.LastChannelAsync(to, cancellationToken);
+        (string Channel, string Contact)? known = await contacts.FindAsync(to, cancellationToken);
+        string? channel = known?.Channel;
+        string recipient = known?.Contact ?? to;
         if (channel is null && address is not null)
         {
             throw new AddressException($"There is no communicator '{address.Scheme}' for '{Names.Shorten(to)}'. Use one of {Listed(runtime.Rooms.Outbound.Routes.All)}, or a bare recipient.");
@@ -29,7 +31,7 @@ internal static class ChannelFinder
         Outbound.Registration[] takers = [.. runtime.Rooms.Outbound.Routes.All.Where(registration => registration.Communicator.Capabilities.TakesRecipients)];
         channel ??= takers.Length == 1 ? takers[0].Name : null;
         return channel is not null
-            ? Address.ForRecipient(channel, to)
+            ? Address.ForRecipient(channel, recipient)
             : throw new AddressException(
                 $"'{Names.Shorten(to)}' names no channel and has not written before. Use COMMUNICATOR:RECIPIENT with one of {Listed(takers)}, or set communications.defaultChannel.");
     }

@@ -158,6 +158,23 @@ internal sealed class OpenMessage(IMessageQueue queue, TimeProvider clock)
         }
     }
 
+    /// <summary>The open message as it is stored.</summary>
+    /// <exception cref="InvalidOperationException">The message is not the open one.</exception>
+    public async ValueTask<Envelope> EnvelopeOfAsync(Message message)
+    {
+        await EnterAsync();
+        try
+        {
+            return IsOpen(message)
+                ? _open!.Envelope
+                : throw new InvalidOperationException($"Message {message.Id} is not the open one, so its files are not at hand. Open them before the next receive, or take messages with OpenReceiver.");
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
     public Task StartRouterAsync(MessageHandler handler, MessageRuntime runtime, Action check)
     {
         if (_router is { } running)

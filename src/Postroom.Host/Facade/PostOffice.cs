@@ -229,6 +229,34 @@ public sealed class PostOffice : IAsyncDisposable
     /// <exception cref="InvalidOperationException">The message is not the open one.</exception>
     public Task ReplyAsync(Message message, string text, CancellationToken cancellationToken = default) => _open.ReplyAsync(message, text, Runtime, cancellationToken);
 
+    /// <summary>Opens a file of a received message, and fetches it from the service that keeps it where it came as a reference. At most 20 MiB; length and hash are verified.</summary>
+    /// <param name="message">The message, as <see cref="Receiver"/> gives it.</param>
+    /// <param name="attachment">One of its files.</param>
+    /// <param name="cancellationToken">Ends the fetch, which takes at most 5 minutes.</param>
+    /// <exception cref="AddressException">The communicator that it came by is gone, or fetches no files.</exception>
+    /// <exception cref="DeliveryException">The service does not give it now, or not any more.</exception>
+    /// <exception cref="InvalidDataException">It is not the file that the message says, or too long.</exception>
+    public ValueTask<Stream> OpenAsync(Envelope message, Attachment attachment, CancellationToken cancellationToken = default) => Runtime.Rooms.Files.OpenAsync(message, attachment, cancellationToken);
+
+    /// <summary>The files of a received message, references included; <see cref="Message.Attachments"/> has those with bytes only.</summary>
+    /// <exception cref="InvalidOperationException">The message is not the open one.</exception>
+    public async ValueTask<IReadOnlyList<Attachment>> GetFilesAsync(Message message) => (await _open.EnvelopeOfAsync(message)).Attachments;
+
+    /// <summary>Opens a file of the open message; see <see cref="OpenAsync(Envelope, Attachment, CancellationToken)"/>.</summary>
+    /// <exception cref="InvalidOperationException">The message is not the open one.</exception>
+    public async ValueTask<Stream> OpenAsync(Message message, Attachment attachment, CancellationToken cancellationToken = default) =>
+        await OpenAsync(await _open.EnvelopeOfAsync(message), attachment, cancellationToken);
+
+    /// <summary>Calls a method that a communicator offers beyond sending (GW-12). Never repeated by itself; a failure is a result, not an exception.</summary>
+    /// <param name="communicator">Its name.</param>
+    /// <param name="method">One of its <see cref="IRemoteCalls.Methods"/>.</param>
+    /// <param name="arguments">Its arguments, an object.</param>
+    /// <param name="timeout">How long to wait, at most 10 minutes; null for 30 s.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The time is not above zero, or above 10 minutes.</exception>
+    public ValueTask<RemoteCallResult> CallAsync(string communicator, string method, System.Text.Json.JsonElement arguments, TimeSpan? timeout = null, CancellationToken cancellationToken = default) =>
+        Runtime.Dispatcher.CallAsync(communicator, method, arguments, timeout, cancellationToken);
+
     /// <summary>Starts the pool <c>router</c>, which hands every incoming message to a function; the message is acknowledged when it returns.</summary>
     /// <exception cref="InvalidOperationException">Another function is already running, or a receiver is open.</exception>
     public Task StartRouterAsync(MessageHandler handler) => _open.StartRouterAsync(handler, Runtime, () => ThrowIfServed("in", competing: false));

@@ -45,6 +45,9 @@ public sealed partial class FakeTelegramServer : IAsyncDisposable
     /// <summary>Whether the limits of the service hold: 30 messages a second, one a second in a chat after three at once, 20 a minute in a group. False unless set.</summary>
     public bool HasLimits { get; set; }
 
+    /// <summary>How long an answer takes once the work is done; no time unless set. Planned answers have their own.</summary>
+    public TimeSpan Latency { get; set; }
+
     /// <summary>The calls so far, in the order they came, those that were made to fail included.</summary>
     public IReadOnlyList<FakeTelegramCall> Calls
     {
@@ -182,7 +185,7 @@ public sealed partial class FakeTelegramServer : IAsyncDisposable
         FakeAnswer answer = token == Token ? await CallAsync(method, form, cancellationToken)
             : token.Contains(':', StringComparison.Ordinal) ? Failure(401, "Unauthorized")
             : Failure(404, "Not Found");
-        return planned?.Answer ?? answer;
+        return planned?.Answer ?? (answer is FakeAnswer.Reply reply ? reply with { Delay = Latency } : answer);
     }
 
     private Planned? Note(string method, FakeForm form)

@@ -12,7 +12,11 @@ internal sealed partial class AttemptReporter(HookDispatcher hooks, RuntimeMetri
         metrics.Settled(attempt, settlement, clock.GetElapsedTime(attempt.StartedAt));
         if (settlement is Settlement.Failed(var kind, var reason))
         {
-            LogFailed(attempt.Envelope.Id, attempt.Envelope.Queue, attempt.Lease.Attempt, kind, reason);
+            if (!OutboundQueue.Is(attempt.Envelope.Queue) && attempt.Envelope.Queue != OutboundQueue.Unrouted)
+            {
+                // Deliveries are told of wherever they fail, see DeliveryFailures.
+                LogFailed(attempt.Envelope.Id, attempt.Envelope.Queue, attempt.Lease.Attempt, kind, reason);
+            }
         }
         else if (settlement is Settlement.Retried retried)
         {

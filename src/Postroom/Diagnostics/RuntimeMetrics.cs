@@ -12,6 +12,7 @@ internal sealed class RuntimeMetrics : IDisposable
     private readonly Counter<long> _refused;
     private readonly Counter<long> _settled;
     private readonly Counter<long> _lost;
+    private readonly Counter<long> _undelivered;
     private readonly Counter<long> _hookErrors;
     private readonly Histogram<double> _handle;
 
@@ -21,6 +22,7 @@ internal sealed class RuntimeMetrics : IDisposable
         _duplicate = _meter.CreateCounter<long>("postroom.messages.duplicate");
         _refused = _meter.CreateCounter<long>("postroom.messages.refused");
         _settled = _meter.CreateCounter<long>("postroom.messages.settled");
+        _undelivered = _meter.CreateCounter<long>("postroom.deliveries.failed");
         _lost = _meter.CreateCounter<long>("postroom.settle.lost");
         _hookErrors = _meter.CreateCounter<long>("postroom.hook.errors");
         _handle = _meter.CreateHistogram<double>("postroom.handle.duration", "s");
@@ -56,6 +58,9 @@ internal sealed class RuntimeMetrics : IDisposable
             _handle.Record(duration.TotalSeconds, new KeyValuePair<string, object?>("queue", attempt.Envelope.Queue));
         }
     }
+
+    public void DeliveryFailed(FailedDelivery failed) =>
+        _undelivered.Add(1, new("communicator", failed.Communicator ?? ""), new("kind", failed.Kind.ToString()));
 
     public void SettleLost(string queue) => _lost.Add(1, new KeyValuePair<string, object?>("queue", queue));
 

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Postroom.Workers;
 
@@ -71,11 +72,20 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
                 Stage(envelope);
             }
         }
+        else if (signal is Signal.Typing typing)
+        {
+            Type(typing);
+        }
         else
         {
             factory.Signals.Show(signal);
         }
     }
+
+    public override ValueTask<RemoteCallResult> CallAsync(string communicator, string method, JsonElement arguments, TimeSpan? timeout = null, CancellationToken cancellationToken = default) =>
+        factory.Calls.CallAsync(communicator, method, arguments, timeout, cancellationToken);
+
+    public override ValueTask<Stream> OpenAsync(Attachment attachment, CancellationToken cancellationToken = default) => factory.Files.OpenAsync(Envelope, attachment, cancellationToken);
 
     public override void Checkpoint(string name, ReadOnlyMemory<byte> value)
     {
@@ -108,6 +118,7 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
         lock (attempt)
         {
             _closed = true;
+            EndTyping();
         }
     }
 
@@ -129,7 +140,12 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
 
     public void Dispose()
     {
-        _closed = true;
+        lock (attempt)
+        {
+            _closed = true;
+            EndTyping();
+        }
+
         if (_effects is { Scope: { } scope } effects)
         {
             effects.Scope = null;
@@ -142,6 +158,37 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
     private Effects Staged => _effects ??= new Effects();
 
     private MessageOrigin Origin() => new(Envelope.Id, Conversation, Envelope.Hops + 1, Envelope);
+
+    /// <summary>Shows typing until the handler has returned, or hides it again.</summary>
+    private void Type(Signal.Typing typing)
+    {
+        lock (attempt)
+        {
+            if (_effects?.Typing?.Remove(typing.Address, out IDisposable? before) == true)
+            {
+                before.Dispose();
+            }
+
+            if (typing.Ttl <= TimeSpan.Zero || _closed)
+            {
+                factory.Signals.Show(typing);
+            }
+            else if (factory.Signals.Keep(typing) is { } kept)
+            {
+                (Staged.Typing ??= []).Add(typing.Address, kept);
+            }
+        }
+    }
+
+    private void EndTyping()
+    {
+        foreach (IDisposable kept in _effects?.Typing?.Values ?? (IEnumerable<IDisposable>)[])
+        {
+            kept.Dispose();
+        }
+
+        _effects?.Typing?.Clear();
+    }
 
     private string CheckpointKey(string name) => $"{Conversation ?? Envelope.Id.ToString()}/{name}";
 
@@ -184,6 +231,7 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
         public List<Envelope>? Messages;
         public List<Envelope>? OnFailure;
         public List<FactChange>? Facts;
+        public Dictionary<Address, IDisposable>? Typing;
         public AsyncServiceScope? Scope;
         public long Bytes;
     }

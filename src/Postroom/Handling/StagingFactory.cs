@@ -6,7 +6,7 @@ namespace Postroom.Handling;
 
 /// <summary>Makes the context of each attempt, with what its verbs need.</summary>
 internal sealed class StagingFactory(
-    IServiceProvider services, FrozenSet<Type> scoped, OutboundComposer composer, QueuePublisher publisher, PayloadCatalog payloads, IFacts facts, SignalBoard signals, LimitsOptions limits)
+    IServiceProvider services, FrozenSet<Type> scoped, OutboundComposer composer, QueuePublisher publisher, PayloadCatalog payloads, IFacts facts, SignalBoard signals, RemoteCalls calls, IncomingFiles files, LimitsOptions limits)
 {
     public IServiceProvider Services { get; } = services;
 
@@ -19,6 +19,10 @@ internal sealed class StagingFactory(
     public IFacts Facts { get; } = facts;
 
     public SignalBoard Signals { get; } = signals;
+
+    public RemoteCalls Calls { get; } = calls;
+
+    public IncomingFiles Files { get; } = files;
 
     public LimitsOptions Limits { get; } = limits;
 

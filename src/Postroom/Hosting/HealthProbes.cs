@@ -1,4 +1,6 @@
 
+using Postroom.Outbound;
+
 namespace Postroom.Hosting;
 
 /// <summary>The built-in answers to how the runtime is.</summary>
@@ -37,10 +39,17 @@ internal static class HealthProbes
             string[] failing = [.. rooms.Sources.Status().Where(pair => pair.Value.State is SourceState.Backoff or SourceState.Failed).Select(pair => $"{pair.Key}: {pair.Value.LastError}")];
             return new ValueTask<HealthResult>(failing.Length > 0 ? new HealthResult(HealthState.Degraded, string.Join("; ", failing)) : HealthResult.Healthy);
         }));
-        health.Register(new HealthProbe("communicators", HealthViews.Status, _ =>
+        health.Register(new HealthProbe("communicators", HealthViews.Status, token => CommunicatorsAsync(rooms, token)));
+        health.Register(new HealthProbe("deliveries", HealthViews.Status, _ =>
         {
-            string[] problems = [.. rooms.Outbound.Lanes.Where(lane => lane.Gate.Problem is not null).Select(lane => $"{lane.Communicator}: {lane.Gate.Problem}")];
-            return new ValueTask<HealthResult>(problems.Length > 0 ? new HealthResult(HealthState.Degraded, string.Join("; ", problems)) : HealthResult.Healthy);
+            IReadOnlyList<(string Communicator, long Count, FailedDelivery Last)> failed = rooms.Failures.LastHour();
+            string[] texts = [.. failed.Select(static one => $"{one.Count} {(one.Communicator.Length == 0 ? "that no communicator took" : $"to '{one.Communicator}'")}, the last at {one.Last.At:HH:mm:ss} UTC ({one.Last.Kind}: {Names.Shorten(one.Last.Reason ?? "no reason", 200)})")];
+            return new ValueTask<HealthResult>(texts.Length > 0
+                ? new HealthResult(HealthState.Degraded, $"Deliveries failed in the last hour: {string.Join("; ", texts)}. Find them with 'postroom journal list --state failed', and replay them once the cause is mended.")
+                {
+                    Data = failed.ToDictionary(static one => one.Communicator.Length == 0 ? "unrouted" : one.Communicator, static one => one.Count.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+                }
+                : HealthResult.Healthy);
         }));
         health.Register(new HealthProbe("queues", HealthViews.Status, _ =>
         {
@@ -53,5 +62,28 @@ internal static class HealthProbes
         {
             health.Register(create(services));
         }
+    }
+
+    /// <summary>The lanes that wait, and what communicators say of themselves; the worst of all.</summary>
+    private static async ValueTask<HealthResult> CommunicatorsAsync(RuntimeRooms rooms, CancellationToken cancellationToken)
+    {
+        HealthState worst = HealthState.Healthy;
+        List<string> problems = [];
+        foreach (Registration registration in rooms.Outbound.Routes.All)
+        {
+            if (rooms.Outbound.Lanes.FirstOrDefault(lane => lane.Communicator == registration.Name)?.Gate.Problem is { } waits)
+            {
+                worst = worst < HealthState.Degraded ? HealthState.Degraded : worst;
+                problems.Add($"{registration.Name}: {waits}");
+            }
+
+            if (registration.Communicator is IHealthContributor own && await own.CheckAsync(cancellationToken) is { State: not HealthState.Healthy } said)
+            {
+                worst = worst < said.State ? said.State : worst;
+                problems.Add($"{registration.Name}: {said.Text}");
+            }
+        }
+
+        return problems.Count == 0 ? HealthResult.Healthy : new HealthResult(worst, string.Join("; ", problems));
     }
 }

@@ -216,6 +216,7 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
             DisposeSettler(rooms);
             rooms.Hooks.Close();
             await rooms.Lifecycle.DisposeAsync();
+            rooms.Failures.Dispose();
             rooms.Metrics.Dispose();
         }
 

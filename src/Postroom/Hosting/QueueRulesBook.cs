@@ -72,7 +72,7 @@ internal sealed class QueueRulesBook(RuntimeRooms rooms, Composition composition
     private QueueRules Rules(string queue)
     {
         QueueOptions options = composition.Queues.Get(queue);
-        return new QueueRules { HaltOnFailure = options.HaltOnFailure, PoisonDeaths = options.PoisonDeaths };
+        return new QueueRules { HaltOnFailure = options.HaltOnFailure, PoisonDeaths = options.PoisonDeaths, Limits = options.Limits };
     }
 
     private static string Join(string queue, string type) => $"{queue}/{type}";

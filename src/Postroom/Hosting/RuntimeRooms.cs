@@ -70,6 +70,12 @@ internal sealed class RuntimeRooms
 
     public required MarkLanes MarkLanes { get; init; }
 
+    /// <summary>Files that came in and are kept by their service.</summary>
+    public required IncomingFiles Files { get; init; }
+
+    /// <summary>Outgoing messages that ended failed.</summary>
+    public required DeliveryFailures Failures { get; init; }
+
     public required HealthRegistry Health { get; init; }
 
     public required IMessageSender Sender { get; init; }
@@ -97,12 +103,14 @@ internal sealed class RuntimeRooms
         CommunicationsConfig communications = composition.Get<CommunicationsConfig>("communications");
         ContactBook contacts = new(store.Facts, clock, limits.Contacts);
         OutboundComposer composer = new(routes, queues, publisher, () => composition.Get<CommunicationsConfig>("communications").OnUnroutable, clock, loggers.CreateLogger("Postroom.Outbound"));
-        SignalBoard signals = new(routes, loggers.CreateLogger("Postroom.Outbound"));
+        SignalBoard signals = new(routes, clock, loggers.CreateLogger("Postroom.Outbound"));
         OutboundRoom outbound = new(routes, queues, store, pools, hooks, composition.Get<OutboundOptions>("outbound"), () => composition.Get<CommunicationsConfig>("communications").OnUnroutable, clock, random, loggers);
 
         HandlerTable handlers = new(composition.Builder.Handlers, composition.Builder.Fallbacks, composition.Builder.Payloads);
         FrozenSet<Type> scoped = composition.Builder.Services.Where(service => service.Lifetime != ServiceLifetime.Singleton).Select(service => service.ServiceType).ToFrozenSet();
-        StagingFactory staging = new(services, scoped, composer, publisher, composition.Builder.Payloads, store.Facts, signals, limits);
+        RemoteCalls calls = new(routes, setup.Redactor, clock);
+        IncomingFiles files = new(routes, clock);
+        StagingFactory staging = new(services, scoped, composer, publisher, composition.Builder.Payloads, store.Facts, signals, calls, files, limits);
         IHandlerMiddleware[] middleware = [.. composition.Builder.Middleware.Select(type => (IHandlerMiddleware)services.GetRequiredService(type))];
 
         bool publishOnly = communications.Incoming == IncomingMode.Publish;
@@ -133,7 +141,9 @@ internal sealed class RuntimeRooms
             PublishOnly = publishOnly,
         };
         LateReceipts late = new((IJournal)store, store, () => composition.Builder.Handlers.Exists(static entry => entry is { Queue: "in", Type: PayloadTypes.ReceiptChanged }), clock, loggers.CreateLogger("Postroom.Intake"));
-        CommunicationDispatcher dispatcher = new(outbound, composer, store, intake, late, new RemoteCalls(routes, setup.Redactor, clock), incoming, clock);
+        DeliveryFailures failures = new(metrics, clock, loggers.CreateLogger("Postroom.Outbound"));
+        failures.Watch((ITransitionFeed)store);
+        CommunicationDispatcher dispatcher = new(outbound, composer, store, intake, late, calls, failures, incoming, clock);
 
         MarkLanes lanes = new(queues, pools, clock, random);
 
@@ -147,6 +157,8 @@ internal sealed class RuntimeRooms
             Payloads = composition.Builder.Payloads,
             Hooks = hooks,
             Metrics = metrics,
+            Failures = failures,
+            Files = files,
             Settler = settler,
             Pools = pools,
             Workers = workers,

@@ -51,6 +51,8 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
 
     public string? FindChannel(string clientType) => runtime.HasRooms ? runtime.Rooms.Outbound.Routes.FindByNameOrKind(clientType)?.Name : null;
 
+    public string? KindOf(string communicator) => runtime.HasRooms ? runtime.Rooms.Outbound.Routes.Find(communicator)?.Config.Type : null;
+
     public IMessageSink OpenSink(string source) => new LateSink(source, runtime);
 
     public async ValueTask<PublishResult> InjectAsync(Envelope envelope, CancellationToken cancellationToken)

@@ -30,8 +30,21 @@ internal sealed class ContactBook(IFacts facts, TimeProvider clock, int capacity
     /// <summary>Takes a note back whose change was not stored.</summary>
     public void Forget(string contact) => _latest.TryRemove(contact, out _);
 
-    /// <summary>The channel a contact wrote through last; null when it never wrote.</summary>
-    public async ValueTask<string?> LastChannelAsync(string contact, CancellationToken cancellationToken)
+    /// <summary>The channel a contact wrote through last, and the contact in the form it is known by; null when it never wrote.</summary>
+    /// <param name="contact">In any form: a phone number also without its plus sign, or as a bridge writes it.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async ValueTask<(string Channel, string Contact)?> FindAsync(string contact, CancellationToken cancellationToken)
+    {
+        if (await LastChannelAsync(contact, cancellationToken) is { } channel)
+        {
+            return (channel, contact);
+        }
+
+        string number = Message.ContactOf(contact, "whatsapp");
+        return number != contact && await LastChannelAsync(number, cancellationToken) is { } other ? (other, number) : null;
+    }
+
+    private async ValueTask<string?> LastChannelAsync(string contact, CancellationToken cancellationToken)
     {
         if (_latest.TryGetValue(contact, out (string Channel, long At) known))
         {

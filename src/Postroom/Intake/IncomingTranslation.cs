@@ -34,7 +34,7 @@ internal static class IncomingTranslation
         {
             From = Address.ForRecipient(communicator, sender),
             Conversation = topic is null ? $"{communicator}/{chat}" : $"{communicator}/{chat}/{topic}",
-            DedupKey = message.ChannelMessageId is { } key ? $"{communicator}:{key}" : null,
+            DedupKey = (message.RepeatKey ?? message.ChannelMessageId) is { } key ? $"{communicator}:{key}" : null,
             Headers = headers,
             Attachments = message.Attachments,
         };

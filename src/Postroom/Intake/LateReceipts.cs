@@ -25,7 +25,11 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
 
     private long _dropped;
 
-    public async ValueTask<ResolvedReceipts> ResolveAsync(IReadOnlyList<LateReceipt> receipts, CancellationToken cancellationToken)
+    /// <summary>Finds the messages of receipts.</summary>
+    /// <param name="receipts">The receipts.</param>
+    /// <param name="takeLater">Takes what comes of those whose message is found later only.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async ValueTask<ResolvedReceipts> ResolveAsync(IReadOnlyList<LateReceipt> receipts, Func<ResolvedReceipts, ValueTask> takeLater, CancellationToken cancellationToken)
     {
         List<StoreNote> notes = [];
         List<SourceMessage> told = [];
@@ -35,7 +39,7 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
         {
             if (await FindAsync(receipt, cancellationToken) is not { } record)
             {
-                LookLater(receipt);
+                LookLater(receipt, takeLater);
             }
             else if (record.Receipts.Any(known => known.Status == receipt.Receipt.Status) || !seen.Add((record.Entry.Envelope.Id, receipt.Receipt.Status)))
             {
@@ -101,7 +105,7 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
             : null;
     }
 
-    private void LookLater(LateReceipt receipt)
+    private void LookLater(LateReceipt receipt, Func<ResolvedReceipts, ValueTask> take)
     {
         if (Interlocked.Increment(ref _early) > MostEarly)
         {
@@ -110,10 +114,10 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
             return;
         }
 
-        _ = LookLaterAsync(receipt);
+        _ = LookLaterAsync(receipt, take);
     }
 
-    private async Task LookLaterAsync(LateReceipt receipt)
+    private async Task LookLaterAsync(LateReceipt receipt, Func<ResolvedReceipts, ValueTask> take)
     {
         try
         {
@@ -122,15 +126,7 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
                 await Task.Delay(wait, clock);
                 if (await FindAsync(receipt, CancellationToken.None) is { } record)
                 {
-                    List<StoreNote> notes = [];
-                    List<MessageId> proven = [];
-                    if (!record.Receipts.Any(known => known.Status == receipt.Receipt.Status))
-                    {
-                        Add(record.Entry, receipt.Receipt, notes, [], proven);
-                        await store.WriteAsync(new StoreWrite { Notes = notes }, CancellationToken.None);
-                        await ConfirmAsync(proven, CancellationToken.None);
-                    }
-
+                    await TakeAsync(record, receipt.Receipt, take);
                     return;
                 }
             }
@@ -138,13 +134,37 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
             Interlocked.Increment(ref _dropped);
             LogUnknown(receipt.Receipt.Status, receipt.Receipt.OutsideId);
         }
-        catch (Exception e) when (e is StoreUnavailableException or ObjectDisposedException)
+        catch (Exception e) when (e is StoreUnavailableException or IntakeClosedException or ObjectDisposedException)
         {
             Interlocked.Increment(ref _dropped);
         }
         finally
         {
             Interlocked.Decrement(ref _early);
+        }
+    }
+
+    private async ValueTask TakeAsync(JournalRecord record, DeliveryReceipt receipt, Func<ResolvedReceipts, ValueTask> take)
+    {
+        if (record.Receipts.Any(known => known.Status == receipt.Status))
+        {
+            return;
+        }
+
+        List<StoreNote> notes = [];
+        List<SourceMessage> told = [];
+        List<MessageId> proven = [];
+        Add(record.Entry, receipt, notes, told, proven);
+        try
+        {
+            await take(new ResolvedReceipts(notes, told, proven));
+        }
+        catch (IntakeClosedException) when (told.Count > 0)
+        {
+            // Nothing more is taken in now. The receipt belongs to its message all the same; only its handler is not told.
+            Interlocked.Increment(ref _dropped);
+            await store.WriteAsync(new StoreWrite { Notes = notes }, CancellationToken.None);
+            await ConfirmAsync(proven, CancellationToken.None);
         }
     }
 

@@ -30,6 +30,9 @@ public sealed partial class MemoryStore
     public IDisposable Observe(Action<Transition> observer) => _transitions.Observe(observer);
 
     /// <inheritdoc/>
+    public IDisposable ObserveFailures(Action<Transition> observer) => _transitions.ObserveFailures(observer);
+
+    /// <inheritdoc/>
     public ValueTask<MessageId> ReplayAsync(MessageId id, ReplayOptions options, CancellationToken cancellationToken)
     {
         lock (_writes)

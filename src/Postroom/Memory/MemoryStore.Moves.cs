@@ -176,7 +176,7 @@ public sealed partial class MemoryStore
 
         bool begun = message.Begun;
         string? owner = message.Owner;
-        TimeSpan? duration = begun && _transitions.IsOn ? _clock.GetElapsedTime(message.BegunAt) : null;
+        TimeSpan? duration = begun && _transitions.Wants(outcome.State) ? _clock.GetElapsedTime(message.BegunAt) : null;
         if (begun && (outcome.State != MessageState.Acked || message.Attempts is not null || message.Attempt > 1))
         {
             (message.Attempts ??= []).Add(JournalMoves.Attempt(message, outcome));

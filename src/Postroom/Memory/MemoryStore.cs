@@ -220,7 +220,7 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
 
     private void Report(OpenMessage message, MessageState? from, string? owner, TimeSpan? duration)
     {
-        if (_transitions.IsOn)
+        if (_transitions.Wants(message.State))
         {
             _transitions.Add(JournalMoves.Transition(message, from, duration, _clock.GetUtcNow()) with { Owner = owner });
         }
@@ -231,7 +231,7 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
         return _index.Find(id) ?? throw JournalMoves.NotKept(id);
     }
 
-    private MemoryLane Lane(string queue)
+    internal MemoryLane Lane(string queue)
     {
         MemoryLane? last = _lastLane;
         return last is not null && last.Lane.Queue == queue ? last : _lastLane = FindLane(queue);

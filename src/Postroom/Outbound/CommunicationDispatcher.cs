@@ -22,6 +22,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
     private readonly EmitWaits _waits;
     private readonly LateReceipts _late;
     private readonly RemoteCalls _calls;
+    private readonly DeliveryFailures _failures;
     private readonly TimeProvider _clock;
     private readonly MemoryStore? _owned;
     private WorkerPool[] _pools = [];
@@ -51,6 +52,8 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         _store = store;
         _clock = clock;
         _calls = new RemoteCalls(routes, new Redactor(), clock);
+        _failures = new DeliveryFailures(metrics, clock, log);
+        _failures.Watch(store);
         _late = new LateReceipts(store, store, static () => false, clock, log);
         _waits = new EmitWaits(store, store, clock);
         _composer = new OutboundComposer(routes, queues, publisher, () => UnroutablePolicy.Fail, clock, log);
@@ -64,9 +67,10 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
     }
 
     internal CommunicationDispatcher(
-        OutboundRoom room, OutboundComposer composer, IMessageStore store, MessageIntake intake, LateReceipts late, RemoteCalls calls, IncomingPublisher incoming, TimeProvider clock)
+        OutboundRoom room, OutboundComposer composer, IMessageStore store, MessageIntake intake, LateReceipts late, RemoteCalls calls, DeliveryFailures failures, IncomingPublisher incoming, TimeProvider clock)
     {
         _calls = calls;
+        _failures = failures;
         _room = room;
         _late = late;
         _clock = clock;
@@ -110,6 +114,10 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         int routed = copies.Count(copy => copy.Queue != OutboundQueue.Unrouted);
         return _waits.Result(copies.Count > 0 ? copies[0].GroupId ?? copies[0].Id : MessageId.Empty, [.. stored.Select(result => result.Id)], routed);
     }
+
+    /// <summary>Tells of every outgoing message that ends failed from now on (LN-12), however it does, one after the other and in order, until the result is disposed.</summary>
+    /// <param name="observer">Should return soon: while it works, the next wait, and beyond 10,000 they are only counted. What it throws is logged.</param>
+    public IDisposable ObserveFailures(Action<FailedDelivery> observer) => _failures.Observe(observer);
 
     /// <summary>Calls a method that a communicator offers beyond sending (GW-12). Never repeated by itself; a failure is a result, not an exception.</summary>
     /// <param name="communicator">Its name.</param>
@@ -161,6 +169,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         if (_owned is not null)
         {
             await StopAllAsync(CancellationToken.None);
+            _failures.Dispose();
             await _owned.DisposeAsync();
         }
     }

@@ -7,42 +7,67 @@ namespace Postroom.Outbound;
 /// <content>One send: when its turn and its limits allow it, as the channel can show it, part by part.</content>
 internal sealed partial class DeliveryRunner
 {
-    /// <summary>A shorter wait is spent in the lane's own slot, which costs no write.</summary>
-    private static readonly TimeSpan ShortWait = TimeSpan.FromSeconds(1);
-
-    /// <summary>Keeps to the limits of the service and of the settings; null when the message may leave now.</summary>
-    private async ValueTask<AttemptEnd?> WaitForRateAsync(Attempt attempt, Registration target, OutgoingMessage message)
-    {
-        IReadOnlyList<SendLimit> service = SendLimits.OfService(attempt.Envelope, message, target);
-        IReadOnlyList<SendLimit> settings = SendLimits.OfSettings(attempt.Envelope, target);
-        while (_rates.Take(service, settings) is var wait && wait > TimeSpan.Zero)
-        {
-            if (wait > ShortWait)
-            {
-                return new AttemptEnd.Delivered(
-                    Settlement.RetryAt(clock.GetUtcNow() + wait, $"Its turn comes in {Duration.Format(wait)}: so many sends in so long are allowed.", countsAttempt: false), null);
-            }
-
-            try
-            {
-                await Task.Delay(wait < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : wait, clock, attempt.CancellationToken);
-            }
-            catch (OperationCanceledException)
-            {
-                return AttemptEnd.Cancelled;
-            }
-        }
-
-        return null;
-    }
-
+    /// <summary>Waits until the limits of the service and of the settings and the gate of the lane let a message leave, takes its turn, and sends it.</summary>
     private async ValueTask<AttemptEnd> SendInTurnAsync(Attempt attempt, Registration target, OutgoingMessage message)
     {
-        if (!await gate.EnterAsync(attempt.CancellationToken))
+        Limits limits = new(SendLimits.OfService(attempt.Envelope, message, target), SendLimits.OfSettings(attempt.Envelope, target));
+        while (true)
         {
-            return AttemptEnd.Cancelled; // The lane was paused meanwhile, or the attempt is to end.
+            if (await WaitShortlyAsync(attempt, limits, takes: false) is var left && left > TimeSpan.Zero)
+            {
+                return new AttemptEnd.Delivered(Settlement.RetryAt(clock.GetUtcNow() + left, TurnComes(left), countsAttempt: false), null);
+            }
+
+            if (!await gate.EnterAsync(attempt.CancellationToken))
+            {
+                return AttemptEnd.Cancelled; // The lane was paused meanwhile, or the attempt is to end.
+            }
+
+            // Behind the gate, where nothing holds it up any more: a turn that is taken long before its send would let others leave together with it.
+            if (_rates.Take(attempt.Envelope.Id, limits.Service, limits.Settings, out IReadOnlyList<(SendWindow, int)> turn) == TimeSpan.Zero)
+            {
+                return await SendEnteredAsync(attempt, target, message, turn);
+            }
+
+            gate.Leave(taken: false);
+        }
+    }
+
+    /// <summary>Waits for a turn that comes soon, and takes it if asked to; how long it is to a later one.</summary>
+    /// <exception cref="OperationCanceledException">The attempt is to end.</exception>
+    private async ValueTask<TimeSpan> WaitShortlyAsync(Attempt attempt, Limits limits, bool takes)
+    {
+        TimeSpan wait;
+        while ((wait = takes ? _rates.Take(attempt.Envelope.Id, limits.Service, limits.Settings) : _rates.Look(attempt.Envelope.Id, limits.Service, limits.Settings)) > TimeSpan.Zero
+            && wait <= LaneRates.ShortWait)
+        {
+            await Task.Delay(wait < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : wait, clock, attempt.CancellationToken);
         }
 
+        return wait;
+    }
+
+    /// <summary>The turn of a further request of a message; one that comes late, or after much time of the attempt, ends the attempt, and the next goes on there.</summary>
+    private async ValueTask TakeFurtherTurnAsync(Attempt attempt, Registration target, OutgoingMessage message)
+    {
+        if (target.Communicator is not IRateLimits)
+        {
+            return; // Limits of the settings are about messages.
+        }
+
+        TimeSpan late = clock.GetElapsedTime(attempt.StartedAt) > BuiltInKinds.SendTimeout(target.Config) / 3
+            ? LaneRates.ShortWait
+            : await WaitShortlyAsync(attempt, new Limits(SendLimits.OfService(attempt.Envelope, message, target), []), takes: true);
+        if (late > TimeSpan.Zero)
+        {
+            throw new DeliveryException(new DeliveryFailure.RateLimited(clock.GetUtcNow() + late), TurnComes(late));
+        }
+    }
+
+    private static string TurnComes(TimeSpan wait) => $"Its turn comes in {Duration.Format(wait)}: so many sends in so long are allowed.";
+
+    private async ValueTask<AttemptEnd> SendEnteredAsync(Attempt attempt, Registration target, OutgoingMessage message, IReadOnlyList<(SendWindow, int)> turn)
+    {
         bool taken = false;
         try
         {
@@ -52,6 +77,7 @@ internal sealed partial class DeliveryRunner
                 return AttemptEnd.Cancelled;
             }
 
+            _rates.Leave(turn);
             AttemptEnd end = await SendAsync(attempt, target, message);
             taken = end is AttemptEnd.Delivered { Settlement: Settlement.Acknowledged };
             return end;
@@ -64,7 +90,7 @@ internal sealed partial class DeliveryRunner
 
     private async ValueTask<AttemptEnd> SendAsync(Attempt attempt, Registration target, OutgoingMessage message)
     {
-        Delivery context = new(attempt, store);
+        Delivery context = new(attempt, store, () => TakeFurtherTurnAsync(attempt, target, message));
         try
         {
             DeliveryReceipt receipt = await SendPartsAsync(target.Communicator, message, context, attempt.CancellationToken);
@@ -118,6 +144,11 @@ internal sealed partial class DeliveryRunner
         {
             // What belongs to the whole goes with the last part, an answer's mark with the first.
             bool isLast = i == texts.Count - 1;
+            if (last is not null)
+            {
+                await context.WaitForTurnAsync(cancellationToken);
+            }
+
             context.Part = i + 1;
             context.BytesLeft = false;
             last = await communicator.SendAsync(
@@ -145,7 +176,7 @@ internal sealed partial class DeliveryRunner
         Signal signal = JsonSerializer.Deserialize(attempt.Envelope.Body.Span, PostroomJson.Default.Signal) ?? throw new JsonException("The body is null.");
         try
         {
-            await signals.SignalAsync(signal, new Delivery(attempt, store), attempt.CancellationToken);
+            await signals.SignalAsync(signal, new Delivery(attempt, store, static () => default), attempt.CancellationToken);
             return new AttemptEnd.Delivered(Settlement.Acknowledge, null);
         }
         catch (DeliveryException e)
@@ -158,7 +189,9 @@ internal sealed partial class DeliveryRunner
         }
     }
 
-    private sealed class Delivery(Attempt attempt, IMessageStore store) : DeliveryContext
+    private sealed record Limits(IReadOnlyList<SendLimit> Service, IReadOnlyList<SendLimit> Settings);
+
+    private sealed class Delivery(Attempt attempt, IMessageStore store, Func<ValueTask> further) : DeliveryContext
     {
         private readonly List<string> _progress = [.. attempt.Lease.Progress];
 
@@ -180,6 +213,8 @@ internal sealed partial class DeliveryRunner
         public override Envelope Envelope => attempt.Envelope;
 
         public override IReadOnlyList<string> Progress => _progress;
+
+        public override ValueTask WaitForTurnAsync(CancellationToken cancellationToken) => further();
 
         public override async ValueTask SaveProgressAsync(string outsideId, CancellationToken cancellationToken)
         {

@@ -80,7 +80,7 @@ internal sealed partial class DeliveryRunner(
             }
 
             OutgoingMessage message = Decode(attempt.Envelope);
-            return await SettleEarlierAsync(attempt, target) ?? await WaitForRateAsync(attempt, target, message) ?? await SendInTurnAsync(attempt, target, message);
+            return await SettleEarlierAsync(attempt, target) ?? await SendInTurnAsync(attempt, target, message);
         }
         catch (JsonException e)
         {
@@ -89,6 +89,10 @@ internal sealed partial class DeliveryRunner(
         catch (HookRefusedException e)
         {
             return new AttemptEnd.Threw(e);
+        }
+        catch (OperationCanceledException) when (attempt.CancelReason != CancelReason.None && !attempt.IsSending)
+        {
+            return AttemptEnd.Cancelled; // While it waited for its turn: nothing was sent.
         }
         catch (StoreUnavailableException e)
         {

@@ -25,9 +25,9 @@ internal sealed class Router(OutboundComposer composer, ContactBook contacts, Ti
         }
 
         if (message.To is { Kind: AddressKind.Recipient, Scheme: Channels.Unknown } unknown
-            && await contacts.LastChannelAsync(unknown.Target, CancellationToken.None) is { } channel)
+            && await contacts.FindAsync(unknown.Target, CancellationToken.None) is var (channel, contact))
         {
-            message = message with { To = Address.ForRecipient(channel, unknown.Target, unknown.Topic) };
+            message = message with { To = Address.ForRecipient(channel, contact, unknown.Topic) };
         }
 
         List<Envelope> copies = composer.Route(message, new MessageOrigin(envelope.ParentId ?? envelope.Id, envelope.Conversation, envelope.Hops, envelope));

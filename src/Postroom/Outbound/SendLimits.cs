@@ -13,7 +13,7 @@ internal static class SendLimits
         List<SendLimit> all = [];
         foreach (QueueLimit limit in target.Config.Limits)
         {
-            if (limit.Rate is { } rate && KeyOf(envelope, limit.Key) is { } key)
+            if (limit.Rate is { } rate && limit.Key.ValueOf(envelope) is { } key)
             {
                 all.Add(new SendLimit($"{limit.Key}={key}", rate, rate.Count));
             }
@@ -21,12 +21,4 @@ internal static class SendLimits
 
         return all;
     }
-
-    private static string? KeyOf(Envelope envelope, LimitKey key) => key.Kind switch
-    {
-        LimitKeyKind.OrderKey => envelope.OrderKey,
-        LimitKeyKind.From => envelope.From?.ToString(),
-        LimitKeyKind.To => envelope.To?.ToString(),
-        _ => key.Header is { } header ? envelope.Header(header) : null,
-    };
 }

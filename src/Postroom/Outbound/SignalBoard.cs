@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Postroom.Outbound;
 
 /// <summary>Shows typing and presence at once, without storing anything: the latest wins, the oldest is dropped when too many wait.</summary>
-internal sealed partial class SignalBoard(RoutingTable routes, ILogger log) : IAsyncDisposable
+internal sealed partial class SignalBoard(RoutingTable routes, TimeProvider clock, ILogger log) : IAsyncDisposable
 {
     private readonly Channel<Signal> _signals = Channel.CreateBounded<Signal>(new BoundedChannelOptions(256) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
     private readonly CancellationTokenSource _stopping = new();
@@ -17,6 +17,18 @@ internal sealed partial class SignalBoard(RoutingTable routes, ILogger log) : IA
     public void Start() => _loop = Task.Run(ShowAllAsync);
 
     public void Show(Signal signal) => _signals.Writer.TryWrite(signal);
+
+    /// <summary>Shows typing now and again and again until the result is disposed (TG-14); null where the channel shows none, or nobody runs for that.</summary>
+    public IDisposable? Keep(Signal.Typing typing)
+    {
+        if (routes.Find(typing.Address.Scheme) is not { Communicator: ISignals } target || target.Communicator.Capabilities is not { Typing: true, TypingInterval: var interval })
+        {
+            return null;
+        }
+
+        Show(typing);
+        return new Kept(this, typing, clock, interval);
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -49,6 +61,36 @@ internal sealed partial class SignalBoard(RoutingTable routes, ILogger log) : IA
 
     [LoggerMessage(420, LogLevel.Debug, "A signal to '{Communicator}' was dropped: {Why}")]
     private partial void LogDropped(string communicator, string why);
+
+    /// <summary>Typing that is shown until it is disposed.</summary>
+    private sealed class Kept : IDisposable
+    {
+        private readonly SignalBoard _board;
+        private readonly Signal.Typing _typing;
+        private readonly ITimer _timer;
+        private volatile bool _ended;
+
+        public Kept(SignalBoard board, Signal.Typing typing, TimeProvider clock, TimeSpan interval)
+        {
+            _board = board;
+            _typing = typing;
+            _timer = clock.CreateTimer(static state => ((Kept)state!).Again(), this, interval, interval);
+        }
+
+        public void Dispose()
+        {
+            _ended = true;
+            _timer.Dispose();
+        }
+
+        private void Again()
+        {
+            if (!_ended)
+            {
+                _board.Show(_typing);
+            }
+        }
+    }
 
     private sealed class SignalContext(Address recipient) : DeliveryContext
     {

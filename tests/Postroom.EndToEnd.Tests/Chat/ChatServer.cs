@@ -61,8 +61,17 @@ internal sealed class ChatServer : IChatJournal, IAsyncDisposable
     /// <summary>What the page was told of faults, and what it set: names and values as the server writes them.</summary>
     public Dictionary<string, object> Faults { get; } = new()
     {
-        ["channel"] = "telegram", ["mayChange"] = true, ["delay"] = "0s", ["wait"] = "5s", ["status"] = 500,
-        ["duplicate"] = 0, ["reorder"] = 0, ["rateLimited"] = 0, ["serverError"] = 0, ["lostAnswer"] = 0, ["refused"] = 0,
+        ["channel"] = "telegram",
+        ["mayChange"] = true,
+        ["delay"] = "0s",
+        ["wait"] = "5s",
+        ["status"] = 500,
+        ["duplicate"] = 0,
+        ["reorder"] = 0,
+        ["rateLimited"] = 0,
+        ["serverError"] = 0,
+        ["lostAnswer"] = 0,
+        ["refused"] = 0,
     };
 
     /// <summary>When set, faults are refused with this text.</summary>

@@ -32,7 +32,7 @@ public sealed class FacadeTests
     }
 
     [Fact]
-    public async Task Ac96_the_static_way_leads_to_one_dispatcher_without_a_runtime_and_to_the_runtimes_own_with_one()
+    public async Task Ac51_Ac96_the_static_way_leads_to_one_dispatcher_without_a_runtime_and_to_the_runtimes_own_with_one()
     {
         await using RealProgram program = new();
         AppProcess process = program.StartApp("static");

@@ -1,5 +1,5 @@
-using Postroom.Memory;
 using Postroom.Intake;
+using Postroom.Memory;
 using Postroom.Testing;
 
 namespace Postroom.Tests.Conformance;

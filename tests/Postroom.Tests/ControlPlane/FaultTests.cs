@@ -1,9 +1,7 @@
 using System.Text;
 using System.Text.Json;
-using Postroom.ControlPlane;
 using Postroom.Explaining;
 using Postroom.Host;
-using Postroom.Testing;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
 

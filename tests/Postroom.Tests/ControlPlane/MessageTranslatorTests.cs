@@ -58,15 +58,29 @@ public sealed class MessageTranslatorTests
         Assert.Contains("FN:Ann", JsonSerializer.Deserialize(cards.Text, PostroomJson.Default.StringArray)![0], StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void A_phone_number_is_one_contact_in_every_form()
+    [Theory]
+    [InlineData("49123@c.us")]
+    [InlineData("49123@s.whatsapp.net")]
+    [InlineData("49123")]
+    [InlineData("+49123")]
+    public void En10_a_phone_number_is_one_contact_in_every_form(string sender)
     {
-        Translate("""{"sender":"49123@c.us","msg_type":"chat","message_id":"7"}""", out SourceMessage bridge);
-        Translate("""{"sender":"49123","msg_type":"chat","message_id":"7"}""", out SourceMessage bare);
+        Translate($$"""{"sender":"{{sender}}","msg_type":"chat","message_id":"7"}""", out SourceMessage written, kind: "whatsapp");
+        SourceMessage cloud = Intake.IncomingTranslation.ToSource("wa", new IncomingMessage { Text = "", SenderId = "+49123" });
 
-        Assert.Equal(bare.From, bridge.From);
-        Assert.Equal("wa/49123", bridge.Conversation);
-        Assert.Equal(bare.DedupKey, bridge.DedupKey);
+        Assert.Equal(("wa:+49123", "wa/+49123"), (written.From!.ToString(), written.Conversation));
+        Assert.Equal((cloud.From, cloud.Conversation), (written.From, written.Conversation));
+    }
+
+    [Theory]
+    [InlineData("49123", "telegram", "49123")]
+    [InlineData("49123", null, "49123")]
+    [InlineData("491", "whatsapp", "491")]
+    [InlineData("ann@c.us", "whatsapp", "ann")]
+    [InlineData("12036304@g.us", "whatsapp", "12036304@g.us")]
+    public void En10_what_is_no_phone_number_of_its_channel_stays_as_it_is(string sender, string? kind, string contact)
+    {
+        Assert.Equal(contact, Message.ContactOf(sender, kind));
     }
 
     [Fact]
@@ -112,9 +126,9 @@ public sealed class MessageTranslatorTests
         Assert.Equal(("", "order.received", "[1,2]"), (message.Sender, message.MessageType, message.RawPayload));
     }
 
-    private static IncomingMessage Translate(string json, out SourceMessage source)
+    private static IncomingMessage Translate(string json, out SourceMessage source, string? kind = null)
     {
-        Message message = Message.FromPayload(JsonDocument.Parse(json).RootElement);
+        Message message = Message.FromPayload(JsonDocument.Parse(json).RootElement) with { ChannelKind = kind };
         source = MessageTranslator.ToSource(message, "in", "wa", new HeaderDictionary());
         return JsonSerializer.Deserialize(source.Body.Span, PostroomJson.Default.IncomingMessage)!;
     }

@@ -272,14 +272,40 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("chmod 600", look.GetProperty("text").GetString(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Eu9_Chat_save_writes_a_conversation_of_a_stopped_program_as_a_script_and_overwrites_none()
+    {
+        await MakeStoreAsync(
+            new Message { Sender = "ann", MessageType = "chat", RawPayload = "hello", ClientType = "emulator" }.ToEnvelope("in", "emulator"),
+            new Envelope(MessageId.New(), "out.emulator", PayloadTypes.Notify, JsonSerializer.SerializeToUtf8Bytes(new OutgoingMessage("You wrote 5 characters."), PostroomJson.Default.OutgoingMessage))
+            {
+                Direction = MessageDirection.Outbound,
+                To = Address.Parse("emulator:ann"),
+                Conversation = "emulator/ann",
+            });
+        string file = Path.Combine(_folder, "hello.json");
+
+        (int code, string output, string error) = await RunAsync("chat", "save", "ann", "--file", file, "--store", StorePath);
+        (int again, _, string refusal) = await RunAsync("chat", "save", "ann", "--file", file, "--store", StorePath);
+        (int nobody, _, string unknown) = await RunAsync("chat", "save", "telegram/7", "--store", StorePath);
+
+        Assert.True(code == 0, error);
+        Assert.Contains("2 steps are saved", output, StringComparison.Ordinal);
+        Assert.Equal(2, Postroom.Testing.ConversationScript.Load(file).Steps);
+        Assert.Contains("\"answer\": \"You wrote 5 characters.\"", await File.ReadAllTextAsync(file, Cancel), StringComparison.Ordinal);
+        Assert.Equal((1, 1), (again, nobody));
+        Assert.Contains("is there already", refusal, StringComparison.Ordinal);
+        Assert.Contains("Nothing of conversation 'telegram/7' is kept", unknown, StringComparison.Ordinal);
+    }
+
     private string StorePath => Path.Combine(_folder, "store.db");
 
-    private async Task<MessageId> MakeStoreAsync()
+    private async Task<MessageId> MakeStoreAsync(params Envelope[] more)
     {
         await using SqliteStore store = new(new StoreOptions { Path = StorePath }, new RetentionOptions(), new Redactor(), TimeProvider.System);
         await store.OpenAsync(new StoreOpening { Node = "node-1" }, Cancel);
         Envelope envelope = new(MessageId.New(), "orders", "order.received", "{\"number\":\"MO-1\"}"u8.ToArray());
-        await store.AppendAsync([envelope], null, Cancel);
+        await store.AppendAsync([envelope, .. more], null, Cancel);
         await store.CloseAsync(Cancel);
         return envelope.Id;
     }

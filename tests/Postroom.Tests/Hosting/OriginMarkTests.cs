@@ -95,7 +95,7 @@ public sealed class OriginMarkTests
         using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         await Assert.ThrowsAsync<OriginUnavailableException>(() => source.PollNowAsync(Cancel).AsTask());
         Task run = source.RunAsync(null!, end.Token);
-        await UntilAsync(() => source.Polls == 1);
+        await UntilAsync(() => source.Polls == 1 && clock.ArmedTimers == 1);
 
         clock.Advance(TimeSpan.FromSeconds(9));
         int early = source.Polls;

@@ -71,7 +71,7 @@ internal sealed class RealImapServer : IAsyncDisposable
         string? file = Directory.EnumerateFiles(Path.Combine(MailDir, "cur"), $"{name}*").FirstOrDefault();
         string letters = file is not null && file.IndexOf(":2,", StringComparison.Ordinal) is > 0 and var at ? file[(at + 3)..] : "";
         string[] keywords = File.Exists(Path.Combine(MailDir, "dovecot-keywords")) ? File.ReadAllLines(Path.Combine(MailDir, "dovecot-keywords")) : [];
-        return string.Join(' ', letters.Select(letter => char.IsAsciiLetterLower(letter) ? keywords[letter - 'a'].Split(' ')[1] : letter.ToString()));
+        return string.Join(' ', letters.Select(letter => !char.IsAsciiLetterLower(letter) ? letter.ToString() : letter - 'a' < keywords.Length ? keywords[letter - 'a'].Split(' ')[1] : "(not named yet)"));
     }
 
     /// <summary>Makes the numbers of the mails mean others: the server forgets those it gave.</summary>

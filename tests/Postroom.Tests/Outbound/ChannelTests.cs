@@ -163,6 +163,30 @@ public sealed class ChannelTests
         Assert.Equal([(DeliveryStatus.Delivered, "channel/ann"), (DeliveryStatus.Read, "channel/ann")], told.OrderBy(one => one.Status));
     }
 
+    [Fact]
+    public async Task Ln12_a_receipt_that_overtakes_the_answer_of_its_send_is_told_too()
+    {
+        TaskCompletionSource<DeliveryStatus> told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Channel channel = new() { Answer = _ => new DeliveryReceipt { Status = DeliveryStatus.Sent, OutsideId = "out-1" } };
+        Action<IApplicationBuilder> configure = app => app.AddHandler(
+            PayloadTypes.ReceiptChanged,
+            ChannelTestJson.Default.DeliveryReceipt,
+            (receipt, _, _) =>
+            {
+                told.SetResult(receipt.Status);
+                return new(HandlerResult.Completed);
+            },
+            "in");
+        await using MessageRuntime runtime = await StartAsync(channel, null, new RetryConfig(), configure: configure);
+
+        await channel.TellAsync([], [Late(DeliveryStatus.Delivered)]);
+        EmitResult result = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("x") { To = Address.Parse("channel:ann") }, Cancel);
+        await result.WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+
+        Assert.Equal(DeliveryStatus.Delivered, await told.Task.WaitAsync(TimeSpan.FromSeconds(20), Cancel));
+        Assert.Equal(2, (await runtime.Journal.GetAsync(result.Ids[0], false, Cancel))!.Receipts.Count);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

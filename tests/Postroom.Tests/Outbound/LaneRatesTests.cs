@@ -8,28 +8,57 @@ public sealed class LaneRatesTests
 {
     private readonly ManualClock _clock = new();
 
+    [Theory]
+    [InlineData(30, 1, 30)] // a bot of Telegram
+    [InlineData(1, 1, 3)] // a chat
+    [InlineData(20, 60, 20)] // a group
+    [InlineData(80, 1, 80)] // a number of WhatsApp
+    [InlineData(1_000, 60, 1_000)]
+    public void A_limit_is_used_to_more_than_nine_tenths_and_never_passed_as_a_strict_service_counts(int count, int seconds, int burst)
+    {
+        Random chance = new(7);
+        LaneRates rates = new(_clock);
+        SendLimit limit = new("", new Rate(count, TimeSpan.FromSeconds(seconds)), burst);
+        TimeSpan window = TimeSpan.FromSeconds((double)seconds / count * burst);
+        List<TimeSpan> arrivals = [];
+        TimeSpan idle = TimeSpan.Zero;
+        MessageId next = MessageId.New();
+        while (arrivals.Count < (20 * burst) + 10)
+        {
+            TimeSpan wait = rates.Take(next, [limit], []);
+            if (wait == TimeSpan.Zero)
+            {
+                next = MessageId.New();
+                arrivals.Add(_clock.Elapsed + TimeSpan.FromMilliseconds(chance.Next(40))); // some ways take longer than others
+                if (chance.Next(3 * burst) == 0)
+                {
+                    wait = window * (2 * chance.NextDouble()); // nothing to send for a while
+                    idle += wait;
+                }
+            }
+
+            _clock.Advance(wait);
+        }
+
+        arrivals.Sort();
+        Assert.All(Enumerable.Range(burst, arrivals.Count - burst), i => Assert.True(arrivals[i] - arrivals[i - burst] >= window, $"{i}: {arrivals[i] - arrivals[i - burst]}"));
+        double busy = (arrivals[^1] - idle).TotalSeconds;
+        Assert.True((arrivals.Count - 1) / busy >= 0.9 * count / seconds, $"{arrivals.Count} in {busy} s");
+    }
+
     [Fact]
-    public void A_bucket_lets_its_burst_through_after_a_pause_and_then_its_rate()
+    public void A_new_limit_lets_one_through_for_an_earlier_run_may_have_used_up_the_rest_and_its_burst_after_a_pause()
     {
         LaneRates rates = new(_clock);
         SendLimit chat = new("chat/1", new Rate(1, TimeSpan.FromSeconds(1)), 3);
-        Assert.Equal(TimeSpan.Zero, rates.Take([chat], [])); // an earlier run may have used up the rest
-        Assert.Equal(TimeSpan.FromSeconds(1), rates.Take([chat], []));
+        Assert.Equal(1, TakeAll(rates, chat));
 
         _clock.Advance(TimeSpan.FromMinutes(1));
-        int taken = 0;
-        while (rates.Take([chat], []) == TimeSpan.Zero)
-        {
-            taken++;
-        }
-
-        Assert.Equal(3, taken);
-        for (int second = 0; second < 10; second++)
-        {
-            _clock.Advance(TimeSpan.FromSeconds(1));
-            Assert.Equal(TimeSpan.Zero, rates.Take([chat], []));
-            Assert.NotEqual(TimeSpan.Zero, rates.Take([chat], []));
-        }
+        Assert.Equal(3, TakeAll(rates, chat));
+        _clock.Advance(TimeSpan.FromSeconds(2.9));
+        Assert.Equal(0, TakeAll(rates, chat));
+        _clock.Advance(TimeSpan.FromSeconds(0.3));
+        Assert.Equal(3, TakeAll(rates, chat));
     }
 
     [Fact]
@@ -39,15 +68,16 @@ public sealed class LaneRatesTests
         SendLimit lane = new("", new Rate(30, TimeSpan.FromSeconds(1)), 30);
         SendLimit one = new("chat/1", new Rate(1, TimeSpan.FromMinutes(1)), 1);
         SendLimit two = new("chat/2", new Rate(1, TimeSpan.FromMinutes(1)), 1);
-        Assert.Equal(TimeSpan.Zero, rates.Take([lane, one], []));
-        _clock.Advance(TimeSpan.FromSeconds(1));
+        MessageId waiting = MessageId.New();
+        Assert.Equal(TimeSpan.Zero, rates.Take(MessageId.New(), [lane, one], []));
+        _clock.Advance(TimeSpan.FromSeconds(2));
 
         for (int i = 0; i < 100; i++)
         {
-            Assert.InRange(rates.Take([lane, one], []), TimeSpan.FromSeconds(58), TimeSpan.FromSeconds(59));
+            Assert.InRange(rates.Take(waiting, [lane, one], []), TimeSpan.FromSeconds(57), TimeSpan.FromSeconds(59));
         }
 
-        Assert.Equal(TimeSpan.Zero, rates.Take([lane, two], []));
+        Assert.Equal(TimeSpan.Zero, rates.Take(MessageId.New(), [lane, two], []));
     }
 
     [Fact]
@@ -55,10 +85,41 @@ public sealed class LaneRatesTests
     {
         LaneRates rates = new(_clock);
         SendLimit limit = new("to=chat:1", new Rate(20, TimeSpan.FromMinutes(1)), 20);
+        MessageId message = MessageId.New();
 
-        Assert.Equal(TimeSpan.FromSeconds(3), rates.Take([], [limit]));
-        _clock.Advance(TimeSpan.FromSeconds(3));
-        Assert.Equal(TimeSpan.Zero, rates.Take([], [limit]));
+        Assert.InRange(rates.Take(message, [], [limit]), TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(3.1));
+        _clock.Advance(TimeSpan.FromSeconds(3.1));
+        Assert.Equal(TimeSpan.Zero, rates.Take(message, [], [limit]));
+    }
+
+    [Fact]
+    public void Messages_behind_one_limit_are_told_turns_of_their_own_and_ask_about_once_each()
+    {
+        LaneRates rates = new(_clock);
+        SendLimit limit = new("header", new Rate(60, TimeSpan.FromMinutes(1)), 1);
+        PriorityQueue<MessageId, TimeSpan> due = new();
+        for (int i = 0; i < 50; i++)
+        {
+            due.Enqueue(MessageId.New(), TimeSpan.Zero);
+        }
+
+        int asked = 0;
+        int sent = 0;
+        while (due.TryDequeue(out MessageId message, out TimeSpan at))
+        {
+            _clock.Advance(at > _clock.Elapsed ? at - _clock.Elapsed : TimeSpan.Zero);
+            asked++;
+            TimeSpan wait = rates.Take(message, [limit], []);
+            sent += wait == TimeSpan.Zero ? 1 : 0;
+            if (wait > TimeSpan.Zero)
+            {
+                due.Enqueue(message, _clock.Elapsed + wait + TimeSpan.FromMilliseconds(1)); // a timer is late rather than early
+            }
+        }
+
+        Assert.Equal(50, sent);
+        Assert.InRange(asked, 50, 160);
+        Assert.InRange(_clock.Elapsed.TotalSeconds, 49, 57);
     }
 
     [Fact]
@@ -67,10 +128,22 @@ public sealed class LaneRatesTests
         LaneRates rates = new(_clock);
         for (int i = 0; i < 50_000; i++)
         {
-            Assert.Equal(TimeSpan.Zero, rates.Take([new SendLimit($"chat/{i}", new Rate(1, TimeSpan.FromSeconds(1)), 1)], []));
+            Assert.Equal(TimeSpan.Zero, rates.Take(MessageId.New(), [new SendLimit($"chat/{i}", new Rate(1, TimeSpan.FromSeconds(1)), 1)], []));
             _clock.Advance(TimeSpan.FromMilliseconds(1));
         }
 
         Assert.InRange(rates.Count, 1_000, 11_001);
+    }
+
+    private static int TakeAll(LaneRates rates, SendLimit limit)
+    {
+        int taken = 0;
+        MessageId same = default;
+        while (rates.Take(same, [limit], []) == TimeSpan.Zero)
+        {
+            taken++;
+        }
+
+        return taken;
     }
 }

@@ -1,4 +1,3 @@
-using Postroom.Outbound;
 using Xunit;
 
 namespace Postroom.Tests.Outbound;

@@ -1,4 +1,5 @@
 using System.Text;
+using Postroom.ControlPlane;
 using Postroom.Scripts;
 using Postroom.Testing;
 using Postroom.Tests.ControlPlane;
@@ -109,6 +110,22 @@ public sealed class ConversationScriptTests
         Assert.DoesNotContain("not hers", saved, StringComparison.Ordinal);
         await using TestRuntime test = await TestRuntime.StartAsync(app => Shop.Configure(app));
         (await ConversationScript.Parse(saved).ReplayAsync(test, Cancel)).Verify();
+    }
+
+    [Fact]
+    public async Task Eu9_The_script_of_any_conversation_holds_bodies_and_is_for_operators()
+    {
+        await using HttpFixture http = await HttpFixture.StartAsync();
+        await http.Runtime.Store.AppendAsync([new Message { Sender = "7", MessageType = "vcard", RawPayload = "[\"BEGIN:VCARD\"]", ClientType = "telegram" }.ToEnvelope("in", "telegram")], null, Cancel);
+        string viewer = await http.KeyAsync(ApiRole.Viewer);
+        string operating = await http.KeyAsync(ApiRole.Operator);
+
+        Answer script = await http.GetAsync("/api/v1/conversations/telegram%2F7/script", operating);
+
+        Assert.Equal(403, (await http.GetAsync("/api/v1/conversations/telegram/7/script", viewer)).Status);
+        Assert.Equal(404, (await http.GetAsync("/api/v1/conversations/telegram/8/script", operating)).Status);
+        Assert.Equal("vcard", script.Json.GetProperty("steps")[0].GetProperty("say").GetProperty("type").GetString());
+        Assert.Equal(1, ConversationScript.Parse(script.Text).Steps);
     }
 
     private static async Task SayAsync(RealHttp http, string contact, string text)

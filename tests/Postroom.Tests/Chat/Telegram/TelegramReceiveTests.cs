@@ -20,7 +20,7 @@ public sealed class TelegramReceiveTests
 
         IncomingMessage message = await run.NextAsync();
         Assert.Equal(("hello", "Ada Byron", "7", "default", "shop"), (message.Text, message.Sender, message.SenderId, message.ChatLabel, message.BackendName));
-        Assert.Equal(update.ToString(), message.ChannelMessageId);
+        Assert.Equal((update.ToString(), message.Meta("message_id")), (message.RepeatKey, message.ChannelMessageId));
         Assert.NotNull(message.Timestamp);
         Assert.Equal(("chat.text", "7", null, "3", "1700000000"), (message.Meta("type"), message.Meta("chat"), message.Meta("topic"), message.Meta("reply_to_message_id"), message.Meta("forward_date")));
         Assert.Contains("bold", message.Meta("entities")!, StringComparison.Ordinal);
@@ -45,7 +45,7 @@ public sealed class TelegramReceiveTests
     }
 
     [Fact]
-    public async Task F100_after_a_crash_before_the_confirmation_the_same_update_comes_with_the_same_id()
+    public async Task Ac54_F100_after_a_crash_before_the_confirmation_the_same_update_comes_with_the_same_id()
     {
         await using TelegramRun run = new(config => config with { ListenToCommands = true });
         run.Server.FailNext(new FakeAnswer.Reset(), "getUpdates", skip: 1); // the poll that would confirm
@@ -171,6 +171,31 @@ public sealed class TelegramReceiveTests
         _ = await run.SendAsync(new OutgoingMessage("answer") { ReplyTo = second.ChannelMessageId });
 
         Assert.Equal(second.Meta("message_id"), run.Chat.Messages[0].ReplyTo.ToString());
+    }
+
+    [Fact]
+    public async Task Tg5_an_answer_after_a_restart_still_replies_to_its_message_and_repeats_are_found_by_the_update()
+    {
+        await using TelegramRun run = await ListenAsync();
+        run.Server.Say(run.Chat, 7, "a question");
+        IncomingMessage question = await run.NextAsync();
+        await run.Bot.StopAsync(TelegramRun.Cancel);
+        TelegramCommunicator later = new(
+            "shop",
+            new TelegramCommunicatorConfig { Type = TelegramCommunicatorConfig.Kind, Token = new Secret(run.Server.Token), BaseUrl = run.Server.Address, Chats = new Dictionary<string, TelegramChatConfig> { ["default"] = new() { ChatId = "7" } } },
+            null,
+            run.Log,
+            new Random(1));
+        later.SetFacts(run.Facts);
+        await later.StartAsync(TelegramRun.Cancel);
+
+        _ = await later.SendAsync(new OutgoingMessage("an answer") { ReplyTo = question.ChannelMessageId }, new TelegramRun.Delivery(), TelegramRun.Cancel);
+        await later.StopAsync(TelegramRun.Cancel);
+
+        Assert.Equal(question.Meta("message_id"), run.Chat.Messages[^1].ReplyTo.ToString());
+        Assert.NotEqual(question.ChannelMessageId, question.RepeatKey);
+        SourceMessage stored = Intake.IncomingTranslation.ToSource("shop", question);
+        Assert.Equal(($"shop:{question.RepeatKey}", question.Meta("message_id")), (stored.DedupKey, stored.Headers[HeaderNames.ChannelMessageId]));
     }
 
     [Fact]

@@ -89,6 +89,18 @@ public sealed class WhatsAppWebhookTests
         Assert.Equal(200, (await wa.PostAsync(body, right)).Status);
     }
 
+    [Fact]
+    public async Task T1_during_a_rotation_both_secrets_are_taken_and_afterwards_only_the_new_one()
+    {
+        await using WhatsAppFixture both = await WhatsAppFixture.StartAsync(config => config with { AppSecret = new Secret($"the-next-one {config.AppSecret!.Reveal()}") });
+        await using WhatsAppFixture after = await WhatsAppFixture.StartAsync(config => config with { AppSecret = new Secret("the-next-one") });
+        string body = both.Service.Post().Text(From, "wamid.1", both.Clock.GetUtcNow(), "one").ToString();
+        string next = $"sha256={Convert.ToHexStringLower(System.Security.Cryptography.HMACSHA256.HashData("the-next-one"u8, Encoding.UTF8.GetBytes(body)))}";
+
+        Assert.Equal((200, 200), ((await both.PostAsync(body, both.Service.Sign(body))).Status, (await both.PostAsync(body, next)).Status));
+        Assert.Equal((401, 200), ((await after.PostAsync(body, after.Service.Sign(body))).Status, (await after.PostAsync(body, next)).Status));
+    }
+
     [Theory]
     [InlineData(null)]
     [InlineData("")]
