@@ -11,20 +11,13 @@ internal static class Money
     /// <summary>The highest tax rate in basis points: 100 %.</summary>
     public const int MaxTax = 10_000;
 
-    private static readonly Dictionary<string, int> Decimals = new(StringComparer.Ordinal)
-    {
-        // ISO 4217: the currencies without two decimals that shops meet.
-        ["BIF"] = 0, ["CLP"] = 0, ["DJF"] = 0, ["GNF"] = 0, ["ISK"] = 0, ["JPY"] = 0, ["KMF"] = 0, ["KRW"] = 0, ["PYG"] = 0, ["RWF"] = 0, ["UGX"] = 0, ["VND"] = 0, ["VUV"] = 0, ["XAF"] = 0, ["XOF"] = 0, ["XPF"] = 0,
-        ["BHD"] = 3, ["IQD"] = 3, ["JOD"] = 3, ["KWD"] = 3, ["LYD"] = 3, ["OMR"] = 3, ["TND"] = 3,
-    };
-
     /// <summary>Whether a text is a currency code: three capital letters.</summary>
     public static bool IsCurrency(string text) => text.Length == 3 && text.All(char.IsAsciiLetterUpper);
 
     /// <summary>An amount for people, such as <c>1,234.50 EUR</c>; the same on every machine.</summary>
     public static string Format(long minor, string currency)
     {
-        int decimals = Decimals.GetValueOrDefault(currency, 2);
+        int decimals = DecimalsOf(currency);
         ulong scale = Scale(decimals);
         ulong amount = minor < 0 ? (ulong)-(minor + 1) + 1 : (ulong)minor;
         string whole = (amount / scale).ToString("#,0", CultureInfo.InvariantCulture);
@@ -39,7 +32,7 @@ internal static class Money
     public static bool TryParse(string text, string currency, out long minor)
     {
         minor = 0;
-        int decimals = Decimals.GetValueOrDefault(currency, 2);
+        int decimals = DecimalsOf(currency);
         string[] halves = text.Trim().Split('.', ',');
         string part = halves.Length == 2 ? halves[1] : "";
         if (halves.Length > 2 || halves[0].Length is 0 or > 9 || part.Length > decimals || (halves.Length == 2 && part.Length == 0) || !(halves[0] + part).All(char.IsAsciiDigit))
@@ -55,6 +48,14 @@ internal static class Money
     /// <param name="net">The amount in minor units; not negative.</param>
     /// <param name="basisPoints">The rate, 0 to 10,000.</param>
     public static long Tax(long net, int basisPoints) => (long)((((Int128)net * basisPoints) + 5_000) / 10_000);
+
+    /// <summary>ISO 4217: the currencies without two decimals.</summary>
+    private static int DecimalsOf(string currency) => currency switch
+    {
+        "BIF" or "CLP" or "DJF" or "GNF" or "ISK" or "JPY" or "KMF" or "KRW" or "PYG" or "RWF" or "UGX" or "UYI" or "VND" or "VUV" or "XAF" or "XOF" or "XPF" => 0,
+        "BHD" or "IQD" or "JOD" or "KWD" or "LYD" or "OMR" or "TND" => 3,
+        _ => 2,
+    };
 
     private static ulong Scale(int decimals) => decimals switch { 0 => 1, 3 => 1_000, _ => 100 };
 }

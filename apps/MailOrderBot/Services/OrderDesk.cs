@@ -73,8 +73,10 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
                     return (order.Id, Silent("passed-on", new Notice(NoticeLevel.Warning, $"{mail.Sender} wrote again about {order.Number}, which waits for a person: {Subject()}")));
                 case OrderStatus.Confirmed or OrderStatus.Cancelled when !content.Lines.Any(line => line.Product is not null):
                     return (order.Id, Silent("passed-on", new Notice(NoticeLevel.Info, $"{mail.Sender} wrote about {order.Number} ({order.Status}) and orders nothing new: {Subject()}")));
+                case null when shop.AnswersRefusal(mail) && !content.Lines.Any(line => line.Product is not null):
+                    return (null, Silent("passed-on", new Notice(NoticeLevel.Info, $"{mail.Sender} answered a refused cancellation: {Subject()}")));
                 case OrderStatus.Clarification:
-                    return Save(order with { Reference = request.Reference ?? order.Reference, ShipTo = request.ShipTo ?? order.ShipTo, Note = request.Note ?? order.Note }, content);
+                    return Save(order! with { Reference = request.Reference ?? order.Reference, ShipTo = request.ShipTo ?? order.ShipTo, Note = request.Note ?? order.Note }, content);
                 default:
                     return Save(new Order { Number = "", Customer = mail.Sender, Status = OrderStatus.Clarification, Reference = request.Reference, ShipTo = request.ShipTo, Note = request.Note }, content);
             }

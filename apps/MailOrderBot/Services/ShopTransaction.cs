@@ -108,6 +108,10 @@ internal sealed class ShopTransaction(SqliteConnection connection, SqliteTransac
         return ReadOrder("where o.conversation = $conversation and o.customer_email = $customer order by o.id desc limit 1", ("$conversation", mail.Conversation), ("$customer", mail.Sender));
     }
 
+    /// <summary>Whether a mail answers a letter that refused its writer something.</summary>
+    public bool AnswersRefusal(OrderMail mail) => mail.Answers.Any(id =>
+        Scalar("select 1 from mails where message_id = $id and sender = $sender and direction = 'out' and outcome = 'cancel-refused'", ("$id", id), ("$sender", mail.Sender)) is not null);
+
     /// <summary>An order of a customer by its number; null when there is none.</summary>
     public Order? FindOrder(string number, string customer) => ReadOrder("where o.number = $number and o.customer_email = $customer", ("$number", number), ("$customer", customer));
 

@@ -45,7 +45,7 @@ internal static class OrderMailReader
             : mail.Header("X-Auto-Response-Suppress") is not null || mail.Header("X-Autoreply") is not null || mail.Header("X-Autorespond") is not null ? "a machine sent it"
             : sender.Length == 0 || envelope.From is null ? "nobody can be answered"
             : Machines.Contains(sender.Split('@')[0]) ? "a mail server sent it"
-            : ownAddresses.Contains(sender) || ownAddresses.Contains(envelope.From.Target, StringComparer.OrdinalIgnoreCase) || sender == mail.Account.ToLowerInvariant() ? "it is from the shop's own address"
+            : ownAddresses.Contains(sender) || ownAddresses.Contains(envelope.From.Target, StringComparer.OrdinalIgnoreCase) || string.Equals(sender, mail.Account, StringComparison.OrdinalIgnoreCase) ? "it is from the shop's own address"
             : null;
     }
 

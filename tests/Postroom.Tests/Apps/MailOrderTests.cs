@@ -160,6 +160,19 @@ public sealed class MailOrderTests
     }
 
     [Fact]
+    public async Task An_answer_to_a_refused_cancellation_is_read_by_a_person_as_the_letter_says()
+    {
+        await using ShopFixture shop = await StartAsync();
+        await shop.ReceiveAsync(MailOf("a1", "", "CANCEL MO-2020-000009"));
+
+        await shop.ReceiveAsync(MailOf("a2", "But I did order it!", headers: $"In-Reply-To: <{shop.Mail.Sends[0].Message.Metadata["messageId"].GetString()}@shop.test>\n"));
+
+        Assert.Single(shop.Letters);
+        Assert.Equal("info: ann@example.org answered a refused cancellation: Order", Assert.Single(shop.Notices));
+        Assert.Equal("0", shop.Sql("select count(*) from orders"));
+    }
+
+    [Fact]
     public async Task A_thank_you_for_a_confirmation_orders_nothing_and_more_lines_are_a_new_order()
     {
         await using ShopFixture shop = await StartAsync();
