@@ -18,6 +18,8 @@ namespace Postroom;
 [JsonSerializable(typeof(Signal))]
 [JsonSerializable(typeof(MailMessage))]
 [JsonSerializable(typeof(MarkRequest))]
+[JsonSerializable(typeof(ScheduleOccurrence))]
+[JsonSerializable(typeof(ScheduleDue))]
 [JsonSerializable(typeof(Dictionary<string, string>))]
 [JsonSerializable(typeof(IReadOnlyList<string>))]
 [JsonSerializable(typeof(string[]))]
