@@ -20,6 +20,7 @@ namespace Postroom;
 [JsonSerializable(typeof(MarkRequest))]
 [JsonSerializable(typeof(ScheduleOccurrence))]
 [JsonSerializable(typeof(ScheduleDue))]
+[JsonSerializable(typeof(ReceivedFile))]
 [JsonSerializable(typeof(Dictionary<string, string>))]
 [JsonSerializable(typeof(IReadOnlyList<string>))]
 [JsonSerializable(typeof(string[]))]

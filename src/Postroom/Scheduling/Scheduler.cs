@@ -70,8 +70,11 @@ internal sealed partial class Scheduler(
             _turn.Release();
         }
 
-        _wake.TrySetResult();
+        Wake();
     }
+
+    /// <summary>Looks at once.</summary>
+    public void Wake() => _wake.TrySetResult();
 
     /// <summary>Begins to fire, first what was missed.</summary>
     public void Start()
