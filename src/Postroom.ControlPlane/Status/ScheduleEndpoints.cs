@@ -51,7 +51,7 @@ internal sealed class ScheduleEndpoints(IRuntimeView runtime, AuditTrail audit)
         DateTimeOffset? since = query.Instant("since");
         string name = NameOf(context);
         string? before = query.Cursor is { } cursor ? ScheduleOccurrence.KeyOf(name, InstantOf(cursor))
-            : query.Instant("until") is { } until ? ScheduleOccurrence.KeyOf(name, until.AddMilliseconds(1)) : null;
+            : query.Instant("until") is { } until ? ScheduleOccurrence.KeyOf(name, InstantOf(until.ToUnixTimeMilliseconds() + 1)) : null;
         List<OccurrenceView> found = [];
         bool more = true;
         for (int reads = 0; more && found.Count <= query.Limit && reads < MostReads; reads++)

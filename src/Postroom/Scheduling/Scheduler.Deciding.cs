@@ -167,7 +167,7 @@ internal sealed partial class Scheduler
                 // Another node, or an earlier life of this store, was first: the row names its message.
                 ScheduleOccurrence first = rows.Find(row => row.MessageId == messages[i].Id.ToString())! with { MessageId = stored[i].Id.ToString(), Reason = "it was stored before" };
                 entry.Mark = entry.Mark! with { Message = first.MessageId };
-                await WriteAsync(entry, [], [first], until, now, cancellationToken);
+                await WriteAsync(entry, [], [first], until, now, CancellationToken.None);
             }
         }
     }

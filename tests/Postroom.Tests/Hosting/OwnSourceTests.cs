@@ -33,12 +33,12 @@ public sealed partial class OwnSourceTests : IDisposable
         {
             await UntilAsync(() => tickets.Closed.Count == 2);
             tickets.Open.Add(new Ticket(3));
-            Assert.Equal(1, await runtime.Rooms.Sources.PollAsync("tickets", Cancel));
+            Assert.Equal(1, await runtime.PollAsync("tickets"));
             await UntilAsync(() => tickets.Closed.Count == 3);
         }
 
         await using MessageRuntime again = await StartAsync();
-        Assert.Equal(0, await again.Rooms.Sources.PollAsync("tickets", Cancel));
+        Assert.Equal(0, await again.PollAsync("tickets"));
         Assert.Equal(3, tickets.Last);
         Assert.Equal(["1 seen", "2 failed", "3 seen"], tickets.Closed.Order());
 

@@ -100,7 +100,7 @@ public sealed class FileSourceTests : IDisposable
 
         // Neither a restart nor a changed file of another name makes more of them.
         await using MessageRuntime again = await StartAsync(Task.CompletedTask, settings);
-        Assert.Equal(0, await again.Rooms.Sources.PollAsync("drop", Cancel));
+        Assert.Equal(0, await again.PollAsync("drop"));
         Assert.True(File.Exists(In("drop", file)));
         Assert.Equal(2, _handled.Count);
     }
@@ -139,7 +139,7 @@ public sealed class FileSourceTests : IDisposable
                 await file.WriteAsync("part "u8.ToArray(), Cancel);
                 await file.FlushAsync(Cancel);
                 written.Restart();
-                _ = await runtime.Rooms.Sources.PollAsync("drop", Cancel);
+                _ = await runtime.PollAsync("drop");
                 await Task.Delay(50, Cancel);
             }
         }
