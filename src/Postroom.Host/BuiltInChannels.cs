@@ -6,7 +6,7 @@ using Postroom.Mail;
 
 namespace Postroom.Host;
 
-/// <summary>The channels that every program knows by their type: Telegram, WhatsApp, e-mail and webhooks out, mailboxes in; the web chat and hooks come with the control plane.</summary>
+/// <summary>The channels that every program knows by their type: Telegram, WhatsApp, e-mail and webhooks out, mailboxes and folders in; the web chat and hooks come with the control plane.</summary>
 internal static class BuiltInChannels
 {
     private static readonly (string Type, CommunicatorFactoryMethod Factory, Postroom.Configuration.BackendSchema Schema)[] All =
@@ -31,7 +31,15 @@ internal static class BuiltInChannels
         return app.RegisterSource(
             ImapSourceConfig.Kind,
             static (name, config, services) => new ImapSource(name, As<ImapSourceConfig>(name, config), LogOf<ImapSource>(services), ClockOf(services)),
-            ImapSourceConfig.Read);
+            ImapSourceConfig.Read)
+            .RegisterSource(
+                MaildirSourceConfig.Kind,
+                static (name, config, services) => new MaildirSource(name, As<MaildirSourceConfig>(name, config), LogOf<MaildirSource>(services), ClockOf(services)),
+                MaildirSourceConfig.Read)
+            .RegisterSource(
+                DropFolderSourceConfig.Kind,
+                static (name, config, services) => new DropFolderSource(name, As<DropFolderSourceConfig>(name, config), LogOf<DropFolderSource>(services), ClockOf(services)),
+                DropFolderSourceConfig.Read);
     }
 
     private static T As<T>(string name, SourceConfig config)

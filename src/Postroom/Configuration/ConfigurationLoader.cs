@@ -35,7 +35,7 @@ internal sealed class ConfigurationLoader(ConfigurationSources sources, Redactor
         }
 
         root.Finish();
-        BuiltInSections.CheckTogether(root, sections);
+        BuiltInSections.CheckTogether(root, sections, sources.Catalog);
         session.Secrets.ForEach(redactor.AddSecret);
         problems.AddRange(session.Problems);
         return problems.Any(problem => !problem.IsNotice)

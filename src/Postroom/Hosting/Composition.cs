@@ -91,6 +91,7 @@ internal sealed class Composition
         }
 
         builder.Catalog.Modules = registered.Concat(setup.KnownModules).Select(module => module.Name).ToHashSet(SettingKey.Comparer);
+        builder.Catalog.RunModules = registered.Select(module => module.Name).ToHashSet(SettingKey.Comparer);
 
         List<IConfigurationLayer> layers = [.. given.Layers];
         foreach ((IConfigurationLayer layer, string? after) in builder.Layers)
