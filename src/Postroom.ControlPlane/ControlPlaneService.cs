@@ -33,6 +33,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     private readonly HealthEndpoints _health;
     private readonly ReceiverEndpoint _receivers;
     private readonly CallEndpoint _calls;
+    private readonly ScheduleEndpoints _schedules;
     private readonly StatusEndpoints _status;
     private readonly JournalEndpoints _journal;
     private readonly ConversationEndpoints _conversations;
@@ -68,6 +69,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         _receivers = new ReceiverEndpoint(runtime, loggers.CreateLogger<ReceiverEndpoint>());
         AuditTrail audit = new(runtime, clock);
         _calls = new CallEndpoint(runtime, audit);
+        _schedules = new ScheduleEndpoints(runtime, audit);
         _journal = new JournalEndpoints(runtime, reads, audit, _gate, clock);
         _conversations = new ConversationEndpoints(runtime, reads, _gate);
     }
@@ -210,6 +212,10 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         Map(app, ApiRole.Viewer, _status.PoolAsync, $"{Api}/workers/{{pool}}");
         Map(app, ApiRole.Viewer, _status.SourcesAsync, $"{Api}/sources");
         Map(app, ApiRole.Viewer, _status.SourceAsync, $"{Api}/sources/{{source}}");
+        Map(app, ApiRole.Viewer, _schedules.ListAsync, $"{Api}/schedules");
+        Map(app, ApiRole.Viewer, _schedules.OneAsync, $"{Api}/schedules/{{schedule}}");
+        Map(app, ApiRole.Viewer, _schedules.OccurrencesAsync, $"{Api}/schedules/{{schedule}}/occurrences");
+        app.MapPost($"{Api}/schedules/{{schedule}}/run", Opened(ApiRole.Operator, _schedules.RunAsync));
         Map(app, ApiRole.Viewer, _status.CommunicatorsAsync, $"{Api}/communicators");
         Map(app, ApiRole.Viewer, _status.CommunicatorAsync, $"{Api}/communicators/{{communicator}}");
         app.MapPost($"{Api}/communicators/{{communicator}}/call", Opened(ApiRole.Operator, _calls.CallAsync));

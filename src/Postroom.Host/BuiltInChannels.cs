@@ -6,7 +6,7 @@ using Postroom.Mail;
 
 namespace Postroom.Host;
 
-/// <summary>The channels that every program knows by their type: Telegram, WhatsApp, e-mail and webhooks out, mailboxes in; the web chat and hooks come with the control plane.</summary>
+/// <summary>The channels that every program knows by their type: Telegram, WhatsApp, e-mail and webhooks out, mailboxes and folders in; the web chat and hooks come with the control plane.</summary>
 internal static class BuiltInChannels
 {
     private static readonly (string Type, CommunicatorFactoryMethod Factory, Postroom.Configuration.BackendSchema Schema)[] All =
@@ -14,6 +14,7 @@ internal static class BuiltInChannels
         ("telegram", static (name, config, services) => new TelegramCommunicator(name, As<TelegramCommunicatorConfig>(name, config), ClockOf(services), LogOf<TelegramCommunicator>(services)), TelegramCommunicatorConfig.Read),
         (WhatsAppCommunicatorConfig.Kind, WhatsAppCommunicator.Create, WhatsAppCommunicatorConfig.Read),
         ("email", static (name, config, services) => new EmailCommunicator(name, As<EmailCommunicatorConfig>(name, config), LogOf<EmailCommunicator>(services), ClockOf(services)), EmailCommunicatorConfig.Read),
+        (MaildropCommunicatorConfig.Kind, static (name, config, services) => new MaildropCommunicator(name, As<MaildropCommunicatorConfig>(name, config), ClockOf(services)), MaildropCommunicatorConfig.Read),
         ("webhook", static (name, config, services) => new WebhookCommunicator(name, As<WebhookCommunicatorConfig>(name, config), ClockOf(services)), WebhookCommunicatorConfig.Read),
     ];
 
@@ -30,7 +31,15 @@ internal static class BuiltInChannels
         return app.RegisterSource(
             ImapSourceConfig.Kind,
             static (name, config, services) => new ImapSource(name, As<ImapSourceConfig>(name, config), LogOf<ImapSource>(services), ClockOf(services)),
-            ImapSourceConfig.Read);
+            ImapSourceConfig.Read)
+            .RegisterSource(
+                MaildirSourceConfig.Kind,
+                static (name, config, services) => new MaildirSource(name, As<MaildirSourceConfig>(name, config), LogOf<MaildirSource>(services), ClockOf(services)),
+                MaildirSourceConfig.Read)
+            .RegisterSource(
+                DropFolderSourceConfig.Kind,
+                static (name, config, services) => new DropFolderSource(name, As<DropFolderSourceConfig>(name, config), LogOf<DropFolderSource>(services), ClockOf(services)),
+                DropFolderSourceConfig.Read);
     }
 
     private static T As<T>(string name, SourceConfig config)

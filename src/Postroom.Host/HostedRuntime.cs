@@ -1,3 +1,4 @@
+using MailOrderBot;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postroom.Configuration;
@@ -70,7 +71,7 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
             Paused = arguments.Paused,
             OpensReceivers = !standalone,
             Version = ProgramVersion,
-            KnownModules = [new WelcomeModule()],
+            KnownModules = [new WelcomeModule(), new MailOrderModule()],
         });
         runtime.RegisterModule(new PlatformModule());
         if (configure is not null)

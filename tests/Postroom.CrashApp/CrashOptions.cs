@@ -37,6 +37,9 @@ internal sealed record CrashOptions
     /// <summary>Where the process ends itself; null to go on to the end.</summary>
     public string? DieAt { get; init; }
 
+    /// <summary>A part of the conversation in which it ends itself.</summary>
+    public string? Target { get; init; }
+
     /// <summary>Communicators to send through.</summary>
     public IReadOnlyList<string> Lanes { get; init; } = [];
 
@@ -69,6 +72,7 @@ internal sealed record CrashOptions
                 "--publish" => options with { Publish = value.Split(',') },
                 "--store" => options with { Store = value },
                 "--die-at" => options with { DieAt = value },
+                "--target" => options with { Target = value },
                 "--lanes" => options with { Lanes = value.Split(',') },
                 "--service" => options with { Service = value },
                 "--say" => options with { Say = value },

@@ -11,12 +11,13 @@ try
         "load" => await RunAsync(new Load(options, ledger!).Configure),
         "talk" => await RunAsync(new Talk(ledger).Configure),
         "types" => await RunAsync(new Types(options, ledger!).Configure),
+        "orders" => await RunAsync(new Orders(options).Configure),
         "backlog" => await RunAsync(new Backlog(options, ledger!).Configure),
         "receive" => await Receive.RunAsync(args, options),
         "lanes" => await RunAsync(new Lanes(options, ledger!).Configure),
         "static" => await StaticWay.RunAsync(),
         "migrate" => await Migrate.RunAsync(options),
-        _ => throw new ArgumentException($"There is no mode '{options.Mode}'. Use load, talk, types, backlog, lanes, receive, static or migrate."),
+        _ => throw new ArgumentException($"There is no mode '{options.Mode}'. Use load, talk, types, orders, backlog, lanes, receive, static or migrate."),
     };
 }
 catch (Exception e)

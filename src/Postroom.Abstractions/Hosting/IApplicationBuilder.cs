@@ -44,6 +44,11 @@ public interface IApplicationBuilder
     /// <summary>Adds a source.</summary>
     IApplicationBuilder AddSource(string name, Func<IServiceProvider, IMessageSource> create, string into = "in");
 
+    /// <summary>Adds a schedule. Settings under <c>schedules.{name}</c> override <paramref name="configure"/>.</summary>
+    /// <param name="name">The schedule's name.</param>
+    /// <param name="configure">Says when it appends what: <see cref="ScheduleOptions.Cron"/> or <see cref="ScheduleOptions.Every"/>, <see cref="ScheduleOptions.Queue"/> and <see cref="ScheduleOptions.Type"/>.</param>
+    IApplicationBuilder AddSchedule(string name, Action<ScheduleOptions> configure);
+
     /// <summary>Registers how sources of a type are made that <c>sources.{name}</c> asks for; the last registration of a type wins.</summary>
     /// <param name="type">The type as configuration names it.</param>
     /// <param name="factory">Makes one. It is disposed, if it can be, when the configuration replaces it or takes it away.</param>

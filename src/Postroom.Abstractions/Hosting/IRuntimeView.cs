@@ -42,6 +42,14 @@ public interface IRuntimeView
     /// <summary>Puts a message on a queue at an operator's word.</summary>
     ValueTask<PublishResult> InjectAsync(Envelope envelope, CancellationToken cancellationToken);
 
+    /// <summary>Fires a schedule once, now, whatever its times are; it is recorded as manual.</summary>
+    /// <param name="schedule">Its name.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The message.</returns>
+    /// <exception cref="KeyNotFoundException">There is no such schedule; the text names those there are.</exception>
+    /// <exception cref="StoreUnavailableException">The store cannot write now; nothing was stored.</exception>
+    ValueTask<MessageId> RunScheduleAsync(string schedule, CancellationToken cancellationToken) => throw new KeyNotFoundException($"There is no schedule '{Names.Shorten(schedule)}'.");
+
     /// <summary>Changes facts outside a message.</summary>
     ValueTask WriteFactsAsync(IReadOnlyList<FactChange> facts, CancellationToken cancellationToken);
 

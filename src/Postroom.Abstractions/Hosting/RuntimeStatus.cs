@@ -76,6 +76,9 @@ public sealed record RuntimeStatus
     /// <summary>The sources by name.</summary>
     public IReadOnlyDictionary<string, SourceStatus> Sources { get; init; } = new Dictionary<string, SourceStatus>();
 
+    /// <summary>The schedules, by name.</summary>
+    public IReadOnlyList<ScheduleStatus> Schedules { get; init; } = [];
+
     /// <summary>The communicators.</summary>
     public IReadOnlyList<CommunicatorStatus> Communicators { get; init; } = [];
 

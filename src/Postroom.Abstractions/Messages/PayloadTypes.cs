@@ -36,7 +36,7 @@ public static class PayloadTypes
     /// <summary>A completion action for a source; body <see cref="MarkRequest"/>.</summary>
     public const string SourceMark = "source.mark";
 
-    /// <summary>A file from a drop folder.</summary>
+    /// <summary>A file from a drop folder; body <see cref="ReceivedFile"/>, the file is attached.</summary>
     public const string FileReceived = "file.received";
 
     private static readonly (string Word, string Type)[] WebhookWords =

@@ -9,6 +9,22 @@ public interface IFacts
 
     /// <summary>Reads all facts of a scope, by key in ordinal order; expired ones are left out.</summary>
     ValueTask<IReadOnlyList<StoredFact>> ListAsync(string scope, CancellationToken cancellationToken);
+
+    /// <summary>Reads the last facts of a scope whose keys begin alike, last key first in ordinal order; expired ones are left out.</summary>
+    /// <param name="scope">The scope.</param>
+    /// <param name="prefix">What the keys begin with; at least one character.</param>
+    /// <param name="before">Only keys before this one; null for all.</param>
+    /// <param name="limit">The most facts; at least 1.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    async ValueTask<IReadOnlyList<StoredFact>> ListLastAsync(string scope, string prefix, string? before, int limit, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<StoredFact> all = await ListAsync(scope, cancellationToken);
+        return
+        [
+            .. all.Where(fact => fact.Key.StartsWith(prefix, StringComparison.Ordinal) && (before is null || string.CompareOrdinal(fact.Key, before) < 0))
+                .OrderByDescending(fact => fact.Key, StringComparer.Ordinal).Take(limit),
+        ];
+    }
 }
 
 /// <summary>One stored fact.</summary>
@@ -50,6 +66,9 @@ public static class FactScopes
 
     /// <summary>Occurrences of schedules.</summary>
     public const string Occurrence = "occurrence";
+
+    /// <summary>Up to where schedules have decided, by their name.</summary>
+    public const string Schedule = "schedule";
 
     /// <summary>Runs of the program.</summary>
     public const string Run = "run";

@@ -33,6 +33,8 @@ internal sealed record StatusView
 
     public required IReadOnlyList<PoolView> Pools { get; init; }
 
+    public required IReadOnlyList<ScheduleView> Schedules { get; init; }
+
     public required IReadOnlyList<CommunicatorView> Communicators { get; init; }
 
     public required IReadOnlyDictionary<string, string> Modules { get; init; }
@@ -54,6 +56,7 @@ internal sealed record StatusView
         Counts = status.Counts is { } counts ? CountsView.Of(counts, queue: null, now) : null,
         Recovery = status.Recovery is { } recovery ? RecoveryView.Of(recovery) : null,
         Pools = [.. status.Pools.Select(PoolView.Of)],
+        Schedules = [.. status.Schedules.Select(ScheduleView.Of)],
         Communicators = [.. status.Communicators.Select(communicator => CommunicatorView.Of(communicator, status.Counts, now))],
         Modules = status.Modules,
         Notices = status.Notices,

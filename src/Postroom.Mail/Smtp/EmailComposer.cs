@@ -8,6 +8,8 @@ namespace Postroom.Mail;
 internal sealed class EmailComposer(Mailbox from, Mailbox? replyTo)
 {
     private const string HtmlKey = "html";
+    private const string MessageIdKey = "messageId";
+    private const int MaxLocalPart = 64; // RFC 5321 §4.5.3.1.1
 
     /// <summary>Makes the mail.</summary>
     /// <param name="message">The message.</param>
@@ -22,7 +24,7 @@ internal sealed class EmailComposer(Mailbox from, Mailbox? replyTo)
         return new MailDraft
         {
             Id = context.MessageId.ToString(),
-            MessageId = $"<{context.MessageId}@{from.Domain}>",
+            MessageId = $"<{IdOf(message) ?? context.MessageId.ToString()}@{from.Domain}>",
             Date = context.Envelope.CreatedAt,
             From = from,
             ReplyTo = replyTo,
@@ -36,6 +38,14 @@ internal sealed class EmailComposer(Mailbox from, Mailbox? replyTo)
             Html = html,
             Attachments = [.. message.Attachments.Where(file => file.Data is not null)],
         };
+    }
+
+    /// <summary>The part of the Message-ID before the domain, where the application chose one to know answers by.</summary>
+    private static string? IdOf(OutgoingMessage message)
+    {
+        return message.Metadata.GetValueOrDefault(MessageIdKey) is not { ValueKind: JsonValueKind.String } given ? null
+            : given.GetString() is { Length: > 0 and <= MaxLocalPart } id && id.All(c => HeaderText.IsAtom(c) || c == '.') && !id.StartsWith('.') && !id.EndsWith('.') && !id.Contains("..", StringComparison.Ordinal) ? id
+            : throw new FormatException($"metadata.{MessageIdKey} is '{Names.Shorten(given.GetString()!)}', which cannot stand before the '@' of a Message-ID. Use 1 to {MaxLocalPart} letters, digits, '-' and '_'.");
     }
 
     private static (string Text, string? Html) BodyOf(OutgoingMessage message)

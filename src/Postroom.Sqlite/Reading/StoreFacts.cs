@@ -25,6 +25,20 @@ internal sealed class StoreFacts(Func<ReaderPool> readers, TimeProvider clock) :
         return readers().ReadAsync<IReadOnlyList<StoredFact>>(session => Read(session.Statement($"{Columns} order by key"), scope), cancellationToken);
     }
 
+    public ValueTask<IReadOnlyList<StoredFact>> ListLastAsync(string scope, string prefix, string? before, int limit, CancellationToken cancellationToken)
+    {
+        return readers().ReadAsync<IReadOnlyList<StoredFact>>(
+            session =>
+            {
+                SqliteStatement last = session.Statement($"{Columns} and key >= ?2 and key < ?3 order by key desc limit ?4");
+                last.BindText(2, prefix);
+                last.BindText(3, before ?? $"{prefix[..^1]}{(char)(prefix[^1] + 1)}");
+                last.Bind(4, limit);
+                return Read(last, scope);
+            },
+            cancellationToken);
+    }
+
     /// <summary>The keys that are held, for the start.</summary>
     public static List<StoredFact> Halted(SqliteConnection connection, TimeProvider clock) => List(connection, HaltScope, clock);
 

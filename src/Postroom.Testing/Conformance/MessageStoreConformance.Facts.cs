@@ -53,6 +53,20 @@ public abstract partial class MessageStoreConformance
         Assert.Empty(await Store.Facts.ListAsync("nothing", Cancel));
     }
 
+    /// <summary>The last facts of a prefix are listed page by page, last key first.</summary>
+    [Fact(Timeout = Limit)]
+    public async Task The_last_facts_of_a_prefix_are_listed_page_by_page()
+    {
+        await SetAsync([.. Enumerable.Range(1, 5).Select(number => new FactChange("row", $"a/{number}", new[] { (byte)number })), new FactChange("row", "a0", new byte[] { 9 }), new FactChange("row", "a", new byte[] { 9 }), new FactChange("other", "a/9", new byte[] { 9 })]);
+
+        IReadOnlyList<StoredFact> first = await Store.Facts.ListLastAsync("row", "a/", null, 2, Cancel);
+        IReadOnlyList<StoredFact> rest = await Store.Facts.ListLastAsync("row", "a/", first[^1].Key, 10, Cancel);
+
+        Assert.Equal(["a/5", "a/4"], first.Select(fact => fact.Key));
+        Assert.Equal(["a/3", "a/2", "a/1"], rest.Select(fact => fact.Key));
+        Assert.Empty(await Store.Facts.ListLastAsync("row", "b/", null, 10, Cancel));
+    }
+
     /// <summary>An expired fact is not read and not listed; it can be set again.</summary>
     [Fact(Timeout = Limit)]
     public async Task An_expired_fact_is_gone()

@@ -20,7 +20,7 @@ internal static class BuiltInSections
             SettingsSection.Create("queues", reader => FlowSections.ReadQueues(reader, catalog)),
             SettingsSection.Create("workers", reader => FlowSections.ReadWorkers(reader, catalog)),
             SettingsSection.Create("sources", reader => FlowSections.ReadSources(reader, catalog)),
-            SettingsSection.Create("schedules", FlowSections.ReadSchedules),
+            SettingsSection.Create("schedules", reader => ScheduleSections.ReadSchedules(reader, catalog)),
             SettingsSection.Create("outbound", reader => outbound = CommunicationSections.ReadOutbound(reader, new OutboundOptions())),
             SettingsSection.Create("communications", reader => CommunicationSections.ReadCommunications(reader, outbound, catalog)),
             SettingsSection.Create("gateway", CommunicationSections.ReadGateway),
@@ -36,8 +36,9 @@ internal static class BuiltInSections
     }
 
     /// <summary>Checks what no section can see alone.</summary>
-    public static void CheckTogether(SectionReader root, IReadOnlyDictionary<string, object> values)
+    public static void CheckTogether(SectionReader root, IReadOnlyDictionary<string, object> values, ConfigurationCatalog catalog)
     {
+        ScheduleSections.CheckQueues(root.ReadSection("schedules"), values, catalog);
         var runtime = (RuntimeOptions)values["runtime"];
         var store = (StoreOptions)values["store"];
         if (runtime.Role != RuntimeRole.All && store.Kind != "redis")

@@ -10,6 +10,9 @@ public sealed class ConfigurationCatalog
     /// <summary>The modules <c>modules</c> may name; null when whoever reads the setting does not load modules, so that any name will do.</summary>
     public ISet<string>? Modules { get; set; }
 
+    /// <summary>The modules whose queues are known; null when whoever reads the settings runs none.</summary>
+    internal ISet<string>? RunModules { get; set; }
+
     /// <summary>The transports <c>tracing.transport</c> may name.</summary>
     public ISet<string> TraceTransports { get; } = new SortedSet<string>(StringComparer.Ordinal) { "none", "console", "file", "otlp" };
 
@@ -27,4 +30,7 @@ public sealed class ConfigurationCatalog
 
     /// <summary>What modules say of their worker pools; settings override it member by member.</summary>
     public IDictionary<string, WorkerOptions> Pools { get; } = new Dictionary<string, WorkerOptions>(StringComparer.Ordinal);
+
+    /// <summary>The schedules of modules; settings override them member by member.</summary>
+    public IDictionary<string, ScheduleOptions> Schedules { get; } = new Dictionary<string, ScheduleOptions>(StringComparer.Ordinal);
 }

@@ -35,12 +35,25 @@ internal sealed class ConfigurationLoader(ConfigurationSources sources, Redactor
         }
 
         root.Finish();
-        BuiltInSections.CheckTogether(root, sections);
+        BuiltInSections.CheckTogether(root, sections, sources.Catalog);
         session.Secrets.ForEach(redactor.AddSecret);
         problems.AddRange(session.Problems);
         return problems.Any(problem => !problem.IsNotice)
             ? Refused(problems)
             : new Candidate(sections, session.Readings, [], Masked(problems));
+    }
+
+    /// <summary>The modules that the layers name, whatever else is wrong with them.</summary>
+    public async ValueTask<IReadOnlyList<string>> ReadModulesAsync(CancellationToken cancellationToken)
+    {
+        List<ConfigurationProblem> ignored = [];
+        SettingMap merged = SettingMap.Empty;
+        foreach (IConfigurationLayer layer in sources.Layers)
+        {
+            merged = SettingTree.Merge(merged, await LoadLayerAsync(layer, ignored, cancellationToken));
+        }
+
+        return new BindingSession().Root(await ExpandAsync(merged, ignored, cancellationToken)).ReadTexts("modules");
     }
 
     /// <summary>Texts of problems may quote a value that is, or holds, a secret.</summary>

@@ -1,6 +1,6 @@
 namespace Postroom.Configuration;
 
-/// <summary>Reads the sections about handling messages: queues, workers, sources, schedules.</summary>
+/// <summary>Reads the sections about handling messages: queues, workers, sources.</summary>
 internal static class FlowSections
 {
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(1);
@@ -14,9 +14,6 @@ internal static class FlowSections
 
     public static IReadOnlyDictionary<string, SourceConfig> ReadSources(SectionReader reader, ConfigurationCatalog catalog) =>
         reader.ReadNamed("source", (_, source) => ReadSource(source, catalog));
-
-    public static IReadOnlyDictionary<string, ScheduleOptions> ReadSchedules(SectionReader reader) =>
-        reader.ReadNamed("schedule", (_, schedule) => ReadSchedule(schedule));
 
     public static BackoffOptions ReadBackoff(SectionReader reader, BackoffOptions d)
     {
@@ -142,33 +139,5 @@ internal static class FlowSections
             ReplyVia = reader.ReadText("replyVia"),
         };
         return catalog.Sources.TryGetValue(common.Type, out SourceSchema? schema) ? schema(common, reader) : common with { Extra = reader.ReadRest() };
-    }
-
-    private static ScheduleOptions ReadSchedule(SectionReader reader)
-    {
-        var d = new ScheduleOptions();
-        var options = new ScheduleOptions
-        {
-            Cron = reader.ReadText("cron"),
-            Every = reader.ReadOptionalDuration("every", null, Second),
-            TimeZone = reader.ReadText("timeZone", d.TimeZone)!,
-            Queue = reader.RequireText("queue", "Say where the message goes."),
-            Type = reader.RequireText("type", "Say which type the message has, such as schedule.report."),
-            Body = reader.ReadText("body"),
-            Misfire = reader.ReadChoice("misfire", d.Misfire),
-            Overlap = reader.ReadChoice("overlap", d.Overlap),
-            Enabled = reader.ReadFlag("enabled", d.Enabled),
-        };
-        if (reader.Has("cron") == reader.Has("every"))
-        {
-            reader.AddError("", $"{reader.Path} has {(options.Cron is null ? "neither cron nor every" : "both cron and every")}. Give it exactly one of the two.");
-        }
-
-        if (!TimeZoneInfo.TryFindSystemTimeZoneById(options.TimeZone, out _))
-        {
-            reader.AddError("timeZone", $"{reader.Path}.timeZone is '{options.TimeZone}', which this machine does not know. Use an IANA name such as Europe/Berlin.");
-        }
-
-        return options;
     }
 }

@@ -148,6 +148,25 @@ internal sealed class ApplicationBuilder : IApplicationBuilder
         return this;
     }
 
+    public IApplicationBuilder AddSchedule(string name, Action<ScheduleOptions> configure)
+    {
+        if (Catalog.Schedules.ContainsKey(name))
+        {
+            AddProblem($"schedules.{name}", $"Schedule '{name}' is added twice. Remove one AddSchedule(\"{name}\") in module '{_module}', or give it another name.");
+        }
+
+        if (!Names.IsName(name))
+        {
+            AddProblem($"schedules.{name}", $"'{Names.Shorten(name)}' is not a name for a schedule. {Names.Rule}");
+            return this;
+        }
+
+        ScheduleOptions options = new();
+        configure(options);
+        Catalog.Schedules[name] = options;
+        return this;
+    }
+
     public IApplicationBuilder RegisterSource(string type, SourceFactoryMethod factory, SourceSchema? schema = null)
     {
         SourceTypes[type] = factory;

@@ -64,6 +64,10 @@ internal sealed class Composition
         return builder.Problems.Count == 0 ? composition : throw new ConfigurationException(builder.Problems);
     }
 
+    /// <summary>The modules that the configuration names, also when it is not valid without them.</summary>
+    public static ValueTask<IReadOnlyList<string>> ReadModulesAsync(RuntimeSetup setup, CancellationToken cancellationToken) =>
+        new ConfigurationLoader(setup.Configuration, setup.Redactor).ReadModulesAsync(cancellationToken);
+
     /// <summary>The settings of one section.</summary>
     public T Get<T>(string section)
         where T : class => Configuration.Get<T>(section);
@@ -87,6 +91,7 @@ internal sealed class Composition
         }
 
         builder.Catalog.Modules = registered.Concat(setup.KnownModules).Select(module => module.Name).ToHashSet(SettingKey.Comparer);
+        builder.Catalog.RunModules = registered.Select(module => module.Name).ToHashSet(SettingKey.Comparer);
 
         List<IConfigurationLayer> layers = [.. given.Layers];
         foreach ((IConfigurationLayer layer, string? after) in builder.Layers)

@@ -18,6 +18,12 @@ public sealed partial class MessageRuntime
     /// <exception cref="AddressException">The queue is not declared.</exception>
     public Task ResumeQueueAsync(string queue, CancellationToken cancellationToken = default) => SetPausedAsync(queue, paused: false, cancellationToken);
 
+    /// <summary>Fires a schedule once, now, whatever its times are, also one that is not enabled; it is recorded as manual.</summary>
+    /// <returns>The message.</returns>
+    /// <exception cref="KeyNotFoundException">There is no such schedule; the text names those there are.</exception>
+    /// <exception cref="StoreUnavailableException">The store cannot write now; nothing was stored.</exception>
+    public Task<MessageId> RunScheduleAsync(string schedule, CancellationToken cancellationToken = default) => Rooms.Schedules.FireNowAsync(schedule, cancellationToken);
+
     /// <summary>Gives up every waiting message of a queue: it moves them to failed (discarded) and deletes nothing.</summary>
     /// <returns>How many were given up.</returns>
     /// <exception cref="AddressException">The queue is not declared.</exception>

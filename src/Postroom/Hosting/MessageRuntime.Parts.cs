@@ -77,6 +77,15 @@ public sealed partial class MessageRuntime
 
             return Task.CompletedTask;
         }, (drain, _) => rooms.Sources.StopAllAsync(drain)));
+        _phases.Add(new RuntimePart("schedules", RuntimePhase.Sources, _ =>
+        {
+            if (!_setup.Paused)
+            {
+                rooms.Schedules.Start();
+            }
+
+            return Task.CompletedTask;
+        }, (_, _) => rooms.Schedules.StopAsync()));
         _phases.Add(new RuntimePart("intake", RuntimePhase.Ready, _ =>
         {
             rooms.Intake.IsOpen = true;
@@ -159,6 +168,8 @@ public sealed partial class MessageRuntime
         }
 
         await AddSourcesAsync(composition, cancellationToken);
+        await rooms.Schedules.ApplyAsync(composition.Get<IReadOnlyDictionary<string, ScheduleOptions>>("schedules"), cancellationToken);
+        _ = composition.Configuration.Subscribe<IReadOnlyDictionary<string, ScheduleOptions>>("schedules", async (change, token) => await rooms.Schedules.ApplyAsync(change.New, token));
 
         await ReportWaitingAsync(cancellationToken);
         HealthProbes.Register(this, composition, _services!);

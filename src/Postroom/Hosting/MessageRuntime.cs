@@ -240,19 +240,36 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
 
     private async Task<Composition> ComposeAsync(CancellationToken cancellationToken)
     {
-        Composition composition = await Composition.CreateAsync(_modules, _setup, cancellationToken);
-        IReadOnlyList<string> wanted = composition.Get<IReadOnlyList<string>>("modules");
-        IApplicationModule[] named = [.. _setup.KnownModules.Where(known => wanted.Contains(known.Name, SettingKey.Comparer) && !_modules.Exists(module => module.Name == known.Name))];
-        if (named.Length == 0)
+        Composition? composition = null;
+        IApplicationModule[] named;
+        try
+        {
+            composition = await Composition.CreateAsync(_modules, _setup, cancellationToken);
+            named = Named(composition.Get<IReadOnlyList<string>>("modules"));
+        }
+        catch (ConfigurationException) when (_setup.KnownModules.Count > 0)
+        {
+            // What is unknown now, such as a section or a queue, may be what a named module adds.
+            named = Named(await Composition.ReadModulesAsync(_setup, cancellationToken));
+            if (named.Length == 0)
+            {
+                throw;
+            }
+        }
+
+        if (composition is not null && named.Length == 0)
         {
             return composition;
         }
 
         // The configuration names modules, and modules add to what the configuration may say: compose once more with all of them.
-        composition.Configuration.Dispose();
+        composition?.Configuration.Dispose();
         _modules.AddRange(named);
         return await Composition.CreateAsync(_modules, _setup, cancellationToken);
     }
+
+    private IApplicationModule[] Named(IReadOnlyList<string> wanted) =>
+        [.. _setup.KnownModules.Where(known => wanted.Contains(known.Name, SettingKey.Comparer) && !_modules.Exists(module => module.Name == known.Name))];
 
     private void Fault(StoreUnavailableException failure)
     {

@@ -5,6 +5,7 @@ using Postroom.Diagnostics;
 using Postroom.Handling;
 using Postroom.Intake;
 using Postroom.Outbound;
+using Postroom.Scheduling;
 using Postroom.Settling;
 using Postroom.Workers;
 
@@ -65,6 +66,8 @@ internal sealed class RuntimeRooms
     public required MessageIntake Intake { get; init; }
 
     public required SourceSupervisor Sources { get; init; }
+
+    public required Scheduler Schedules { get; init; }
 
     public required OriginMarks Marks { get; init; }
 
@@ -173,6 +176,7 @@ internal sealed class RuntimeRooms
             Marks = marks,
             MarkLanes = lanes,
             Sources = new SourceSupervisor(intake, store.Facts, (IJournal)store, lanes, clock, random, loggers.CreateLogger("Postroom.Sources")),
+            Schedules = new Scheduler(store, (IJournal)store, queues, publisher, activity, () => composition.Get<RetentionOptions>("retention"), clock, loggers.CreateLogger("Postroom.Schedules")),
             Health = new HealthRegistry(composition.Get<HealthOptions>("health"), clock),
             Sender = new MessageSender(dispatcher, publisher, composition.Builder.Payloads, store, activity),
         };

@@ -33,6 +33,7 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
                 .Where(pair => pair.Value > 0).ToDictionary(StringComparer.Ordinal),
             ParkedTypes = runtime.Rooms.Parked.All.ToDictionary(pair => pair.Key, pair => (IReadOnlyList<string>)[.. pair.Value.Order(StringComparer.Ordinal)], StringComparer.Ordinal),
             Sources = runtime.Rooms.Sources.Status(),
+            Schedules = runtime.Rooms.Schedules.Status(),
             Communicators = [.. runtime.Rooms.Outbound.Routes.All.Select(Describe)],
             Modules = runtime.Composition?.Modules.ToDictionary(module => module.Name, module => module.Version, StringComparer.Ordinal) ?? [],
             Notices = counts is null ? runtime.Notices() : [.. runtime.Notices(), .. await new WaitingNotices(runtime.Rooms).ReadAsync(counts, cancellationToken)],
@@ -61,6 +62,8 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
         IReadOnlyList<AppendResult> results = await runtime.Store.AppendAsync([envelope], null, cancellationToken);
         return new PublishResult(results[0].Id, results[0].Duplicate);
     }
+
+    public async ValueTask<MessageId> RunScheduleAsync(string schedule, CancellationToken cancellationToken) => await runtime.RunScheduleAsync(schedule, cancellationToken);
 
     public async ValueTask WriteFactsAsync(IReadOnlyList<FactChange> facts, CancellationToken cancellationToken)
     {

@@ -5,7 +5,10 @@ namespace Postroom.Memory;
 /// <summary>Facts in memory.</summary>
 internal sealed class MemoryFacts(TimeProvider clock) : IFacts
 {
+    private const int SetsPerSweep = 1_024;
+
     private readonly ConcurrentDictionary<(string Scope, string Key), StoredFact> _facts = new();
+    private int _sets;
 
     public void Set(FactChange change)
     {
@@ -16,6 +19,13 @@ internal sealed class MemoryFacts(TimeProvider clock) : IFacts
         }
 
         _facts[(change.Scope, change.Key)] = new StoredFact(change.Scope, change.Key, value.ToArray(), change.ExpiresAt, clock.GetUtcNow());
+        if (change.ExpiresAt is not null && Interlocked.Increment(ref _sets) % SetsPerSweep == 0)
+        {
+            foreach (KeyValuePair<(string, string), StoredFact> fact in _facts.Where(fact => IsOver(fact.Value)))
+            {
+                _facts.TryRemove(fact);
+            }
+        }
     }
 
     public ValueTask<StoredFact?> GetAsync(string scope, string key, CancellationToken cancellationToken)

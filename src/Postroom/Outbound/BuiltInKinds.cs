@@ -4,7 +4,7 @@ namespace Postroom.Outbound;
 internal static class BuiltInKinds
 {
     /// <summary>Whether a kind sends again by default; custom kinds leave it to a person.</summary>
-    public static bool SendsAgain(string kind) => kind is "email" or "telegram" or "webhook" or "whatsapp" or "emulator";
+    public static bool SendsAgain(string kind) => kind is "email" or "maildrop" or "telegram" or "webhook" or "whatsapp" or "emulator";
 
     /// <summary>How long one send may take: as it is set, and longer than usual for e-mail, whose servers may think for ten minutes after the end of a message (ML-10).</summary>
     public static TimeSpan SendTimeout(CommunicatorBackendConfig config)

@@ -16,6 +16,7 @@ public sealed class AssemblyReferenceTests
     [InlineData("Postroom.ControlPlane", "Postroom.Abstractions")]
     [InlineData("Postroom.Testing", "Postroom", "Postroom.Abstractions", "Postroom.Storage")]
     [InlineData("Postroom.Host", "Postroom", "Postroom.Abstractions", "Postroom.Chat", "Postroom.ControlPlane", "Postroom.Mail", "Postroom.Sqlite", "Postroom.Storage")]
+    [InlineData("MailOrderBot", "Postroom.Abstractions")]
     public void An_assembly_references_only_the_projects_its_place_allows(string assembly, params string[] allowed)
     {
         string[] references = [.. Assembly.Load(assembly).GetReferencedAssemblies()
@@ -32,10 +33,22 @@ public sealed class AssemblyReferenceTests
     [InlineData("Postroom.Sqlite", "Microsoft.AspNetCore", "YamlDotNet")]
     [InlineData("Postroom.Chat", "Microsoft.AspNetCore", "YamlDotNet")]
     [InlineData("Postroom.Mail", "Microsoft.AspNetCore", "YamlDotNet")]
+    [InlineData("MailOrderBot", "Microsoft.AspNetCore", "YamlDotNet")]
     public void An_assembly_stays_free_of_what_belongs_elsewhere(string assembly, params string[] forbidden)
     {
         IEnumerable<string> references = Assembly.Load(assembly).GetReferencedAssemblies().Select(reference => reference.Name!);
 
         Assert.DoesNotContain(references, name => forbidden.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void MB_1_the_domain_of_the_mail_order_bot_knows_neither_queue_nor_mail_nor_database()
+    {
+        Type[] domain = [.. Assembly.Load("MailOrderBot").GetTypes().Where(type => type.Namespace == "MailOrderBot.Domain")];
+        string[] sources = Directory.GetFiles(Repository.At("apps/MailOrderBot/Domain"), "*.cs");
+
+        Assert.True(domain.Length > 10);
+        Assert.All(sources, file => Assert.DoesNotContain(
+            File.ReadAllLines(file), line => line.StartsWith("using Postroom", StringComparison.Ordinal) || line.Contains("Sqlite", StringComparison.Ordinal) || line.StartsWith("using MailOrderBot", StringComparison.Ordinal)));
     }
 }

@@ -19,6 +19,7 @@ public sealed class PublicSurfaceTests
     [InlineData("Postroom.ControlPlane")]
     [InlineData("Postroom.Testing")]
     [InlineData("Postroom.Host")]
+    [InlineData("MailOrderBot")]
     public void The_public_surface_is_the_one_in_its_text_file(string assembly)
     {
         string path = Repository.At("tests", "Postroom.Tests", "Architecture", "PublicSurface", $"{assembly}.txt");

@@ -33,6 +33,9 @@ internal sealed class RuntimeDouble(TimeProvider clock) : IRuntimeView, IMessage
 
     public IReadOnlyList<CommunicatorStatus> Communicators { get; set; } = [];
 
+    public IReadOnlyList<ScheduleStatus> Schedules { get; set; } =
+        [new() { Name = "daily", Enabled = true, When = "@daily", Queue = "in", Type = "schedule.daily", NextAt = DateTimeOffset.UnixEpoch.AddYears(100) }];
+
     /// <summary>Notes that were written, in order.</summary>
     public List<StoreNote> Notes { get; } = [];
 
@@ -53,6 +56,7 @@ internal sealed class RuntimeDouble(TimeProvider clock) : IRuntimeView, IMessage
         Pools = Pools,
         Sources = new Dictionary<string, SourceStatus> { ["webhook"] = new() { State = SourceState.Running } },
         Communicators = Communicators,
+        Schedules = Schedules,
     };
 
     public ValueTask<HealthReport> CheckHealthAsync(HealthViews view, CancellationToken cancellationToken) =>
@@ -72,6 +76,10 @@ internal sealed class RuntimeDouble(TimeProvider clock) : IRuntimeView, IMessage
         AppendResult result = (await Store.AppendAsync([envelope], null, cancellationToken))[0];
         return new PublishResult(result.Id, result.Duplicate);
     }
+
+    public async ValueTask<MessageId> RunScheduleAsync(string schedule, CancellationToken cancellationToken) => schedule == "daily"
+        ? (await InjectAsync(new Envelope(MessageId.New(), "in", "schedule.daily", default), cancellationToken)).Id
+        : throw new KeyNotFoundException("There is no such schedule. Schedules are daily.");
 
     public async ValueTask WriteFactsAsync(IReadOnlyList<FactChange> facts, CancellationToken cancellationToken) =>
         await Store.WriteAsync(new StoreWrite { Facts = facts }, cancellationToken);

@@ -83,6 +83,26 @@ internal static class RuntimeHarness
 
     public static PoolStatus Pool(this MessageRuntime runtime, string name = "work") => runtime.Workers.GetStatus().Single(pool => pool.Name == name);
 
+    /// <summary>Has a source look, once it runs.</summary>
+    public static async Task<int> PollAsync(this MessageRuntime runtime, string source)
+    {
+        int? found = null;
+        await UntilAsync(async () =>
+        {
+            try
+            {
+                found = await runtime.Rooms.Sources.PollAsync(source, Cancel);
+            }
+            catch (OriginUnavailableException)
+            {
+                // Its loop has not begun yet.
+            }
+
+            return found is not null;
+        });
+        return found!.Value;
+    }
+
     public static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()));
 
     public static async Task UntilAsync(Func<Task<bool>> condition)

@@ -143,7 +143,13 @@ internal sealed class BodyReader(Problems problems)
     private static string MediaTypeOf(MimeEntity entity)
     {
         string type = entity.Type.Value;
-        return type.Length <= 127 && type.Count(c => c == '/') == 1 && type.All(c => HeaderText.IsToken(c) || c == '/') ? type : "application/octet-stream";
+        if (type.Length > 127 || type.Count(c => c == '/') != 1 || !type.All(c => HeaderText.IsToken(c) || c == '/'))
+        {
+            return "application/octet-stream";
+        }
+
+        // A text's bytes mean something only in its charset.
+        return type.StartsWith("text/", StringComparison.Ordinal) && entity.Type.Parameter("charset") is { Length: > 0 and <= 40 } charset && charset.All(HeaderText.IsToken) ? $"{type}; charset={charset.ToLowerInvariant()}" : type;
     }
 
     private static string Extension(string type) => type switch

@@ -67,7 +67,7 @@ public sealed class MimeReadingTests
         Assert.Equal("<p>10 <b>Euro</b></p>", mail.Html);
         Attachment file = Assert.Single(mail.Attachments);
         Assert.Equal("Bestell\u00FCbersicht.csv", file.Name);
-        Assert.Equal("text/csv", file.ContentType);
+        Assert.Equal("text/csv; charset=utf-8", file.ContentType);
         Assert.Equal("sku;quantity\r\n"u8.ToArray(), file.Data!.Value.ToArray());
         Assert.Equal("ann@example.org", mail.ReturnPath);
         Assert.False(mail.IsBulk || mail.IsBounce || mail.AutoSubmitted is not null);

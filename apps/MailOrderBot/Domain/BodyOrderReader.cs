@@ -1,0 +1,184 @@
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace MailOrderBot.Domain;
+
+/// <summary>Reads an order from the text of a mail (MB-7): order lines, <c>Reference:</c>, <c>Ship to:</c> and <c>Note:</c>; what is quoted or below the signature is left out.</summary>
+internal static partial class BodyOrderReader
+{
+    private const int MaxLine = 300;
+    private const int MaxField = 1_000;
+    private const int MaxRead = 20_000; // lines
+
+    /// <summary>Reads a text. Never fails; what orders nothing has no lines.</summary>
+    public static OrderRequest Read(string text)
+    {
+        List<RequestedLine> lines = [];
+        string? reference = null;
+        string? note = null;
+        StringBuilder? address = null;
+        bool inAddress = false;
+        foreach (string line in OwnLines(text))
+        {
+            if (inAddress && line.Length > 0 && !Label().IsMatch(line))
+            {
+                AppendLine(address!, line);
+                continue;
+            }
+
+            inAddress = false;
+            Match label = Label().Match(line);
+            if (label.Success)
+            {
+                string value = label.Groups[2].Value.Trim();
+                switch (label.Groups[1].Value.ToUpperInvariant())
+                {
+                    case "REFERENCE":
+                        reference ??= Field(value);
+                        break;
+                    case "NOTE":
+                        note = note is null ? Field(value) : Field($"{note}\n{value}");
+                        break;
+                    default:
+                        inAddress = address is null;
+                        AppendLine(address ??= new StringBuilder(), value);
+                        break;
+                }
+            }
+            else if (ReadLine(line) is { } requested)
+            {
+                lines.Add(requested);
+            }
+        }
+
+        return new OrderRequest { Lines = lines, Reference = reference, Note = note, ShipTo = Field(address?.ToString()) };
+    }
+
+    /// <summary>The first line that the sender wrote; empty for none.</summary>
+    public static string FirstLine(string text) => OwnLines(text).FirstOrDefault(line => line.Length > 0) ?? "";
+
+    /// <summary>What a line may order; null when it has no quantity beside a text.</summary>
+    internal static RequestedLine? ReadLine(string line)
+    {
+        string text = Bullet().Replace(line.Trim(), "", 1).Trim();
+        if (text.Length is 0 or > MaxLine)
+        {
+            return null;
+        }
+
+        List<LineReading> readings = [];
+        bool certain = false;
+        foreach (Match match in (Match[])[QuantityFirst().Match(text), QuantityLast().Match(text)])
+        {
+            if (match.Success)
+            {
+                certain |= match.Groups["x"].Success;
+                readings.Add(new LineReading(match.Groups["a"].Value.Trim(), match.Groups["n"].Value));
+            }
+        }
+
+        readings.RemoveAll(reading => !reading.Article.Any(char.IsLetterOrDigit));
+        return readings.Count == 0 ? null : new RequestedLine(line.Trim(), readings) { IsCertain = certain };
+    }
+
+    /// <summary>The lines that the sender wrote: no quotes, no headers of quotes, nothing below the signature.</summary>
+    private static IEnumerable<string> OwnLines(string text)
+    {
+        string[] lines = text.ReplaceLineEndings("\n").Split('\n', MaxRead + 1);
+        for (int i = 0; i < Math.Min(lines.Length, MaxRead); i++)
+        {
+            string line = lines[i].TrimEnd();
+            if (lines[i] is "-- " or "--" || OriginalMessage().IsMatch(line) || IsOutlookHeader(lines, i))
+            {
+                yield break;
+            }
+
+            int header = HeaderLength(lines, i);
+            if (header > 0)
+            {
+                i += header - 1;
+                string? next = lines.Skip(i + 1).FirstOrDefault(after => !string.IsNullOrWhiteSpace(after));
+                if (next is not null && !IsQuote(next))
+                {
+                    yield break; // A program that does not mark what it quotes: all below is the mail that is answered.
+                }
+
+                continue;
+            }
+
+            if (!IsQuote(line))
+            {
+                yield return line.Trim().Replace('\u00A0', ' ');
+            }
+        }
+    }
+
+    private static bool IsQuote(string line) => line.TrimStart().StartsWith('>');
+
+    /// <summary>How many lines the header of a quote has, which programs wrap; 0 when there is none.</summary>
+    private static int HeaderLength(string[] lines, int at)
+    {
+        if (!QuoteBegin().IsMatch(lines[at]))
+        {
+            return 0;
+        }
+
+        string joined = "";
+        for (int i = at; i < Math.Min(at + 3, lines.Length); i++)
+        {
+            joined = $"{joined} {lines[i].Trim()}".Trim();
+            if (joined.Length <= MaxLine && QuoteEnd().IsMatch(joined))
+            {
+                return i - at + 1;
+            }
+        }
+
+        return 0;
+    }
+
+    private static bool IsOutlookHeader(string[] lines, int at) =>
+        OutlookFrom().IsMatch(lines[at]) && lines.Skip(at + 1).Take(3).Any(line => OutlookSent().IsMatch(line));
+
+    private static string? Field(string? value)
+    {
+        string text = (value ?? "").Trim();
+        return text.Length == 0 ? null : text.Length <= MaxField ? text : text[..(char.IsHighSurrogate(text[MaxField - 1]) ? MaxField - 1 : MaxField)];
+    }
+
+    private static void AppendLine(StringBuilder address, string line)
+    {
+        if (line.Length > 0 && address.Length <= MaxField)
+        {
+            address.Append(address.Length > 0 ? "\n" : "").Append(line);
+        }
+    }
+
+    [GeneratedRegex(@"^(reference|ship to|note)\s*:(.*)$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    private static partial Regex Label();
+
+    [GeneratedRegex(@"^([-*•–·]\s+|\d{1,3}[.)]\s+)+", RegexOptions.NonBacktracking)]
+    private static partial Regex Bullet();
+
+    // 3 x TEA-001, 3x TEA-001, 3 TEA-001
+    [GeneratedRegex(@"^(?<n>[+-]?\d+(?:[.,]\d+)?)(?:(?<x>[xX×*])\s*|\s+(?<x>[xX])\s+|\s+(?<x>[×*])\s*|\s+)(?:(?:pcs\.?|pieces?|units?)\s+(?:of\s+)?)?(?<a>\S.*)$", RegexOptions.NonBacktracking)]
+    private static partial Regex QuantityFirst();
+
+    // TEA-001 3, TEA-001: 3, TEA-001 x 3
+    [GeneratedRegex(@"^(?<a>\S.*?)(?:\s*:\s*|\s+(?<x>[xX×*])\s*|\s+)(?<n>[+-]?\d+(?:[.,]\d+)?)\s*(?:pcs\.?|pieces?|units?)?$", RegexOptions.NonBacktracking)]
+    private static partial Regex QuantityLast();
+
+    [GeneratedRegex(@"^\s*-{2,}\s*(original message|ursprüngliche nachricht)\s*-{2,}", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    private static partial Regex OriginalMessage();
+
+    [GeneratedRegex(@"^\s*(on|am|le|el) ", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    private static partial Regex QuoteBegin();
+
+    [GeneratedRegex(@"(wrote|schrieb|a écrit|escribió).{0,120}:$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    private static partial Regex QuoteEnd();
+
+    [GeneratedRegex(@"^\s*\*?(from|von)\s*:", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    private static partial Regex OutlookFrom();
+
+    [GeneratedRegex(@"^\s*\*?(sent|date|gesendet|datum)\s*:", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    private static partial Regex OutlookSent();
+}

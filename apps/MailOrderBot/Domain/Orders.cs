@@ -1,0 +1,101 @@
+namespace MailOrderBot.Domain;
+
+/// <summary>How an order stands (MB-5).</summary>
+internal static class OrderStatus
+{
+    /// <summary>Good, and its stock is taken.</summary>
+    public const string Confirmed = "confirmed";
+
+    /// <summary>The customer was asked.</summary>
+    public const string Clarification = "clarification";
+
+    /// <summary>Taken back.</summary>
+    public const string Cancelled = "cancelled";
+
+    /// <summary>A person has to look.</summary>
+    public const string NeedsPerson = "needs-person";
+}
+
+/// <summary>A CSV file that came with an order.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Data">Its bytes.</param>
+/// <param name="Charset">The declared charset; null for none.</param>
+internal sealed record OrderFile(string Name, ReadOnlyMemory<byte> Data, string? Charset);
+
+/// <summary>A mail from a customer, as the desk sees it.</summary>
+internal sealed record OrderMail
+{
+    /// <summary>What makes the mail this one: a repeat has the same.</summary>
+    public required string Key { get; init; }
+
+    /// <summary>The thread it belongs to.</summary>
+    public required string Conversation { get; init; }
+
+    /// <summary>The ids of the mails it answers, the latest first.</summary>
+    public IReadOnlyList<string> Answers { get; init; } = [];
+
+    /// <summary>The address of its writer, in lower case.</summary>
+    public required string Sender { get; init; }
+
+    /// <summary>The writer's name; empty for none.</summary>
+    public string SenderName { get; init; } = "";
+
+    /// <summary>The subject.</summary>
+    public string Subject { get; init; } = "";
+
+    /// <summary>The text.</summary>
+    public string Text { get; init; } = "";
+
+    /// <summary>The CSV files.</summary>
+    public IReadOnlyList<OrderFile> Files { get; init; } = [];
+
+    /// <summary>What is wrong with the mail as a whole, such as files that were too long; empty for nothing.</summary>
+    public IReadOnlyList<string> Problems { get; init; } = [];
+
+    /// <summary>Why nobody is to answer it; null when it may be answered (MB-15).</summary>
+    public string? Ignored { get; init; }
+
+    /// <summary>What it asks for: of the file when there is one, else of the text.</summary>
+    public OrderRequest ReadRequest()
+    {
+        OrderRequest request = Files.Count switch
+        {
+            0 => BodyOrderReader.Read(Text),
+            1 => CsvOrderReader.Read(Files[0].Name, Files[0].Data.Span, Files[0].Charset) is var file && BodyOrderReader.Read(Text) is var body
+                ? file with { Reference = body.Reference, ShipTo = body.ShipTo, Note = Both(body.Note, file.Note) }
+                : new OrderRequest(),
+            _ => new OrderRequest { Problems = [$"The mail has {Files.Count} CSV files ({string.Join(", ", Files.Take(5).Select(file => file.Name))}), and only one can be the order. Please send one."] },
+        };
+        return request with { Problems = [.. Problems, .. request.Problems] };
+    }
+
+    private static string? Both(string? one, string? other) => one is null ? other : other is null ? one : $"{one}\n{other}";
+}
+
+/// <summary>An order as it is stored.</summary>
+internal sealed record Order
+{
+    /// <summary>The key of its row; 0 before it has one.</summary>
+    public long Id { get; init; }
+
+    /// <summary>Its number.</summary>
+    public required string Number { get; init; }
+
+    /// <summary>Whose it is: an address in lower case.</summary>
+    public required string Customer { get; init; }
+
+    /// <summary>How it stands; see <see cref="OrderStatus"/>.</summary>
+    public required string Status { get; init; }
+
+    /// <summary>The customer's own number or word; null for none.</summary>
+    public string? Reference { get; init; }
+
+    /// <summary>Where it goes; null for where it always goes.</summary>
+    public string? ShipTo { get; init; }
+
+    /// <summary>What else the customer said; null for nothing.</summary>
+    public string? Note { get; init; }
+
+    /// <summary>When it last changed.</summary>
+    public DateTimeOffset UpdatedAt { get; init; }
+}

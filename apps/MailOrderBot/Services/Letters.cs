@@ -1,0 +1,125 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using MailOrderBot.Domain;
+
+namespace MailOrderBot.Services;
+
+/// <summary>The letters to customers (MB-10 to MB-13). The same order gives the same letter.</summary>
+internal sealed class Letters(MailOrderOptions options)
+{
+    private const int MostListed = 100;
+
+    /// <summary>The local part of the Message-ID of the answer to a mail.</summary>
+    public static string IdFor(string mailKey) => $"mo-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(mailKey)))[..24]}";
+
+    /// <summary>The order is taken.</summary>
+    public Letter Confirmed(Order order, CheckedOrder content, OrderMail mail)
+    {
+        LetterWriter letter = Begin(mail)
+            .Paragraph($"thank you for your order {order.Number}. It is confirmed:")
+            .Table([.. content.Lines.Select(line => Row(line, content.Currency))], true, false, false, true, true)
+            .Table(
+                [
+                    ["Net", Money.Format(content.NetMinor, content.Currency)],
+                    ["Tax", Money.Format(content.TaxMinor, content.Currency)],
+                    ["Total", Money.Format(content.GrossMinor, content.Currency)],
+                ],
+                false,
+                true);
+        Details(letter, order);
+        if (options.CancelWindow > TimeSpan.Zero)
+        {
+            letter.Paragraph($"To cancel it, answer within {Words(options.CancelWindow)} with this line:\nCANCEL {order.Number}");
+        }
+
+        return End(letter, mail);
+    }
+
+    /// <summary>Something is unclear.</summary>
+    public Letter Clarification(Order order, CheckedOrder content, OrderMail mail)
+    {
+        LetterWriter letter = Begin(mail);
+        if (content.Lines.Count == 0 && content.Problems.Count == 0)
+        {
+            letter.Paragraph($"thank you for your mail. We found no order lines in it, so nothing is ordered yet. We keep it as {order.Number}.");
+        }
+        else
+        {
+            letter.Paragraph($"thank you for your order {order.Number}. Something in it is unclear, so nothing is ordered yet.");
+        }
+
+        if (content.Problems.Count > 0)
+        {
+            letter.List(content.Problems);
+        }
+
+        if (content.Lines.Count > 0)
+        {
+            letter.Paragraph("Your lines:").List([.. content.Lines.Take(MostListed).Select(line => Describe(line, content.Currency)), .. More(content.Lines.Count)]);
+        }
+
+        return End(HowToOrder(letter, content.Lines.Count > 0), mail);
+    }
+
+    /// <summary>A person will look.</summary>
+    public Letter NeedsPerson(Order order, OrderMail mail) =>
+        End(Begin(mail).Paragraph($"we could not make out your order {order.Number} by ourselves. One of us will read your mails and answer you; nothing is ordered until then."), mail);
+
+    /// <summary>The order is taken back.</summary>
+    public Letter Cancelled(Order order, OrderMail mail)
+    {
+        string what = order.Status == OrderStatus.Confirmed ? "It will not be sent, and there is nothing to pay." : "It had not been confirmed yet; there is nothing to pay.";
+        return End(Begin(mail).Paragraph($"your order {order.Number} is cancelled. {what}"), mail);
+    }
+
+    /// <summary>The order cannot be taken back.</summary>
+    public Letter CancelRefused(string number, string reason, OrderMail mail) =>
+        End(Begin(mail).Paragraph($"we could not cancel {number}: {reason}").Paragraph("If that is not what you expect, answer this mail; one of us reads it."), mail);
+
+    /// <summary>A time for people, such as <c>30 minutes</c>.</summary>
+    internal static string Words(TimeSpan time)
+    {
+        (long count, string unit) = time.Ticks % TimeSpan.TicksPerDay == 0 && time.Ticks > 0 ? ((long)time.TotalDays, "day")
+            : time.Ticks % TimeSpan.TicksPerHour == 0 && time.Ticks > 0 ? ((long)time.TotalHours, "hour")
+            : time.Ticks % TimeSpan.TicksPerMinute == 0 ? ((long)time.TotalMinutes, "minute")
+            : ((long)Math.Ceiling(time.TotalSeconds), "second");
+        return string.Create(CultureInfo.InvariantCulture, $"{count} {unit}{(count == 1 ? "" : "s")}");
+    }
+
+    private static LetterWriter Begin(OrderMail mail)
+    {
+        string name = mail.SenderName.Trim();
+        return new LetterWriter().Paragraph(name.Length is 0 or > 80 ? "Hello," : $"Hello {name},");
+    }
+
+    private Letter End(LetterWriter letter, OrderMail mail) => (options.Signature.Trim().Length > 0 ? letter.Paragraph(options.Signature) : letter).ToLetter(IdFor(mail.Key));
+
+    private static string[] Row(CheckedLine line, string currency) =>
+    [
+        string.Create(CultureInfo.InvariantCulture, $"{line.Quantity} x"), line.Product!.Sku, line.Product.Name,
+        $"{Money.Format(line.Product.PriceMinor, currency)} + {Money.FormatRate(line.Product.TaxBasisPoints)}", Money.Format(line.NetMinor, currency),
+    ];
+
+    private static void Details(LetterWriter letter, Order order) =>
+        letter.Titled("Ship to:", order.ShipTo).Titled("Your reference:", order.Reference).Titled("Your note:", order.Note);
+
+    private static string Describe(CheckedLine line, string currency)
+    {
+        if (line.Problem is not { } problem)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"{line.Raw}\nis fine: {line.Quantity} x {line.Product!.Sku} {line.Product.Name}, {Money.Format(line.NetMinor, currency)}");
+        }
+
+        string suggestions = problem.Suggestions.Count == 0 ? "" : $"\nDid you mean {string.Join(" or ", problem.Suggestions.Select(product => $"{product.Sku} ({product.Name})"))}?";
+        string available = line.Product is { } found ? string.Create(CultureInfo.InvariantCulture, $"\n{found.Sku} {found.Name}: {Money.Format(found.PriceMinor, found.Currency)} each, {found.Stock} available{(found.PackSize > 1 ? $", in packs of {found.PackSize}" : "")}") : "";
+        return $"{line.Raw}\nis not clear: {problem.Text}{suggestions}{available}";
+    }
+
+    private static IEnumerable<string> More(int count) => count > MostListed ? [string.Create(CultureInfo.InvariantCulture, $"and {count - MostListed} more lines")] : [];
+
+    private static LetterWriter HowToOrder(LetterWriter letter, bool again) => letter
+        .Paragraph(again ? "Please answer this mail with all lines of the order as they shall be; they replace the ones above. Write each like one of these:" : "Please answer this mail with the order, each line like one of these:")
+        .Paragraph("3 x TEA-001\nTEA-001: 3\n3 Green tea")
+        .Paragraph("You may add lines that begin with Reference:, Ship to: or Note:. Or attach one CSV file whose first row names the columns sku and quantity.");
+}

@@ -1,0 +1,170 @@
+using System.Globalization;
+using MailOrderBot.Domain;
+using Postroom.Configuration;
+
+namespace MailOrderBot.Services;
+
+/// <summary>Deals with one mail in one transaction of the shop, and says what is to be answered. A mail that was dealt with gives the recorded answer (MB-17).</summary>
+/// <remarks>Safe for concurrent use.</remarks>
+internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configuration, TimeProvider clock)
+{
+    private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
+
+    /// <summary>Deals with a mail. When this returns, its effect and its answer are on disk.</summary>
+    public Task<Answer> HandleAsync(OrderMail mail, CancellationToken cancellationToken)
+    {
+        MailOrderOptions options = configuration.Current.Get<MailOrderOptions>(MailOrderOptions.Section);
+        return shop.WriteAsync(
+            transaction =>
+            {
+                if (transaction.FindMail(mail.Key) is { } known)
+                {
+                    if (known.Sender == mail.Sender)
+                    {
+                        return known.Answer;
+                    }
+
+                    // Ids are the sender's to choose: one that another customer's mail has must not bring that customer's answer.
+                    mail = mail with { Key = $"{mail.Key} {mail.Sender}" };
+                    if (transaction.FindMail(mail.Key) is { } again)
+                    {
+                        return again.Answer;
+                    }
+                }
+
+                return new Work(transaction, options, new Letters(options), mail, clock.GetUtcNow()).Run();
+            },
+            cancellationToken);
+    }
+
+    /// <summary>The work on one mail.</summary>
+    private sealed class Work(ShopTransaction shop, MailOrderOptions options, Letters letters, OrderMail mail, DateTimeOffset now)
+    {
+        public Answer Run()
+        {
+            (long? orderId, Answer answer) = Decide();
+            shop.AddMail(mail, orderId, answer, now);
+            if (answer.Letter is { } letter)
+            {
+                shop.AddReply(letter.Id, orderId, answer.Outcome, mail.Sender, now);
+            }
+
+            return answer;
+        }
+
+        private (long?, Answer) Decide()
+        {
+            if (Ignored() is { } reason)
+            {
+                return (null, Silent($"ignored: {reason.Why}", reason.Notice));
+            }
+
+            if (OrderNumber.ReadCancel(mail.Subject, BodyOrderReader.FirstLine(mail.Text)) is { } number)
+            {
+                return Cancel(number);
+            }
+
+            OrderRequest request = mail.ReadRequest();
+            CheckedOrder content = new OrderChecker(new Catalogue(shop.Products()), options.Limits).Check(request);
+            Order? order = shop.FindOrder(mail);
+            switch (order?.Status)
+            {
+                case OrderStatus.NeedsPerson:
+                    return (order.Id, Silent("passed-on", new Notice(NoticeLevel.Warning, $"{mail.Sender} wrote again about {order.Number}, which waits for a person: {Subject()}")));
+                case OrderStatus.Confirmed or OrderStatus.Cancelled when !content.Lines.Any(line => line.Product is not null):
+                    return (order.Id, Silent("passed-on", new Notice(NoticeLevel.Info, $"{mail.Sender} wrote about {order.Number} ({order.Status}) and orders nothing new: {Subject()}")));
+                case null when shop.AnswersRefusal(mail) && !content.Lines.Any(line => line.Product is not null):
+                    return (null, Silent("passed-on", new Notice(NoticeLevel.Info, $"{mail.Sender} answered a refused cancellation: {Subject()}")));
+                case OrderStatus.Clarification:
+                    return Save(order! with { Reference = request.Reference ?? order.Reference, ShipTo = request.ShipTo ?? order.ShipTo, Note = request.Note ?? order.Note }, content);
+                default:
+                    return Save(new Order { Number = "", Customer = mail.Sender, Status = OrderStatus.Clarification, Reference = request.Reference, ShipTo = request.ShipTo, Note = request.Note }, content);
+            }
+        }
+
+        /// <summary>Why nobody is answered; null when somebody is.</summary>
+        private (string Why, Notice? Notice)? Ignored()
+        {
+            bool? blocked = shop.IsBlocked(mail.Sender);
+            return mail.Ignored is { } why ? (why, null)
+                : shop.IsOwn(LocalPart(mail.Key)) ? ("it is the shop's own", null)
+                : blocked == true ? ("the customer is blocked", null)
+                : blocked is null && options.AcceptFrom == AcceptedSenders.Known ? ("the sender is not known", new Notice(NoticeLevel.Warning, $"{mail.Sender} is no known customer and was not answered: {Subject()}"))
+                : null;
+        }
+
+        private (long?, Answer) Save(Order order, CheckedOrder content)
+        {
+            long asked = order.Id == 0 ? 0 : shop.CountReplies(order.Id, OrderStatus.Clarification);
+            order = order with { Status = content.IsGood ? OrderStatus.Confirmed : asked < options.MaxClarifications ? OrderStatus.Clarification : OrderStatus.NeedsPerson };
+            if (order.Status == OrderStatus.Clarification && TalksTooMuch() is { } silence)
+            {
+                return (order.Id == 0 ? null : order.Id, silence);
+            }
+
+            shop.SaveCustomer(mail.Sender, mail.SenderName);
+            order = order.Id == 0 ? order with { Number = shop.NextNumber(now.Year) } : order;
+            if (order.Id == 0 || content.Lines.Count > 0)
+            {
+                order = order with { Id = shop.SaveOrder(order, content, mail, now) };
+            }
+            else
+            {
+                shop.SetStatus(order with { Status = OrderStatus.Clarification }, order.Status, now); // what was asked about stays to be seen
+            }
+
+            switch (order.Status)
+            {
+                case OrderStatus.Confirmed:
+                    shop.TakeStock(order.Id, content, now);
+                    return (order.Id, new Answer(order.Status, letters.Confirmed(order, content, mail), [.. ConfirmedNotices(order, content)]));
+                case OrderStatus.Clarification:
+                    return (order.Id, new Answer(order.Status, letters.Clarification(order, content, mail), []));
+                default:
+                    return (order.Id, new Answer(order.Status, letters.NeedsPerson(order, mail), [new Notice(NoticeLevel.Warning, $"{order.Number} of {mail.Sender} needs a person: it is unclear after {asked} question{(asked == 1 ? "" : "s")}. {Subject()}")]));
+            }
+        }
+
+        private IEnumerable<Notice> ConfirmedNotices(Order order, CheckedOrder content)
+        {
+            string total = Money.Format(content.GrossMinor, content.Currency);
+            yield return new Notice(NoticeLevel.Info, string.Create(CultureInfo.InvariantCulture, $"New order {order.Number} of {mail.Sender}: {content.Lines.Count} line{(content.Lines.Count == 1 ? "" : "s")}, {total}."));
+            if (options.NotifyAbove is { } limit && content.Currency == options.Currency && content.GrossMinor > limit)
+            {
+                yield return new Notice(NoticeLevel.Warning, $"Order {order.Number} of {mail.Sender} is {total}, above {Money.Format(limit, options.Currency)}.");
+            }
+        }
+
+        private (long?, Answer) Cancel(string number)
+        {
+            Order? order = shop.FindOrder(number, mail.Sender);
+            DateTimeOffset? until = order?.UpdatedAt + options.CancelWindow;
+            string? refusal = order is null ? "there is no such order from your address."
+                : order.Status == OrderStatus.Cancelled ? "it is cancelled already."
+                : order.Status == OrderStatus.Confirmed && now > until ? $"that was possible until {until.Value.UtcDateTime.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)} UTC, {Letters.Words(options.CancelWindow)} after its confirmation."
+                : null;
+            if (refusal is not null)
+            {
+                return TalksTooMuch() is { } silence ? (order?.Id, silence) : (order?.Id, new Answer("cancel-refused", letters.CancelRefused(number, refusal, mail), []));
+            }
+
+            shop.ReturnStock(order!.Id, now);
+            shop.SetStatus(order, OrderStatus.Cancelled, now);
+            return (order.Id, new Answer(OrderStatus.Cancelled, letters.Cancelled(order, mail), [new Notice(NoticeLevel.Info, $"{mail.Sender} cancelled {order.Number}.")]));
+        }
+
+        /// <summary>No answer, because the address got so many: it is most likely a machine.</summary>
+        private Answer? TalksTooMuch()
+        {
+            return shop.CountQuestions(mail.Sender, now - Hour) < options.MaxQuestionsPerHour
+                ? null
+                : Silent("ignored: too many questions", new Notice(NoticeLevel.Warning, string.Create(CultureInfo.InvariantCulture, $"{mail.Sender} got {options.MaxQuestionsPerHour} questions within an hour (mailOrder.maxQuestionsPerHour) and is not answered now: {Subject()}")));
+        }
+
+        private static Answer Silent(string outcome, Notice? notice) => new(outcome, null, notice is null ? [] : [notice]);
+
+        private string Subject() => mail.Subject.Length == 0 ? "(no subject)" : mail.Subject.Length <= 120 ? mail.Subject : $"{mail.Subject[..119]}…";
+
+        private static string LocalPart(string id) => id.Trim('<', '>').Split('@')[0];
+    }
+}

@@ -1,0 +1,86 @@
+using System.Globalization;
+using Postroom.EndToEnd.Tests.Program;
+using Postroom.Tests.Mail;
+using Xunit;
+
+namespace Postroom.EndToEnd.Tests.Apps;
+
+/// <summary>
+/// Many mails, four workers, kills, with polling and with IDLE. The long form:
+/// <c>POSTROOM_ORDER_MAILS=1000 POSTROOM_ORDER_KILLS=20 tests/Postroom.EndToEnd.Tests/bin/Release/net10.0/Postroom.EndToEnd.Tests -method "*Ac95*"</c>.
+/// </summary>
+[Collection(Processes.Name)]
+public sealed class OrderCampaignTests(ITestOutputHelper output)
+{
+    private const int MailsPerThread = 4;
+
+    // What an order is, without what depends on the order in which customers come: number, row key and time.
+    private const string Content = """
+        select m.message_id, m.outcome, ifnull(o.message_id, ''), ifnull(o.status, ''), ifnull(o.gross_minor, ''), (select group_concat(raw || '=' || ifnull(sku, '') || '*' || ifnull(quantity, '') || '@' || net_minor || '+' || tax_minor)
+          from (select * from order_lines l where l.order_id = o.id order by line_no)) from mails m left join orders o on o.id = m.order_id where m.direction = 'in' order by m.message_id;
+        select sku, stock from products order by sku
+        """;
+
+    [Fact]
+    public async Task Ac95_Polling_and_idle_give_the_same_database_with_the_order_of_each_thread_kept()
+    {
+        int mails = Number("POSTROOM_ORDER_MAILS", 60);
+        int kills = Number("POSTROOM_ORDER_KILLS", 2);
+
+        string polled = await PlayAsync("polling", mails / MailsPerThread, kills);
+        string idled = await PlayAsync("idle", mails / MailsPerThread, kills);
+
+        Assert.Equal(polled, idled);
+    }
+
+    private async Task<string> PlayAsync(string mode, int threads, int kills)
+    {
+        await using RealImapServer dovecot = await RealImapServer.StartAloneAsync(RealProgram.Cancel);
+        await using OrderRun run = new(dovecot, mode, "sqlite");
+        List<string> files = [];
+        for (int step = 0; step < MailsPerThread; step++)
+        {
+            for (int thread = 0; thread < threads; thread++)
+            {
+                files.Add(dovecot.Deliver(MailOf(thread, step)));
+            }
+        }
+
+        long begun = System.Diagnostics.Stopwatch.GetTimestamp();
+        await run.RunAsync();
+        for (int kill = 1; kill <= kills; kill++)
+        {
+            int reached = files.Count * kill / (kills + 1);
+            await run.UntilAsync(async () => await run.SqlAsync("select count(*) from mails where direction = 'in'") is { Length: > 0 } count && int.Parse(count, CultureInfo.InvariantCulture) >= reached);
+            await run.Program.KillAsync();
+            await run.RunAsync();
+        }
+
+        int letters = threads * 3;
+        await run.UntilAsync(() => Task.FromResult(run.Letters.Length >= letters && files.TrueForAll(file => dovecot.FlagsOf(file) == "S")));
+        output.WriteLine($"{mode}: {files.Count} mails, {kills} kills, {System.Diagnostics.Stopwatch.GetElapsedTime(begun)}.");
+
+        Assert.Equal(letters, run.Letters.Length);
+        Assert.Equal("", await run.SqlAsync("select a.message_id from mails a join mails b on substr(a.message_id, 1, 7) = substr(b.message_id, 1, 7) and a.direction = 'in' and b.direction = 'in' and a.message_id < b.message_id and a.rowid > b.rowid"));
+        Assert.Equal("", await run.SqlAsync("select l.order_id from order_lines l join orders o on o.id = l.order_id where o.status = 'confirmed' group by l.order_id, l.sku having sum(l.quantity) <> -(select sum(delta) from stock_moves s where s.order_id = l.order_id and s.sku = l.sku)"));
+        Assert.Equal($"{threads * 2}|{threads * 2}", await run.SqlAsync("select count(*), count(distinct number) from orders where status = 'confirmed'"));
+        return await run.SqlAsync(Content);
+    }
+
+    /// <summary>A thread: an unclear order, its correction, one more order, and thanks. In another order its outcome would be another.</summary>
+    private static string MailOf(int thread, int step)
+    {
+        string root = $"t{thread:0000}-0";
+        int count = (thread % 7) + 1;
+        string text = step switch
+        {
+            0 => "2 x TEA-009",
+            1 => $"{count} x TEA-001\n2 x TEA-002",
+            2 => $"One more please:\n{count} x TEA-002",
+            _ => "Thank you.",
+        };
+        return OrderRun.Mail($"t{thread:0000}-{step}", $"customer{thread}@example.org", text, step == 0 ? null : root);
+    }
+
+    private static int Number(string name, int fallback) => int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out int number) ? number : fallback;
+}

@@ -1,0 +1,68 @@
+using System.Globalization;
+using Postroom.Crash;
+using Postroom.EndToEnd.Tests.Program;
+using Postroom.Tests.Mail;
+using Xunit;
+
+namespace Postroom.EndToEnd.Tests.Apps;
+
+/// <summary>The mail order bot as a process of its own over a mailbox of a real Dovecot; its letters are files of a folder. It dies and runs again on what it left.</summary>
+internal sealed class OrderRun(RealImapServer dovecot, string mode, string store) : IAsyncDisposable
+{
+    private const string Catalogue = "sku,name,price,tax,pack,stock,active,aliases\nTEA-001,Green tea,4.50,7,1,1000000,yes,\nTEA-002,Black tea,3.95,19,1,1000000,yes,\n";
+
+    public RealProgram Program { get; } = new();
+
+    private string Outbox => Path.Combine(Program.Folder, "outbox");
+
+    private string Database => Path.Combine(Program.Folder, "shop.db");
+
+    /// <summary>The letters that left, one file each.</summary>
+    public string[] Letters => Directory.Exists(Outbox) ? [.. Directory.EnumerateFiles(Outbox, "*.eml").Select(File.ReadAllText)] : [];
+
+    /// <summary>Starts it and waits until it is ready.</summary>
+    public Task RunAsync() => Program.RunAppAsync("orders", Words(null, null));
+
+    /// <summary>Starts it to die at a step of the mails of a thread, and waits until it has.</summary>
+    public async Task DieAsync(string step, string thread)
+    {
+        AppProcess process = Program.StartApp("orders", Words(step, thread));
+        int code = await process.WaitAsync().WaitAsync(TimeSpan.FromMinutes(1), RealProgram.Cancel);
+        Assert.True(code == 137, $"It ended with {code} instead of dying at '{step}': {process.Output}");
+    }
+
+    /// <summary>Asks the shop's database as another process does.</summary>
+    public async Task<string> SqlAsync(string sql) => File.Exists(Database) ? await Shell.RunAsync("sqlite3", "-readonly", "-cmd", ".timeout 10000", Database, sql) : "";
+
+    public Task UntilAsync(Func<Task<bool>> condition) => Program.UntilAsync(condition);
+
+    public static string Mail(string id, string from, string text, string? root = null) =>
+        $"From: {from}\nTo: bot@example.test\nSubject: {(root is null ? "Tea" : "Re: Tea")}\nMessage-ID: <{id}@example.org>\n{(root is null ? "" : $"In-Reply-To: <{root}@example.org>\nReferences: <{root}@example.org>\n")}\n{text}\n";
+
+    public ValueTask DisposeAsync() => Program.DisposeAsync();
+
+    private string[] Words(string? step, string? thread)
+    {
+        string catalogue = Path.Combine(Program.Folder, "catalogue.csv");
+        if (!File.Exists(catalogue))
+        {
+            File.WriteAllText(catalogue, Catalogue);
+        }
+
+        const string Source = "sources.shop-inbox";
+        const string Reply = "communications.backends.shop-mail";
+        string[] settings =
+        [
+            $"store.kind={store}", "store.reserve=0", $"mailOrder.database={Database}", $"mailOrder.catalogueFile={catalogue}", "mailOrder.labels.operators=",
+            $"{Reply}.type=maildrop", $"{Reply}.path={Outbox}", $"{Reply}.fromAddress=bot@example.test", $"{Reply}.labels=[\"mail\"]",
+            $"{Source}.type=imap", $"{Source}.host=localhost", $"{Source}.port={dovecot.Port.ToString(CultureInfo.InvariantCulture)}", $"{Source}.security=implicit", $"{Source}.caFile={dovecot.CaFile}",
+            $"{Source}.username=bot", $"{Source}.password={RealMailServer.Password}", $"{Source}.into=orders", $"{Source}.replyVia=shop-mail", $"{Source}.mode={mode}", $"{Source}.pollInterval=1s",
+        ];
+        string[] own =
+        [
+            $"server.urls=[\"http://127.0.0.1:{Program.Port.ToString(CultureInfo.InvariantCulture)}\"]", $"store.path={Program.Store}", $"runtime.dataDirectory={Path.Combine(Program.Folder, "data")}",
+        ];
+        string[] die = step is null ? [] : ["--die-at", step, "--target", thread!];
+        return [.. die, .. settings.Concat(own).SelectMany(setting => new[] { "--set", setting })];
+    }
+}
