@@ -6,6 +6,8 @@ internal sealed class SmtpConnections
     // Servers commonly allow a client ten at once; four carry several hundred mails a second.
     private const int MaxConnections = 4;
 
+    private static readonly TimeSpan ShortestSweep = TimeSpan.FromMilliseconds(10);
+
     private readonly Func<CancellationToken, Task<SmtpConnection>> _open;
     private readonly TimeSpan _keepAlive;
     private readonly TimeProvider _clock;
@@ -160,8 +162,9 @@ internal sealed class SmtpConnections
 
             if (_idle.Count > 0)
             {
+                // Time goes on between the two looks: what was young enough a moment ago may be overdue now, and a timer takes no negative time.
                 TimeSpan next = _keepAlive - _idle.Max(connection => connection.Idle);
-                _sweep = _clock.CreateTimer(_ => Sweep(), null, next, Timeout.InfiniteTimeSpan);
+                _sweep = _clock.CreateTimer(_ => Sweep(), null, next > ShortestSweep ? next : ShortestSweep, Timeout.InfiniteTimeSpan);
             }
         }
     }

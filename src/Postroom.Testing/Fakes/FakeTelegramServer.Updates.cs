@@ -240,6 +240,8 @@ public sealed partial class FakeTelegramServer
         Task over = Task.Delay(timeout, _clock, cancellationToken);
         while (true)
         {
+            // A wait that has ended already does not look at its token: without this, a poll that was ended before it waits goes round for ever.
+            cancellationToken.ThrowIfCancellationRequested();
             Task arrived;
             lock (_gate)
             {

@@ -51,16 +51,20 @@ internal sealed partial class DeliveryFailures(RuntimeMetrics metrics, TimeProvi
 
         FailedDelivery failed = new(move.MessageId, OutboundQueue.CommunicatorOf(move.Queue), move.Conversation, move.Kind ?? FailureKind.Exception, move.Reason, move.Attempt, move.At);
         _hours.GetOrAdd(failed.Communicator ?? "", static _ => new Hour()).Add(Minute, failed);
-        int waiting = Interlocked.Increment(ref _waiting);
-        if (waiting > MostWaiting)
+        int waiting;
+        do
         {
-            Interlocked.Decrement(ref _waiting);
-            metrics.DeliveryFailed(failed);
-            return;
+            waiting = Volatile.Read(ref _waiting);
+            if (waiting >= MostWaiting)
+            {
+                metrics.DeliveryFailed(failed); // never counted as waiting, not even for a moment: whoever tells would wait for it in vain
+                return;
+            }
         }
+        while (Interlocked.CompareExchange(ref _waiting, waiting + 1, waiting) != waiting);
 
         _untold.Enqueue(failed);
-        if (waiting == 1)
+        if (waiting == 0)
         {
             ThreadPool.UnsafeQueueUserWorkItem(static failures => failures.Tell(), this, preferLocal: false);
         }

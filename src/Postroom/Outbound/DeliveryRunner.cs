@@ -146,7 +146,7 @@ internal sealed partial class DeliveryRunner(
             case DeliveryFailure.Unroutable:
                 return Settlement.Fail(FailureKind.Unroutable, e.Message);
             case DeliveryFailure.Unauthorized:
-                gate.Suspend(TimeSpan.FromSeconds(60), e.Message, random());
+                gate.Suspend(TimeSpan.FromSeconds(60), e.Message, random(), refused: true);
                 return Settlement.RetryAt(now, e.Message, countsAttempt: false);
             case DeliveryFailure.Uncertain:
                 return Uncertain(attempt, e.Message);

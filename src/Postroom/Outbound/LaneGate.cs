@@ -13,7 +13,9 @@ internal sealed class LaneGate(TimeProvider clock)
     private TaskCompletionSource _open = NewSignal();
     private bool _isOpen;
     private readonly Queue<TaskCompletionSource<bool>> _entering = new();
+    private TaskCompletionSource _renewed = NewSignal();
     private long _until;
+    private long _refusedUntil; // as _until, but only for the communicator that was refused
     private int _failures;
     private int _running;
     private int _allowed = int.MaxValue; // fewer after a pause, until the service has shown that it takes more
@@ -28,7 +30,21 @@ internal sealed class LaneGate(TimeProvider clock)
         {
             lock (_gate)
             {
-                return _until > clock.GetTimestamp();
+                return Until > clock.GetTimestamp();
+            }
+        }
+    }
+
+    /// <summary>Another communicator is in the place of one that was refused its login: the pause for that is over. One that the service asked for is not.</summary>
+    public void Renew()
+    {
+        lock (_gate)
+        {
+            if (_refusedUntil > 0)
+            {
+                _refusedUntil = 0;
+                _renewed.TrySetResult();
+                _renewed = NewSignal();
             }
         }
     }
@@ -83,19 +99,24 @@ internal sealed class LaneGate(TimeProvider clock)
     }
 
     /// <summary>Nothing leaves for a while: the service cannot be reached, or asked to wait.</summary>
-    public void Suspend(TimeSpan? exactly, string why, double random)
+    /// <param name="exactly">How long; null for a time that grows from one to the next.</param>
+    /// <param name="why">Told to whoever asks what the lane waits for.</param>
+    /// <param name="random">Jitter.</param>
+    /// <param name="refused">Whether the login was refused, so that other settings may do better at once (LN-4).</param>
+    public void Suspend(TimeSpan? exactly, string why, double random, bool refused = false)
     {
         lock (_gate)
         {
             long now = clock.GetTimestamp();
-            if (exactly is null && _until <= now)
+            if (exactly is null && Until <= now)
             {
                 _failures++; // Sends that were in flight together and fail together are one failure.
             }
 
             TimeSpan wait = exactly ?? Suspension.After(Math.Max(1, _failures), random);
             wait = wait < TimeSpan.Zero ? TimeSpan.Zero : wait > RetryPolicy.LongestWait ? RetryPolicy.LongestWait : wait;
-            _until = Math.Max(_until, now + (long)(wait.TotalSeconds * clock.TimestampFrequency));
+            long until = now + (long)(wait.TotalSeconds * clock.TimestampFrequency);
+            (_until, _refusedUntil) = refused ? (_until, Math.Max(_refusedUntil, until)) : (Math.Max(_until, until), _refusedUntil);
             Problem = why;
             _allowed = 1;
             while (_entering.TryDequeue(out TaskCompletionSource<bool>? waiting))
@@ -110,7 +131,7 @@ internal sealed class LaneGate(TimeProvider clock)
     {
         lock (_gate)
         {
-            if (_until > clock.GetTimestamp())
+            if (Until > clock.GetTimestamp())
             {
                 return new ValueTask<bool>(false);
             }
@@ -134,7 +155,7 @@ internal sealed class LaneGate(TimeProvider clock)
         lock (_gate)
         {
             _running--;
-            if (taken && _allowed != int.MaxValue && _until <= clock.GetTimestamp())
+            if (taken && _allowed != int.MaxValue && Until <= clock.GetTimestamp())
             {
                 _allowed = _allowed >= MostRamped ? int.MaxValue : _allowed * 2;
             }
@@ -181,38 +202,49 @@ internal sealed class LaneGate(TimeProvider clock)
                 continue;
             }
 
-            if (LeftOfSuspension() is not { } left)
+            if (LeftOfSuspension() is not var (left, renewed))
             {
                 return;
             }
 
-            await DelayAsync(left, cancellationToken);
+            await DelayAsync(left, renewed, cancellationToken);
         }
     }
 
     /// <summary>Waits until a pause that the service asked for is over, whether the communicator has started or not.</summary>
     public async ValueTask WaitSuspensionAsync(CancellationToken cancellationToken)
     {
-        while (LeftOfSuspension() is { } left)
+        while (LeftOfSuspension() is var (left, renewed))
         {
-            await DelayAsync(left, cancellationToken);
+            await DelayAsync(left, renewed, cancellationToken);
         }
     }
 
-    private TimeSpan? LeftOfSuspension()
+    private long Until => Math.Max(_until, _refusedUntil);
+
+    private (TimeSpan Left, Task Renewed)? LeftOfSuspension()
     {
         lock (_gate)
         {
-            long left = _until - clock.GetTimestamp();
-            return left > 0 ? TimeSpan.FromSeconds((double)left / clock.TimestampFrequency) : null;
+            long left = Until - clock.GetTimestamp();
+            return left > 0 ? (TimeSpan.FromSeconds((double)left / clock.TimestampFrequency), _renewed.Task) : null;
         }
     }
 
     /// <summary>Waits at most an hour at a time; a timer does not take every span. At least a millisecond, below which it would not wait.</summary>
-    private Task DelayAsync(TimeSpan left, CancellationToken cancellationToken)
+    private async Task DelayAsync(TimeSpan left, Task renewed, CancellationToken cancellationToken)
     {
         TimeSpan least = TimeSpan.FromMilliseconds(1);
-        return Task.Delay(left > LongestDelay ? LongestDelay : left < least ? least : left, clock, cancellationToken);
+        using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        try
+        {
+            await Task.WhenAny(Task.Delay(left > LongestDelay ? LongestDelay : left < least ? least : left, clock, end.Token), renewed).WaitAsync(cancellationToken);
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+        finally
+        {
+            await end.CancelAsync();
+        }
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);

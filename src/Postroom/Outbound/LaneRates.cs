@@ -119,17 +119,19 @@ internal sealed class LaneRates(TimeProvider clock)
 
         public SendLimit Limit { get; } = limit;
 
-        public bool IsUnused => _turns.Count == 0 && _window.IsUnused;
+        public bool IsUnused
+        {
+            get
+            {
+                Tidy();
+                return _turns.Count == 0 && _window.IsUnused;
+            }
+        }
 
         /// <summary>Behind those who were told a turn; a message that was told one itself only waits for the window.</summary>
         public TimeSpan Wait(MessageId message)
         {
-            while (_turns.TryPeek(out (MessageId Message, long At) turn) && (!_promised.Contains(turn.Message) || clock.GetElapsedTime(turn.At) > Courtesy))
-            {
-                _promised.Remove(turn.Message);
-                _turns.Dequeue();
-            }
-
+            Tidy();
             return _window.WaitBehind(_promised.Contains(message) ? 0 : _promised.Count);
         }
 
@@ -144,6 +146,16 @@ internal sealed class LaneRates(TimeProvider clock)
             if (_promised.Add(message))
             {
                 _turns.Enqueue((message, clock.GetTimestamp() + (long)(wait.TotalSeconds * clock.TimestampFrequency)));
+            }
+        }
+
+        /// <summary>Forgets the turns that were taken, or that nobody came for.</summary>
+        private void Tidy()
+        {
+            while (_turns.TryPeek(out (MessageId Message, long At) turn) && (!_promised.Contains(turn.Message) || clock.GetElapsedTime(turn.At) > Courtesy))
+            {
+                _promised.Remove(turn.Message);
+                _turns.Dequeue();
             }
         }
     }

@@ -55,6 +55,11 @@ internal sealed partial class OutboundRoom(
 
         await EndUnfitAsync(current, cancellationToken);
         OutboundLane lane = LaneOf(current, out bool made);
+        if (replaced is not null)
+        {
+            lane.Gate.Renew(); // after the last send of the old one, which may have been refused just now
+        }
+
         if (_lanesRun && made)
         {
             lane.Start();

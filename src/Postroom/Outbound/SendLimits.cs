@@ -15,7 +15,8 @@ internal static class SendLimits
         {
             if (limit.Rate is { } rate && limit.Key.ValueOf(envelope) is { } key)
             {
-                all.Add(new SendLimit($"{limit.Key}={key}", rate, rate.Count));
+                // With its rate: two limits of one key, such as so many a second and so many a day, are counted apart.
+                all.Add(new SendLimit($"{limit.Key}={key} {rate}", rate, rate.Count));
             }
         }
 

@@ -135,6 +135,22 @@ public sealed class LaneRatesTests
         Assert.InRange(rates.Count, 1_000, 11_001);
     }
 
+    [Fact]
+    public void A_key_whose_last_message_was_told_a_turn_is_forgotten_too()
+    {
+        LaneRates rates = new(_clock);
+        for (int i = 0; i < 12_000; i++)
+        {
+            SendLimit chat = new($"chat/{i}", new Rate(1, TimeSpan.FromSeconds(2)), 1);
+            MessageId later = MessageId.New();
+            rates.Take(MessageId.New(), [chat], []);
+            _clock.Advance(rates.Take(later, [chat], []));
+            Assert.Equal(TimeSpan.Zero, rates.Take(later, [chat], []));
+        }
+
+        Assert.InRange(rates.Count, 1, 10_000);
+    }
+
     private static int TakeAll(LaneRates rates, SendLimit limit)
     {
         int taken = 0;

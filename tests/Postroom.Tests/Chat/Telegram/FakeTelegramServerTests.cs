@@ -99,6 +99,38 @@ public sealed class FakeTelegramServerTests : IAsyncDisposable
         Assert.Empty(_server.Unconfirmed);
     }
 
+    [Fact]
+    public async Task A_poll_that_another_one_ends_before_it_waits_is_answered_and_does_not_go_round()
+    {
+        TimeSpan patience = TimeSpan.FromSeconds(20);
+        GateClock clock = new();
+        FakeTelegramServer server = new(clock);
+        Task<HttpResponseMessage> second;
+        try
+        {
+            Task<HttpResponseMessage> first = PollAsync(server);
+            await clock.Reached.Task.WaitAsync(patience, TestContext.Current.CancellationToken);
+            second = PollAsync(server);
+            await clock.ReachedAgain.Task.WaitAsync(patience, TestContext.Current.CancellationToken);
+            clock.Go.SetResult();
+            using HttpResponseMessage ended = await first.WaitAsync(patience, TestContext.Current.CancellationToken);
+
+            Assert.Equal(System.Net.HttpStatusCode.Conflict, ended.StatusCode);
+        }
+        finally
+        {
+            await server.DisposeAsync().AsTask().WaitAsync(patience, CancellationToken.None);
+        }
+
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() => second);
+    }
+
+    private async Task<HttpResponseMessage> PollAsync(FakeTelegramServer server)
+    {
+        using StringContent content = new("""{"timeout":50}""", Encoding.UTF8, "application/json");
+        return await _client.PostAsync(new Uri(server.Address, $"/bot{server.Token}/getUpdates"), content, TestContext.Current.CancellationToken);
+    }
+
     private async Task<(int Status, string Description, int? RetryAfter)> CallAsync(string method, string body, string? token = null)
     {
         using StringContent content = new(body, Encoding.UTF8, "application/json");
@@ -106,5 +138,32 @@ public sealed class FakeTelegramServerTests : IAsyncDisposable
         using JsonDocument answer = JsonDocument.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
         int? wait = answer.RootElement.TryGetProperty("parameters", out JsonElement parameters) ? parameters.GetProperty("retry_after").GetInt32() : null;
         return ((int)response.StatusCode, answer.RootElement.TryGetProperty("description", out JsonElement description) ? description.GetString()! : "", wait);
+    }
+
+    /// <summary>Holds the first timer back until it is told to go on.</summary>
+    private sealed class GateClock : TimeProvider
+    {
+        private int _timers;
+
+        public TaskCompletionSource Reached { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource ReachedAgain { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource Go { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            if (Interlocked.Increment(ref _timers) == 1)
+            {
+                Reached.SetResult();
+                Go.Task.Wait(TimeSpan.FromSeconds(30), CancellationToken.None);
+            }
+            else
+            {
+                ReachedAgain.TrySetResult();
+            }
+
+            return base.CreateTimer(callback, state, dueTime, period);
+        }
     }
 }
