@@ -26,8 +26,12 @@ public interface IRuntimeView
     /// <param name="cancellationToken">The caller has gone.</param>
     ValueTask<RemoteCallResult> CallAsync(string communicator, string method, System.Text.Json.JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken);
 
-    /// <summary>The registered communicator that answers requests of its service at a path; null when none does.</summary>
-    IWebhookReceiver? FindReceiver(string path);
+    /// <summary>
+    /// The registered communicators that answer requests of their service at a path; empty when none does. Several may: a service posts the messages of all numbers of one
+    /// app to one path.
+    /// </summary>
+    /// <param name="path">The path of the request.</param>
+    IReadOnlyList<IWebhookReceiver> FindReceivers(string path);
 
     /// <summary>Whether a communicator of this name or kind is enabled; null when none is.</summary>
     string? FindChannel(string clientType);

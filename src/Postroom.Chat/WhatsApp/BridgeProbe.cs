@@ -14,6 +14,9 @@ internal sealed class BridgeProbe(ServiceHttp http, string url, TimeProvider clo
 
     private static readonly string[] Connected = ["connected", "ready", "open", "authenticated"];
 
+    /// <summary>Below it a timer would not wait.</summary>
+    private static readonly TimeSpan Least = TimeSpan.FromMilliseconds(1);
+
     private readonly CancellationTokenSource _stopping = new();
     private Task _loop = Task.CompletedTask;
     private long _heardAt = clock.GetTimestamp();
@@ -53,7 +56,7 @@ internal sealed class BridgeProbe(ServiceHttp http, string url, TimeProvider clo
             TimeSpan left = Interval - clock.GetElapsedTime(Volatile.Read(ref _heardAt));
             if (left > TimeSpan.Zero)
             {
-                await Task.Delay(left, clock, _stopping.Token);
+                await Task.Delay(left < Least ? Least : left, clock, _stopping.Token);
             }
             else
             {

@@ -156,7 +156,7 @@ internal sealed partial class CloudWebhook
     private static WebhookReply Refusal(int status, string error) =>
         new(status, $"{{\"success\":false,\"error\":{JsonSerializer.Serialize(error, WhatsAppJson.Default.String)}}}");
 
-    [LoggerMessage(720, LogLevel.Warning, "Communicator '{Name}' left out {Count} changes of a post: they are for another phone number than {PhoneNumberId}. Give that number a communicator of its own, or correct phoneNumberId.")]
+    [LoggerMessage(720, LogLevel.Warning, "Communicator '{Name}' left out {Count} changes of a post: they are for another phone number than {PhoneNumberId}. That number needs a communicator of its own; where it has one, all is well.")]
     private partial void LogForeign(string name, int count, string phoneNumberId);
 
     [LoggerMessage(721, LogLevel.Warning, "Communicator '{Name}' could not read {Count} elements of a post; they are stored as Failed (invalid).")]

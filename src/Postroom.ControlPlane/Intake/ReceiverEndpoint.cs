@@ -9,9 +9,9 @@ internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, ILogger log
 {
     /// <summary>Answers what a communicator has the path of, before routing; everything else goes on.</summary>
     public RequestDelegate First(RequestDelegate next) => context =>
-        runtime.FindReceiver(context.Request.Path.Value ?? "") is { } receiver ? HandleAsync(context, receiver) : next(context);
+        runtime.FindReceivers(context.Request.Path.Value ?? "") is { Count: > 0 } receivers ? HandleAsync(context, receivers) : next(context);
 
-    private async Task HandleAsync(HttpContext context, IWebhookReceiver receiver)
+    private async Task HandleAsync(HttpContext context, IReadOnlyList<IWebhookReceiver> receivers)
     {
         if (runtime.State != RuntimeState.Running)
         {
@@ -20,7 +20,7 @@ internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, ILogger log
         }
 
         ReadOnlyMemory<byte> body = default;
-        switch (await RequestBody.ReadAsync(context.Request, receiver.MaxWebhookBody, context.RequestAborted))
+        switch (await RequestBody.ReadAsync(context.Request, receivers.Max(static receiver => receiver.MaxWebhookBody), context.RequestAborted))
         {
             case RequestBody.Bytes read:
                 body = read.Raw;
@@ -40,7 +40,7 @@ internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, ILogger log
         try
         {
             // A caller that hangs up now must not undo the commit, only miss its answer.
-            WebhookReply reply = await receiver.ReceiveAsync(call, CancellationToken.None);
+            WebhookReply reply = await AskAsync(receivers, call);
             context.Response.StatusCode = reply.Status;
             context.Response.ContentType = reply.ContentType;
             await context.Response.WriteAsync(reply.Body, context.RequestAborted);
@@ -50,6 +50,24 @@ internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, ILogger log
             LogRefused(log, context.Request.Path, e.Message);
             await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "messages cannot be taken now");
         }
+    }
+
+    /// <summary>
+    /// Each takes what is its own, so all are asked; one that refuses, because the signature is another's, keeps nobody out. The call is answered well only when nobody
+    /// failed: a service that comes again finds repeats, one that does not would lose messages.
+    /// </summary>
+    internal static async ValueTask<WebhookReply> AskAsync(IReadOnlyList<IWebhookReceiver> receivers, WebhookCall call)
+    {
+        WebhookReply best = await receivers[0].ReceiveAsync(call, CancellationToken.None);
+        foreach (IWebhookReceiver receiver in receivers.Skip(1))
+        {
+            WebhookReply reply = await receiver.ReceiveAsync(call, CancellationToken.None);
+            best = Rank(reply) > Rank(best) ? reply : best;
+        }
+
+        return best;
+
+        static int Rank(WebhookReply reply) => reply.Status >= 500 ? 2 : reply.Status < 300 ? 1 : 0;
     }
 
     private static Task RefuseAsync(HttpContext context, int status, string reason)

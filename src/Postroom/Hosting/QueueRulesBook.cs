@@ -69,11 +69,10 @@ internal sealed class QueueRulesBook(RuntimeRooms rooms, Composition composition
         return open.Where(pair => parkedTypes.Contains(pair.Key)).Sum(pair => pair.Value);
     }
 
-    private QueueRules Rules(string queue)
-    {
-        QueueOptions options = composition.Queues.Get(queue);
-        return new QueueRules { HaltOnFailure = options.HaltOnFailure, PoisonDeaths = options.PoisonDeaths, Limits = options.Limits };
-    }
+    private QueueRules Rules(string queue) => Rules(composition.Queues.Get(queue));
+
+    /// <summary>What the options of a queue tell the store.</summary>
+    public static QueueRules Rules(QueueOptions options) => new() { HaltOnFailure = options.HaltOnFailure, PoisonDeaths = options.PoisonDeaths, Limits = options.Limits };
 
     private static string Join(string queue, string type) => $"{queue}/{type}";
 

@@ -48,7 +48,7 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
     public ValueTask<RemoteCallResult> CallAsync(string communicator, string method, System.Text.Json.JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken) =>
         runtime.Dispatcher.CallAsync(communicator, method, arguments, timeout, cancellationToken);
 
-    public IWebhookReceiver? FindReceiver(string path) => runtime.HasRooms ? runtime.Rooms.Outbound.Routes.FindByPath(path) : null;
+    public IReadOnlyList<IWebhookReceiver> FindReceivers(string path) => runtime.HasRooms ? runtime.Rooms.Outbound.Routes.FindByPath(path) : [];
 
     public string? FindChannel(string clientType) => runtime.HasRooms ? runtime.Rooms.Outbound.Routes.FindByNameOrKind(clientType)?.Name : null;
 

@@ -24,6 +24,11 @@ internal static class BuiltInKinds
             "emulator" => (1, new BackoffOptions()),
             _ => (5, new BackoffOptions()),
         };
-        return new QueueOptions { MaxAttempts = config.Retry.MaxAttempts ?? attempts, Backoff = config.Retry.Backoff ?? backoff };
+        return new QueueOptions
+        {
+            MaxAttempts = config.Retry.MaxAttempts ?? attempts,
+            Backoff = config.Retry.Backoff ?? backoff,
+            Limits = [.. config.Limits.Where(static limit => limit.Concurrency is not null).Select(static limit => limit with { Rate = null })], // rates hold where the send leaves
+        };
     }
 }

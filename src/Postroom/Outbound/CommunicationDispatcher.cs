@@ -57,7 +57,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         _late = new LateReceipts(store, store, static () => false, clock, log);
         _waits = new EmitWaits(store, store, clock);
         _composer = new OutboundComposer(routes, queues, publisher, () => UnroutablePolicy.Fail, clock, log);
-        _room = new OutboundRoom(routes, queues, store, pools, hooks, new OutboundOptions(), static () => UnroutablePolicy.Fail, clock, Chance.Next, loggers);
+        _room = new OutboundRoom(routes, queues, store, pools, hooks, new OutboundOptions(), static () => UnroutablePolicy.Fail, static _ => { }, clock, Chance.Next, loggers);
         Incoming = new IncomingPublisher(log);
         LiveMessages live = new(Incoming, queues, clock, Chance.Next);
         _intake = new MessageIntake(store, store, queues, publisher, contacts, metrics, new QueueActivity(clock), Incoming, live, clock) { PublishOnly = true, IsOpen = true };

@@ -86,8 +86,9 @@ internal sealed partial class DeliveryRunner
 
             _rates.Leave(turn);
             AttemptEnd end = await SendAsync(attempt, target, message);
-            taken = end is AttemptEnd.Delivered { Settlement: Settlement.Acknowledged };
-            if (taken)
+            bool acknowledged = end is AttemptEnd.Delivered { Settlement: Settlement.Acknowledged };
+            taken = acknowledged || end is AttemptEnd.Delivered { Settlement: Settlement.Failed { Kind: FailureKind.Refused } }; // a service that refuses works
+            if (acknowledged)
             {
                 _learnt.Taken();
             }

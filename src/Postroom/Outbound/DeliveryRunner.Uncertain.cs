@@ -27,6 +27,11 @@ internal sealed partial class DeliveryRunner
                     Settlement.Fail(FailureKind.Uncertain, $"A send that began at {claimed:yyyy-MM-dd'T'HH:mm:ss.fff'Z'} left no answer, so nobody can tell whether it arrived. Confirm or replay the message."), null);
         }
 
+        if (await StoredProofAsync(lease) is { } proof)
+        {
+            return Found(attempt, new ProbeAnswer.Found(proof));
+        }
+
         DateTimeOffset now = clock.GetUtcNow();
         DateTimeOffset until = (claimed > _begun ? claimed : _begun) + (target.Config.AskTimeout ?? AskTimeout);
         TimeSpan left = until > now ? until - now : TimeSpan.Zero;
@@ -43,6 +48,14 @@ internal sealed partial class DeliveryRunner
                         ? Settlement.RetryAt(clock.GetUtcNow() + AskAgainAfter, "Asked whether an earlier send arrived; no answer yet.", countsAttempt: false)
                         : Settlement.Fail(FailureKind.Uncertain, $"A send that began at {claimed:yyyy-MM-dd'T'HH:mm:ss.fff'Z'} left no answer, and asking gave none within {until - claimed:g}. Confirm or replay the message."), null);
         }
+    }
+
+    /// <summary>A receipt that came while nobody asked, in an earlier run or to a predecessor of the communicator; of a message in parts one receipt proves one part only.</summary>
+    private async ValueTask<DeliveryReceipt?> StoredProofAsync(MessageLease lease)
+    {
+        return lease.Progress.Count == 0 && store is IJournal journal && await journal.GetAsync(lease.Envelope.Id, withBody: false, CancellationToken.None) is { } record
+            ? record.Receipts.FirstOrDefault(static receipt => receipt.Parts.Count <= 1 && receipt.Status is DeliveryStatus.Sent or DeliveryStatus.Delivered or DeliveryStatus.Read)
+            : null;
     }
 
     private async ValueTask<ProbeAnswer> AskAsync(IDeliveryProbe probe, Attempt attempt, TimeSpan limit)

@@ -142,6 +142,7 @@ internal sealed partial class DeliveryRunner(
 
                 return Settlement.RetryAt(limited.Lane ? now : until, e.Message, countsAttempt: false);
             case DeliveryFailure.Refused(var code):
+                gate.Answered();
                 return Settlement.Fail(FailureKind.Refused, $"{code}: {e.Message}");
             case DeliveryFailure.Unroutable:
                 return Settlement.Fail(FailureKind.Unroutable, e.Message);

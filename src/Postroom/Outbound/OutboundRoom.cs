@@ -18,6 +18,7 @@ internal sealed partial class OutboundRoom(
     HookDispatcher hooks,
     OutboundOptions defaults,
     Func<UnroutablePolicy> onUnroutable,
+    Action<string> onDeclared,
     TimeProvider clock,
     Func<double> random,
     ILoggerFactory loggers)
@@ -33,7 +34,8 @@ internal sealed partial class OutboundRoom(
     /// <summary>Registers a communicator with its lane; the same name again replaces the old one, whose messages stay with the name.</summary>
     public async Task RegisterAsync(Registration registration, CancellationToken cancellationToken)
     {
-        queues.Declare(registration.Queue, BuiltInKinds.LaneOptions(registration.Config));
+        queues.DeclareLane(registration.Queue, BuiltInKinds.LaneOptions(registration.Config));
+        onDeclared(registration.Queue);
         Registration? replaced = routes.Set(registration);
         if (replaced is not null && _lanes.TryGetValue(registration.Name, out OutboundLane? running))
         {

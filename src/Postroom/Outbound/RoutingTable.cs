@@ -49,18 +49,19 @@ internal sealed class RoutingTable
         return index < 0 ? null : all[index];
     }
 
-    /// <summary>The communicator whose service calls it at a path; null when none is.</summary>
-    public IWebhookReceiver? FindByPath(string path)
+    /// <summary>The communicators whose service calls them at a path, in the order in which they were registered; empty when none is.</summary>
+    public IReadOnlyList<IWebhookReceiver> FindByPath(string path)
     {
+        List<IWebhookReceiver>? found = null;
         foreach (Registration registration in _registrations)
         {
             if (registration.Communicator is IWebhookReceiver receiver && receiver.WebhookPath is { } own && string.Equals(own, path, StringComparison.Ordinal))
             {
-                return receiver;
+                (found ??= []).Add(receiver);
             }
         }
 
-        return null;
+        return found ?? (IReadOnlyList<IWebhookReceiver>)[];
     }
 
     /// <summary>The communicator of a name, else the first of a kind.</summary>

@@ -8,9 +8,21 @@ internal sealed class QueueCatalog
     private static readonly QueueOptions Defaults = new();
     private readonly ConcurrentDictionary<string, QueueOptions> _queues = new(StringComparer.Ordinal);
 
+    /// <summary>What the settings say of the queues of lanes, before a communicator adds to it.</summary>
+    private readonly ConcurrentDictionary<string, QueueOptions> _configured = new(StringComparer.Ordinal);
+
     public IReadOnlyCollection<string> Names => (IReadOnlyCollection<string>)_queues.Keys;
 
     public void Declare(string queue, QueueOptions options) => _queues[queue] = options;
+
+    /// <summary>Declares the queue of a lane: what the settings say of it stays, and how often and how soon is tried again is the communicator's.</summary>
+    /// <param name="queue">The queue.</param>
+    /// <param name="lane">What the communicator says.</param>
+    public void DeclareLane(string queue, QueueOptions lane)
+    {
+        QueueOptions set = _configured.GetOrAdd(queue, name => _queues.TryGetValue(name, out QueueOptions? options) ? options : Defaults);
+        _queues[queue] = set with { MaxAttempts = lane.MaxAttempts, Backoff = lane.Backoff, Limits = [.. set.Limits, .. lane.Limits] };
+    }
 
     public bool IsDeclared(string queue) => _queues.ContainsKey(queue);
 

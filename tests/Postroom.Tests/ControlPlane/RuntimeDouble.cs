@@ -65,7 +65,7 @@ internal sealed class RuntimeDouble(TimeProvider clock) : IRuntimeView, IMessage
     public ValueTask<RemoteCallResult> CallAsync(string communicator, string method, System.Text.Json.JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken) =>
         new(new RemoteCallResult { Error = new RemoteCallError("unavailable", "There is none.", false) });
 
-    public IWebhookReceiver? FindReceiver(string path) => null;
+    public IReadOnlyList<IWebhookReceiver> FindReceivers(string path) => [];
 
     public string? FindChannel(string clientType) => Channels.GetValueOrDefault(clientType);
 
