@@ -1,4 +1,3 @@
-using Postroom.Testing;
 using Xunit;
 using static Postroom.Tests.Apps.ShopFixture;
 

@@ -9,8 +9,6 @@ namespace Postroom.Tests.Apps;
 /// <summary>What the bot does with orders (MB-5 to MB-14).</summary>
 public sealed class MailOrderTests
 {
-    private const string Number = "MO-2026-000001";
-
     [Fact]
     public async Task AC_91_an_order_in_words_is_confirmed_to_the_cent_in_the_senders_thread()
     {

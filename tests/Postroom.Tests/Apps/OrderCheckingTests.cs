@@ -198,15 +198,15 @@ public sealed class OrderCheckingTests
 
     private static int Distance(string one, string other)
     {
-        int[,] table = new int[one.Length + 1, other.Length + 1];
+        int[][] table = [.. Enumerable.Range(0, one.Length + 1).Select(_ => new int[other.Length + 1])];
         for (int i = 0; i <= one.Length; i++)
         {
             for (int j = 0; j <= other.Length; j++)
             {
-                table[i, j] = i == 0 || j == 0 ? i + j : Math.Min(Math.Min(table[i - 1, j], table[i, j - 1]) + 1, table[i - 1, j - 1] + (one[i - 1] == other[j - 1] ? 0 : 1));
+                table[i][j] = i == 0 || j == 0 ? i + j : Math.Min(Math.Min(table[i - 1][j], table[i][j - 1]) + 1, table[i - 1][j - 1] + (one[i - 1] == other[j - 1] ? 0 : 1));
             }
         }
 
-        return table[one.Length, other.Length];
+        return table[one.Length][other.Length];
     }
 }

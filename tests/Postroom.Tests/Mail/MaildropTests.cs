@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json;
 using Postroom.Mail;
-using Postroom.Testing;
 using Postroom.Tests.Sqlite;
 using Xunit;
 
