@@ -102,6 +102,46 @@ public sealed class WhatsAppCloudConformanceTests : CommunicatorConformance
     protected override ValueTask EndAsync() => _server.DisposeAsync();
 }
 
+/// <summary>The bridge of WhatsApp keeps what every communicator keeps.</summary>
+public sealed class WhatsAppBridgeConformanceTests : CommunicatorConformance
+{
+    private readonly FakeWhatsAppBridge _bridge = new("bridge-canary");
+
+    protected override IReadOnlyList<string> Secrets => ["bridge-canary"];
+
+    protected override IReadOnlyList<string> Taken => [.. _bridge.Messages.Select(message => message.Text)];
+
+    protected override ValueTask<ICommunicator> CreateAsync() => new(new WhatsAppCommunicator("wa", new WhatsAppCommunicatorConfig
+    {
+        Type = "whatsapp",
+        Client = WhatsAppClientKind.Web,
+        BridgeUrl = _bridge.Url,
+        BridgeToken = new Secret("bridge-canary"),
+        Chats = new Dictionary<string, string> { ["default"] = "+49 170 1234567" },
+    }));
+
+    protected override ValueTask FailNextAsync(ServiceFault fault)
+    {
+        if (fault == ServiceFault.Down)
+        {
+            _bridge.IsUp = false;
+            return default;
+        }
+
+        _bridge.Next(fault switch
+        {
+            ServiceFault.AnswerLost => new FakeAnswer.Reset(),
+            ServiceFault.Failing => new FakeAnswer.Reply(500, "{}"),
+            ServiceFault.Busy => new FakeAnswer.Reply(429, "{}"),
+            ServiceFault.Refusing => new FakeAnswer.Reply(400, "{}"),
+            _ => new FakeAnswer.Reply(401, "{}"),
+        });
+        return default;
+    }
+
+    protected override ValueTask EndAsync() => _bridge.DisposeAsync();
+}
+
 /// <summary>E-mail keeps what every communicator keeps.</summary>
 public sealed class EmailConformanceTests : CommunicatorConformance
 {
