@@ -141,7 +141,7 @@ public sealed class RuntimeTests
 
         Assert.Equal(
             ["start store", "start lanes", "start communicators", "start workers", "start sources", "start schedules", "start intake",
-             "stop intake", "stop schedules", "stop sources", "stop workers", "stop communicators", "stop lanes", "stop store"],
+             "stop intake", "stop sources", "stop schedules", "stop workers", "stop communicators", "stop lanes", "stop store"],
             runtime.StartRecord);
         Assert.Equal(RuntimeState.Stopped, runtime.State);
         await runtime.DisposeAsync();
