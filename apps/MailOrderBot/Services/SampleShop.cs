@@ -4,24 +4,26 @@ namespace MailOrderBot.Services;
 internal static class SampleShop
 {
     private const string Prefix = "MailOrderBot.Samples.";
+    private const string Inbox = "inbox";
 
-    /// <summary>Fills a folder with the samples; one that exists stays as it is.</summary>
+    /// <summary>Fills a folder with the samples; one that has an inbox stays as it is, and so does whatever is there already.</summary>
     /// <exception cref="IOException">The folder cannot be written.</exception>
     public static void Furnish(string folder)
     {
-        if (Directory.Exists(folder))
+        if (Directory.Exists(Path.Combine(folder, Inbox)))
         {
             return;
         }
 
-        // Filled under another name first: a folder that exists is a whole one, whenever the process ends.
+        // Filled under another name first, and the inbox moved last: a folder with an inbox is a whole one, whenever the process ends. The folder itself may be
+        // there before, since whoever writes the letters makes it too.
         string making = $"{Path.GetFullPath(folder)}.making";
         if (Directory.Exists(making))
         {
             Directory.Delete(making, recursive: true);
         }
 
-        foreach (string part in (string[])["inbox", "outbox", "maildir/new", "maildir/cur", "maildir/tmp"])
+        foreach (string part in (string[])[Inbox, "outbox", "maildir/new", "maildir/cur", "maildir/tmp"])
         {
             Directory.CreateDirectory(Path.Combine(making, part));
         }
@@ -33,13 +35,23 @@ internal static class SampleShop
             {
                 "catalogue.csv" => name,
                 "maildir.eml" => "maildir/new/1.sample",
-                _ => $"inbox/{name}",
+                _ => $"{Inbox}/{name}",
             };
             using Stream from = typeof(SampleShop).Assembly.GetManifestResourceStream(resource)!;
             using FileStream to = File.Create(Path.Combine(making, path));
             from.CopyTo(to);
         }
 
-        Directory.Move(making, Path.GetFullPath(folder));
+        Directory.CreateDirectory(folder);
+        foreach (string made in Directory.GetFileSystemEntries(making).OrderBy(static entry => Path.GetFileName(entry) == Inbox))
+        {
+            string place = Path.Combine(Path.GetFullPath(folder), Path.GetFileName(made));
+            if (!Path.Exists(place))
+            {
+                Directory.Move(made, place);
+            }
+        }
+
+        Directory.Delete(making, recursive: true);
     }
 }
