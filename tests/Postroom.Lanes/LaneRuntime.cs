@@ -31,7 +31,8 @@ internal static class LaneRuntime
     /// <summary>Stores one message for a recipient.</summary>
     public static Task EmitAsync(this MessageRuntime runtime, string communicator, string recipient, string text)
     {
-        return runtime.Dispatcher.EmitAsync(new OutgoingMessage(text) { To = Address.ForRecipient(communicator, recipient) }, CancellationToken.None).AsTask();
+        // The label is a header of the message, by which a limit of the settings finds it; the recipient alone says where it goes.
+        return runtime.Dispatcher.EmitAsync(new OutgoingMessage(communicator, text) { To = Address.ForRecipient(communicator, recipient) }, CancellationToken.None).AsTask();
     }
 
     /// <summary>Waits until something holds.</summary>
