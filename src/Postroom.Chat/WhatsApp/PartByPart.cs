@@ -3,7 +3,7 @@ namespace Postroom.Chat;
 /// <summary>Sends the parts of a message in order (LN-6).</summary>
 internal static class PartByPart
 {
-    /// <summary>Sends every part that no earlier attempt delivered, and stores after each but the last that it is delivered; the last is in the receipt.</summary>
+    /// <summary>Sends every part that no earlier attempt delivered, and stores after each but the last that it is delivered; the last is in the receipt. Each has a turn of its own.</summary>
     /// <param name="count">How many parts there are.</param>
     /// <param name="context">What earlier attempts delivered.</param>
     /// <param name="send">Sends the part of an index and gives the service's id of it.</param>
@@ -12,8 +12,14 @@ internal static class PartByPart
     public static async ValueTask<IReadOnlyList<string>> SendAsync(int count, DeliveryContext context, Func<int, ValueTask<string>> send, CancellationToken cancellationToken)
     {
         List<string> ids = [.. context.Progress.Take(count)];
-        for (int index = ids.Count; index < count; index++)
+        int first = ids.Count;
+        for (int index = first; index < count; index++)
         {
+            if (index > first)
+            {
+                await context.WaitForTurnAsync(cancellationToken);
+            }
+
             ids.Add(await send(index));
             if (index < count - 1)
             {

@@ -8,12 +8,13 @@ namespace Postroom.Chat;
 /// It translates and classifies; order, retries, claims and receipts are the lane's. What a bridge receives comes in through <c>/webhook</c>, not through here.
 /// Safe for concurrent use.
 /// </remarks>
-public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookReceiver, IDeliveryProbe, IAttachmentSource, IHealthContributor
+public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookReceiver, IDeliveryProbe, IAttachmentSource, IRateLimits, IHealthContributor
 {
     private readonly WhatsAppCommunicatorConfig _config;
     private readonly TimeProvider _clock;
     private readonly ContactMemory _contacts;
     private readonly StatusWaits _waits = new();
+    private readonly SendLimit[] _limits;
     private readonly CloudWebhook _webhook;
     private volatile Session? _session;
 
@@ -28,6 +29,7 @@ public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookRecei
     {
         _config = config;
         _clock = clock ?? TimeProvider.System;
+        _limits = IsCloud ? [new SendLimit("", new Rate(config.MessagesPerSecond, TimeSpan.FromSeconds(1)), config.MessagesPerSecond)] : [];
         _contacts = new ContactMemory(() => Facts, _clock);
         _webhook = new CloudWebhook(name, config, _contacts, _waits, () => Incoming, log ?? NullLogger<WhatsAppCommunicator>.Instance);
     }
@@ -89,6 +91,11 @@ public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookRecei
             });
         }
     }
+
+    /// <summary><see cref="WhatsAppCommunicatorConfig.MessagesPerSecond"/> of the Cloud API; none of a bridge, which has its own pace.</summary>
+    /// <remarks>What one recipient may get has no bound that could be kept to beforehand: it is told by code 131056, and that recipient waits (WA-4).</remarks>
+    /// <inheritdoc/>
+    public IReadOnlyList<SendLimit> LimitsOf(OutgoingMessage message, Address? recipient) => _limits;
 
     /// <summary>Degraded while <see cref="StatusText"/> says so.</summary>
     /// <param name="cancellationToken">Not used: nothing is asked for.</param>

@@ -15,6 +15,9 @@ public sealed record WhatsAppCommunicatorConfig : CommunicatorBackendConfig
     /// <summary>Meta's Graph API with its version, unless set.</summary>
     public const string DefaultGraphUrl = "https://graph.facebook.com/v24.0";
 
+    /// <summary>What a number may send in a second unless Meta raised it. Source: https://developers.facebook.com/docs/whatsapp/cloud-api/overview#throughput</summary>
+    public const int DefaultMessagesPerSecond = 80;
+
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
 
@@ -59,6 +62,12 @@ public sealed record WhatsAppCommunicatorConfig : CommunicatorBackendConfig
     /// <summary>How long one request may take. 100 ms to 5 minutes; null, the default, is 30 seconds for the bridge and 15 for the Cloud API.</summary>
     public TimeSpan? Timeout { get; init; }
 
+    /// <summary>
+    /// How many messages the number may send in a second; Cloud API only. 1 to 1,000, <see cref="DefaultMessagesPerSecond"/> unless set: Meta raises it for some numbers, and
+    /// shows it as their throughput.
+    /// </summary>
+    public int MessagesPerSecond { get; init; } = DefaultMessagesPerSecond;
+
     /// <summary>What is sent instead of a message more than 24 hours after the contact's last one (WA-7); null, the default, refuses it.</summary>
     public WhatsAppTemplate? FallbackTemplate { get; init; }
 
@@ -86,6 +95,7 @@ public sealed record WhatsAppCommunicatorConfig : CommunicatorBackendConfig
             VerifyToken = reader.ReadSecret("verifyToken"),
             GraphUrl = ReadUrl(reader, "graphUrl", DefaultGraphUrl),
             Timeout = reader.ReadOptionalDuration("timeout", null, Shortest, Longest),
+            MessagesPerSecond = reader.ReadCount("messagesPerSecond", DefaultMessagesPerSecond, 1, 1_000),
             FallbackTemplate = ReadTemplate(reader.ReadSection("fallbackTemplate")),
         };
         if (config.Client == WhatsAppClientKind.Web)

@@ -10,13 +10,11 @@ public sealed partial class FakeTelegramServer
 {
     private const int MostBytes = 50_000_000;
     private const int MostPhotoBytes = 10_000_000;
-    private const int MostKept = 1_000;
+
     private static readonly string[] ChatActions =
     [
         "typing", "upload_photo", "record_video", "upload_video", "record_voice", "upload_voice", "upload_document", "choose_sticker", "find_location", "record_video_note", "upload_video_note",
     ];
-
-    private readonly Dictionary<string, Queue<DateTimeOffset>> _sends = new(StringComparer.Ordinal); // the latest of each limit, at most MostKept
 
     private FakeAnswer.Reply Send(FakeForm form, string kind, int limit)
     {
@@ -158,36 +156,13 @@ public sealed partial class FakeTelegramServer
             limits.Add(($"group/{chat.Id}", 20, TimeSpan.FromMinutes(1)));
         }
 
-        DateTimeOffset now = _clock.GetUtcNow();
-        TimeSpan wait = limits.Max(limit => WaitOf(limit.Key, limit.Count, limit.Window, now));
-        if (wait > TimeSpan.Zero)
+        if (_rates.Exceeded([.. limits]) is { } exceeded)
         {
-            int seconds = (int)Math.Ceiling(wait.TotalSeconds);
+            int seconds = (int)Math.Ceiling(exceeded.Wait.TotalSeconds);
             return Error(429, string.Create(CultureInfo.InvariantCulture, $"Too Many Requests: retry after {seconds}"), seconds);
         }
 
-        limits.ForEach(limit => _sends[limit.Key].Enqueue(now));
         return null;
-    }
-
-    private TimeSpan WaitOf(string key, int count, TimeSpan window, DateTimeOffset now)
-    {
-        if (!_sends.TryGetValue(key, out Queue<DateTimeOffset>? times))
-        {
-            if (_sends.Count >= MostKept)
-            {
-                _sends.Clear();
-            }
-
-            _sends[key] = times = new Queue<DateTimeOffset>();
-        }
-
-        while (times.TryPeek(out DateTimeOffset first) && first + window <= now)
-        {
-            times.Dequeue();
-        }
-
-        return times.Count < count ? TimeSpan.Zero : times.Peek() + window - now;
     }
 
     private static int? TopicOf(FakeTelegramChat chat, FakeForm form)

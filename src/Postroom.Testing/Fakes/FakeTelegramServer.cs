@@ -14,6 +14,7 @@ public sealed partial class FakeTelegramServer : IAsyncDisposable
     private readonly Lock _gate = new();
     private readonly FakeHttpServer _server;
     private readonly TimeProvider _clock;
+    private readonly FakeRates _rates;
     private readonly Dictionary<long, FakeTelegramChat> _chats = [];
     private readonly List<FakeTelegramCall> _calls = [];
     private readonly List<Planned> _planned = [];
@@ -26,6 +27,7 @@ public sealed partial class FakeTelegramServer : IAsyncDisposable
     public FakeTelegramServer(TimeProvider? clock = null)
     {
         _clock = clock ?? TimeProvider.System;
+        _rates = new FakeRates(_clock);
         _server = new FakeHttpServer(AnswerAsync);
     }
 

@@ -14,7 +14,8 @@ namespace Postroom.Testing;
 /// <param name="Type">Its type, such as <c>text</c>.</param>
 /// <param name="Body">The whole request.</param>
 /// <param name="Opaque">What status callbacks give back; null when the request had nothing.</param>
-public sealed record FakeWhatsAppMessage(string Id, string To, string Type, JsonElement Body, string? Opaque);
+/// <param name="At">When it was taken.</param>
+public sealed record FakeWhatsAppMessage(string Id, string To, string Type, JsonElement Body, string? Opaque, DateTimeOffset At);
 
 /// <summary>A file that the fake keeps: one that was uploaded, or one to be fetched.</summary>
 /// <param name="Id">Its id.</param>
@@ -34,7 +35,14 @@ public sealed class FakeWhatsAppServer : IAsyncDisposable
 {
     private const string Version = "/v24.0";
 
+    private const int MessagesPerSecond = 80;
+    private const int PairBurst = 45;
+
+    private static readonly TimeSpan PairPeriod = TimeSpan.FromSeconds(6);
+
     private readonly FakeHttpServer _server;
+    private readonly TimeProvider _clock;
+    private readonly FakeRates _rates;
     private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false }) { Timeout = TimeSpan.FromSeconds(30) };
     private readonly ConcurrentQueue<FakeAnswer> _next = new();
     private readonly ConcurrentQueue<FakeRequest> _requests = new();
@@ -48,8 +56,11 @@ public sealed class FakeWhatsAppServer : IAsyncDisposable
     /// <param name="accessToken">The token it asks for.</param>
     /// <param name="phoneNumberId">The sending number's id.</param>
     /// <param name="appSecret">What it signs webhooks with.</param>
-    public FakeWhatsAppServer(string accessToken = "EAAGfakeAccessTokenCanary", string phoneNumberId = "106540352242922", string appSecret = "fake-app-secret-canary")
+    /// <param name="clock">Dates messages and measures limits; null for the system's.</param>
+    public FakeWhatsAppServer(string accessToken = "EAAGfakeAccessTokenCanary", string phoneNumberId = "106540352242922", string appSecret = "fake-app-secret-canary", TimeProvider? clock = null)
     {
+        _clock = clock ?? TimeProvider.System;
+        _rates = new FakeRates(_clock);
         AccessToken = accessToken;
         PhoneNumberId = phoneNumberId;
         AppSecret = appSecret;
@@ -74,6 +85,12 @@ public sealed class FakeWhatsAppServer : IAsyncDisposable
         get => _server.IsUp;
         set => _server.IsUp = value;
     }
+
+    /// <summary>
+    /// Whether the limits of the service hold: 80 messages in a second, else code 130429, and to one recipient one in 6 seconds after 45 at once, else code 131056. False
+    /// unless set. Source: Meta, Cloud API, Overview, Throughput and Pair rate limits.
+    /// </summary>
+    public bool HasLimits { get; set; }
 
     /// <summary>Every request so far, refused ones included.</summary>
     public IReadOnlyList<FakeRequest> Requests => [.. _requests];
@@ -250,9 +267,14 @@ public sealed class FakeWhatsAppServer : IAsyncDisposable
         }
 
         string to = body.GetProperty("to").GetString()!.TrimStart('+');
+        if (HasLimits && _rates.Exceeded(("", MessagesPerSecond, TimeSpan.FromSeconds(1)), (to, PairBurst, PairPeriod * PairBurst)) is { } exceeded)
+        {
+            return exceeded.Key.Length == 0 ? ThroughputLimit() : PairRateLimit();
+        }
+
         string id = $"wamid.{Convert.ToBase64String(Encoding.ASCII.GetBytes($"{to}-{Interlocked.Increment(ref _number)}"))}";
         string? opaque = body.TryGetProperty("biz_opaque_callback_data", out JsonElement given) ? given.GetString() : null;
-        _messages.Enqueue(new FakeWhatsAppMessage(id, to, body.TryGetProperty("type", out JsonElement type) ? type.GetString()! : "text", body.Clone(), opaque));
+        _messages.Enqueue(new FakeWhatsAppMessage(id, to, body.TryGetProperty("type", out JsonElement type) ? type.GetString()! : "text", body.Clone(), opaque, _clock.GetUtcNow()));
         if (Interlocked.Decrement(ref _lost) >= 0)
         {
             return new FakeAnswer.Reset();

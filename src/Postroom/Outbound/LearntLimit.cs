@@ -5,8 +5,9 @@ namespace Postroom.Outbound;
 /// refusal, and the service names the instant from which it takes more. From then on the lane keeps to that rate by itself. Safe for concurrent use.
 /// </summary>
 /// <remarks>
-/// Waits come in whole seconds, so the first rate may be too low. It is raised in small steps while nothing is refused, and stays below the one that was refused
-/// again. A limit that was not met for <see cref="Memory"/> is forgotten: the service may allow more by then.
+/// Waits come in whole seconds, so the first rate may be too low. While the lane uses it up it is raised towards the one that was refused, half of the way each time; a
+/// raise that is refused is taken back. Sends are spread over the window, so that such a refusal meets one or two of them. A limit that was not met for
+/// <see cref="Memory"/> is tried beyond what was refused, and forgotten when the lane does not use it up: the service may allow more by then.
 /// </remarks>
 internal sealed class LearntLimit(TimeProvider clock)
 {
@@ -14,22 +15,36 @@ internal sealed class LearntLimit(TimeProvider clock)
     private const int Fewest = 5;
 
     private const int MostCounted = 100_000;
-    private const double Step = 1.05;
+
+    /// <summary>A window is cut into so many, so that its sends do not leave together.</summary>
+    private const int Spread = 10;
+
+    private const double SmallStep = 1.05;
+    private const double LargestStep = 1.2;
     private const int WindowsPerStep = 2;
+
+    /// <summary>The part of the rate that has to be in use to say something of it.</summary>
+    private const double UsedUp = 0.8;
 
     /// <summary>How long a limit is kept that was not met.</summary>
     public static readonly TimeSpan Memory = TimeSpan.FromMinutes(10);
 
     private static readonly TimeSpan Rounding = TimeSpan.FromSeconds(1);
 
+    /// <summary>A shorter period would be no limit.</summary>
+    private static readonly TimeSpan ShortestPeriod = TimeSpan.FromMilliseconds(10);
+
     private readonly Lock _gate = new();
     private IReadOnlyList<SendLimit> _current = [];
+    private bool _isFirst; // those that were in flight at the first refusal are still to be counted
     private long _begun;
-    private int _taken;
+    private int _taken; // since _begun
+    private long _watchedFrom;
+    private int _watched; // taken since _watchedFrom
     private long _pausedUntil;
-    private long _changedAt;
     private long _refusedAt;
-    private TimeSpan _shortest; // the period at which as many sends would be refused, or were
+    private TimeSpan _good; // the period that was never refused
+    private TimeSpan _refused; // the period at which as many sends would be refused, or were
 
     /// <summary>The limit that was learnt; empty for none.</summary>
     public IReadOnlyList<SendLimit> Current
@@ -40,7 +55,7 @@ internal sealed class LearntLimit(TimeProvider clock)
             {
                 if (_current.Count > 0)
                 {
-                    Reconsider();
+                    Reconsider(_current[0].Rate);
                 }
 
                 return _current;
@@ -53,6 +68,19 @@ internal sealed class LearntLimit(TimeProvider clock)
     {
         lock (_gate)
         {
+            if (clock.GetTimestamp() < _pausedUntil)
+            {
+                // It left before the pause, and its answer came after the refusal of another.
+                if (_isFirst)
+                {
+                    Set(_current[0].Rate.Count + 1, _good);
+                }
+
+                return;
+            }
+
+            _isFirst = false;
+            _watched++;
             if (_taken == 0 || _taken == MostCounted)
             {
                 (_begun, _taken) = (clock.GetTimestamp(), 0);
@@ -77,38 +105,61 @@ internal sealed class LearntLimit(TimeProvider clock)
             _pausedUntil = _refusedAt = now + (long)(wait.TotalSeconds * clock.TimestampFrequency);
             (int taken, TimeSpan period) = (_taken, clock.GetElapsedTime(_begun) + wait);
             _taken = 0;
-            if (_current is [var kept])
+            if (_current is [{ Rate: var kept }])
             {
-                // It was kept to and is too much all the same.
-                TimeSpan slower = kept.Rate.Period * Step;
-                TimeSpan measured = taken >= Fewest ? period * ((double)kept.Burst / taken) : TimeSpan.Zero;
-                _shortest = kept.Rate.Period;
-                Set(kept.Burst, measured > slower ? measured : slower);
+                _refused = kept.Period;
+                if (_good <= kept.Period)
+                {
+                    // What was never refused is too much by now.
+                    TimeSpan slower = kept.Period * SmallStep;
+                    TimeSpan measured = taken >= Fewest ? period * ((double)kept.Count / taken) : TimeSpan.Zero;
+                    _good = measured > slower ? measured : slower;
+                }
+
+                Set(kept.Count, _good);
             }
             else if (taken >= Fewest)
             {
-                _shortest = period > 2 * Rounding ? period - Rounding : period / 2;
+                (_isFirst, _good) = (true, period);
+                _refused = period > 2 * Rounding ? period - Rounding : period / 2;
                 Set(taken, period);
             }
         }
     }
 
-    private void Reconsider()
+    /// <summary>Looks once in a while how the limit was used, and changes it accordingly.</summary>
+    private void Reconsider(Rate kept)
     {
-        SendLimit limit = _current[0];
-        if (clock.GetElapsedTime(_refusedAt) > Memory)
+        TimeSpan watched = clock.GetElapsedTime(_watchedFrom);
+        if (watched <= kept.Period * WindowsPerStep || clock.GetElapsedTime(_pausedUntil) <= kept.Period)
+        {
+            return;
+        }
+
+        bool isUsedUp = _watched >= UsedUp * kept.Count * (watched / kept.Period);
+        bool isOld = clock.GetElapsedTime(_refusedAt) > Memory;
+        if (!isUsedUp && isOld)
         {
             (_current, _taken) = ([], 0);
+            return;
         }
-        else if (clock.GetElapsedTime(_changedAt) > limit.Rate.Period * WindowsPerStep && clock.GetElapsedTime(_pausedUntil) > limit.Rate.Period && limit.Rate.Period / Step > _shortest)
+
+        TimeSpan next = kept.Period;
+        if (isUsedUp)
         {
-            Set(limit.Burst, limit.Rate.Period / Step);
+            _refused = isOld ? TimeSpan.Zero : _refused;
+            TimeSpan half = TimeSpan.FromSeconds(Math.Sqrt(kept.Period.TotalSeconds * _refused.TotalSeconds));
+            next = half > kept.Period / LargestStep ? half : kept.Period / LargestStep;
+            _good = kept.Period;
         }
+
+        bool isWorthwhile = next * (SmallStep - 1) < kept.Period - next && next > ShortestPeriod;
+        Set(kept.Count, isWorthwhile ? next : kept.Period);
     }
 
     private void Set(int sends, TimeSpan period)
     {
-        _changedAt = clock.GetTimestamp();
-        _current = [new SendLimit("learnt", new Rate(sends, period), sends)];
+        (_watchedFrom, _watched) = (clock.GetTimestamp(), 0);
+        _current = [new SendLimit("learnt", new Rate(sends, period), Math.Max(1, sends / Spread))];
     }
 }

@@ -25,7 +25,7 @@ public sealed class LearntLimitTests
 
         Assert.InRange(refusedWhileLearning, 1, 5);
         Assert.InRange(simulation.Used, 0.9, 1.05);
-        Assert.InRange(simulation.Refused, 0, 1);
+        Assert.InRange(simulation.Refused, 0, 3);
     }
 
     [Fact]
@@ -50,6 +50,55 @@ public sealed class LearntLimitTests
         Assert.Equal(0, none);
         Assert.Equal((10, TimeSpan.FromSeconds(10)), (limit.Rate.Count, limit.Rate.Period));
         Assert.Empty(learnt.Current);
+    }
+
+    [Fact]
+    public void Answers_that_come_after_the_refusal_of_another_are_counted_too()
+    {
+        ManualClock clock = new();
+        LearntLimit learnt = new(clock);
+        for (int i = 0; i < 6; i++)
+        {
+            learnt.Taken();
+        }
+
+        learnt.Refused(TimeSpan.FromSeconds(2));
+        for (int i = 0; i < 14; i++)
+        {
+            learnt.Taken();
+        }
+
+        SendLimit limit = Assert.Single(learnt.Current);
+
+        Assert.Equal((20, TimeSpan.FromSeconds(2)), (limit.Rate.Count, limit.Rate.Period));
+    }
+
+    [Fact]
+    public void A_service_that_allows_more_than_before_is_followed_after_a_while()
+    {
+        Simulation simulation = new(20, TimeSpan.FromSeconds(2));
+        simulation.Run(LearntLimit.Memory);
+        simulation.Allow(40);
+        simulation.Run(LearntLimit.Memory);
+        simulation.Forget();
+
+        simulation.Run(TimeSpan.FromMinutes(2));
+
+        Assert.InRange(simulation.Used, 0.9, 1.05);
+        Assert.InRange(simulation.Refused, 0, 3);
+    }
+
+    [Fact]
+    public void A_limit_that_is_kept_to_is_tried_anew_only_after_a_while()
+    {
+        Simulation simulation = new(20, TimeSpan.FromSeconds(2));
+        simulation.Run(TimeSpan.FromMinutes(1));
+        simulation.Forget();
+
+        simulation.Run(LearntLimit.Memory * 6);
+
+        Assert.InRange(simulation.Used, 0.9, 1.05);
+        Assert.InRange(simulation.Refused, 0, 20);
     }
 
     [Fact]

@@ -54,6 +54,33 @@ public sealed class FakeWhatsAppTests
     }
 
     [Fact]
+    public async Task Limits_hold_for_the_number_and_for_one_recipient()
+    {
+        ManualClock clock = new();
+        await using FakeWhatsAppServer service = new(clock: clock) { HasLimits = true };
+        async Task<int> CodeAsync(int to)
+        {
+            (_, JsonElement answer) = await SendAsync(service, $$$"""{"messaging_product":"whatsapp","to":"4917{{{to}}}","text":{"body":"x"}}""", service.AccessToken);
+            return answer.TryGetProperty("error", out JsonElement error) ? error.GetProperty("code").GetInt32() : 0;
+        }
+
+        for (int n = 0; n < 45; n++)
+        {
+            Assert.Equal(0, await CodeAsync(1_000_000));
+        }
+
+        Assert.Equal(131056, await CodeAsync(1_000_000));
+        for (int n = 45; n < 80; n++)
+        {
+            Assert.Equal(0, await CodeAsync(2_000_000 + n));
+        }
+
+        Assert.Equal(130429, await CodeAsync(3_000_000));
+        clock.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(0, await CodeAsync(3_000_000));
+    }
+
+    [Fact]
     public async Task A_webhook_is_posted_with_the_signature_of_its_body()
     {
         await using FakeWhatsAppServer service = new();

@@ -41,6 +41,7 @@ public sealed class WhatsAppConfigTests
     [Theory]
     [InlineData("client", "sms", "wa.client is 'sms', which is none of web, businessApi.")]
     [InlineData("bridgeUrl", "http://user:canary@host", "wa.bridgeUrl is no address such as http://localhost:3001.")]
+    [InlineData("messagesPerSecond", "0", "wa.messagesPerSecond is '0'; it must be 1 to 1000.")]
     [InlineData("graphUrl", "graph.facebook.com", "wa.graphUrl is no address such as https://graph.facebook.com/v24.0.")]
     [InlineData("bridgeToken", "canary\nX-Evil: 1", "wa.bridgeToken has a blank, a line end or a letter outside ASCII")]
     [InlineData("timeout", "1h", "wa.timeout is '1h'; it must be 100ms to 5m.")]

@@ -150,9 +150,18 @@ internal sealed class DeliveryDouble(string? recipient = $"wa:+{WhatsAppFixture.
 
     public override IReadOnlyList<string> Progress => _progress;
 
+    /// <summary>How often a turn was asked for behind the first.</summary>
+    public int FurtherTurns { get; private set; }
+
     public override ValueTask SaveProgressAsync(string outsideId, CancellationToken cancellationToken)
     {
         _progress.Add(outsideId);
+        return default;
+    }
+
+    public override ValueTask WaitForTurnAsync(CancellationToken cancellationToken)
+    {
+        FurtherTurns++;
         return default;
     }
 }

@@ -25,6 +25,18 @@ public sealed class WhatsAppSendTests
     }
 
     [Fact]
+    public async Task A_number_keeps_to_its_throughput_and_each_part_has_a_turn()
+    {
+        await using WhatsAppFixture wa = await WhatsAppFixture.StartAsync(config => config with { MessagesPerSecond = 250 });
+        DeliveryDouble delivery = new();
+
+        await wa.SendAsync(new OutgoingMessage(string.Join(' ', Enumerable.Repeat("word", 2_000))), delivery);
+
+        Assert.Equal([new SendLimit("", new Rate(250, TimeSpan.FromSeconds(1)), 250)], wa.Communicator.LimitsOf(new OutgoingMessage("x"), null));
+        Assert.Equal((3, 2), (wa.Service.Messages.Count, delivery.FurtherTurns));
+    }
+
+    [Fact]
     public async Task Wa6_a_long_text_leaves_in_parts_in_order_and_a_retry_goes_on_behind_what_was_taken()
     {
         await using WhatsAppFixture wa = await WhatsAppFixture.StartAsync();
