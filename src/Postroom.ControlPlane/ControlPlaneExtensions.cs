@@ -23,8 +23,7 @@ public static class ControlPlaneExtensions
             services.GetRequiredService<ILoggerFactory>()));
         app.Services.AddSingleton(static services => new ControlPlaneService(
             services.GetRequiredService<IRuntimeView>(),
-            Settings<ServerOptions>(services, "server"),
-            Settings<IntakeOptions>(services, "intake"),
+            services.GetRequiredService<IRuntimeConfiguration>(),
             services.GetRequiredService<ControlPlaneKeys>(),
             services.GetRequiredService<WebChat>(),
             services.GetRequiredService<HookBoard>(),

@@ -122,9 +122,12 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
 
         if (Log is not null)
         {
-            LoggingOptions logging = Runtime.Configuration.Current.Get<LoggingOptions>("logging");
-            Log.Level = logging.Level;
-            Log.Json = logging.Format == LogFormat.Json;
+            Apply(Log, Runtime.Configuration.Current.Get<LoggingOptions>("logging"));
+            _ = Runtime.Configuration.Subscribe<LoggingOptions>("logging", (change, _) =>
+            {
+                Apply(Log, change.New);
+                return default;
+            });
         }
 
         if (Addresses.Count > 0)
@@ -150,6 +153,8 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
         _loggers.Dispose();
         Log?.Dispose(); // writes what waits, the last line included
     }
+
+    private static void Apply(LineLoggerProvider log, LoggingOptions options) => (log.Level, log.Json) = (options.Level, options.Format == LogFormat.Json);
 
     /// <summary>How the stop went, for people.</summary>
     public string StopText => Runtime.AbandonedWork ? "Stopped; some work did not end in time and is handled again after the next start." : "Stopped in order; nothing is in work.";

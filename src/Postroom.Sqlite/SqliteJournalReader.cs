@@ -39,6 +39,10 @@ public sealed class SqliteJournalReader : IDisposable
     /// <param name="withBody">Whether body and attachments come along.</param>
     public JournalRecord? Get(MessageId id, bool withBody) => Reader().Record(id, withBody);
 
+    /// <summary>Finds what people did, newest first.</summary>
+    /// <param name="query">Which rows.</param>
+    public AuditPage QueryAudit(AuditQuery query) => AuditReader.Query(_session, query, CancellationToken.None);
+
     /// <summary>The facts of a scope.</summary>
     internal IReadOnlyList<StoredFact> Facts(string scope) => StoreFacts.List(_session.Connection, scope, TimeProvider.System);
 

@@ -13,6 +13,9 @@ public sealed partial class SqliteStore
     private long _unusedSince;
 
     /// <inheritdoc/>
+    public void Change(RetentionOptions retention) => _retention.Take(retention);
+
+    /// <inheritdoc/>
     public async ValueTask<long> CompactAsync(JournalRetention retention, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(retention);

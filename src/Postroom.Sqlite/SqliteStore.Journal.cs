@@ -15,6 +15,10 @@ public sealed partial class SqliteStore
         return Readers.ReadAsync(session => new JournalReader(session, InMemory).Record(id, withBody), cancellationToken);
     }
 
+    /// <inheritdoc/>
+    public ValueTask<AuditPage> QueryAuditAsync(AuditQuery query, CancellationToken cancellationToken) =>
+        Readers.ScanAsync(session => AuditReader.Query(session, query, cancellationToken), cancellationToken);
+
     /// <summary>The message to which an outside service gave an id; null when none is kept.</summary>
     /// <param name="outsideId">The service's id.</param>
     /// <param name="cancellationToken">Ends the wait.</param>

@@ -41,7 +41,7 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFe
     {
         ArgumentNullException.ThrowIfNull(options);
         _options = options;
-        _retention = retention;
+        _retention = retention with { }; // changed in place, for the writer has it as well
         _redactor = redactor;
         _clock = clock;
         _logger = logger ?? NullLogger.Instance;

@@ -24,6 +24,12 @@ public interface IRuntimeConfiguration
     /// <remarks>Reloads begin at least a second apart; those asked for meanwhile share the next.</remarks>
     Task<ReloadResult> ReloadAsync(bool previous, CancellationToken cancellationToken);
 
+    /// <summary>Builds and checks what would be in force if the platform file had another text; changes nothing.</summary>
+    /// <param name="document">The text, YAML or JSON.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>The diff it would make, or every problem; never applied.</returns>
+    Task<ReloadResult> ValidateAsync(string document, CancellationToken cancellationToken);
+
     /// <summary>Sets or removes one override, which wins over every layer and lasts until the process ends.</summary>
     /// <param name="key">The path of the setting, such as <c>workers.orders.parallelism</c>.</param>
     /// <param name="value">The value as a file would have it, lists and maps as JSON; null removes the override.</param>

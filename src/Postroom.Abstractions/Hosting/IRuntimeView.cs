@@ -9,6 +9,9 @@ public interface IRuntimeView
     /// <summary>Where it stands, without looking at the store.</summary>
     RuntimeState State { get; }
 
+    /// <summary>What operators may do to it.</summary>
+    IRuntimeControl Control { get; }
+
     /// <summary>The store's record.</summary>
     IJournal Journal { get; }
 

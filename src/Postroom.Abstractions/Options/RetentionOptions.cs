@@ -26,4 +26,8 @@ public sealed record RetentionOptions
 
     /// <summary>Whether body and attachments of acked messages are kept; otherwise only the record stays. True unless set.</summary>
     public bool KeepBody { get; set; } = true;
+
+    /// <summary>Takes the values of another; each is written at once.</summary>
+    internal void Take(RetentionOptions other) =>
+        (Acked, Failed, Dedup, MaxDedupKeys, Audit, Occurrences, Runs, KeepBody) = (other.Acked, other.Failed, other.Dedup, other.MaxDedupKeys, other.Audit, other.Occurrences, other.Runs, other.KeepBody);
 }

@@ -52,6 +52,9 @@ public static class FactScopes
     /// <summary>Where sources stand.</summary>
     public const string Checkpoint = "checkpoint";
 
+    /// <summary>Signed-in people, by the hash of what their browser has.</summary>
+    public const string Session = "session";
+
     /// <summary>Values of handlers, per conversation and name.</summary>
     public const string HandlerCheckpoint = "handler-checkpoint";
 

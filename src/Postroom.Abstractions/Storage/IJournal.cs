@@ -14,6 +14,11 @@ public interface IJournal
     /// <param name="cancellationToken">Ends the wait.</param>
     ValueTask<JournalRecord?> GetAsync(MessageId id, bool withBody, CancellationToken cancellationToken);
 
+    /// <summary>Finds what people did, newest first, a page at a time.</summary>
+    /// <param name="query">Which rows.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    ValueTask<AuditPage> QueryAuditAsync(AuditQuery query, CancellationToken cancellationToken);
+
     /// <summary>Transitions as they happen, live; the reader that falls more than 10,000 behind loses the oldest and is told by a gap in <see cref="Transition.Number"/>.</summary>
     /// <param name="filter">Which transitions; null for all.</param>
     /// <param name="afterNumber">Resumes behind this number as far as it is still kept; null for from now on.</param>

@@ -78,6 +78,12 @@ public interface IStoreLifecycle : IAsyncDisposable
     /// <exception cref="StoreOpenException">The store is in use, damaged, of a newer version, or lost acknowledged messages.</exception>
     ValueTask<RecoveryReport> OpenAsync(StoreOpening opening, CancellationToken cancellationToken);
 
+    /// <summary>Keeps what is finished by other rules from now on. A store that has no such rules of its own does nothing.</summary>
+    /// <param name="retention">How long what is finished stays.</param>
+    void Change(RetentionOptions retention)
+    {
+    }
+
     /// <summary>Finishes what was handed over, marks the end as clean and closes.</summary>
     ValueTask CloseAsync(CancellationToken cancellationToken);
 }

@@ -127,6 +127,25 @@ internal sealed class ApiKeys(IApiKeyStore store, TimeProvider clock)
         return (text, key);
     }
 
+    /// <summary>All keys, without their texts.</summary>
+    public ValueTask<IReadOnlyList<ApiKey>> ListAsync(CancellationToken cancellationToken) => store.ListAsync(cancellationToken);
+
+    /// <summary>Removes a key; false when there was none.</summary>
+    public ValueTask<bool> RemoveAsync(string id, CancellationToken cancellationToken) => store.RemoveAsync(id, cancellationToken);
+
+    /// <summary>A key that is valid now; null for none.</summary>
+    public async ValueTask<ApiKey?> FindByIdAsync(string id, CancellationToken cancellationToken) =>
+        (await store.ListAsync(cancellationToken)).FirstOrDefault(key => key.Id == id && !(key.ExpiresAt <= clock.GetUtcNow()));
+
+    /// <summary>Checks something else than a key that lets somebody in, with the same count of failures.</summary>
+    /// <param name="find">The key it stands for; null for none.</param>
+    /// <param name="address">The caller, for the count of failures.</param>
+    public async ValueTask<KeyCheck> CheckAsync(Func<ValueTask<ApiKey?>> find, string address) =>
+        _failures.Check(address) is { } wait ? new KeyCheck.TooManyFailures(wait)
+        : await find() is { } key ? new KeyCheck.Accepted(key)
+        : _failures.Take(address) is { } seconds ? new KeyCheck.TooManyFailures(seconds)
+        : new KeyCheck.Refused();
+
     /// <summary>Checks the <c>Authorization</c> header of a request.</summary>
     /// <param name="authorization">All values of the header; more than one is refused.</param>
     /// <param name="address">The caller, for the count of failures.</param>

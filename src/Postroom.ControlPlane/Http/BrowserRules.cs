@@ -16,7 +16,7 @@ internal sealed record BrowserRulesOptions
 
 /// <summary>Keeps foreign pages in a user's browser from reading or changing anything here (CP-6).</summary>
 /// <param name="next">The rest of the pipeline.</param>
-/// <param name="options">Fixed while the server runs.</param>
+/// <param name="options">Its names may change while the server runs.</param>
 internal sealed class BrowserRules(RequestDelegate next, BrowserRulesOptions options)
 {
     /// <summary>The policy of answers that are data.</summary>

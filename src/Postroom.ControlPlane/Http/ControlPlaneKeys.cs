@@ -28,6 +28,7 @@ internal sealed class ControlPlaneKeys : IRuntimeComponent
         _options = options;
         _dataDirectory = dataDirectory;
         Keys = new ApiKeys(_store, clock);
+        Sessions = new Sessions(runtime, Keys, clock);
     }
 
     public string Name => "control-plane-keys";
@@ -37,6 +38,9 @@ internal sealed class ControlPlaneKeys : IRuntimeComponent
 
     /// <summary>Makes and checks keys.</summary>
     public ApiKeys Keys { get; }
+
+    /// <summary>Who is signed in.</summary>
+    public Sessions Sessions { get; }
 
     /// <summary>Whether keys are configured, so that nobody has to wait for the store to know of one.</summary>
     public bool AreConfigured => _options.Keys.Count > 0;
@@ -76,9 +80,20 @@ internal sealed class ControlPlaneKeys : IRuntimeComponent
         }
     }
 
+    /// <summary>Takes other configured keys; those that are gone let nobody in any more.</summary>
+    public void Change(IReadOnlyList<ServerKey> configured) => _store.Change(configured);
+
+    /// <summary>Checks a code that signs in once.</summary>
+    public ValueTask<KeyCheck> CheckCodeAsync(string code, string address, CancellationToken cancellationToken) => Keys.CheckAsync(() => Sessions.TakeCodeAsync(code, cancellationToken), address);
+
+    /// <summary>A code with which whoever starts the program signs in as its administrator; null when its first key is gone.</summary>
+    public async ValueTask<string?> MakeCodeAsync(CancellationToken cancellationToken) =>
+        (await Keys.ListAsync(cancellationToken)).FirstOrDefault(key => key.Name == FirstKeyName) is { } first ? Sessions.MakeCode(first) : null;
+
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await _store.LoadAsync(cancellationToken);
+        await Sessions.LoadAsync(cancellationToken);
         if (MissingKey(_options) is { } problem && !await AnyMadeAsync(cancellationToken))
         {
             throw new ConfigurationException([problem]);

@@ -9,15 +9,22 @@ namespace Postroom.ControlPlane;
 /// <remarks>Before <see cref="LoadAsync"/> only configured keys are known: the store is not open yet.</remarks>
 internal sealed class FactKeyStore : IApiKeyStore
 {
+    private const string ConfiguredPrefix = "server.keys.";
+
     private readonly IRuntimeView _runtime;
-    private readonly ConcurrentDictionary<string, ApiKey> _configured;
+    private readonly TimeProvider _clock;
+    private volatile ConcurrentDictionary<string, ApiKey> _configured;
     private readonly ConcurrentDictionary<string, ApiKey> _stored = new(StringComparer.Ordinal);
 
     public FactKeyStore(IRuntimeView runtime, IReadOnlyList<ServerKey> configured, TimeProvider clock)
     {
         _runtime = runtime;
-        _configured = new(configured.Select(key => Configured(key, clock.GetUtcNow())).Select(key => KeyValuePair.Create(key.Id, key)), StringComparer.Ordinal);
+        _clock = clock;
+        _configured = Of(configured);
     }
+
+    /// <summary>Takes other configured keys.</summary>
+    public void Change(IReadOnlyList<ServerKey> configured) => _configured = Of(configured);
 
     /// <summary>Reads the keys from the store, which is open.</summary>
     public async Task LoadAsync(CancellationToken cancellationToken)
@@ -30,6 +37,9 @@ internal sealed class FactKeyStore : IApiKeyStore
             }
         }
     }
+
+    /// <summary>Whether an id is that of a key in <c>server.keys</c>, which only the configuration can take away.</summary>
+    public static bool IsConfigured(string id) => id.StartsWith(ConfiguredPrefix, StringComparison.Ordinal);
 
     public ValueTask<IReadOnlyList<ApiKey>> ListAsync(CancellationToken cancellationToken) => new([.. _configured.Values, .. _stored.Values]);
 
@@ -66,9 +76,12 @@ internal sealed class FactKeyStore : IApiKeyStore
         return _stored.TryRemove(id, out _);
     }
 
+    private ConcurrentDictionary<string, ApiKey> Of(IReadOnlyList<ServerKey> configured) =>
+        new(configured.Select(key => Configured(key, _clock.GetUtcNow())).Select(key => KeyValuePair.Create(key.Id, key)), StringComparer.Ordinal);
+
     private static ApiKey Configured(ServerKey key, DateTimeOffset now) => new()
     {
-        Id = $"server.keys.{key.Name}",
+        Id = ConfiguredPrefix + key.Name,
         Name = key.Name,
         Role = (ApiRole)key.Role,
         Hash = ApiKeys.HashOf(key.Key.Reveal()),

@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.AspNetCore.Http;
 
 namespace Postroom.ControlPlane;
@@ -17,38 +18,64 @@ internal sealed class KeyGate(ControlPlaneKeys keys)
     /// <summary>Whether the caller has the role; the answer is written when not.</summary>
     public async ValueTask<bool> AdmitAsync(HttpContext context, ApiRole role)
     {
-        KeyCheck check = await keys.Keys.CheckAsync(context.Request.Headers.Authorization, AddressOf(context), context.RequestAborted);
-        Problem? problem = check switch
+        if (context.Request.Headers.Authorization.Count == 0 && SessionCookie.Of(context) is { } cookie)
         {
-            KeyCheck.Accepted accepted when accepted.Allows(role) => null,
-            KeyCheck.Accepted accepted => new Problem
-            {
-                Status = 403,
-                Code = ProblemCode.Forbidden,
-                Detail = $"This needs the role {role.ToString().ToLowerInvariant()}; key '{accepted.Key.Name}' has {accepted.Key.Role.ToString().ToLowerInvariant()}.",
-            },
-            KeyCheck.TooManyFailures failures => new Problem
-            {
-                Status = 429,
-                Code = ProblemCode.RateLimited,
-                Detail = "Too many wrong keys from this address.",
-                RetryAfterSeconds = failures.RetryAfterSeconds,
-            },
-            _ => new Problem { Status = 401, Code = ProblemCode.Unauthorized, Detail = "A key is needed: Authorization: Bearer pr_…" },
-        };
-        if (problem is null)
-        {
-            context.Features.Set(((KeyCheck.Accepted)check).Key);
-            return true;
+            return await AdmitSessionAsync(context, cookie, role);
         }
 
-        if (problem.Status == 401)
+        return await AdmitAsync(context, role, await keys.Keys.CheckAsync(context.Request.Headers.Authorization, AddressOf(context), context.RequestAborted), "A key is needed: Authorization: Bearer pr_…");
+    }
+
+    /// <summary>Answers why somebody is not let in.</summary>
+    public static async Task RefuseAsync(HttpContext context, KeyCheck check, string why)
+    {
+        if (check is KeyCheck.TooManyFailures failures)
         {
-            context.Response.Headers.WWWAuthenticate = "Bearer";
+            await new Problem { Status = 429, Code = ProblemCode.RateLimited, Detail = "Too many wrong keys from this address.", RetryAfterSeconds = failures.RetryAfterSeconds }.WriteAsync(context);
+            return;
         }
 
-        await problem.WriteAsync(context);
-        return false;
+        context.Response.Headers.WWWAuthenticate = "Bearer";
+        await new Problem { Status = 401, Code = ProblemCode.Unauthorized, Detail = why }.WriteAsync(context);
+    }
+
+    private async ValueTask<bool> AdmitSessionAsync(HttpContext context, string cookie, ApiRole role)
+    {
+        if (await keys.Sessions.FindAsync(cookie, context.RequestAborted) is not (Session session, ApiKey key))
+        {
+            await RefuseAsync(context, new KeyCheck.Refused(), "The session has ended. Sign in again.");
+            return false;
+        }
+
+        // A page of another origin sends the cookie along, but does not know the token.
+        string method = context.Request.Method;
+        if (!(HttpMethods.IsGet(method) || HttpMethods.IsHead(method)) && !FixedTime.Equal(Encoding.UTF8.GetBytes(context.Request.Headers[SessionCookie.CsrfHeader].ToString()), Encoding.UTF8.GetBytes(session.Csrf)))
+        {
+            await new Problem { Status = 403, Code = ProblemCode.Forbidden, Detail = $"A request that changes something needs the session's token in {SessionCookie.CsrfHeader}." }.WriteAsync(context);
+            return false;
+        }
+
+        context.Features.Set(session);
+        return await AdmitAsync(context, role, new KeyCheck.Accepted(key), "");
+    }
+
+    private static async ValueTask<bool> AdmitAsync(HttpContext context, ApiRole role, KeyCheck check, string why)
+    {
+        if (check is not KeyCheck.Accepted accepted)
+        {
+            await RefuseAsync(context, check, why);
+            return false;
+        }
+
+        if (!accepted.Allows(role))
+        {
+            string needed = role.ToString().ToLowerInvariant();
+            await new Problem { Status = 403, Code = ProblemCode.Forbidden, Detail = $"This needs the role {needed}; key '{accepted.Key.Name}' has {accepted.Key.Role.ToString().ToLowerInvariant()}." }.WriteAsync(context);
+            return false;
+        }
+
+        context.Features.Set(accepted.Key);
+        return true;
     }
 
     /// <summary>The caller's address, for counts.</summary>

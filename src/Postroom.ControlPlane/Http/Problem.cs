@@ -26,6 +26,7 @@ internal static class ProblemCode
     public const string StoreUnavailable = "store_unavailable";
     public const string RestartUnavailable = "restart_unavailable";
     public const string Timeout = "timeout";
+    public const string DeliveryFailed = "delivery_failed";
     public const string InternalError = "internal_error";
 }
 
@@ -50,6 +51,10 @@ internal sealed record Problem
     /// <summary>Per field what is wrong with it; null when the problem is not one of fields.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyDictionary<string, string[]>? Errors { get; init; }
+
+    /// <summary>The number that a confirmation has to name; null when there is none to confirm.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? Count { get; init; }
 
     /// <summary>Seconds after which a repetition makes sense; null to say nothing.</summary>
     [JsonIgnore]

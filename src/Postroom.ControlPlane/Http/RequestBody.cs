@@ -112,9 +112,33 @@ internal abstract record RequestBody
             }
             catch (JsonException wrong)
             {
-                return new Refused(400, ProblemCode.BadRequest, $"Bad request: {wrong.Path ?? "$"} is unknown or of the wrong type. The body may have {string.Join(", ", type.Properties.Select(property => property.Name))}.");
+                return new Refused(400, ProblemCode.BadRequest, $"Bad request: {wrong.Path ?? "$"} is unknown or of the wrong type. The body may have {NamesOf(type)}.");
             }
         }
+    }
+
+    /// <summary>Reads a request, or answers why it is not taken; null then.</summary>
+    /// <param name="context">The request; its body must not have been read before.</param>
+    /// <param name="maxBytes">The most bytes that are taken.</param>
+    /// <param name="without">What a request without a body asks; null when there has to be one.</param>
+    /// <param name="type">How the body is read.</param>
+    public static async ValueTask<T?> ReadOrAnswerAsync<T>(HttpContext context, long maxBytes, T? without, JsonTypeInfo<T> type)
+        where T : class
+    {
+        RequestBody body = await ReadOptionalAsync(context.Request, maxBytes, without!, type, context.RequestAborted);
+        Refused? refused = body switch
+        {
+            Value<T> { Read: not null } => null,
+            Refused no => no,
+            _ => new Refused(400, ProblemCode.BadRequest, $"Bad request: a body is required. It may have {NamesOf(type)}."),
+        };
+        if (refused is null)
+        {
+            return ((Value<T>)body).Read;
+        }
+
+        await refused.ToProblem().WriteAsync(context);
+        return null;
     }
 
     /// <summary>Parses bytes that were read before, as <see cref="ReadJsonAsync"/> does.</summary>
@@ -141,6 +165,8 @@ internal abstract record RequestBody
         MediaTypeHeaderValue.TryParse(contentType, out MediaTypeHeaderValue? type)
         && string.Equals(type.MediaType, "application/json", StringComparison.OrdinalIgnoreCase)
         && (type.CharSet is null || string.Equals(type.CharSet.Trim('"'), "utf-8", StringComparison.OrdinalIgnoreCase));
+
+    private static string NamesOf(JsonTypeInfo type) => string.Join(", ", type.Properties.Select(property => property.Name));
 
     private static Refused TooLarge(long maxBytes) =>
         new(413, ProblemCode.TooLarge, $"The body is larger than {maxBytes} bytes.");

@@ -10,39 +10,36 @@ internal sealed class IntakeAccess
     /// <summary>The header that carries the token where <c>Authorization</c> is taken.</summary>
     public const string TokenHeader = "X-Postroom-Token";
 
-    private readonly byte[][] _tokens;
-    private readonly Lazy<string[]> _chatTokens;
-    private readonly WebhookSignature? _signature;
-    private readonly CallerRateLimiter _perAddress;
+    private readonly TimeProvider _clock;
+    private volatile Proofs _now;
 
     /// <summary>Takes the settings of <c>/webhook</c>. Several tokens or secrets are separated by blanks.</summary>
     public IntakeAccess(WebhookIntakeOptions options, TimeProvider clock)
     {
-        string[] tokens = options.Token?.RevealAll() ?? [];
-        string[] secrets = options.Secret?.RevealAll() ?? [];
-        _tokens = [.. tokens.Select(Encoding.UTF8.GetBytes)];
-        _chatTokens = new(() => [.. tokens.Concat(secrets).Select(ControlPlane.ChatToken.Of)]);
-        _signature = secrets.Length == 0 ? null : new WebhookSignature(SignatureScheme.Timestamped, WebhookSignature.TimestampedHeader, secrets, clock);
-        _perAddress = new CallerRateLimiter(options.PerAddress.Count, options.PerAddress.Period, clock);
+        _clock = clock;
+        _now = new Proofs(options, clock);
     }
 
+    /// <summary>Goes by other settings from the next request on; callers begin with full limits.</summary>
+    public void Change(WebhookIntakeOptions options) => _now = new Proofs(options, _clock);
+
     /// <summary>Whether callers have to prove something; otherwise only this machine is answered.</summary>
-    public bool NeedsProof => _tokens.Length > 0 || _signature is not null;
+    public bool NeedsProof => _now.Tokens.Length > 0 || _now.Signature is not null;
 
     /// <summary>The token that the web chat's address holds; null where nothing has to be proved.</summary>
-    public string? ChatToken => NeedsProof ? _chatTokens.Value[0] : null;
+    public string? ChatToken => NeedsProof ? _now.ChatTokens.Value[0] : null;
 
     /// <summary>
     /// Charges a request to its address: null, or the seconds to wait. Done before anything of the request is looked at or read, so that a
     /// stranger cannot make this machine hold body after body, and a guesser over the limit does not learn from a hit.
     /// </summary>
-    public int? Charge(HttpContext context) => _perAddress.Take(KeyGate.AddressOf(context));
+    public int? Charge(HttpContext context) => _now.PerAddress.Take(KeyGate.AddressOf(context));
 
     /// <summary>Takes the charge back: the caller has proved that it is no stranger.</summary>
-    public void TakeBackCharge(HttpContext context) => _perAddress.GiveBack(KeyGate.AddressOf(context));
+    public void TakeBackCharge(HttpContext context) => _now.PerAddress.GiveBack(KeyGate.AddressOf(context));
 
     /// <summary>Whether the request may be allowed once its body is known, by a signature of it.</summary>
-    public bool MayBeSigned(HttpRequest request) => _signature is not null && request.Headers.ContainsKey(WebhookSignature.TimestampedHeader);
+    public bool MayBeSigned(HttpRequest request) => _now.Signature is not null && request.Headers.ContainsKey(WebhookSignature.TimestampedHeader);
 
     /// <summary>Whether the request is allowed whatever its body is: a token, or this machine where nothing has to be proved.</summary>
     public bool AllowsUnsigned(HttpContext context) => NeedsProof ? HasToken(context.Request.Headers) : LoopbackOnly.Allows(context);
@@ -51,7 +48,7 @@ internal sealed class IntakeAccess
     public bool AllowsChat(HttpRequest request) => NeedsProof && request.Headers[TokenHeader] is { Count: 1 } own && IsChatToken(own[0]);
 
     /// <summary>What the signature of the body is worth.</summary>
-    public SignatureVerdict JudgeSigned(HttpRequest request, ReadOnlySpan<byte> body) => _signature?.Judge(request.Headers, body) ?? SignatureVerdict.Wrong;
+    public SignatureVerdict JudgeSigned(HttpRequest request, ReadOnlySpan<byte> body) => _now.Signature?.Judge(request.Headers, body) ?? SignatureVerdict.Wrong;
 
     /// <summary>Whether a page or stream is allowed: as a post, or with a token in its address, since a page cannot set headers there.</summary>
     public bool AllowsPage(HttpContext context) =>
@@ -69,18 +66,34 @@ internal sealed class IntakeAccess
     private bool IsChatToken(string? given)
     {
         // A guess of another length costs no derivation.
-        return given is { Length: 43 } && NeedsProof && Array.Exists(_chatTokens.Value, token => FixedTime.Equal(Encoding.UTF8.GetBytes(given), Encoding.UTF8.GetBytes(token)));
+        return given is { Length: 43 } && NeedsProof && Array.Exists(_now.ChatTokens.Value, token => FixedTime.Equal(Encoding.UTF8.GetBytes(given), Encoding.UTF8.GetBytes(token)));
     }
 
     private bool IsToken(string? given)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(given ?? "");
         bool any = false;
-        foreach (byte[] token in _tokens)
+        foreach (byte[] token in _now.Tokens)
         {
             any |= FixedTime.Equal(bytes, token);
         }
 
         return any;
+    }
+
+    /// <summary>What holds from one change of the settings to the next.</summary>
+    private sealed class Proofs(WebhookIntakeOptions options, TimeProvider clock)
+    {
+        public byte[][] Tokens { get; } = [.. TextsOf(options.Token).Select(Encoding.UTF8.GetBytes)];
+
+        public Lazy<string[]> ChatTokens { get; } = new(() => [.. TextsOf(options.Token).Concat(TextsOf(options.Secret)).Select(ControlPlane.ChatToken.Of)]);
+
+        public WebhookSignature? Signature { get; } = TextsOf(options.Secret) is { Length: > 0 } secrets
+            ? new WebhookSignature(SignatureScheme.Timestamped, WebhookSignature.TimestampedHeader, secrets, clock)
+            : null;
+
+        public CallerRateLimiter PerAddress { get; } = new(options.PerAddress.Count, options.PerAddress.Period, clock);
+
+        private static string[] TextsOf(Secret? secret) => secret?.RevealAll() ?? [];
     }
 }

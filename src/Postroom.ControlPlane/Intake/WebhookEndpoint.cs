@@ -12,12 +12,12 @@ internal sealed class WebhookEndpoint
     private static readonly TimeSpan HeldBack = TimeSpan.FromSeconds(3);
 
     private readonly IRuntimeView _runtime;
-    private readonly WebhookIntakeOptions _options;
     private readonly IntakeAccess _access;
-    private readonly CallerRateLimiter _perSender;
     private readonly WebChat? _chat;
     private readonly TimeProvider _clock;
     private readonly IntakeAnswers _answers;
+    private volatile WebhookIntakeOptions _options;
+    private volatile CallerRateLimiter _perSender;
 
     /// <summary>Makes the endpoint.</summary>
     /// <param name="runtime">The way in.</param>
@@ -35,6 +35,13 @@ internal sealed class WebhookEndpoint
         _options = options;
         _access = access;
         _perSender = new CallerRateLimiter(options.PerSender.Count, options.PerSender.Period, clock);
+    }
+
+    /// <summary>Goes by other settings from the next request on; senders begin with full limits.</summary>
+    public void Change(WebhookIntakeOptions options)
+    {
+        _perSender = new CallerRateLimiter(options.PerSender.Count, options.PerSender.Period, _clock);
+        _options = options;
     }
 
     /// <summary>Answers one request.</summary>

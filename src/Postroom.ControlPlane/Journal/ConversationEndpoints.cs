@@ -7,6 +7,7 @@ internal sealed class ConversationEndpoints(IRuntimeView runtime, IJournal journ
 {
     private const string Messages = "/messages";
     private const string Script = "/script";
+    private const int MostLooked = 2_000;
 
     /// <summary><c>conversations/{id}</c>, <c>conversations/{id}/messages</c> and, for operators, <c>conversations/{id}/script</c>: an id holds slashes, written as they are or as <c>%2F</c>.</summary>
     public Task OneAsync(HttpContext context)
@@ -16,6 +17,43 @@ internal sealed class ConversationEndpoints(IRuntimeView runtime, IJournal journ
             ? MessagesAsync(context, path[..^Messages.Length])
             : path.EndsWith(Script, StringComparison.Ordinal) && path.Length > Script.Length ? ScriptAsync(context, path[..^Script.Length])
             : ViewAsync(context, path);
+    }
+
+    /// <summary>Conversations by their latest message, newest first. One page looks at so many messages at most and says where to go on.</summary>
+    public async Task ListAsync(HttpContext context)
+    {
+        ApiQuery query = ApiQuery.Of(context, "status");
+        string? wanted = query.Text("status") switch
+        {
+            null => null,
+            "active" or "complete" or "killed" => query.Text("status"),
+            string other => throw new BadRequestException("status", $"status '{Names.Shorten(other)}' is unknown. Valid: active, complete, killed."),
+        };
+        CancellationToken left = context.RequestAborted;
+        List<ConversationView> found = [];
+        long? place = query.Cursor;
+        int looked = 0;
+        bool ended = true;
+        await foreach (JournalEntry entry in journal.EachAsync(new JournalQuery { Cursor = place, Limit = 100 }, left))
+        {
+            if (found.Count == query.Limit || ++looked > MostLooked)
+            {
+                ended = false;
+                break;
+            }
+
+            place = entry.Envelope.Seq;
+
+            // Counted with its latest message, so that no page shows one that an earlier page has shown.
+            if (entry.Envelope.Conversation is { } id && (await journal.FirstAsync(new JournalQuery { Conversation = id }, left))?.Envelope.Seq == place
+                && await ReadAsync(id, left) is { } view && (wanted is null || view.Status == wanted))
+            {
+                found.Add(view);
+            }
+        }
+
+        ListView<ConversationView> page = new(found, found.Count, found.Count, query.Limit, 0, ended ? null : place, ended ? null : true);
+        await ApiAnswer.WriteAsync(context, page, JournalJson.Default.ListViewConversationView);
     }
 
     /// <summary>The conversation as a file that the test kit replays (EU-9): it holds bodies.</summary>
@@ -33,21 +71,22 @@ internal sealed class ConversationEndpoints(IRuntimeView runtime, IJournal journ
         await JournalEndpoints.WritePageAsync(context, journal, new JournalQuery { Conversation = id, Ascending = true }, query);
     }
 
-    private async Task ViewAsync(HttpContext context, string id)
+    private async Task ViewAsync(HttpContext context, string id) =>
+        await ApiAnswer.WriteOrNotFoundAsync(context, await ReadAsync(id, context.RequestAborted), JournalJson.Default.ConversationView, "such conversation");
+
+    private async ValueTask<ConversationView?> ReadAsync(string id, CancellationToken left)
     {
-        CancellationToken left = context.RequestAborted;
         JournalPage newest = await journal.QueryAsync(new JournalQuery { Conversation = id, Limit = 100 }, left);
         JournalEntry? oldest = await journal.FirstAsync(new JournalQuery { Conversation = id, Ascending = true }, left);
         if (newest.Items.Count == 0 || oldest is null)
         {
-            await ApiAnswer.NotFoundAsync(context, "such conversation");
-            return;
+            return null;
         }
 
         long open = await CountAsync(new JournalQuery { Conversation = id, States = [MessageState.Pending, MessageState.Dispatched] }, left);
         long failed = await CountAsync(new JournalQuery { Conversation = id, States = [MessageState.Failed] }, left);
         bool killed = await runtime.Facts.GetAsync(FactScopes.Conversation, id, left) is not null;
-        ConversationView view = new()
+        return new ConversationView
         {
             Id = id,
             Status = killed ? "killed" : open > 0 ? "active" : "complete",
@@ -58,7 +97,6 @@ internal sealed class ConversationEndpoints(IRuntimeView runtime, IJournal journ
             LastAt = newest.Items[0].Envelope.CreatedAt,
             CompletedAt = open > 0 ? null : newest.Items.Max(entry => entry.FinishedAt),
         };
-        await ApiAnswer.WriteAsync(context, view, JournalJson.Default.ConversationView);
     }
 
     /// <summary>How many match, as far as one page counts them; never none while there is one.</summary>

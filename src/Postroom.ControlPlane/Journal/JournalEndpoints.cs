@@ -8,7 +8,7 @@ namespace Postroom.ControlPlane;
 /// <summary>The journal, read (CP-10).</summary>
 internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, AuditTrail audit, KeyGate gate, TimeProvider clock)
 {
-    private static readonly string[] Filters = ["state", "queue", "conversation", "from", "to", "type", "direction", "kind", "group", "since", "until", "q", "order"];
+    public static readonly string[] Filters = ["state", "queue", "conversation", "from", "to", "type", "direction", "kind", "group", "since", "until", "q", "order"];
 
     /// <summary>Messages that fit the filters, newest first.</summary>
     public async Task ListAsync(HttpContext context)

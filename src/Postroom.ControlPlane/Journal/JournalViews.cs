@@ -221,4 +221,5 @@ internal sealed record ConversationView
 [JsonSerializable(typeof(ReplayRequest))]
 [JsonSerializable(typeof(ReplayView))]
 [JsonSerializable(typeof(ConversationView))]
+[JsonSerializable(typeof(ListView<ConversationView>))]
 internal sealed partial class JournalJson : JsonSerializerContext;

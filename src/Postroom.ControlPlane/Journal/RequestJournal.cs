@@ -19,6 +19,10 @@ internal sealed class RequestJournal(IRuntimeView runtime) : IJournal
         ReadAsync(() => runtime.Journal.GetAsync(id, withBody, cancellationToken));
 
     /// <inheritdoc/>
+    /// <exception cref="StoreUnavailableException">Too many reads are under way.</exception>
+    public ValueTask<AuditPage> QueryAuditAsync(AuditQuery query, CancellationToken cancellationToken) => ReadAsync(() => runtime.Journal.QueryAuditAsync(query, cancellationToken));
+
+    /// <inheritdoc/>
     public IAsyncEnumerable<Transition> WatchAsync(Func<Transition, bool>? filter, long? afterNumber, CancellationToken cancellationToken) =>
         runtime.Journal.WatchAsync(filter, afterNumber, cancellationToken);
 

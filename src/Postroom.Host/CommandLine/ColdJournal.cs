@@ -13,6 +13,8 @@ internal sealed class ColdJournal(SqliteJournalReader reader) : IJournal, IFacts
 
     public ValueTask<JournalRecord?> GetAsync(MessageId id, bool withBody, CancellationToken cancellationToken) => new(reader.Get(id, withBody));
 
+    public ValueTask<AuditPage> QueryAuditAsync(AuditQuery query, CancellationToken cancellationToken) => new(reader.QueryAudit(query));
+
     public IAsyncEnumerable<Transition> WatchAsync(Func<Transition, bool>? filter, long? afterNumber, CancellationToken cancellationToken) => throw ReadOnly();
 
     public ValueTask<MessageId> ReplayAsync(MessageId id, ReplayOptions options, CancellationToken cancellationToken) => throw ReadOnly();

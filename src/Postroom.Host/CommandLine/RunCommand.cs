@@ -46,14 +46,14 @@ internal static class RunCommand
             Announce(host);
         }
 
-        Task ended = await Task.WhenAny(stop.Task, host.Runtime.Failure);
+        Task ended = await Task.WhenAny(stop.Task, host.Runtime.StopRequested, host.Runtime.Failure);
         await host.Runtime.StopAsync(CancellationToken.None);
         if (!arguments.Quiet)
         {
             Say(host.Runtime.AbandonedWork ? "  Stopped; some work did not end in time and is handled again after the next start." : "  Stopped in order; nothing is in work.");
         }
 
-        return ended != stop.Task ? ExitCodes.Store : host.Runtime.AbandonedWork ? ExitCodes.WorkAbandoned : ExitCodes.Done;
+        return ended == host.Runtime.Failure ? ExitCodes.Store : host.Runtime.AbandonedWork ? ExitCodes.WorkAbandoned : ExitCodes.Done;
     }
 
     /// <summary>Loads the libraries of the listener and of the store on another core while the configuration is read.</summary>

@@ -7,13 +7,17 @@ internal sealed class ConfigurationLoader(ConfigurationSources sources, Redactor
     public sealed record Candidate(
         IReadOnlyDictionary<string, object> Sections, IReadOnlyList<SettingReading> Readings, IReadOnlyList<ConfigurationProblem> Problems, IReadOnlyList<ConfigurationProblem> Notices);
 
-    public async ValueTask<Candidate> LoadAsync(CancellationToken cancellationToken)
+    public ValueTask<Candidate> LoadAsync(CancellationToken cancellationToken) => LoadAsync(platform: null, cancellationToken);
+
+    /// <summary>As the other, with another text of the platform file; null for what is in the file.</summary>
+    public async ValueTask<Candidate> LoadAsync(string? platform, CancellationToken cancellationToken)
     {
         var problems = new List<ConfigurationProblem>();
         SettingMap merged = SettingMap.Empty;
         foreach (IConfigurationLayer layer in sources.Layers)
         {
-            merged = SettingTree.Merge(merged, await LoadLayerAsync(layer, problems, cancellationToken));
+            IConfigurationLayer read = platform is not null && layer.Name == LayerNames.PlatformFile ? new DocumentLayer(platform) : layer;
+            merged = SettingTree.Merge(merged, await LoadLayerAsync(read, problems, cancellationToken));
         }
 
         // A layer that could not be read would make everything it holds look missing.
@@ -54,6 +58,22 @@ internal sealed class ConfigurationLoader(ConfigurationSources sources, Redactor
         }
 
         return new BindingSession().Root(await ExpandAsync(merged, ignored, cancellationToken)).ReadTexts("modules");
+    }
+
+    /// <summary>A text that stands for the platform file.</summary>
+    private sealed class DocumentLayer(string text) : IConfigurationLayer
+    {
+        public string Name => LayerNames.PlatformFile;
+
+        public ValueTask<SettingMap> LoadAsync(CancellationToken cancellationToken)
+        {
+            byte[] bytes = System.Text.Encoding.UTF8.GetBytes(text);
+            return bytes.Length <= SettingText.MaxBytes
+                ? new ValueTask<SettingMap>(SettingText.Parse(bytes, Name, "document"))
+                : throw SettingText.Refuse(Name, "document", 0, 0, $"The document has {bytes.Length} bytes; a settings file has at most 4 MiB. Move what is not a setting elsewhere.");
+        }
+
+        public Task WatchAsync(Action changed, CancellationToken cancellationToken) => Forever.UntilCancelled(cancellationToken);
     }
 
     /// <summary>Texts of problems may quote a value that is, or holds, a secret.</summary>

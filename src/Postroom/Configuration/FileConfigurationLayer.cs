@@ -14,6 +14,8 @@ public sealed class FileConfigurationLayer(string name, string path, bool mustEx
     private static readonly TimeSpan ScanInterval = TimeSpan.FromSeconds(1);
     private bool _wasThere; // written by LoadAsync, which does not overlap
     private bool _hadSettings;
+    private (bool Exists, long Length, DateTime Written) _first; // how the file was at the first load
+    private bool _wasLooked;
 
     /// <summary>The file.</summary>
     public string Path { get; } = path;
@@ -27,6 +29,11 @@ public sealed class FileConfigurationLayer(string name, string path, bool mustEx
     /// <inheritdoc/>
     public async ValueTask<SettingMap> LoadAsync(CancellationToken cancellationToken)
     {
+        if (!_wasLooked)
+        {
+            (_wasLooked, _first) = (true, Stamp());
+        }
+
         byte[] bytes;
         if (!mustExist && !_wasThere && !System.IO.Path.Exists(Path))
         {
@@ -79,7 +86,7 @@ public sealed class FileConfigurationLayer(string name, string path, bool mustEx
     /// <remarks>It looks once a second: that sees every kind of replacement on every file system, links included, where notifications do not.</remarks>
     public async Task WatchAsync(Action changed, CancellationToken cancellationToken)
     {
-        (bool, long, DateTime) seen = Stamp();
+        (bool, long, DateTime) seen = _wasLooked ? _first : Stamp(); // what changed between the first load and now is a change as well
         try
         {
             using var timer = new PeriodicTimer(ScanInterval, time);

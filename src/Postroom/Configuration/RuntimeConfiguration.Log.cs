@@ -10,8 +10,8 @@ public sealed partial class RuntimeConfiguration
         [LoggerMessage(100, LogLevel.Information, "Configuration version {Version} is in force; {Changes} settings changed")]
         public static partial void Published(ILogger logger, long version, int changes);
 
-        [LoggerMessage(101, LogLevel.Warning, "The new configuration is refused and the former one stays; {Count} problems, the first: {Problem}")]
-        public static partial void Rejected(ILogger logger, int count, string problem);
+        [LoggerMessage(101, LogLevel.Warning, "The new configuration is refused and the former one stays; problems ({Count}): {Problems}")]
+        public static partial void Rejected(ILogger logger, int count, string problems);
 
         [LoggerMessage(102, LogLevel.Error, "A subscriber of configuration section {Section} failed")]
         public static partial void SubscriberFailed(ILogger logger, string section, Exception exception);

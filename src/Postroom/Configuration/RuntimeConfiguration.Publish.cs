@@ -57,7 +57,7 @@ public sealed partial class RuntimeConfiguration
             if (isReload)
             {
                 _problems = candidate.Problems;
-                Log.Rejected(_logger, candidate.Problems.Count, candidate.Problems[0].ToString());
+                Log.Rejected(_logger, candidate.Problems.Count, string.Join(" | ", candidate.Problems.Take(20)));
             }
 
             return Refused(candidate.Problems);
@@ -108,7 +108,7 @@ public sealed partial class RuntimeConfiguration
 
     private List<SettingChange> Compare(ConfigurationSnapshot before, ConfigurationSnapshot next)
     {
-        HashSet<string> atRestart = new(SettingKey.Comparer) { "server.urls", "server.adminUrls", "server.port" };
+        HashSet<string> atRestart = new(SettingKey.Comparer) { "server.urls", "server.adminUrls", "server.port", "server.prefix" };
         HashSet<string> sections = new(
             BuiltInSections.Create(_sources.Catalog).Concat(_sources.Catalog.Sections).Where(section => section.NeedsRestart).Select(section => section.Name), SettingKey.Comparer);
         Dictionary<string, SettingReading> old = ByKey(before);
@@ -120,12 +120,16 @@ public sealed partial class RuntimeConfiguration
             SettingReading? becomes = now.GetValueOrDefault(key);
             if (!string.Equals(was?.Text, becomes?.Text, StringComparison.Ordinal))
             {
-                changes.Add(new SettingChange(key, was?.ToView(_redactor).Value, becomes?.ToView(_redactor).Value, atRestart.Contains(key) || sections.Contains(Section(key))));
+                changes.Add(new SettingChange(key, was?.ToView(_redactor).Value, becomes?.ToView(_redactor).Value, atRestart.Contains(key) || sections.Contains(Section(key)) || (was is not null && IsFixedOfPool(key))));
             }
         }
 
         return changes;
     }
+
+    /// <summary>What a worker pool keeps until a restart.</summary>
+    private static bool IsFixedOfPool(string key) =>
+        SettingKey.Comparer.Equals(Section(key), "workers") && (key.EndsWith(".queue", StringComparison.OrdinalIgnoreCase) || key.EndsWith(".settleWindow", StringComparison.OrdinalIgnoreCase));
 
     private static Dictionary<string, SettingReading> ByKey(ConfigurationSnapshot snapshot)
     {

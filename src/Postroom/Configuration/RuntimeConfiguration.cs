@@ -114,6 +114,15 @@ public sealed partial class RuntimeConfiguration : IRuntimeConfiguration, IDispo
     }
 
     /// <inheritdoc/>
+    public async Task<ReloadResult> ValidateAsync(string document, CancellationToken cancellationToken)
+    {
+        ConfigurationLoader.Candidate candidate = await _loader.LoadAsync(document, cancellationToken);
+        return candidate.Problems.Count > 0
+            ? Refused(candidate.Problems)
+            : Refused([]) with { Changes = Compare(_current, new ConfigurationSnapshot(_current.Version, candidate.Sections, candidate.Readings, candidate.Notices, _redactor)) };
+    }
+
+    /// <inheritdoc/>
     public async Task<ReloadResult> SetOverrideAsync(string key, string? value, bool persist, CancellationToken cancellationToken)
     {
         var origin = new SettingOrigin(LayerNames.Overrides, key);

@@ -17,6 +17,15 @@ internal sealed partial class HookCaller(TimeSpan timeout, RuntimeMetrics metric
 
     private const string TooLate = "It blocked its thread beyond its time.";
 
+    private long _timeout = timeout.Ticks;
+
+    /// <summary>How long a hook may take.</summary>
+    public TimeSpan Timeout
+    {
+        get => new(Volatile.Read(ref _timeout));
+        set => Volatile.Write(ref _timeout, value.Ticks);
+    }
+
     private readonly ConcurrentDictionary<string, long> _lastLogged = new(StringComparer.Ordinal);
     private CancellationTokenSource? _spare;
 
@@ -85,7 +94,7 @@ internal sealed partial class HookCaller(TimeSpan timeout, RuntimeMetrics metric
         {
             try
             {
-                await told.AsTask().WaitAsync(timeout, clock);
+                await told.AsTask().WaitAsync(Timeout, clock);
             }
             catch (Exception e)
             {
@@ -100,7 +109,7 @@ internal sealed partial class HookCaller(TimeSpan timeout, RuntimeMetrics metric
         {
             try
             {
-                return (await asked.AsTask().WaitAsync(timeout, clock), null);
+                return (await asked.AsTask().WaitAsync(Timeout, clock), null);
             }
             catch (Exception e)
             {
@@ -115,10 +124,10 @@ internal sealed partial class HookCaller(TimeSpan timeout, RuntimeMetrics metric
     {
         if (Interlocked.Exchange(ref _spare, null) is not { } spare)
         {
-            return new CancellationTokenSource(timeout, clock);
+            return new CancellationTokenSource(Timeout, clock);
         }
 
-        spare.CancelAfter(timeout);
+        spare.CancelAfter(Timeout);
         return spare;
     }
 
@@ -141,7 +150,7 @@ internal sealed partial class HookCaller(TimeSpan timeout, RuntimeMetrics metric
         long last = _lastLogged.GetOrAdd(registration.Name, long.MinValue);
         if ((last == long.MinValue || clock.GetElapsedTime(last, now) >= TimeSpan.FromMinutes(1)) && _lastLogged.TryUpdate(registration.Name, now, last))
         {
-            LogHook(e, registration.Name, timeout.TotalSeconds);
+            LogHook(e, registration.Name, Timeout.TotalSeconds);
         }
     }
 

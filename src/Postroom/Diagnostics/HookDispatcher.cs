@@ -35,6 +35,13 @@ internal sealed class HookDispatcher
         Conversations = new ConversationWatch(journal, feed, CompleteAsync, clock, log);
     }
 
+    /// <summary>How long a hook may take.</summary>
+    public TimeSpan Timeout
+    {
+        get => _caller.Timeout;
+        set => _caller.Timeout = value;
+    }
+
     /// <summary>Finds out when conversations are complete.</summary>
     public ConversationWatch Conversations { get; }
 

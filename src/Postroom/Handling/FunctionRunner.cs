@@ -6,12 +6,16 @@ namespace Postroom.Handling;
 /// <summary>Runs an attempt through one function that takes every incoming message; returning is success.</summary>
 internal sealed class FunctionRunner(MessageHandler handler, QueueCatalog queues, WorkerOptions options, TimeProvider clock, Func<double> random) : IMessageRunner
 {
+    private WorkerOptions _options = options;
+
+    public void Change(WorkerOptions options) => Volatile.Write(ref _options, options);
+
     public ValueTask WaitUntilReadyAsync(CancellationToken cancellationToken) => default;
 
     public Settlement Decide(Attempt attempt, AttemptEnd end)
     {
         Backoff backoff = queues.Get(attempt.Envelope.Queue).Backoff.ToBackoff();
-        return RetryPolicy.Decide(end, attempt.Lease, backoff, options.RetryTimeouts, random(), clock.GetUtcNow());
+        return RetryPolicy.Decide(end, attempt.Lease, backoff, _options.RetryTimeouts, random(), clock.GetUtcNow());
     }
 
     public async ValueTask<AttemptEnd> RunAsync(Attempt attempt)
@@ -33,7 +37,7 @@ internal sealed class FunctionRunner(MessageHandler handler, QueueCatalog queues
         }
         catch (OperationCanceledException) when (attempt.CancelReason == CancelReason.Timeout)
         {
-            return new AttemptEnd.TimedOut(options.HandlerTimeout);
+            return new AttemptEnd.TimedOut(_options.HandlerTimeout);
         }
         catch (OperationCanceledException) when (attempt.CancelReason != CancelReason.None)
         {

@@ -16,6 +16,10 @@ internal sealed class HandlerRunner(
     TimeProvider clock,
     Func<double> random) : IMessageRunner
 {
+    private WorkerOptions _options = options;
+
+    public void Change(WorkerOptions options) => Volatile.Write(ref _options, options);
+
     public ValueTask WaitUntilReadyAsync(CancellationToken cancellationToken) => default;
 
     public Settlement Decide(Attempt attempt, AttemptEnd end)
@@ -26,7 +30,7 @@ internal sealed class HandlerRunner(
         }
 
         Backoff backoff = queues.Get(attempt.Envelope.Queue).Backoff.ToBackoff();
-        return RetryPolicy.Decide(end, attempt.Lease, backoff, options.RetryTimeouts, random(), clock.GetUtcNow());
+        return RetryPolicy.Decide(end, attempt.Lease, backoff, _options.RetryTimeouts, random(), clock.GetUtcNow());
     }
 
     public async ValueTask<AttemptEnd> RunAsync(Attempt attempt)
@@ -80,7 +84,7 @@ internal sealed class HandlerRunner(
         {
             return attempt.CancelReason switch
             {
-                CancelReason.Timeout => new AttemptEnd.TimedOut(options.HandlerTimeout),
+                CancelReason.Timeout => new AttemptEnd.TimedOut(_options.HandlerTimeout),
                 CancelReason.Stopping or CancelReason.Operator => AttemptEnd.Cancelled,
                 _ => new AttemptEnd.Threw(e),
             };

@@ -6,6 +6,8 @@ namespace Postroom.Hosting;
 /// <summary>The built-in answers to how the runtime is.</summary>
 internal static class HealthProbes
 {
+    private const int MostProblems = 10;
+
     public static void Register(MessageRuntime runtime, Composition composition, IServiceProvider services)
     {
         RuntimeRooms rooms = runtime.Rooms;
@@ -49,6 +51,13 @@ internal static class HealthProbes
                 {
                     Data = failed.ToDictionary(static one => one.Communicator.Length == 0 ? "unrouted" : one.Communicator, static one => one.Count.ToString(System.Globalization.CultureInfo.InvariantCulture)),
                 }
+                : HealthResult.Healthy);
+        }));
+        health.Register(new HealthProbe("configuration", HealthViews.Status, _ =>
+        {
+            IReadOnlyList<Configuration.ConfigurationProblem> problems = composition.Configuration.Problems;
+            return new ValueTask<HealthResult>(problems.Count > 0
+                ? new HealthResult(HealthState.Degraded, $"Configuration rejected, and the former one stays in force: {string.Join(' ', problems.Take(MostProblems))}{(problems.Count > MostProblems ? $" And {problems.Count - MostProblems} more." : "")}")
                 : HealthResult.Healthy);
         }));
         health.Register(new HealthProbe("queues", HealthViews.Status, _ =>

@@ -86,6 +86,24 @@ public sealed partial class MessageRuntime
 
             return Task.CompletedTask;
         }, (_, _) => rooms.Schedules.StopAsync()));
+        RetentionLoop retention = new(rooms.Journal, () => composition.Get<RetentionOptions>("retention"), _setup.Clock, _setup.Loggers.CreateLogger("Postroom.Retention"));
+        _phases.Add(new RuntimePart("retention", RuntimePhase.Ready, _ =>
+        {
+            retention.Start();
+            return Task.CompletedTask;
+        }, (_, _) => retention.StopAsync()));
+        CancellationTokenSource watching = new();
+        Task watch = Task.CompletedTask;
+        _phases.Add(new RuntimePart("configuration", RuntimePhase.Ready, _ =>
+        {
+            watch = Task.Run(() => composition.Configuration.WatchAsync(watching.Token), CancellationToken.None);
+            return Task.CompletedTask;
+        }, async (_, _) =>
+        {
+            await watching.CancelAsync();
+            await watch.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            watching.Dispose();
+        }));
         _phases.Add(new RuntimePart("intake", RuntimePhase.Ready, _ =>
         {
             rooms.Intake.IsOpen = true;
@@ -171,6 +189,7 @@ public sealed partial class MessageRuntime
         await rooms.Schedules.ApplyAsync(composition.Get<IReadOnlyDictionary<string, ScheduleOptions>>("schedules"), cancellationToken);
         _ = composition.Configuration.Subscribe<IReadOnlyDictionary<string, ScheduleOptions>>("schedules", async (change, token) => await rooms.Schedules.ApplyAsync(change.New, token));
 
+        new LiveSettings(rooms, composition).Follow();
         await ReportWaitingAsync(cancellationToken);
         HealthProbes.Register(this, composition, _services!);
         foreach (string conversation in _recovery.CompletedConversations)

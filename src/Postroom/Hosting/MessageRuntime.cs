@@ -23,6 +23,8 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
     private RecoveryReport? _recovery;
     private IReadOnlyList<string> _storeNotices = [];
     private DateTimeOffset? _startedAt;
+    private readonly TaskCompletionSource _stopRequested = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool _stopIsWatched;
     private bool _workersWereClean = true;
     private int _settlerDisposed;
     private int _disposed;
@@ -41,6 +43,16 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
     /// <summary>Completes when the runtime cannot go on because its store cannot. It is <see cref="RuntimeState.Faulted"/> then; its host stops it and ends the process with exit code 4.</summary>
     /// <exception cref="InvalidOperationException">The runtime has not started.</exception>
     public Task<StoreUnavailableException> Failure => Rooms.Lifecycle.Fatal;
+
+    /// <summary>Completes when an operator asks the program to stop. Its host stops the runtime and ends the process; a program that does not watch it is not stopped so.</summary>
+    public Task StopRequested
+    {
+        get
+        {
+            _stopIsWatched = true;
+            return _stopRequested.Task;
+        }
+    }
 
     /// <summary>Whether a stop had to leave work behind for recovery.</summary>
     public bool AbandonedWork => !_workersWereClean;
@@ -229,6 +241,9 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
         _turn.Dispose();
         _pausing.Dispose();
     }
+
+    /// <summary>Tells whoever watches <see cref="StopRequested"/>; false when nobody does.</summary>
+    internal bool RequestStop() => _stopIsWatched && (_stopRequested.TrySetResult() || true);
 
     /// <summary>The envelopes of an answer to a received message, to be stored with its acknowledgement.</summary>
     internal IReadOnlyList<Envelope> ComposeReply(OutgoingMessage message, Envelope input)

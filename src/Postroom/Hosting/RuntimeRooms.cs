@@ -49,6 +49,9 @@ internal sealed class RuntimeRooms
 
     public required WorkerSupervisor Workers { get; init; }
 
+    /// <summary>Makes the pool of a name that runs the handlers of its queue; null when it has none.</summary>
+    public required Func<string, WorkerOptions, WorkerPool?> MakePool { get; init; }
+
     public required OutboundRoom Outbound { get; init; }
 
     public required WorkerPool Router { get; init; }
@@ -120,15 +123,20 @@ internal sealed class RuntimeRooms
         WorkerSupervisor workers = new();
         foreach ((string name, WorkerOptions options) in composition.Pools)
         {
-            if (!handlers.Serves(options.Queue) || (publishOnly && options.Queue == "in"))
+            if (MakePool(name, options) is { } pool)
             {
-                continue; // A receiver may take the queue, or live subscribers do.
+                workers.Register(pool);
             }
-
-            HandlerRunner runner = new(handlers, composition.Builder.Payloads, middleware, staging, hooks, queues, options, limits.Hops, clock, random);
-            WorkerDefinition definition = new(name, options, runner, queues.Get(options.Queue).Lease);
-            workers.Register(pools.Create(definition));
         }
+
+        // None for a queue without handlers, which a receiver may take, and none where live subscribers take what comes in.
+        WorkerPool? MakePool(string name, WorkerOptions options) => !handlers.Serves(options.Queue) || (publishOnly && options.Queue == "in")
+            ? null
+            : pools.Create(new WorkerDefinition(
+                name,
+                options,
+                new HandlerRunner(handlers, composition.Builder.Payloads, middleware, staging, hooks, queues, options, limits.Hops, clock, random),
+                queues.Get(options.Queue).Lease));
 
         WorkerDefinition router = new(
             OutboundQueue.Unrouted, new WorkerOptions { Queue = OutboundQueue.Unrouted, Parallelism = 1 }, new Router(composer, contacts, clock), TimeSpan.FromSeconds(30));
@@ -165,6 +173,7 @@ internal sealed class RuntimeRooms
             Settler = settler,
             Pools = pools,
             Workers = workers,
+            MakePool = MakePool,
             Outbound = outbound,
             Router = pools.Create(router),
             Composer = composer,

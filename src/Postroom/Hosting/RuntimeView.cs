@@ -8,6 +8,8 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
 {
     public RuntimeState State => runtime.State;
 
+    public IRuntimeControl Control { get; } = new RuntimeControl(runtime, setup.Clock);
+
     public IJournal Journal => runtime.Journal;
 
     public IFacts Facts => runtime.Store.Facts;

@@ -15,9 +15,18 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
 
     private readonly ConcurrentDictionary<string, Entry> _sources = new(StringComparer.Ordinal);
 
+    /// <summary>Whether a source that is added begins paused, because the whole is.</summary>
+    public bool AddsPaused { get; set; }
+
     public void Add(IMessageSource source, string queue)
     {
-        _sources[source.Name] = new Entry(source, queue);
+        Entry entry = new(source, queue);
+        if (AddsPaused)
+        {
+            entry.Pause(clock.GetUtcNow());
+        }
+
+        _sources[source.Name] = entry;
         marks.Add(source);
     }
 
@@ -71,6 +80,9 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
 
     /// <summary>Holds a source back: it acknowledges nothing until it is resumed.</summary>
     public void Pause(string name) => Find(name).Pause(clock.GetUtcNow());
+
+    /// <summary>Whether a source is held back by <see cref="Pause"/>.</summary>
+    public bool IsPaused(string name) => Find(name).Paused is not null;
 
     public void Resume(string name) => Find(name).Resume(clock.GetUtcNow());
 

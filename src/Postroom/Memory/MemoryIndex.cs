@@ -7,11 +7,14 @@ namespace Postroom.Memory;
 internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options, RetentionOptions retention)
 {
     private const int MaxAudit = 100;
+    private const int MostAudited = 10_000;
 
     private readonly Dictionary<MessageId, OpenMessage> _byId = [];
     private readonly Dictionary<(string Queue, string Key), DedupEntry> _dedup = [];
     private readonly Queue<((string Queue, string Key) Key, DedupEntry Entry)> _dedupOrder = new();
     private readonly Queue<(OpenMessage Message, int Replays)> _finished = new();
+    private readonly Queue<AuditEntry> _audit = new(); // the latest of all
+    private long _audited;
     private int _open;
     private long _bytes;
 
@@ -94,8 +97,24 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         _byId[message.Envelope.Id] = message;
     }
 
+    /// <summary>What people did, newest first.</summary>
+    public AuditPage QueryAudit(AuditQuery query)
+    {
+        AuditEntry[] found = [.. _audit.Reverse().Where(entry => entry.Number < (query.Cursor ?? long.MaxValue) && query.Matches(entry.Record)).Take(query.Limit + 1)];
+        return found.Length > query.Limit ? new AuditPage(found[..^1], found[^2].Number) : new AuditPage(found, null);
+    }
+
     public void AddNote(StoreNote note)
     {
+        if (note.Kind == NoteKind.Audit && JsonSerializer.Deserialize(note.Data.Span, PostroomJson.Default.AuditRecord) is { } row)
+        {
+            _audit.Enqueue(new AuditEntry(++_audited, row with { At = note.At }, note.MessageId));
+            if (_audit.Count > MostAudited)
+            {
+                _audit.Dequeue();
+            }
+        }
+
         if (note.MessageId is not { } id || Find(id) is not { } message)
         {
             return;

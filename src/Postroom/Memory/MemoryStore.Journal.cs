@@ -21,6 +21,15 @@ public sealed partial class MemoryStore
     }
 
     /// <inheritdoc/>
+    public ValueTask<AuditPage> QueryAuditAsync(AuditQuery query, CancellationToken cancellationToken)
+    {
+        lock (_writes)
+        {
+            return new ValueTask<AuditPage>(_index.QueryAudit(query));
+        }
+    }
+
+    /// <inheritdoc/>
     public IAsyncEnumerable<Transition> WatchAsync(Func<Transition, bool>? filter, long? afterNumber, CancellationToken cancellationToken)
     {
         return _transitions.WatchAsync(filter, afterNumber, cancellationToken);
@@ -112,6 +121,9 @@ public sealed partial class MemoryStore
             return default;
         }
     }
+
+    /// <inheritdoc/>
+    public void Change(RetentionOptions retention) => _retention.Take(retention);
 
     /// <inheritdoc/>
     public ValueTask<long> CompactAsync(JournalRetention retention, CancellationToken cancellationToken)

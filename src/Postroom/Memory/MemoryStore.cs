@@ -9,6 +9,7 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
 {
     private readonly TimeProvider _clock;
     private readonly MemoryIndex _index;
+    private readonly RetentionOptions _retention; // changed in place, for the index has it as well
     private readonly MemoryFacts _facts;
     private readonly TransitionRing _transitions = new();
     private readonly ConcurrentDictionary<string, MemoryLane> _lanes = new(StringComparer.Ordinal);
@@ -28,7 +29,8 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
     public MemoryStore(TimeProvider? clock = null, MemoryStoreOptions? options = null, RetentionOptions? retention = null)
     {
         _clock = clock ?? TimeProvider.System;
-        _index = new MemoryIndex(_clock, options ?? new MemoryStoreOptions(), retention ?? new RetentionOptions());
+        _retention = retention is null ? new RetentionOptions() : retention with { };
+        _index = new MemoryIndex(_clock, options ?? new MemoryStoreOptions(), _retention);
         _facts = new MemoryFacts(_clock);
     }
 

@@ -32,6 +32,12 @@ internal sealed partial class OutboundRoom
         }
     }
 
+    /// <summary>Connects one that was stopped; returns after its first try.</summary>
+    public Task StartCommunicatorAsync(Registration registration, CancellationToken cancellationToken) => TryConnectAsync(registration, cancellationToken);
+
+    /// <summary>Disconnects one after the sends in progress; its messages wait until it is connected again.</summary>
+    public Task StopCommunicatorAsync(Registration registration, CancellationToken cancellationToken) => DisconnectAsync(registration, cancellationToken);
+
     private async Task DisconnectAsync(Registration registration, CancellationToken cancellationToken)
     {
         using Turn turn = await TurnOrNoneAsync(registration.Name, cancellationToken);

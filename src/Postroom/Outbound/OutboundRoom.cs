@@ -31,6 +31,9 @@ internal sealed partial class OutboundRoom(
 
     public RoutingTable Routes => routes;
 
+    /// <summary>What the communicator of a lane says of its queue; null for a queue that is no lane's.</summary>
+    public QueueOptions? LaneOptionsOf(string queue) => routes.All.FirstOrDefault(one => one.Queue == queue) is { } found ? BuiltInKinds.LaneOptions(found.Config) : null;
+
     /// <summary>Registers a communicator with its lane; the same name again replaces the old one, whose messages stay with the name.</summary>
     public async Task RegisterAsync(Registration registration, CancellationToken cancellationToken)
     {

@@ -24,6 +24,22 @@ internal sealed class QueueCatalog
         _queues[queue] = set with { MaxAttempts = lane.MaxAttempts, Backoff = lane.Backoff, Limits = [.. set.Limits, .. lane.Limits] };
     }
 
+    /// <summary>Changes what the settings say of a queue while messages flow.</summary>
+    /// <param name="queue">The queue.</param>
+    /// <param name="options">What the settings say.</param>
+    /// <param name="lane">What the communicator of a lane says; null for a queue that is none.</param>
+    public void Change(string queue, QueueOptions options, QueueOptions? lane)
+    {
+        if (lane is null)
+        {
+            Declare(queue, options);
+            return;
+        }
+
+        _configured[queue] = options;
+        DeclareLane(queue, lane);
+    }
+
     public bool IsDeclared(string queue) => _queues.ContainsKey(queue);
 
     /// <summary>The options of a queue; the defaults for one that is not declared.</summary>

@@ -9,6 +9,11 @@ internal interface IMessageRunner
     /// <summary>Decides what an end means. Pure.</summary>
     Settlement Decide(Attempt attempt, AttemptEnd end);
 
+    /// <summary>Goes by other options from the next attempt on.</summary>
+    void Change(WorkerOptions options)
+    {
+    }
+
     /// <summary>Whether <see cref="WaitUntilReadyAsync"/> never waits, so that workers may take leases without asking.</summary>
     bool IsAlwaysReady => true;
 

@@ -9,6 +9,18 @@ internal sealed class PoolFactory(IMessageStore store, Settler settler, string o
     /// <summary>Watches them all.</summary>
     public AttemptWatch Watch { get; } = new(clock, log);
 
+    /// <summary>Whether a pool that is made begins paused, because the whole is.</summary>
+    public bool MakesPaused { get; set; }
+
     /// <summary>Makes a pool; it runs once it is started.</summary>
-    public WorkerPool Create(WorkerDefinition definition) => new(definition, store, settler, Watch, owner, clock, log);
+    public WorkerPool Create(WorkerDefinition definition)
+    {
+        WorkerPool pool = new(definition, store, settler, Watch, owner, clock, log);
+        if (MakesPaused)
+        {
+            pool.Pause();
+        }
+
+        return pool;
+    }
 }

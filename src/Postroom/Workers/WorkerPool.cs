@@ -21,6 +21,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     private readonly IInstantLeases? _instant;
     private CancellationTokenSource _pumping = new();
     private TaskCompletionSource? _paused;
+    private WorkerOptions _options;
     private Task _pump = Task.CompletedTask;
     private int _parallelism;
     private int _stuck;
@@ -30,7 +31,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     public WorkerPool(WorkerDefinition definition, IMessageStore store, Settler settler, AttemptWatch watch, string ownerPrefix, TimeProvider clock, ILogger log)
     {
         Name = definition.Name;
-        Options = definition.Options;
+        _options = definition.Options;
         Runner = definition.Runner;
         _leaseTime = definition.LeaseTime;
         _parallelism = definition.Options.Parallelism;
@@ -47,7 +48,8 @@ internal sealed partial class WorkerPool : IAsyncDisposable
 
     public string Name { get; }
 
-    public WorkerOptions Options { get; }
+    /// <summary>How it runs now; <see cref="Change"/> sets others.</summary>
+    public WorkerOptions Options => Volatile.Read(ref _options);
 
     /// <summary>What does the work.</summary>
     public IMessageRunner Runner { get; }
@@ -63,6 +65,8 @@ internal sealed partial class WorkerPool : IAsyncDisposable
     public int Stuck => Math.Max(0, Volatile.Read(ref _stuck)); // a handler may come back before it is counted
 
     public bool IsFaulted => Volatile.Read(ref _faulted);
+
+    public bool IsPaused => Volatile.Read(ref _paused) is not null;
 
     public int Parallelism => Volatile.Read(ref _parallelism);
 
@@ -161,6 +165,20 @@ internal sealed partial class WorkerPool : IAsyncDisposable
         }
 
         _watch.EnsureThreads();
+    }
+
+    /// <summary>Runs by other options from the next message on. Its queue and its window of settlements stay until a restart.</summary>
+    public void Change(WorkerOptions options)
+    {
+        WorkerOptions before = Options;
+        Volatile.Write(ref _options, options with { Queue = before.Queue, SettleWindow = before.SettleWindow });
+        Runner.Change(Options);
+        if (options.Parallelism != before.Parallelism)
+        {
+            Scale(options.Parallelism);
+        }
+
+        _watch.OnBusy(); // a shorter limit may be due sooner than the watch looks
     }
 
     /// <summary>Clears a failure: deaths are forgotten and the loops run again.</summary>

@@ -16,6 +16,8 @@ internal sealed class RuntimeDouble(TimeProvider clock) : IRuntimeView, IMessage
         set;
     }
 
+    public IRuntimeControl Control => throw new NotSupportedException();
+
     public IFacts Facts => Store.Facts;
 
     /// <summary>What <c>client_type</c> values name, by name or kind.</summary>

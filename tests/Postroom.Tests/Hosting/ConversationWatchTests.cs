@@ -153,6 +153,8 @@ public sealed class ConversationWatchTests : IDisposable
 
         public ValueTask<JournalRecord?> GetAsync(MessageId id, bool withBody, CancellationToken cancellationToken) => inner.GetAsync(id, withBody, cancellationToken);
 
+        public ValueTask<AuditPage> QueryAuditAsync(AuditQuery query, CancellationToken cancellationToken) => inner.QueryAuditAsync(query, cancellationToken);
+
         public IAsyncEnumerable<Transition> WatchAsync(Func<Transition, bool>? filter, long? afterNumber, CancellationToken cancellationToken) => inner.WatchAsync(filter, afterNumber, cancellationToken);
 
         public ValueTask<MessageId> ReplayAsync(MessageId id, ReplayOptions options, CancellationToken cancellationToken) => inner.ReplayAsync(id, options, cancellationToken);

@@ -1,0 +1,283 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Postroom.Configuration;
+
+namespace Postroom.ControlPlane;
+
+/// <summary>Everything that HTTP offers (CP-10): what is mapped, guarded and described comes from this list.</summary>
+internal sealed class ControlPlaneRoutes
+{
+    private const string Api = "/api/v1";
+    private const ApiRole Viewer = ApiRole.Viewer;
+    private const ApiRole Operator = ApiRole.Operator;
+    private const ApiRole Admin = ApiRole.Admin;
+
+    private readonly IRuntimeView _runtime;
+    private readonly KeyGate _gate;
+    private byte[]? _document;
+
+    public ControlPlaneRoutes(
+        IRuntimeView runtime, IRuntimeConfiguration configuration, ControlPlaneKeys keys, WebChat? chat, HookBoard hooks, TimeProvider clock, ILoggerFactory loggers)
+    {
+        _runtime = runtime;
+        _gate = new KeyGate(keys);
+        ConfigurationSnapshot settings = configuration.Current;
+        WebhookIntakeOptions webhook = settings.Get<IntakeOptions>("intake").Webhook;
+        Access = new IntakeAccess(webhook, clock);
+        RequestJournal journal = new(runtime);
+        AuditTrail audit = new(runtime, clock);
+        OperatorAction action = new(audit, clock);
+        Chat = new ChatEndpoints(runtime, chat, Access, keys, _gate);
+        Health = new HealthEndpoints(runtime, clock);
+        Receivers = new ReceiverEndpoint(runtime, loggers.CreateLogger<ReceiverEndpoint>());
+        StatusEndpoints status = new(runtime, clock);
+        WebhookEndpoint intake = new(runtime, webhook, Access, chat, clock, loggers.CreateLogger<WebhookEndpoint>());
+        _ = configuration.Subscribe<IntakeOptions>("intake", (change, _) =>
+        {
+            Access.Change(change.New.Webhook);
+            intake.Change(change.New.Webhook);
+            return default;
+        });
+        All =
+        [
+            .. Open(intake, new HookEndpoint(runtime, hooks, Access, clock, loggers.CreateLogger<HookEndpoint>())),
+            .. ChatRoutes(new ChatToolEndpoints(runtime, chat, Chat)),
+            .. StatusRoutes(status),
+            .. FlowRoutes(status, new FlowActions(runtime, action), new ScheduleEndpoints(runtime, audit)),
+            .. CommunicatorRoutes(status, new CommunicatorActions(runtime, action), new CallEndpoint(runtime, audit)),
+            .. JournalRoutes(
+                new JournalEndpoints(runtime, journal, audit, _gate, clock),
+                new ConversationEndpoints(runtime, journal, _gate),
+                new MessageActions(runtime, journal, action, settings.Get<LimitsOptions>("limits"), clock),
+                () => configuration.Current.Get<RetentionOptions>("retention")),
+            .. ConfigRoutes(new ConfigEndpoints(configuration, action)),
+            .. AccessRoutes(new AccessEndpoints(keys, _gate, action), new AuditEndpoints(journal)),
+        ];
+    }
+
+    /// <summary>The routes, in the order of the document.</summary>
+    public IReadOnlyList<ApiRoute> All { get; }
+
+    public IntakeAccess Access { get; }
+
+    public ChatEndpoints Chat { get; }
+
+    public HealthEndpoints Health { get; }
+
+    public ReceiverEndpoint Receivers { get; }
+
+    /// <summary>A route for those only who have its role, once the store is open.</summary>
+    public RequestDelegate Guarded(ApiRoute route) => route.Role is not { } role ? route.Handle
+        : _gate.Needs(role, route.IsEarly ? route.Handle : context => IsOpening ? OpeningAsync(context) : route.Handle(context));
+
+    /// <summary>Whether the store has not opened yet, so that there is nothing to read.</summary>
+    private bool IsOpening => _runtime.State is RuntimeState.Created or RuntimeState.Starting or RuntimeState.Recovering;
+
+    private static Task OpeningAsync(HttpContext context) =>
+        new Problem { Status = 503, Code = ProblemCode.StoreUnavailable, Detail = "The runtime is starting; the store is not open yet.", RetryAfterSeconds = 1 }.WriteAsync(context);
+
+    private static ApiRoute Get(ApiRole role, string path, string summary, RequestDelegate handle) => new(HttpMethods.Get, Api + path, role, summary, handle);
+
+    private static ApiRoute Post(ApiRole role, string path, string summary, RequestDelegate handle) =>
+        new(HttpMethods.Post, Api + path, role, summary, handle) { Result = OperationJson.Default.DoneView };
+
+    private static ApiRoute Bare(string method, string path, string summary, RequestDelegate handle) => new(method, path, null, summary, handle);
+
+    private IEnumerable<ApiRoute> Open(WebhookEndpoint webhook, HookEndpoint hooks)
+    {
+        yield return Bare(HttpMethods.Get, HealthEndpoints.LivePath, "Whether the process lives.", Health.LiveAsync) with { Media = "application/json", Errors = [(503, "It does not.")] };
+        yield return Bare(HttpMethods.Get, HealthEndpoints.ReadyPath, "Whether it takes work.", Health.ReadyAsync) with { Media = "application/json", Errors = [(503, "It does not.")] };
+        yield return new ApiRoute(HttpMethods.Get, "/health", Viewer, "The health of all parts.", Health.AllAsync) { IsEarly = true, Media = "application/json", Errors = [(503, "Something is unhealthy.")] };
+        yield return Bare(HttpMethods.Post, "/webhook", "Takes a message.", webhook.HandleAsync) with { Result = HttpJson.Default.WebhookAnswer };
+        yield return Bare(HttpMethods.Post, "/hooks/{source}", "Takes what another service posts.", hooks.HandleAsync) with { Media = "application/json" };
+    }
+
+    private IEnumerable<ApiRoute> ChatRoutes(ChatToolEndpoints tools)
+    {
+        yield return Bare(HttpMethods.Get, "/", "Leads to the first page there is.", Chat.RootAsync) with { Status = StatusCodes.Status302Found };
+        yield return Bare(HttpMethods.Get, "/chat", "The web chat.", Chat.PageAsync) with { Media = "text/html" };
+        yield return Bare(HttpMethods.Get, "/chat/faults", "What goes wrong on purpose in a conversation of the web chat.", tools.FaultsAsync) with { Media = "application/json" };
+        yield return Bare(HttpMethods.Put, "/chat/faults", "Lets things go wrong on purpose.", tools.SetFaultsAsync) with { Media = "application/json" };
+        yield return Bare(HttpMethods.Get, "/chat/script", "A conversation as a script for tests.", tools.ScriptAsync) with { Media = "application/json" };
+        yield return Bare(HttpMethods.Get, "/chat/{file}", "A file of the web chat.", ChatEndpoints.FileAsync);
+        yield return Bare(HttpMethods.Get, "/events", "What the web chat says to one contact, as it happens.", Chat.EventsAsync) with { Media = "text/event-stream" };
+    }
+
+    private IEnumerable<ApiRoute> StatusRoutes(StatusEndpoints status)
+    {
+        yield return Get(Viewer, "/openapi.json", "This document.", DocumentAsync) with { IsEarly = true, Media = "application/json" };
+        yield return Get(Viewer, "/status", "The runtime and its parts.", status.StatusAsync) with { Aliases = [$"{Api}/runtime", $"{Api}/organism", "/organism"], Result = StatusJson.Default.StatusView };
+    }
+
+    private static IEnumerable<ApiRoute> FlowRoutes(StatusEndpoints status, FlowActions flow, ScheduleEndpoints schedules)
+    {
+        (int, string)[] wrongState = [(409, "Not possible in the state it is in.")];
+        yield return Whole("pause", "Sources bring nothing and workers begin nothing; intake goes on.", flow.PauseAsync);
+        yield return Whole("resume", "Ends a pause or a drain.", flow.ResumeAsync);
+        yield return Whole("drain", "Pauses and waits until nothing is in work.", flow.DrainAsync) with { Body = OperationJson.Default.DrainRequest, Result = OperationJson.Default.DrainView };
+        yield return Whole("stop", "Ends the program in order.", flow.StopAsync);
+        yield return Get(Viewer, "/queues", "All queues.", status.QueuesAsync) with { IsList = true, Result = StatusJson.Default.ListViewQueueView };
+        yield return Get(Viewer, "/queues/{queue}", "One queue.", status.QueueAsync) with { Result = StatusJson.Default.QueueView };
+        yield return Post(Operator, "/queues/{queue}/pause", "Leases nothing more and goes on accepting, also after a restart.", flow.PauseQueueAsync);
+        yield return Post(Operator, "/queues/{queue}/resume", "Lets a paused queue lease again.", flow.ResumeQueueAsync);
+        yield return Post(Admin, "/queues/{queue}/purge", "Gives up every waiting message.", flow.PurgeQueueAsync) with
+        {
+            Body = OperationJson.Default.PurgeRequest,
+            Result = OperationJson.Default.DiscardedView,
+            Errors = [(409, "Another number waits than was confirmed; count is the right one.")],
+        };
+        yield return Get(Viewer, "/workers", "All worker pools.", status.WorkersAsync) with { IsList = true, Result = StatusJson.Default.ListViewPoolView };
+        yield return Get(Viewer, "/workers/{pool}", "One worker pool.", status.PoolAsync) with { Result = StatusJson.Default.PoolView };
+        yield return Post(Operator, "/workers/{pool}/restart", "Clears a pool's failure.", flow.RestartPoolAsync);
+        yield return Post(Operator, "/workers/{pool}/pause", "Begins nothing more; what runs goes on.", flow.PausePoolAsync);
+        yield return Post(Operator, "/workers/{pool}/resume", "Lets a paused pool begin again.", flow.ResumePoolAsync);
+        yield return Post(Operator, "/workers/{pool}/scale", "How many messages at a time.", flow.ScalePoolAsync) with { Body = OperationJson.Default.ScaleRequest };
+        yield return Get(Viewer, "/sources", "All sources.", status.SourcesAsync) with { IsList = true, Result = StatusJson.Default.ListViewSourceView };
+        yield return Get(Viewer, "/sources/{source}", "One source.", status.SourceAsync) with { Result = StatusJson.Default.SourceView };
+        yield return Post(Operator, "/sources/{source}/start", "Starts a source that was stopped.", flow.StartSourceAsync);
+        yield return Post(Operator, "/sources/{source}/stop", "Ends a source until it is started again.", flow.StopSourceAsync);
+        yield return Post(Operator, "/sources/{source}/pause", "Holds a source back.", flow.PauseSourceAsync);
+        yield return Post(Operator, "/sources/{source}/resume", "Lets a source go on.", flow.ResumeSourceAsync);
+        yield return Post(Operator, "/sources/{source}/poll", "Looks for news at once.", flow.PollSourceAsync) with { Result = OperationJson.Default.PollView, Errors = wrongState };
+        yield return Get(Viewer, "/schedules", "All schedules with their next occurrence.", schedules.ListAsync) with { IsList = true, Result = ScheduleViewJson.Default.ListViewScheduleView };
+        yield return Get(Viewer, "/schedules/{schedule}", "One schedule.", schedules.OneAsync) with { Result = ScheduleViewJson.Default.ScheduleView };
+        yield return Get(Viewer, "/schedules/{schedule}/occurrences", "What became of its occurrences.", schedules.OccurrencesAsync) with
+        {
+            IsList = true,
+            Query = ["since", "until", "state"],
+            Result = ScheduleViewJson.Default.ListViewOccurrenceView,
+        };
+        yield return Post(Operator, "/schedules/{schedule}/run", "Fires once now.", schedules.RunAsync) with { Status = StatusCodes.Status202Accepted, Result = ScheduleViewJson.Default.ScheduleRunView, Errors = wrongState };
+
+        ApiRoute Whole(string name, string summary, RequestDelegate handle) => Post(Admin, $"/runtime/{name}", summary, handle) with
+        {
+            Aliases = [$"{Api}/organism/{name}", $"/organism/{name}"],
+            Body = OperationJson.Default.ReasonRequest,
+            BodyIsOptional = true,
+            Status = StatusCodes.Status202Accepted,
+            Errors = wrongState,
+        };
+    }
+
+    private static IEnumerable<ApiRoute> CommunicatorRoutes(StatusEndpoints status, CommunicatorActions actions, CallEndpoint calls)
+    {
+        yield return Get(Viewer, "/communicators", "All communicators with their lanes.", status.CommunicatorsAsync) with { IsList = true, Result = StatusJson.Default.ListViewCommunicatorView };
+        yield return Get(Viewer, "/communicators/{communicator}", "One communicator.", status.CommunicatorAsync) with { Result = StatusJson.Default.CommunicatorView };
+        yield return Post(Operator, "/communicators/{communicator}/start", "Connects it.", actions.StartAsync);
+        yield return Post(Operator, "/communicators/{communicator}/stop", "Disconnects it; its messages wait.", actions.StopAsync);
+        yield return Post(Operator, "/communicators/{communicator}/test", "Sends a message and waits for what becomes of it.", actions.TestAsync) with
+        {
+            Body = OperationJson.Default.TestRequest,
+            Result = OperationJson.Default.TestView,
+            Errors = [(502, "It was not delivered."), (504, "It is still on its way.")],
+        };
+        yield return Post(Operator, "/communicators/{communicator}/call", "Calls a method of its service.", calls.CallAsync) with
+        {
+            Body = CallJson.Default.CallRequest,
+            Result = CallJson.Default.CallView,
+            Errors = [(504, "It did not answer in time.")],
+        };
+        yield return Post(Operator, "/communicators/{communicator}/signal", "Shows typing or presence.", actions.SignalAsync) with { Body = OperationJson.Default.SignalRequest, Status = StatusCodes.Status202Accepted };
+    }
+
+    private static IEnumerable<ApiRoute> JournalRoutes(JournalEndpoints journal, ConversationEndpoints conversations, MessageActions actions, Func<RetentionOptions> retention)
+    {
+        (int, string)[] wrongState = [(409, "Not possible in the state the message is in.")];
+        yield return Get(Viewer, "/journal", "Messages, newest first.", journal.ListAsync) with { IsList = true, Query = JournalEndpoints.Filters, Result = JournalJson.Default.ListViewMessageView };
+        yield return Get(Viewer, "/journal/stats", "Counts, and what the last recovery found.", journal.StatsAsync) with { Query = ["queue"], Result = JournalJson.Default.JournalStatsView };
+        yield return Get(Viewer, "/journal/{id}", "One message; its body is for operators.", journal.OneAsync) with { Query = ["body"], Result = JournalJson.Default.MessageDetailView };
+        yield return Get(Viewer, "/journal/{id}/why", "Where a message stands, why, and what happens next.", journal.WhyAsync) with { Result = JournalJson.Default.WhyView };
+        yield return Get(Operator, "/journal/{id}/body", "The bytes of a body.", journal.BodyAsync) with { Media = "*/*", Errors = [(410, "It was erased.")] };
+        yield return Get(Operator, "/journal/{id}/attachments/{number}", "The bytes of a file.", journal.AttachmentAsync) with { Media = "*/*", Errors = [(410, "It was erased.")] };
+        yield return Post(Operator, "/journal/{id}/replay", "Makes a finished message due again.", journal.ReplayAsync) with
+        {
+            Body = JournalJson.Default.ReplayRequest,
+            BodyIsOptional = true,
+            Status = StatusCodes.Status202Accepted,
+            Result = JournalJson.Default.ReplayView,
+            Errors = wrongState,
+        };
+        yield return Post(Operator, "/journal/{id}/discard", "Gives a message up.", actions.DiscardAsync) with { Body = OperationJson.Default.DiscardRequest, BodyIsOptional = true, Errors = wrongState };
+        yield return Post(Operator, "/journal/{id}/confirm", "Resolves an uncertain send as delivered.", actions.ConfirmAsync) with { Body = OperationJson.Default.DiscardRequest, BodyIsOptional = true, Errors = wrongState };
+        yield return Post(Admin, "/journal/compact", "Removes finished messages whose time is past.", context => actions.CompactAsync(context, retention())) with
+        {
+            Body = OperationJson.Default.CompactRequest,
+            BodyIsOptional = true,
+            Result = OperationJson.Default.CompactView,
+        };
+        yield return Get(Viewer, "/conversations", "Conversations by their latest message.", conversations.ListAsync) with { IsList = true, Query = ["status"], Result = JournalJson.Default.ListViewConversationView };
+        yield return Get(Viewer, "/conversations/{**path}", "One conversation; with /messages its messages.", conversations.OneAsync) with
+        {
+            Aliases = [$"{Api}/threads/{{**path}}"],
+            Result = JournalJson.Default.ConversationView,
+        };
+        yield return Post(Operator, "/conversations/{**path}", "With /kill: gives up a conversation's open messages.", actions.KillAsync) with
+        {
+            Aliases = [$"{Api}/threads/{{**path}}"],
+            Body = OperationJson.Default.ReasonRequest,
+            BodyIsOptional = true,
+            Result = OperationJson.Default.DiscardedView,
+        };
+        yield return Post(Operator, "/send", "Sends a message.", actions.SendAsync) with
+        {
+            Aliases = [$"{Api}/emit"],
+            Body = PostroomJson.Default.OutgoingMessage,
+            Status = StatusCodes.Status202Accepted,
+            Result = OperationJson.Default.SendView,
+            Errors = [(422, "Nothing takes it, and the policy is to reject.")],
+        };
+        yield return Post(Operator, "/inject", "Puts a message on a queue.", actions.InjectAsync) with
+        {
+            Body = OperationJson.Default.InjectRequest,
+            Status = StatusCodes.Status202Accepted,
+            Result = OperationJson.Default.InjectView,
+            Errors = [(422, "There is no such queue.")],
+        };
+    }
+
+    private static IEnumerable<ApiRoute> ConfigRoutes(ConfigEndpoints config)
+    {
+        (int, string)[] invalid = [(422, "It cannot be used; every problem is listed, and nothing has changed.")];
+        yield return Get(Viewer, "/config", "The settings in force, each with the layer that won.", config.OneAsync) with { Query = ["section"], Result = ConfigJson.Default.ConfigView };
+        yield return Get(Viewer, "/config/problems", "What kept the last reload from being used.", config.ProblemsAsync) with { Result = ConfigJson.Default.ConfigProblemsView };
+        yield return Post(Admin, "/config/reload", "Reads everything again.", config.ReloadAsync) with
+        {
+            Aliases = [$"{Api}/runtime/reload", $"{Api}/organism/reload", "/organism/reload"],
+            Result = ConfigJson.Default.ConfigDiffView,
+            Errors = invalid,
+        };
+        yield return Post(Admin, "/config/rollback", "Goes back to the snapshot before the last reload.", config.RollbackAsync) with { Result = ConfigJson.Default.ConfigDiffView, Errors = [(409, "There is none.")] };
+        yield return Post(Admin, "/config/validate", "Says what a platform file would change; changes nothing.", config.ValidateAsync) with { Body = ConfigJson.Default.ValidateRequest, Result = ConfigJson.Default.ValidateView };
+        yield return new ApiRoute(HttpMethods.Put, $"{Api}/config/overrides/{{key}}", Admin, "Sets one override, which wins over every layer.", config.SetAsync)
+        {
+            Body = ConfigJson.Default.OverrideRequest,
+            Result = ConfigJson.Default.ConfigDiffView,
+            Errors = invalid,
+        };
+        yield return new ApiRoute(HttpMethods.Delete, $"{Api}/config/overrides/{{key}}", Admin, "Removes one override.", config.RemoveAsync)
+        {
+            Query = ["persist"],
+            Result = ConfigJson.Default.ConfigDiffView,
+            Errors = invalid,
+        };
+    }
+
+    private static IEnumerable<ApiRoute> AccessRoutes(AccessEndpoints access, AuditEndpoints audit)
+    {
+        yield return Get(Admin, "/audit", "Who did what, newest first.", audit.ListAsync) with { IsList = true, Query = ["user", "action", "since"], Result = OperationJson.Default.ListViewAuditRowView };
+        yield return Get(Admin, "/keys", "All keys, without their texts.", access.KeysAsync) with { IsList = true, Result = AccessJson.Default.ListViewKeyView };
+        yield return Post(Admin, "/keys", "Makes a key; its text is shown this once.", access.MakeKeyAsync) with { Body = AccessJson.Default.KeyRequest, Status = StatusCodes.Status201Created, Result = AccessJson.Default.NewKeyView };
+        yield return new ApiRoute(HttpMethods.Delete, $"{Api}/keys/{{id}}", Admin, "Revokes a key.", access.RemoveKeyAsync) { Result = OperationJson.Default.DoneView, Errors = [(409, "It is in the configuration.")] };
+        yield return Bare(HttpMethods.Post, $"{Api}/session", "Signs in with a key or a code.", access.OpenSessionAsync) with { Body = AccessJson.Default.SessionRequest, Result = AccessJson.Default.SessionView, Errors = [(401, "It is not valid."), (429, "Too many failures.")] };
+        yield return Bare(HttpMethods.Get, $"{Api}/session", "Who is signed in.", access.SessionAsync) with { Result = AccessJson.Default.SessionView, Errors = [(401, "Nobody is.")] };
+        yield return Bare(HttpMethods.Delete, $"{Api}/session", "Signs out.", access.CloseSessionAsync) with { Result = OperationJson.Default.DoneView };
+    }
+
+    private async Task DocumentAsync(HttpContext context)
+    {
+        byte[] document = _document ??= OpenApiDocument.Write(All, (await _runtime.GetStatusAsync(context.RequestAborted)).Version);
+        context.Response.ContentType = "application/json";
+        context.Response.ContentLength = document.Length;
+        await context.Response.Body.WriteAsync(document, context.RequestAborted);
+    }
+}

@@ -1,0 +1,89 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Postroom.ControlPlane;
+
+/// <summary>That something is done.</summary>
+internal sealed record DoneView(string Result);
+
+/// <summary>Why something is asked for; for the record.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record ReasonRequest(string? Reason = null);
+
+/// <summary>What a drain of the whole is asked.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record DrainRequest(string? Reason = null, int? TimeoutSeconds = null);
+
+/// <summary>How a drain ended.</summary>
+internal sealed record DrainView(int InWork);
+
+/// <summary>How many messages the caller expects to be given up.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record PurgeRequest(long? Confirm = null, string? Reason = null);
+
+/// <summary>How many were given up.</summary>
+internal sealed record DiscardedView(long Discarded);
+
+/// <summary>How many messages a pool is to handle at a time.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record ScaleRequest(int? Parallelism = null);
+
+/// <summary>How many messages a poll brought.</summary>
+internal sealed record PollView(int Produced);
+
+/// <summary>To whom a test message goes, and what it says.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record TestRequest(string? To = null, string? Message = null);
+
+/// <summary>How a test message ended.</summary>
+internal sealed record TestView(string Id, ReceiptView Receipt);
+
+/// <summary>A signal to show.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record SignalRequest(string? Kind = null, string? To = null, string? Ttl = null, string? State = null);
+
+/// <summary>Giving a message up.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record DiscardRequest(string? Reason = null, bool Force = false);
+
+/// <summary>What is removed by a compaction.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record CompactRequest(string? OlderThan = null, bool Vacuum = false);
+
+/// <summary>What a compaction removed.</summary>
+internal sealed record CompactView(long Removed);
+
+/// <summary>The copies of a sent message.</summary>
+internal sealed record SendView(string GroupId, IReadOnlyList<string> Ids, int Routed);
+
+/// <summary>A message for a queue.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record InjectRequest(
+    string? Queue = null, string? Type = null, JsonElement? Body = null, string? From = null, string? Conversation = null, string? IdempotencyKey = null, DateTimeOffset? NotBefore = null);
+
+/// <summary>What was injected.</summary>
+internal sealed record InjectView(string Id, string? Conversation, bool Duplicate);
+
+/// <summary>One audit row.</summary>
+internal sealed record AuditRowView(DateTimeOffset At, string User, string Role, string Remote, string Action, string Target, string Result, string? MessageId);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, Converters = [typeof(InstantText)])]
+[JsonSerializable(typeof(DoneView))]
+[JsonSerializable(typeof(ReasonRequest))]
+[JsonSerializable(typeof(DrainRequest))]
+[JsonSerializable(typeof(DrainView))]
+[JsonSerializable(typeof(PurgeRequest))]
+[JsonSerializable(typeof(DiscardedView))]
+[JsonSerializable(typeof(ScaleRequest))]
+[JsonSerializable(typeof(PollView))]
+[JsonSerializable(typeof(TestRequest))]
+[JsonSerializable(typeof(TestView))]
+[JsonSerializable(typeof(SignalRequest))]
+[JsonSerializable(typeof(DiscardRequest))]
+[JsonSerializable(typeof(CompactRequest))]
+[JsonSerializable(typeof(CompactView))]
+[JsonSerializable(typeof(SendView))]
+[JsonSerializable(typeof(InjectRequest))]
+[JsonSerializable(typeof(InjectView))]
+[JsonSerializable(typeof(ListView<AuditRowView>))]
+internal sealed partial class OperationJson : JsonSerializerContext;

@@ -1,0 +1,178 @@
+using Postroom.Outbound;
+using Postroom.Workers;
+
+namespace Postroom.Hosting;
+
+/// <summary>What operators may do to a runtime.</summary>
+internal sealed class RuntimeControl(MessageRuntime runtime, TimeProvider clock) : IRuntimeControl
+{
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(20);
+
+    private readonly Lock _gate = new();
+    private (string[] Pools, string[] Sources)? _paused; // what had been paused on its own before, and stays so
+
+    public bool IsPaused
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _paused is not null;
+            }
+        }
+    }
+
+    private RuntimeRooms Rooms => runtime.HasRooms ? runtime.Rooms : throw new RuntimeConflictException("The runtime is starting; wait until it runs.");
+
+    public Task PauseAsync(CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            RequireRunning();
+            if (_paused is not null)
+            {
+                throw new RuntimeConflictException("The runtime is paused already.");
+            }
+
+            HoldAll();
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public Task ResumeAsync(CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            RequireRunning();
+            (string[] pools, string[] sources) = _paused ?? throw new RuntimeConflictException("The runtime is not paused.");
+            _paused = null;
+            (Rooms.Pools.MakesPaused, Rooms.Sources.AddsPaused) = (false, false);
+            foreach (WorkerPool pool in Pools().Where(pool => !pools.Contains(pool.Name)))
+            {
+                pool.Resume();
+            }
+
+            foreach (string source in Rooms.Sources.Status().Keys.Except(sources))
+            {
+                Rooms.Sources.Resume(source);
+            }
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public async Task<int> DrainAsync(TimeSpan limit, CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            RequireRunning();
+            if (_paused is null)
+            {
+                HoldAll();
+            }
+        }
+
+        long begun = clock.GetTimestamp();
+        while (InWork() > 0 && clock.GetElapsedTime(begun) < limit)
+        {
+            await Task.Delay(Look, clock, cancellationToken);
+        }
+
+        return InWork();
+    }
+
+    public void RequestStop()
+    {
+        RequireRunning();
+        if (!runtime.RequestStop())
+        {
+            throw new RuntimeConflictException("This runtime is part of a program that ends by itself. Stop that program.");
+        }
+    }
+
+    public Task PauseQueueAsync(string queue, CancellationToken cancellationToken) => runtime.PauseQueueAsync(Declared(queue), cancellationToken);
+
+    public Task ResumeQueueAsync(string queue, CancellationToken cancellationToken) => runtime.ResumeQueueAsync(Declared(queue), cancellationToken);
+
+    public Task<long> PurgeQueueAsync(string queue, string reason, CancellationToken cancellationToken) => runtime.PurgeQueueAsync(Declared(queue), reason, cancellationToken);
+
+    public Task DiscardAsync(MessageId id, string reason, bool force, CancellationToken cancellationToken) => runtime.DiscardAsync(id, reason, force, cancellationToken);
+
+    public Task<long> KillConversationAsync(string conversation, string reason, CancellationToken cancellationToken) =>
+        runtime.KillConversationAsync(conversation, reason, cancellationToken);
+
+    public void PausePool(string pool) => Pool(pool).Pause();
+
+    public void ResumePool(string pool) => Pool(pool).Resume();
+
+    public void RestartPool(string pool) => Pool(pool).Restart();
+
+    public void ScalePool(string pool, int parallelism) => Pool(pool).Scale(parallelism);
+
+    public void StartSource(string source) => Rooms.Sources.Start(source);
+
+    public Task StopSourceAsync(string source, CancellationToken cancellationToken) => Rooms.Sources.StopAsync(source).WaitAsync(cancellationToken);
+
+    public void PauseSource(string source) => Rooms.Sources.Pause(source);
+
+    public void ResumeSource(string source) => Rooms.Sources.Resume(source);
+
+    public async Task<int> PollSourceAsync(string source, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await Rooms.Sources.PollAsync(source, cancellationToken);
+        }
+        catch (NotSupportedException e)
+        {
+            throw new RuntimeConflictException(e.Message);
+        }
+    }
+
+    public Task StartCommunicatorAsync(string communicator, CancellationToken cancellationToken) => Rooms.Outbound.StartCommunicatorAsync(Registered(communicator), cancellationToken);
+
+    public Task StopCommunicatorAsync(string communicator, CancellationToken cancellationToken) => Rooms.Outbound.StopCommunicatorAsync(Registered(communicator), cancellationToken);
+
+    public ValueTask<EmitResult> SendAsync(OutgoingMessage message, CancellationToken cancellationToken) => Rooms.Sender.SendAsync(message, cancellationToken);
+
+    public void Show(Signal signal) => Rooms.Signals.Show(signal);
+
+    private void RequireRunning()
+    {
+        if (runtime.State != RuntimeState.Running)
+        {
+            throw new RuntimeConflictException($"The runtime is {runtime.State.ToString().ToLowerInvariant()}, not running.");
+        }
+    }
+
+    private void HoldAll()
+    {
+        // What is added from here on begins paused as well.
+        (Rooms.Pools.MakesPaused, Rooms.Sources.AddsPaused) = (true, true);
+        _paused = ([.. Pools().Where(static pool => pool.IsPaused).Select(static pool => pool.Name)], [.. Rooms.Sources.Status().Keys.Where(Rooms.Sources.IsPaused)]);
+        foreach (string source in Rooms.Sources.Status().Keys)
+        {
+            Rooms.Sources.Pause(source);
+        }
+
+        foreach (WorkerPool pool in Pools())
+        {
+            pool.Pause();
+        }
+    }
+
+    private int InWork() => Pools().Sum(static pool => pool.Status() is var status ? status.Busy + status.Settling : 0);
+
+    private IEnumerable<WorkerPool> Pools() => [.. Rooms.Workers.Pools, .. Rooms.Outbound.Lanes.Select(static lane => lane.Pool)];
+
+    private WorkerPool Pool(string name) => Pools().FirstOrDefault(pool => pool.Name == name)
+        ?? throw new KeyNotFoundException($"There is no worker pool '{Names.Shorten(name)}'. Pools are {string.Join(", ", Pools().Select(static pool => pool.Name).Order(StringComparer.Ordinal))}.");
+
+    private string Declared(string queue) => Rooms.Queues.Names.Contains(queue)
+        ? queue
+        : throw new KeyNotFoundException($"There is no queue '{Names.Shorten(queue)}'. Queues are {string.Join(", ", Rooms.Queues.Names.Order(StringComparer.Ordinal))}.");
+
+    private Registration Registered(string communicator) => Rooms.Outbound.Routes.Find(communicator)
+        ?? throw new KeyNotFoundException($"There is no communicator '{Names.Shorten(communicator)}'. Communicators are {string.Join(", ", Rooms.Outbound.Routes.All.Select(static one => one.Name))}.");
+}
