@@ -221,7 +221,7 @@ internal sealed class ControlPlaneRoutes
         yield return Post(Operator, "/send", "Sends a message.", actions.SendAsync) with
         {
             Aliases = [$"{Api}/emit"],
-            Body = PostroomJson.Default.OutgoingMessage,
+            Body = OperationJson.Default.SendRequest,
             Status = StatusCodes.Status202Accepted,
             Result = OperationJson.Default.SendView,
             Errors = [(422, "Nothing takes it, and the policy is to reject.")],

@@ -64,6 +64,9 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     /// <summary>The web chat's page below an address, with its token where one is needed.</summary>
     public string ChatPath => _routes.Access.ChatToken is { } token ? $"/chat?token={token}" : "/chat";
 
+    /// <summary>Everything it answers.</summary>
+    internal IReadOnlyList<ApiRoute> Routes => _routes.All;
+
     private IEnumerable<string> Urls => _server.Urls.Concat(_server.AdminUrls).Distinct(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Loads what a listener is made of; a process that starts does so on another core while it reads its configuration.</summary>

@@ -72,7 +72,7 @@ internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, Ope
     /// <summary>Sends a message as a handler would.</summary>
     public async Task SendAsync(HttpContext context)
     {
-        if (await RequestBody.ReadOrAnswerAsync(context, (limits.Body / 3 * 4) + Overhead, null, PostroomJson.Default.OutgoingMessage) is not { } message)
+        if (await RequestBody.ReadOrAnswerAsync(context, (limits.Body / 3 * 4) + Overhead, null, OperationJson.Default.SendRequest) is not { } request)
         {
             return;
         }
@@ -80,10 +80,10 @@ internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, Ope
         await action.DoAsync(
             context,
             "message.send",
-            message.To?.ToString() ?? $"label:{message.Label}",
+            request.To ?? $"label:{request.Label ?? "default"}",
             async token =>
             {
-                EmitResult sent = await runtime.Control.SendAsync(message, token);
+                EmitResult sent = await runtime.Control.SendAsync(request.ToMessage(), token);
                 return new SendView(sent.GroupId.ToString(), [.. sent.Ids.Select(id => id.ToString())], sent.Routed);
             },
             OperationJson.Default.SendView,
@@ -116,7 +116,7 @@ internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, Ope
     {
         if (!Names.IsPayloadType(request.Type))
         {
-            throw new BadRequestException("type", $"'{Names.Shorten(request.Type ?? "")}' is no type of a message. Write words of lower-case letters and digits joined by dots, such as order.placed.");
+            throw new BadRequestException("type", $"type is '{Names.Shorten(request.Type ?? "")}', which is no type of a message. Write words of lower-case letters and digits joined by dots, such as order.placed.");
         }
 
         if (string.IsNullOrEmpty(request.Queue))
@@ -126,7 +126,7 @@ internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, Ope
 
         Address? from = request.From is null ? null
             : Address.TryParse(request.From, out Address? parsed) && parsed.Kind == AddressKind.Recipient ? parsed
-            : throw new BadRequestException("from", $"'{Names.Shorten(request.From)}' is no sender. Write communicator:recipient, such as telegram:4711.");
+            : throw new BadRequestException("from", $"from is '{Names.Shorten(request.From)}', which is no sender. Write communicator:recipient, such as telegram:4711.");
         byte[] body = request.Body is { ValueKind: not JsonValueKind.Undefined } json ? Encoding.UTF8.GetBytes(json.GetRawText()) : [];
         return new Envelope(MessageId.New(), request.Queue, request.Type!, body)
         {

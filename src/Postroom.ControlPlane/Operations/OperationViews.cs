@@ -53,6 +53,71 @@ internal sealed record CompactRequest(string? OlderThan = null, bool Vacuum = fa
 /// <summary>What a compaction removed.</summary>
 internal sealed record CompactView(long Removed);
 
+/// <summary>A message to be sent; what is left out is as in <see cref="OutgoingMessage"/>.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record SendRequest
+{
+    public string? Message { get; init; }
+
+    public string? Label { get; init; }
+
+    public string? To { get; init; }
+
+    public string? Source { get; init; }
+
+    public string? Severity { get; init; }
+
+    public string? Subject { get; init; }
+
+    public TextFormat? Format { get; init; }
+
+    public Dictionary<string, JsonElement>? Metadata { get; init; }
+
+    public IReadOnlyList<SendFile>? Attachments { get; init; }
+
+    public Interactive? Interactive { get; init; }
+
+    public string? ReplyTo { get; init; }
+
+    public string? IdempotencyKey { get; init; }
+
+    public string? ExpiresAfter { get; init; }
+
+    public bool AllowAutoReply { get; init; }
+
+    /// <exception cref="BadRequestException">A field cannot be used.</exception>
+    public OutgoingMessage ToMessage() => new(Message ?? "")
+    {
+        Label = Label is null or "" ? "default" : Label,
+        To = To is null ? null : Address.TryParse(To, out Address? to) ? to : throw new BadRequestException("to", $"to is '{Names.Shorten(To)}', which is no address. Write communicator:recipient, such as telegram:4711."),
+        Source = Source,
+        Severity = Severity is null ? MessageSeverity.Info
+            : Enum.GetValues<MessageSeverity>().Where(one => one.ToWord() == Severity).Select(one => (MessageSeverity?)one).FirstOrDefault()
+            ?? throw new BadRequestException("severity", $"severity is {string.Join(", ", Enum.GetValues<MessageSeverity>().Select(one => one.ToWord()))}."),
+        Subject = Subject,
+        Format = Format ?? TextFormat.Text,
+        Metadata = Metadata ?? [],
+        Attachments = [.. (Attachments ?? []).Select(file => file.ToAttachment())],
+        Interactive = Interactive,
+        ReplyTo = ReplyTo,
+        IdempotencyKey = IdempotencyKey,
+        ExpiresAfter = ExpiresAfter is null ? null
+            : Duration.TryParse(ExpiresAfter, allowInfinite: false, out TimeSpan life) && life > TimeSpan.Zero ? life
+            : throw new BadRequestException("expiresAfter", "expiresAfter is a duration, such as 10m."),
+        AllowAutoReply = AllowAutoReply,
+    };
+}
+
+/// <summary>A file that goes along, its bytes as base64.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record SendFile(string? Name = null, string? ContentType = null, byte[]? Data = null)
+{
+    public Attachment ToAttachment() => Attachment.FromBytes(
+        Name is { Length: > 0 } ? Name : throw new BadRequestException("attachments", "Each attachment has a name."),
+        Data ?? throw new BadRequestException("attachments", "Each attachment has its bytes as base64 in data."),
+        ContentType is { Length: > 0 } ? ContentType : null);
+}
+
 /// <summary>The copies of a sent message.</summary>
 internal sealed record SendView(string GroupId, IReadOnlyList<string> Ids, int Routed);
 
@@ -67,7 +132,7 @@ internal sealed record InjectView(string Id, string? Conversation, bool Duplicat
 /// <summary>One audit row.</summary>
 internal sealed record AuditRowView(DateTimeOffset At, string User, string Role, string Remote, string Action, string Target, string Result, string? MessageId);
 
-[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, Converters = [typeof(InstantText)])]
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UseStringEnumConverter = true, Converters = [typeof(InstantText)])]
 [JsonSerializable(typeof(DoneView))]
 [JsonSerializable(typeof(ReasonRequest))]
 [JsonSerializable(typeof(DrainRequest))]
@@ -82,6 +147,7 @@ internal sealed record AuditRowView(DateTimeOffset At, string User, string Role,
 [JsonSerializable(typeof(DiscardRequest))]
 [JsonSerializable(typeof(CompactRequest))]
 [JsonSerializable(typeof(CompactView))]
+[JsonSerializable(typeof(SendRequest))]
 [JsonSerializable(typeof(SendView))]
 [JsonSerializable(typeof(InjectRequest))]
 [JsonSerializable(typeof(InjectView))]

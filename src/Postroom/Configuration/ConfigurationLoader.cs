@@ -14,10 +14,10 @@ internal sealed class ConfigurationLoader(ConfigurationSources sources, Redactor
     {
         var problems = new List<ConfigurationProblem>();
         SettingMap merged = SettingMap.Empty;
-        foreach (IConfigurationLayer layer in sources.Layers)
+        IEnumerable<IConfigurationLayer> layers = platform is null ? sources.Layers : [new DocumentLayer(platform), .. sources.Layers.Where(static layer => layer.Name != LayerNames.PlatformFile)];
+        foreach (IConfigurationLayer layer in layers)
         {
-            IConfigurationLayer read = platform is not null && layer.Name == LayerNames.PlatformFile ? new DocumentLayer(platform) : layer;
-            merged = SettingTree.Merge(merged, await LoadLayerAsync(read, problems, cancellationToken));
+            merged = SettingTree.Merge(merged, await LoadLayerAsync(layer, problems, cancellationToken));
         }
 
         // A layer that could not be read would make everything it holds look missing.

@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Postroom.ControlPlane;
@@ -40,6 +41,43 @@ internal sealed class RealHttp : IAsyncDisposable
     public Task<Answer> SayAsync(string sender, string text = "hello", params (string Name, string Value)[] headers)
     {
         return Client.PostWebhookAsync(Encoding.UTF8.GetBytes($$"""{"sender":"{{sender}}","msg_type":"chat","raw_msg":"{{text}}"}"""), "application/json", headers);
+    }
+
+    /// <summary>The routes.</summary>
+    public IReadOnlyList<ApiRoute> Routes => Runtime.Services.GetRequiredService<ControlPlaneService>().Routes;
+
+    /// <summary>The folder of the store.</summary>
+    public string Folder => _folder.Path;
+
+    /// <summary>A key of a role.</summary>
+    public async Task<string> KeyAsync(ApiRole role) =>
+        (await Runtime.Services.GetRequiredService<ControlPlaneKeys>().Keys.CreateAsync($"test-{role}".ToLowerInvariant(), role, null, RuntimeHarness.Cancel)).Text;
+
+    /// <summary>Calls a path of the API with a key.</summary>
+    public Task<Answer> CallAsync(string method, string path, string? key, string? body = null, params (string Name, string Value)[] headers)
+    {
+        HttpRequestMessage request = new(new HttpMethod(method), path);
+        if (key is not null)
+        {
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        }
+
+        if (body is not null)
+        {
+            request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));
+            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        }
+
+        foreach ((string name, string value) in headers)
+        {
+            if (!request.Headers.TryAddWithoutValidation(name, value) && request.Content is { } content)
+            {
+                content.Headers.Remove(name);
+                content.Headers.TryAddWithoutValidation(name, value);
+            }
+        }
+
+        return Client.AnswerAsync(request);
     }
 
     public async ValueTask DisposeAsync()
