@@ -31,6 +31,8 @@ internal sealed class ControlPlaneRoutes
         Health = new HealthEndpoints(runtime, clock);
         Receivers = new ReceiverEndpoint(runtime, loggers.CreateLogger<ReceiverEndpoint>());
         StatusEndpoints status = new(runtime, clock);
+        Board = new EventBoard(runtime, configuration, clock);
+        Events = new EventEndpoints(Board, clock);
         WebhookEndpoint intake = new(runtime, webhook, Access, chat, clock, loggers.CreateLogger<WebhookEndpoint>());
         _ = configuration.Subscribe<IntakeOptions>("intake", (change, _) =>
         {
@@ -43,6 +45,7 @@ internal sealed class ControlPlaneRoutes
             .. Open(intake, new HookEndpoint(runtime, hooks, Access, clock, loggers.CreateLogger<HookEndpoint>())),
             .. ChatRoutes(new ChatToolEndpoints(runtime, chat, Chat)),
             .. StatusRoutes(status),
+            .. EventRoutes(),
             .. FlowRoutes(status, new FlowActions(runtime, action), new ScheduleEndpoints(runtime, audit)),
             .. CommunicatorRoutes(status, new CommunicatorActions(runtime, action), new CallEndpoint(runtime, audit)),
             .. JournalRoutes(
@@ -63,6 +66,11 @@ internal sealed class ControlPlaneRoutes
     public ChatEndpoints Chat { get; }
 
     public HealthEndpoints Health { get; }
+
+    /// <summary>What happens, for whoever follows it.</summary>
+    public EventBoard Board { get; }
+
+    public EventEndpoints Events { get; }
 
     public ReceiverEndpoint Receivers { get; }
 
@@ -107,6 +115,12 @@ internal sealed class ControlPlaneRoutes
     {
         yield return Get(Viewer, "/openapi.json", "This document.", DocumentAsync) with { IsEarly = true, Media = "application/json" };
         yield return Get(Viewer, "/status", "The runtime and its parts.", status.StatusAsync) with { Aliases = [$"{Api}/runtime", $"{Api}/organism", "/organism"], Result = StatusJson.Default.StatusView };
+    }
+
+    private IEnumerable<ApiRoute> EventRoutes()
+    {
+        yield return Get(Viewer, "/events", "What happens, as it happens.", Events.AllAsync) with { Query = ["type", "queue", "conversation", "messageId"], Media = "text/event-stream" };
+        yield return Get(Viewer, "/journal/stream", "Moves of messages, as they happen.", Events.MovesAsync) with { Query = ["queue", "conversation", "messageId"], Media = "text/event-stream" };
     }
 
     private static IEnumerable<ApiRoute> FlowRoutes(StatusEndpoints status, FlowActions flow, ScheduleEndpoints schedules)

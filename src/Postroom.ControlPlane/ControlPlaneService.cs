@@ -25,6 +25,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     private readonly ControlPlaneRoutes _routes;
     private readonly BrowserRulesOptions _rules;
     private readonly List<WebApplication> _listeners = [];
+    private readonly CancellationTokenSource _streams = new();
 
     /// <summary>Makes the service; nothing listens before it starts.</summary>
     /// <param name="runtime">The one way into the runtime.</param>
@@ -43,6 +44,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         _chat = chat;
         _loggers = loggers;
         _routes = new ControlPlaneRoutes(runtime, configuration, keys, chat, hooks, clock, loggers);
+        _routes.Events.Stopping = _streams.Token;
         _rules = new BrowserRulesOptions { Hosts = _server.Hosts, AnyContentBelow = ["/hooks", "/webhook"] };
         _ = configuration.Subscribe<ServerOptions>("server", (change, _) =>
         {
@@ -93,6 +95,8 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         WebApplication[] open = [.. _listeners];
         _listeners.Clear();
         _routes.Chat.Stopping = true;
+        await _streams.CancelAsync();
+        await _routes.Board.DisposeAsync();
         _chat?.Hub.EndAll();
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(drain);
