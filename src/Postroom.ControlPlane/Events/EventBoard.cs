@@ -73,7 +73,7 @@ internal sealed class EventBoard(IRuntimeView runtime, IRuntimeConfiguration con
     {
         lock (_gate)
         {
-            _pumps ??= _stop.IsCancellationRequested ? Task.CompletedTask : Task.WhenAll(Task.Run(FollowMessagesAsync), Task.Run(FollowPartsAsync));
+            _pumps ??= _stop.IsCancellationRequested ? Task.CompletedTask : Task.WhenAll(Task.Run(FollowMessagesAsync, CancellationToken.None), Task.Run(FollowPartsAsync, CancellationToken.None));
         }
 
         return Task.WhenAny(_looked.Task, _pumps).WaitAsync(cancellationToken);
@@ -100,11 +100,18 @@ internal sealed class EventBoard(IRuntimeView runtime, IRuntimeConfiguration con
 
     public async ValueTask DisposeAsync()
     {
+        if (_stop.IsCancellationRequested)
+        {
+            return;
+        }
+
         await _stop.CancelAsync();
         if (_pumps is { } pumps)
         {
             await pumps.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+
+        _stop.Dispose();
     }
 
     private void Add<T>(string name, T data, JsonTypeInfo<T> json, Func<BoardEvent, BoardEvent>? with = null)
