@@ -17,6 +17,9 @@ internal sealed partial class QueueLane
     /// <summary>How many keys the limits remember; for tests.</summary>
     internal int LimitedKeys => _limits?.Keys ?? 0;
 
+    /// <summary>How many keys the limits have looked at to make room for others; for tests.</summary>
+    internal long LimitLooks => _limits?.Looks ?? 0;
+
     private bool HasRoomToLimit => At(Place.Limited) < (long)_capacity * LimitedWindows;
 
     private void SetLimits(IReadOnlyList<QueueLimit> limits)

@@ -116,15 +116,7 @@ internal sealed partial class DeliveryRunner
             attempt.Receipt = new DeliveryReceipt { Status = DeliveryStatus.Skipped, At = clock.GetUtcNow(), Detail = e.Message };
             return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
         }
-        catch (DeliveryException e)
-        {
-            return new AttemptEnd.Delivered(Classify(attempt, e), null);
-        }
-        catch (OperationCanceledException) when (attempt.CancelReason == CancelReason.Timeout)
-        {
-            return new AttemptEnd.TimedOut(BuiltInKinds.SendTimeout(target.Config));
-        }
-        catch (OperationCanceledException) when (attempt.CancelReason != CancelReason.None && !context.BytesLeft)
+        catch (Exception e) when (attempt.CancelReason is CancelReason.Stopping or CancelReason.Operator && !context.BytesLeft && IsGivenUp(e))
         {
             if (attempt.Lease.SendStartedAt is null)
             {
@@ -133,12 +125,23 @@ internal sealed partial class DeliveryRunner
 
             return AttemptEnd.Cancelled;
         }
+        catch (DeliveryException e)
+        {
+            return new AttemptEnd.Delivered(Classify(attempt, e), null);
+        }
+        catch (OperationCanceledException) when (attempt.CancelReason == CancelReason.Timeout)
+        {
+            return new AttemptEnd.TimedOut(BuiltInKinds.SendTimeout(target.Config));
+        }
         catch (Exception e)
         {
             string text = $"{e.GetType().Name}: {e.Message}";
             return new AttemptEnd.Delivered(context.BytesLeft ? Uncertain(attempt, text) : Again(attempt, text), null);
         }
     }
+
+    /// <summary>Whether a send ended because it was cancelled; communicators that know that nothing had left say so as a failure, by which a time limit is judged.</summary>
+    private static bool IsGivenUp(Exception e) => e is OperationCanceledException or DeliveryException { Failure: DeliveryFailure.Transient, InnerException: OperationCanceledException };
 
     /// <summary>Sends a message as the channel can show it. A text over its limit goes in parts, and a retry goes on behind the last one that was taken.</summary>
     private static async ValueTask<DeliveryReceipt> SendPartsAsync(ICommunicator communicator, OutgoingMessage message, Delivery context, CancellationToken cancellationToken)
@@ -163,12 +166,12 @@ internal sealed partial class DeliveryRunner
             }
 
             context.Part = i + 1;
-            context.BytesLeft = false;
             last = await communicator.SendAsync(
                 fitted with { Message = texts[i], Interactive = isLast ? fitted.Interactive : null, Attachments = isLast ? fitted.Attachments : [], ReplyTo = i == 0 ? fitted.ReplyTo : null },
                 context,
                 cancellationToken);
             await context.SaveProgressAsync(last.OutsideId ?? "", CancellationToken.None);
+            context.BytesLeft = false; // Only now: a part whose progress was not stored has left.
         }
 
         last ??= new DeliveryReceipt { Status = DeliveryStatus.Sent, OutsideId = context.Progress[^1] };
