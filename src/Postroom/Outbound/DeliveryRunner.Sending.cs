@@ -23,6 +23,12 @@ internal sealed partial class DeliveryRunner
                 return AttemptEnd.Cancelled; // The lane was paused meanwhile, or the attempt is to end.
             }
 
+            if (!ReferenceEquals(registration(), target))
+            {
+                gate.Leave(taken: false);
+                return AttemptEnd.Cancelled; // Its communicator was replaced or taken away while it waited: it stays with the name.
+            }
+
             // Behind the gate, where nothing holds it up any more: a turn that is taken long before its send would let others leave together with it.
             Limits limits = WithLearnt(known);
             if (_rates.Take(attempt.Envelope.Id, limits.Service, limits.Settings, out IReadOnlyList<(SendWindow, int)> turn) == TimeSpan.Zero)

@@ -5,7 +5,7 @@ using Postroom.Workers;
 namespace Postroom.Outbound;
 
 /// <summary>Runs an attempt through a communicator: claim, send, and say what the answer means.</summary>
-/// <param name="registration">Who sends at the moment.</param>
+/// <param name="registration">Who sends at the moment; null while nobody does, because the communicator was taken away.</param>
 /// <param name="gate">Holds the lane back.</param>
 /// <param name="lost">Told of a communicator that is not started although its lane is open.</param>
 /// <param name="store">Takes claims and progress.</param>
@@ -15,18 +15,19 @@ namespace Postroom.Outbound;
 /// <param name="clock">Dates what happens.</param>
 /// <param name="random">Jitter.</param>
 internal sealed partial class DeliveryRunner(
-    Func<Registration> registration, LaneGate gate, Action<Registration> lost, IMessageStore store, HookDispatcher hooks, QueueCatalog queues, Func<UnroutablePolicy> onUnroutable, TimeProvider clock, Func<double> random)
+    Func<Registration?> registration, LaneGate gate, Action<Registration> lost, IMessageStore store, HookDispatcher hooks, QueueCatalog queues, Func<UnroutablePolicy> onUnroutable, TimeProvider clock, Func<double> random)
     : IMessageRunner
 {
     private readonly LaneRates _rates = new(clock);
     private readonly LearntLimit _learnt = new(clock);
     private readonly DateTimeOffset _begun = clock.GetUtcNow();
+    private volatile Registration? _last; // whose policies hold for a send that is in flight when its communicator is taken away
 
     public bool IsAlwaysReady => false;
 
     public ValueTask WaitUntilReadyAsync(CancellationToken cancellationToken)
     {
-        return registration().Config.OnUnavailable == UnavailablePolicy.Hold ? gate.WaitAsync(cancellationToken) : gate.WaitSuspensionAsync(cancellationToken);
+        return registration() is not { Config.OnUnavailable: not UnavailablePolicy.Hold } ? gate.WaitAsync(cancellationToken) : gate.WaitSuspensionAsync(cancellationToken);
     }
 
     public Settlement Decide(Attempt attempt, AttemptEnd end)
@@ -49,7 +50,12 @@ internal sealed partial class DeliveryRunner(
 
     public async ValueTask<AttemptEnd> RunAsync(Attempt attempt)
     {
-        Registration target = registration();
+        if (registration() is not { } target)
+        {
+            return AttemptEnd.Cancelled; // Leased before it was taken away: it stays with the name (CM-7), and nobody else sends it.
+        }
+
+        _last = target;
         if (!target.Communicator.IsStarted || target.Communicator is NoOpCommunicator)
         {
             lost(target);
