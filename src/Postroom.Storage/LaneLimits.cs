@@ -145,6 +145,24 @@ internal sealed class LaneLimits
         return null;
     }
 
+    /// <summary>The limit at which a message waits.</summary>
+    public LimitWait? Find(OpenMessage message)
+    {
+        for (int i = 0; i < _limits.Count; i++)
+        {
+            if (KeyOf(i, message) is not { } key || !_gates.TryGetValue((i, key), out Gate? gate) || !gate.Held.UnorderedItems.Any(held => ReferenceEquals(held.Element, message)))
+            {
+                continue;
+            }
+
+            int ahead = gate.Held.UnorderedItems.Count(held => held.Priority < message.Seq && held.Element.Place == Place.Limited);
+            DateTimeOffset? until = gate is { HasSlot: true, Bucket: { } bucket } && _limits[i].Rate is { } rate ? _clock.GetUtcNow() + bucket.Wait + (ahead * (rate.Period / rate.Count)) : null;
+            return new LimitWait(_limits[i], key, ahead, until);
+        }
+
+        return null;
+    }
+
     /// <summary>Frees the keys whose next token has come.</summary>
     public void Refill(long now)
     {

@@ -22,6 +22,15 @@ internal sealed partial class QueueLane
 
     private bool HasRoomToLimit => At(Place.Limited) < (long)_capacity * LimitedWindows;
 
+    /// <summary>Which limit keeps a message; null when none does.</summary>
+    public LimitWait? FindLimit(OpenMessage message)
+    {
+        lock (_gate)
+        {
+            return message.Place == Place.Limited ? _limits?.Find(message) : null;
+        }
+    }
+
     private void SetLimits(IReadOnlyList<QueueLimit> limits)
     {
         if (_limits?.Are(limits) ?? limits.Count == 0)

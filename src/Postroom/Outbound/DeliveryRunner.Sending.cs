@@ -15,7 +15,7 @@ internal sealed partial class DeliveryRunner
         {
             if (await WaitShortlyAsync(attempt, known, takes: false) is var left && left > TimeSpan.Zero)
             {
-                return new AttemptEnd.Delivered(Settlement.RetryAt(clock.GetUtcNow() + left, TurnComes(left), countsAttempt: false), null);
+                return new AttemptEnd.Delivered(Settlement.RetryAt(clock.GetUtcNow() + left, TurnComes(left, WithLearnt(known)), countsAttempt: false), null);
             }
 
             if (!await gate.EnterAsync(attempt.CancellationToken))
@@ -68,16 +68,20 @@ internal sealed partial class DeliveryRunner
             return; // Limits of the settings are about messages.
         }
 
-        TimeSpan late = clock.GetElapsedTime(attempt.StartedAt) > BuiltInKinds.SendTimeout(target.Config) / 3
-            ? LaneRates.ShortWait
-            : await WaitShortlyAsync(attempt, new Limits(SendLimits.OfService(attempt.Envelope, message, target), []), takes: true);
+        Limits known = new(SendLimits.OfService(attempt.Envelope, message, target), []);
+        TimeSpan late = clock.GetElapsedTime(attempt.StartedAt) > BuiltInKinds.SendTimeout(target.Config) / 3 ? LaneRates.ShortWait : await WaitShortlyAsync(attempt, known, takes: true);
         if (late > TimeSpan.Zero)
         {
-            throw new DeliveryException(new DeliveryFailure.RateLimited(clock.GetUtcNow() + late), TurnComes(late));
+            throw new DeliveryException(new DeliveryFailure.RateLimited(clock.GetUtcNow() + late), TurnComes(late, WithLearnt(known)));
         }
     }
 
-    private static string TurnComes(TimeSpan wait) => $"Its turn comes in {Duration.Format(wait)}: so many sends in so long are allowed.";
+    /// <summary>Names every limit that the send falls under: which of them keeps it longest may change while it waits.</summary>
+    private static string TurnComes(TimeSpan wait, Limits limits)
+    {
+        string[] named = [.. limits.Service.Concat(limits.Settings).Select(static limit => $"{limit.Rate}" is var rate && limit.Key.EndsWith($" {rate}", StringComparison.Ordinal) ? $"'{limit.Key}'" : $"'{limit.Key}' of {rate}")];
+        return $"Its turn comes in {Duration.Format(wait)}: it falls under {(named.Length == 1 ? "the limit" : "the limits")} {string.Join(", ", named)}.";
+    }
 
     private async ValueTask<AttemptEnd> SendEnteredAsync(Attempt attempt, Registration target, OutgoingMessage message, IReadOnlyList<(SendWindow, int)> turn)
     {
@@ -133,7 +137,7 @@ internal sealed partial class DeliveryRunner
         }
         catch (DeliveryException e)
         {
-            return new AttemptEnd.Delivered(Classify(attempt, e), null);
+            return new AttemptEnd.Delivered(Classify(attempt, target, e), null);
         }
         catch (OperationCanceledException) when (attempt.CancelReason == CancelReason.Timeout)
         {
@@ -203,7 +207,7 @@ internal sealed partial class DeliveryRunner
         }
         catch (DeliveryException e)
         {
-            return new AttemptEnd.Delivered(Classify(attempt, e), null);
+            return new AttemptEnd.Delivered(Classify(attempt, target, e), null);
         }
         catch (Exception e) when (e is not JsonException)
         {

@@ -130,7 +130,7 @@ internal sealed partial class DeliveryRunner(
         }
     }
 
-    private Settlement Classify(Attempt attempt, DeliveryException e)
+    private Settlement Classify(Attempt attempt, Registration target, DeliveryException e)
     {
         DateTimeOffset now = clock.GetUtcNow();
         switch (e.Failure)
@@ -154,6 +154,11 @@ internal sealed partial class DeliveryRunner(
                 return Settlement.Fail(FailureKind.Unroutable, e.Message);
             case DeliveryFailure.Unauthorized:
                 gate.Suspend(TimeSpan.FromSeconds(60), e.Message, random(), refused: true);
+                if (!ReferenceEquals(registration(), target))
+                {
+                    gate.Renew(); // Refused while another took its place: that one is not held up by it.
+                }
+
                 return Settlement.RetryAt(now, e.Message, countsAttempt: false);
             case DeliveryFailure.Uncertain:
                 return Uncertain(attempt, e.Message);
