@@ -44,6 +44,7 @@ internal sealed class EmulatorCommunicator : Communicator, ISignals, IRateLimits
     /// <inheritdoc/>
     public override async ValueTask<DeliveryReceipt> SendAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         long seq = context.Envelope.Seq;
         string contact = ContactOf(context.Recipient);
         IReadOnlyList<OutgoingMessage> parts = _channel.PartsOf(message, out IReadOnlyList<string> degraded);
