@@ -123,8 +123,7 @@ internal sealed partial class DeliveryRunner
         }
         catch (DeliveryException e) when (e.Failure is DeliveryFailure.Unroutable && onUnroutable() == UnroutablePolicy.Drop)
         {
-            attempt.Receipt = new DeliveryReceipt { Status = DeliveryStatus.Skipped, At = clock.GetUtcNow(), Detail = e.Message };
-            return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
+            return Skipped(attempt, e.Message);
         }
         catch (Exception e) when (attempt.CancelReason is CancelReason.Stopping or CancelReason.Operator && !context.BytesLeft && IsGivenUp(e))
         {

@@ -87,6 +87,11 @@ internal sealed partial class DeliveryRunner(
             }
 
             OutgoingMessage message = Decode(attempt.Envelope);
+            if (attempt.Envelope.Header(HeaderNames.Automatic) is { } automatic && !message.AllowAutoReply)
+            {
+                return Skipped(attempt, $"It answers automatic mail ({automatic}), which nobody answers (SE-10). Set AllowAutoReply to send it all the same.");
+            }
+
             return await SettleEarlierAsync(attempt, target) ?? await SendInTurnAsync(attempt, target, message);
         }
         catch (JsonException e)
@@ -119,8 +124,7 @@ internal sealed partial class DeliveryRunner(
         switch (target.Config.OnUnavailable)
         {
             case UnavailablePolicy.Drop:
-                attempt.Receipt = new DeliveryReceipt { Status = DeliveryStatus.Skipped, At = clock.GetUtcNow(), Detail = (target.Communicator as NoOpCommunicator)?.Reason ?? "not started" };
-                return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
+                return Skipped(attempt, (target.Communicator as NoOpCommunicator)?.Reason ?? "not started");
             case UnavailablePolicy.Fail:
                 return new AttemptEnd.Unfit(FailureKind.Unroutable, target.Communicator is NoOpCommunicator noOp
                     ? $"Communicator '{target.Name}' cannot send, and its onUnavailable says fail. {noOp.Reason}"
@@ -128,6 +132,12 @@ internal sealed partial class DeliveryRunner(
             default:
                 return AttemptEnd.Cancelled;
         }
+    }
+
+    private AttemptEnd.Delivered Skipped(Attempt attempt, string why)
+    {
+        attempt.Receipt = new DeliveryReceipt { Status = DeliveryStatus.Skipped, At = clock.GetUtcNow(), Detail = why };
+        return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
     }
 
     private Settlement Classify(Attempt attempt, Registration target, DeliveryException e)
