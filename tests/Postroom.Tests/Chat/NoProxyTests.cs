@@ -3,12 +3,13 @@ using System.Net.Sockets;
 using Postroom.Chat;
 using Postroom.Testing;
 using Postroom.Tests.Chat.Telegram;
+using Postroom.Tests.Testing;
 using Xunit;
 
 namespace Postroom.Tests.Chat;
 
 /// <summary>RELIABILITY T18: what is sent goes to the address of the settings; a proxy that the environment or the machine names is not asked.</summary>
-[Collection(nameof(ProxyOfTheProcess))]
+[Collection(nameof(AloneInTheProcess))]
 public sealed class NoProxyTests
 {
     [Fact]
@@ -38,7 +39,3 @@ public sealed class NoProxyTests
         }
     }
 }
-
-/// <summary>Tests that change what the whole process has; no others run beside them.</summary>
-[CollectionDefinition(nameof(ProxyOfTheProcess), DisableParallelization = true)]
-public sealed class ProxyOfTheProcess;
