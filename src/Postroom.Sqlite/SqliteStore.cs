@@ -242,6 +242,9 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFe
         return (int)Math.Min(atMost, known);
     }
 
+    /// <inheritdoc/>
+    public LimitWait? FindLimit(MessageId id) => _lanes.Open.TryGetValue(id, out OpenMessage? message) ? _lanes.Lane(message.Envelope.Queue).Lane.FindLimit(message) : null;
+
     private bool Begin(QueueLane lane, OpenMessage message, long fence, string owner)
     {
         // One step with its report: an operator may take the message away at the same moment.

@@ -10,8 +10,14 @@ namespace Postroom.Storage;
 /// </remarks>
 internal sealed class LaneLimits
 {
-    /// <summary>Keys that are remembered; beyond, those with the fullest buckets are forgotten, and begin again as if they had rested.</summary>
+    /// <summary>Keys that are remembered. Beyond, each new one makes room: of a few old ones those with full buckets are forgotten, or the one with the fullest, which begins again as if it had rested.</summary>
     public const int MostKeys = 100_000;
+
+    /// <summary>Old keys that a new one looks at, at most; looking at all would hold the lane up for each of a flood of keys.</summary>
+    public const int MostLooks = 32;
+
+    // Enough to find the keys that have left by themselves, so that no more of them are in the rotation than are remembered.
+    private const int LeastLooks = 2;
 
     private const int LongestKey = 64;
 
@@ -19,6 +25,7 @@ internal sealed class LaneLimits
     private readonly TimeProvider _clock;
     private readonly long _begun;
     private readonly Dictionary<(int Limit, string Key), Gate> _gates = [];
+    private readonly Queue<((int Limit, string Key) Key, Gate Gate)> _rotation = new();
     private readonly Queue<Gate> _freed = new();
     private readonly PriorityQueue<Gate, long> _refills = new();
 
@@ -31,6 +38,9 @@ internal sealed class LaneLimits
 
     /// <summary>How many keys are remembered; for tests.</summary>
     public int Keys => _gates.Count;
+
+    /// <summary>Old keys that new ones have looked at so far; for tests.</summary>
+    public long Looks { get; private set; }
 
     /// <summary>Messages that left where they waited by another way; they are dropped when their key comes to them, or when they are many.</summary>
     public int Stale { get; set; }
@@ -135,6 +145,24 @@ internal sealed class LaneLimits
         return null;
     }
 
+    /// <summary>The limit at which a message waits.</summary>
+    public LimitWait? Find(OpenMessage message)
+    {
+        for (int i = 0; i < _limits.Count; i++)
+        {
+            if (KeyOf(i, message) is not { } key || !_gates.TryGetValue((i, key), out Gate? gate) || !gate.Held.UnorderedItems.Any(held => ReferenceEquals(held.Element, message)))
+            {
+                continue;
+            }
+
+            int ahead = gate.Held.UnorderedItems.Count(held => held.Priority < message.Seq && held.Element.Place == Place.Limited);
+            DateTimeOffset? until = gate is { HasSlot: true, Bucket: { } bucket } && _limits[i].Rate is { } rate ? _clock.GetUtcNow() + bucket.Wait + (ahead * (rate.Period / rate.Count)) : null;
+            return new LimitWait(_limits[i], key, ahead, until);
+        }
+
+        return null;
+    }
+
     /// <summary>Frees the keys whose next token has come.</summary>
     public void Refill(long now)
     {
@@ -199,6 +227,7 @@ internal sealed class LaneLimits
             MakeRoom();
             QueueLimit of = _limits[limit];
             _gates[(limit, key)] = gate = new Gate(of.Concurrency ?? int.MaxValue, of.Rate is { } rate ? new TokenBucket(rate, rate.Count, 0, _clock, _begun) : null);
+            _rotation.Enqueue(((limit, key), gate));
         }
 
         return gate;
@@ -214,20 +243,34 @@ internal sealed class LaneLimits
 
     private void MakeRoom()
     {
-        if (_gates.Count < MostKeys)
+        ((int Limit, string Key) Key, double Level)? fullest = null;
+        int looks = Math.Min(_rotation.Count, _gates.Count < MostKeys ? LeastLooks : MostLooks);
+        for (int i = 0; i < looks; i++)
         {
-            return;
+            Looks++;
+            ((int Limit, string Key) key, Gate gate) = _rotation.Dequeue();
+            if (!_gates.TryGetValue(key, out Gate? known) || !ReferenceEquals(known, gate))
+            {
+                continue; // It has left.
+            }
+
+            if (_gates.Count >= MostKeys && gate.IsIdle)
+            {
+                if (gate.Bucket is not { IsFull: false } bucket)
+                {
+                    _gates.Remove(key);
+                    continue;
+                }
+
+                fullest = fullest is { } found && found.Level >= bucket.Level ? found : (key, bucket.Level);
+            }
+
+            _rotation.Enqueue((key, gate));
         }
 
-        ((int Limit, string Key) Key, double Level)[] idle =
-        [
-            .. _gates.Where(static pair => pair.Value is { InUse: 0, Held.Count: 0, IsWatched: false, IsFreed: false })
-                .Select(static pair => (pair.Key, pair.Value.Bucket?.Level ?? double.MaxValue))
-                .OrderByDescending(static pair => pair.Item2),
-        ];
-        foreach (((int Limit, string Key) key, _) in idle.Take((idle.Length + 1) / 2))
+        if (fullest is { } best && _gates.Count >= MostKeys)
         {
-            _gates.Remove(key);
+            _gates.Remove(best.Key);
         }
     }
 
@@ -247,6 +290,9 @@ internal sealed class LaneLimits
 
         /// <summary>Whether its next token is waited for.</summary>
         public bool IsWatched { get; set; }
+
+        /// <summary>Whether nothing is under way or waits here.</summary>
+        public bool IsIdle => InUse == 0 && Held.Count == 0 && !IsWatched && !IsFreed;
 
         public bool HasSlot => InUse < concurrency;
 

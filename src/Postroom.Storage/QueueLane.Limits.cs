@@ -17,7 +17,19 @@ internal sealed partial class QueueLane
     /// <summary>How many keys the limits remember; for tests.</summary>
     internal int LimitedKeys => _limits?.Keys ?? 0;
 
+    /// <summary>How many keys the limits have looked at to make room for others; for tests.</summary>
+    internal long LimitLooks => _limits?.Looks ?? 0;
+
     private bool HasRoomToLimit => At(Place.Limited) < (long)_capacity * LimitedWindows;
+
+    /// <summary>Which limit keeps a message; null when none does.</summary>
+    public LimitWait? FindLimit(OpenMessage message)
+    {
+        lock (_gate)
+        {
+            return message.Place == Place.Limited ? _limits?.Find(message) : null;
+        }
+    }
 
     private void SetLimits(IReadOnlyList<QueueLimit> limits)
     {

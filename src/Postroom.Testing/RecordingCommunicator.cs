@@ -108,6 +108,7 @@ public sealed class RecordingCommunicator(string name, TimeProvider? clock = nul
     /// <inheritdoc/>
     public override async ValueTask<DeliveryReceipt> SendAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested(); // as a service that is not asked: nothing is recorded, and no outcome used up
         int number;
         SendOutcome outcome = _next.TryDequeue(out SendOutcome? queued) ? queued : new SendOutcome.Succeeds();
         lock (_gate)

@@ -49,6 +49,9 @@ internal sealed record CrashOptions
     /// <summary>A text to send through each of <see cref="Lanes"/> once nothing is open any more; null for none.</summary>
     public string? Say { get; init; }
 
+    /// <summary>Who gets the text of <see cref="Say"/>.</summary>
+    public string To { get; init; } = "1001";
+
     /// <summary>How many lines the text has.</summary>
     public int LineCount { get; init; } = 1;
 
@@ -76,6 +79,7 @@ internal sealed record CrashOptions
                 "--lanes" => options with { Lanes = value.Split(',') },
                 "--service" => options with { Service = value },
                 "--say" => options with { Say = value },
+                "--to" => options with { To = value },
                 "--lines" => options with { LineCount = int.Parse(value, CultureInfo.InvariantCulture) },
                 "--confirm" => options with { Confirm = true },
                 "--gate" => options with { Gate = value },

@@ -45,7 +45,7 @@ internal sealed class Lanes(CrashOptions options, LedgerClient ledger)
             string text = string.Join('\n', Enumerable.Range(1, options.LineCount).Select(line => options.LineCount == 1 ? options.Say : $"{options.Say} {line}"));
             foreach (string lane in options.Say is null ? [] : options.Lanes)
             {
-                await EmitAsync(runtime, lane, text, "1001");
+                await EmitAsync(runtime, lane, text, options.To);
             }
         }
         catch (Exception e)

@@ -47,8 +47,9 @@ internal static class LaneCommands
     private static async Task<int> KillsAsync(string[] args)
     {
         string folder = Directory.CreateTempSubdirectory("postroom-lanes-").FullName;
-        RandomKillReport report = await RandomKills.RunAsync(folder, Number(args, "--kills", 100), Number(args, "--messages", 2_000), Number(args, "--seed", 77), Console.Error.WriteLine);
-        return Report(report.ToString(), report.Problems, folder);
+        StepReport mail = await MailKills.RunAsync(Path.Combine(folder, "mail"), MailKills.All, Console.Error.WriteLine);
+        RandomKillReport report = await RandomKills.RunAsync(Path.Combine(folder, "random"), Number(args, "--kills", 100), Number(args, "--messages", 2_000), Number(args, "--seed", 77), Console.Error.WriteLine);
+        return Report($"{report}; mail: kills {mail.Kills} mails {mail.Calls} problems {mail.Problems.Count}", [.. mail.Problems, .. report.Problems], folder);
     }
 
     private static async Task<int> OutageAsync(string[] args)

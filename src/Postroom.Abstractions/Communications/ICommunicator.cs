@@ -25,8 +25,11 @@ public interface ICommunicator
     /// <summary>Hands one message to the service.</summary>
     /// <param name="message">What to send.</param>
     /// <param name="context">Which delivery this is, and what earlier attempts already did.</param>
-    /// <param name="cancellationToken">Ends the attempt; what had left is then uncertain.</param>
-    /// <exception cref="DeliveryException">The service did not take it; the failure is classified. Any other exception counts as transient.</exception>
+    /// <param name="cancellationToken">Ends the attempt; whatever has left, or may have, is then uncertain.</param>
+    /// <exception cref="DeliveryException">
+    /// The service did not take it; the failure is classified. Any other exception counts as transient. One that is cancelled and knows that nothing had left says so as
+    /// <see cref="DeliveryFailure.Transient"/>, with the cancellation as the inner exception: a time limit then makes it go again, and a stop leaves it as it was.
+    /// </exception>
     ValueTask<DeliveryReceipt> SendAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken);
 }
 

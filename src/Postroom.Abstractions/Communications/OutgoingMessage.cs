@@ -86,7 +86,10 @@ public sealed record OutgoingMessage
     /// <summary>Not sent later than this after it was stored; null for no end.</summary>
     public TimeSpan? ExpiresAfter { get; init; }
 
-    /// <summary>Allows an answer to automatic mail, which is otherwise left out; false unless set.</summary>
+    /// <summary>
+    /// Allows an answer to automatic mail: bulk and list mail, what a machine sent, bounces. Such an answer by <c>Reply</c> is otherwise recorded as delivered with the receipt
+    /// <see cref="DeliveryStatus.Skipped"/>, so that two machines do not write to each other for ever (SE-10). False unless set.
+    /// </summary>
     public bool AllowAutoReply { get; init; }
 }
 

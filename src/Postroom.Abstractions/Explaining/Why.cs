@@ -44,6 +44,9 @@ internal sealed record WhyFacts
     /// <summary>The communicator of an outgoing message; null when it has none or nobody can tell.</summary>
     public CommunicatorStatus? Communicator { get; init; }
 
+    /// <summary>The limit of the queue that keeps the message; null when none does or nobody can tell.</summary>
+    public LimitWait? Limit { get; init; }
+
     /// <summary>How many messages wait in the queue.</summary>
     public long Waiting { get; init; }
 }

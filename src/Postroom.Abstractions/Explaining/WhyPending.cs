@@ -9,7 +9,7 @@ internal static class WhyPending
     public static string Explain(JournalRecord record, WhyFacts facts)
     {
         JournalEntry entry = record.Entry;
-        string? reason = Unserved(entry, facts) ?? Parked(entry, facts) ?? Behind(facts) ?? Question(entry) ?? Later(record, facts) ?? Held(facts) ?? Paused(entry, facts);
+        string? reason = Unserved(entry, facts) ?? Parked(entry, facts) ?? Behind(facts) ?? Question(entry) ?? Later(record, facts) ?? Held(facts) ?? Paused(entry, facts) ?? Limited(entry, facts);
         return facts.Stopped ? $"{reason ?? $"It waits in queue '{entry.Envelope.Queue}'."} {NobodyRuns}" : reason ?? Turn(entry, facts);
     }
 
@@ -52,12 +52,17 @@ internal static class WhyPending
             return null;
         }
 
+        string? error = record.Attempts.LastOrDefault(attempt => attempt.Error is not null)?.Error ?? entry.Error;
+        if (entry.Failures == 0 && !string.IsNullOrWhiteSpace(error))
+        {
+            return $"It goes on at {Why.AtIn(due, facts.Now)}: {Why.Short(error)}."; // Nothing that counts against it: a limit, or a service that is away.
+        }
+
         if (entry.Attempt == 0)
         {
             return $"It was asked to wait until {Why.AtIn(due, facts.Now)} and goes on then.";
         }
 
-        string? error = record.Attempts.LastOrDefault(attempt => attempt.Error is not null)?.Error ?? entry.Error;
         return $"Attempt {entry.Attempt} did not succeed: {Why.Short(error)}. The next one follows at {Why.AtIn(due, facts.Now)}; {Why.Allowed(entry)}.";
     }
 
@@ -77,6 +82,20 @@ internal static class WhyPending
     private static string? Paused(JournalEntry entry, WhyFacts facts) => facts.QueuePaused
         ? $"Queue '{entry.Envelope.Queue}' is paused. It goes on when the program calls ResumeQueueAsync(\"{entry.Envelope.Queue}\")."
         : null;
+
+    private static string? Limited(JournalEntry entry, WhyFacts facts)
+    {
+        if (facts.Limit is not { } wait)
+        {
+            return null;
+        }
+
+        string ahead = wait.Ahead > 0 ? $", behind {Why.Messages(wait.Ahead)}" : "";
+        string which = $"limit '{wait.Limit.Key}' of queue '{entry.Envelope.Queue}' for '{Names.Shorten(wait.Key)}'{ahead}";
+        return wait.Until is { } until
+            ? $"It waits at the {which}: {wait.Limit.Rate} may begin. Its turn comes at {Why.AtIn(until, facts.Now)}."
+            : $"It waits at the {which}: {wait.Limit.Concurrency} may be in work at a time. It goes on when one of those has ended.";
+    }
 
     private static string? Parked(JournalEntry entry, WhyFacts facts) => facts.Parked
         ? $"Nothing in this build handles '{entry.Envelope.Type}' of queue '{entry.Envelope.Queue}', so it is parked. It goes on by itself when a build with that handler starts."

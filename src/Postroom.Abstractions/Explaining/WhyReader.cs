@@ -64,6 +64,7 @@ internal sealed class WhyReader(IJournal journal, IFacts facts, TimeProvider clo
             Pools = pools,
             Receivers = receivers,
             Communicator = OutboundQueue.CommunicatorOf(envelope.Queue) is { } lane ? status?.Communicators.FirstOrDefault(communicator => communicator.Name == lane) : null,
+            Limit = (journal as IQueueControl)?.FindLimit(id),
             Waiting = counts?.Pending ?? 0,
         });
     }

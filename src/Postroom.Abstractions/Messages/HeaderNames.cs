@@ -51,6 +51,12 @@ public static class HeaderNames
     /// <summary>The account a mail came in by.</summary>
     public const string Account = "account";
 
+    /// <summary>
+    /// Why a mail, or what was made of it, counts as automatic: <c>bounce</c>, <c>bulk</c>, or the word of its <c>Auto-Submitted</c>; absent for what a person sent. An answer to it
+    /// is left out unless <see cref="OutgoingMessage.AllowAutoReply"/> (SE-10); set by the runtime only.
+    /// </summary>
+    public const string Automatic = "automatic";
+
     /// <summary>What the source that brought the message knows it by, when its origin is to be told how it ended; set by the runtime only.</summary>
     public const string OriginKey = "origin-key";
 
@@ -79,5 +85,5 @@ public static class HeaderNames
     public const int MaxTotalBytes = 32 * 1024;
 
     /// <summary>Headers a handler may not set: the runtime does.</summary>
-    public static bool IsReserved(string name) => name is User or Redelivered or Fault or Channel or ChannelMessageId or Account or OriginKey;
+    public static bool IsReserved(string name) => name is User or Redelivered or Fault or Channel or ChannelMessageId or Account or OriginKey or Automatic;
 }

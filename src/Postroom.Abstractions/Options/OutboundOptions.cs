@@ -7,7 +7,7 @@ public sealed record OutboundOptions
     /// <summary>How many sends of different conversations may be in flight. 1 to 1,024; 32 unless set.</summary>
     public int MaxInFlight { get; set; } = 32;
 
-    /// <summary>How long one send may take. 30 seconds unless set.</summary>
+    /// <summary>How long one send may take. 30 seconds unless set; e-mail has 12 minutes then, since servers may think for ten about the end of a mail.</summary>
     public TimeSpan SendTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>The name in the consumer group, unique among living nodes. Null, the default, is the node's id.</summary>

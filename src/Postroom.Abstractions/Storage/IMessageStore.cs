@@ -106,6 +106,10 @@ public interface IQueueControl
     /// <param name="atMost">Counting may stop here.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     ValueTask<int> CountKeyAsync(string queue, string orderKey, int atMost, CancellationToken cancellationToken);
+
+    /// <summary>Which limit of its queue keeps a message; null when none does now, or the store cannot tell. From memory; it may look at all that wait for the same key.</summary>
+    /// <param name="id">The message.</param>
+    LimitWait? FindLimit(MessageId id) => null;
 }
 
 /// <summary>What of a queue the store has to know.</summary>

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Http.Headers;
 
 namespace Postroom.Chat;
@@ -35,6 +34,7 @@ internal sealed class ServiceHttp : IDisposable
             ConnectTimeout = ConnectTimeout,
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(4), // Node, which bridges run on, ends idle ones after 5 seconds: a send would race with that
             PooledConnectionLifetime = TimeSpan.FromMinutes(5), // a service moves to other addresses
+            UseProxy = false, // none from the environment: what is sent goes to the address of the settings and to nobody else
             MaxResponseHeadersLength = 64,
         })
         {
@@ -50,14 +50,16 @@ internal sealed class ServiceHttp : IDisposable
     /// <param name="cancellationToken">Ends the exchange.</param>
     /// <param name="maxAnswer">The longest answer; a longer one counts as cut off.</param>
     /// <param name="headers">Adds further headers; null for none.</param>
-    /// <exception cref="DeliveryException">No answer came: uncertain when the delivery had left, else transient.</exception>
+    /// <exception cref="DeliveryException">No answer came: uncertain when the delivery had left, else transient; also when a delivery was cancelled before it left.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled otherwise.</exception>
     public async ValueTask<ServiceAnswer> ExchangeAsync(
         HttpMethod method, string url, HttpContent? content, DeliveryContext? context, CancellationToken cancellationToken, int maxAnswer = MaxAnswer, Action<HttpRequestHeaders>? headers = null)
     {
         using CancellationTokenSource timeout = new(_timeout, _clock);
         using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
         using HttpRequestMessage request = new(method, url);
-        using SignallingContent? body = content is null ? null : new SignallingContent(content, context);
+        using RequestBody? body = content is null ? null : RequestBody.Of(content);
+        body?.Leaving = () => context?.BytesLeft = true;
         request.Content = body;
         if (_token is not null)
         {
@@ -71,6 +73,10 @@ internal sealed class ServiceHttp : IDisposable
             using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ending.Token);
             byte[]? whole = await ReadAsync(response, maxAnswer, ending.Token);
             return new ServiceAnswer(response.StatusCode, whole ?? [], RetryAfter(response)) { IsWhole = whole is not null };
+        }
+        catch (OperationCanceledException e) when (cancellationToken.IsCancellationRequested && context is not null && body is { HasLeft: false })
+        {
+            throw new DeliveryException(new DeliveryFailure.Transient(ServiceWide: true), $"The time for {_service} was over before a connection came about; nothing had left.", e);
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
@@ -131,48 +137,4 @@ internal sealed class ServiceHttp : IDisposable
     }
 
     private static string Reason(Exception e) => e is HttpRequestException { HttpRequestError: not HttpRequestError.Unknown } http ? http.HttpRequestError.ToString() : e.GetType().Name;
-
-    /// <summary>Passes a body on and notes when its first byte leaves. The transport does not repeat a request whose body was begun.</summary>
-    private sealed class SignallingContent : HttpContent
-    {
-        private readonly HttpContent _inner;
-        private readonly DeliveryContext? _context;
-
-        public SignallingContent(HttpContent inner, DeliveryContext? context)
-        {
-            _inner = inner;
-            _context = context;
-            foreach ((string name, IEnumerable<string> values) in inner.Headers)
-            {
-                Headers.TryAddWithoutValidation(name, values);
-            }
-        }
-
-        public bool HasLeft { get; private set; }
-
-        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
-
-        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
-        {
-            HasLeft = true;
-            _context?.BytesLeft = true;
-            return _inner.CopyToAsync(stream, context, cancellationToken);
-        }
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = _inner.Headers.ContentLength ?? -1;
-            return length >= 0;
-        }
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing)
-            {
-                _inner.Dispose();
-            }
-
-            base.Dispose(disposing);
-        }
-    }
 }

@@ -41,6 +41,7 @@ internal sealed partial class TelegramApi : IDisposable
             PooledConnectionLifetime = TimeSpan.FromMinutes(10), // a name may move to another address
             AllowAutoRedirect = false,
             UseCookies = false,
+            UseProxy = false, // as in ServiceHttp; a proxy would see the token, which is part of the address
             ActivityHeadersPropagator = null, // the platform's spans carry the whole address, and with it the token
         })
         {

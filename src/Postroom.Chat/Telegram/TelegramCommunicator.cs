@@ -24,8 +24,9 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
     private readonly TelegramIntake _intake;
     private readonly TelegramWebhook _webhook;
     private readonly Secret _secretToken;
-    private readonly SendsInProgress _sends;
+    private readonly BotLimit _limit;
     private TelegramApi? _api; // set by start and stop, which run in turn
+    private InFlight _sends = new(); // as _api
     private TelegramReceiver? _receiver;
     private CancellationTokenSource? _stopping;
     private Task _loop = Task.CompletedTask;
@@ -49,7 +50,7 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
         _intake = new TelegramIntake(name, _access, _moves, AcceptAsync, _log);
         _secretToken = config.SecretToken ?? new Secret(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)));
         _webhook = new TelegramWebhook(_secretToken, _intake);
-        _sends = new SendsInProgress(_clock, TelegramRules.SendsPerSecond);
+        _limit = new BotLimit(_clock, TelegramRules.SendsPerSecond);
         Capabilities = new TelegramRules().Capabilities with { Receiving = config.ListenToCommands };
     }
 
@@ -71,7 +72,8 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
     /// <inheritdoc/>
     public override async ValueTask<DeliveryReceipt> SendAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
     {
-        if (_api is not { } api || !_sends.TryBegin())
+        InFlight sends = _sends;
+        if (_api is not { } api || !sends.TryEnter())
         {
             throw NotStarted();
         }
@@ -82,11 +84,15 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
         }
         catch (TelegramException e)
         {
-            throw e.ToDelivery(_clock, lane: _sends.IsLimitUsed);
+            throw e.ToDelivery(_clock, lane: _limit.IsUsed);
+        }
+        catch (OperationCanceledException e) when (cancellationToken.IsCancellationRequested && !context.BytesLeft)
+        {
+            throw new DeliveryException(new DeliveryFailure.Transient(ServiceWide: true), "The time for Telegram was over before a connection came about; nothing had left.", e);
         }
         finally
         {
-            _sends.End();
+            sends.Leave();
         }
     }
 
@@ -119,7 +125,7 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
             }
             catch (TelegramException e)
             {
-                throw e.ToDelivery(_clock, lane: _sends.IsLimitUsed);
+                throw e.ToDelivery(_clock, lane: _limit.IsUsed);
             }
         }
     }
@@ -192,8 +198,8 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
             throw e is TelegramException failed ? failed.ToDelivery(_clock, lane: true) : e;
         }
 
+        _sends = new InFlight();
         _api = api;
-        _sends.Open();
         if (SupportsReceiving)
         {
             _stopping = new CancellationTokenSource();
@@ -259,7 +265,6 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
         {
             try
             {
-                context.BytesLeft = false; // What left before is confirmed.
                 int? replyTo = TelegramChat.NumberOf(message.ReplyTo);
                 sent.Add(await sender.SendAsync(chat, plan, sent.Count, message, replyTo, () => Leaving(context), cancellationToken));
             }
@@ -267,6 +272,7 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
             {
                 string now = movedTo.ToString(CultureInfo.InvariantCulture);
                 degraded.Add($"Group {chat.Id} became the supergroup {now}; change chatId in the settings.");
+                context.BytesLeft = false; // It was answered.
                 await _moves.RememberAsync(chat.Id, now, cancellationToken);
                 chat = chat with { Id = now };
                 continue;
@@ -276,6 +282,8 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
             {
                 await context.SaveProgressAsync(sent[^1], cancellationToken);
             }
+
+            context.BytesLeft = false; // Only now: a part whose progress was not stored has left.
 
             if (sent.Count < plan.Steps.Count)
             {
@@ -289,7 +297,7 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
     private void Leaving(DeliveryContext context)
     {
         context.BytesLeft = true;
-        _sends.NoteRequest();
+        _limit.Note();
     }
 
     /// <summary>Where a message goes (TG-2): its recipient, else the chat of its label, else <c>default</c>.</summary>

@@ -74,7 +74,14 @@ public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookRecei
     public override async ValueTask<DeliveryReceipt> SendAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
     {
         PhoneNumber to = Resolve(context.Recipient ?? message.To, message.Label);
-        return await DoAsync(client => client.SendAsync(to, message, context, cancellationToken));
+        try
+        {
+            return await DoAsync(client => client.SendAsync(to, message, context, cancellationToken));
+        }
+        catch (OperationCanceledException e) when (cancellationToken.IsCancellationRequested && !context.BytesLeft)
+        {
+            throw new DeliveryException(new DeliveryFailure.Transient(), "The time was over while a file was uploaded; nothing of the message had left.", e);
+        }
     }
 
     /// <summary>Shows typing on the contact's last message, or a reaction; ignores presence, and everything with a bridge (WA-12).</summary>

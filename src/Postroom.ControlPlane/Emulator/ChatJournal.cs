@@ -139,7 +139,7 @@ internal sealed class ChatJournal(
     private IAsyncEnumerable<JournalEntry> AnswersAsync(string name, string? contact, long after, CancellationToken cancellationToken)
     {
         JournalQuery answers = AnswersOf(name, contact);
-        return contact is null || contact == communicators[name].Config.Contact
+        return contact is null || contact == DefaultContactOf(name)
             ? runtime.Journal.EachAsync(answers with { Ascending = true, Cursor = after }, cancellationToken)
             : runtime.Journal.EachAsync(answers with { Conversation = Postroom.Message.ConversationOf(name, contact) }, cancellationToken)
                 .TakeWhile(entry => entry.Envelope.Seq > after)
@@ -152,7 +152,7 @@ internal sealed class ChatJournal(
     {
         Queue = OutboundQueue.Of(name),
         Type = PayloadTypes.Notify,
-        To = contact is null || contact == communicators[name].Config.Contact ? null : $"{name}:{contact}",
+        To = contact is null || contact == DefaultContactOf(name) ? null : $"{name}:{contact}",
         States = [MessageState.Acked, MessageState.Dispatched],
         Limit = 100,
         WithTotal = false,
@@ -181,8 +181,11 @@ internal sealed class ChatJournal(
     /// <summary>An answer is shown before its settlement commits; in between it counts as shown.</summary>
     private bool WasShown(JournalEntry entry) => entry.State == MessageState.Acked || published.Find(entry.Envelope.Seq) is not null;
 
+    /// <summary>Who gets what names nobody; null also for a web chat that was taken away meanwhile.</summary>
+    private string? DefaultContactOf(string name) => communicators.GetValueOrDefault(name)?.Config.Contact;
+
     private string? ContactOf(JournalEntry entry, string name) =>
-        entry.Envelope.To is { Kind: AddressKind.Recipient } address ? Postroom.Message.RecipientOf(address) : communicators[name].Config.Contact;
+        entry.Envelope.To is { Kind: AddressKind.Recipient } address ? Postroom.Message.RecipientOf(address) : DefaultContactOf(name);
 
     private async ValueTask<IReadOnlyList<JournalEntry>> OwnMessagesAsync(string contact, CancellationToken cancellationToken)
     {

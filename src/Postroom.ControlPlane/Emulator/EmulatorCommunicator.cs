@@ -8,6 +8,7 @@ internal sealed class EmulatorCommunicator : Communicator, ISignals, IRateLimits
     /// <summary>The type as configuration names it.</summary>
     public const string Kind = "emulator";
 
+    private readonly WebChat _chat;
     private readonly ChatHub _hub;
     private readonly PublishedAnswers _published;
     private readonly EmulatedChannel _channel;
@@ -16,18 +17,18 @@ internal sealed class EmulatorCommunicator : Communicator, ISignals, IRateLimits
 
     /// <summary>Makes a communicator; use <see cref="WebChat.Create"/>.</summary>
     /// <param name="name">The configured name.</param>
-    /// <param name="hub">The open streams.</param>
+    /// <param name="chat">Its page, streams and faults.</param>
     /// <param name="published">Where shown answers are noted.</param>
     /// <param name="channel">What it stands for.</param>
-    /// <param name="faults">What goes wrong on purpose.</param>
     /// <param name="clock">Dates receipts.</param>
-    public EmulatorCommunicator(string name, ChatHub hub, PublishedAnswers published, EmulatedChannel channel, FaultBoard faults, TimeProvider clock)
+    public EmulatorCommunicator(string name, WebChat chat, PublishedAnswers published, EmulatedChannel channel, TimeProvider clock)
         : base(name)
     {
-        _hub = hub;
+        _chat = chat;
+        _hub = chat.Hub;
         _published = published;
         _channel = channel;
-        _faults = faults;
+        _faults = chat.Faults;
         _clock = clock;
     }
 
@@ -43,6 +44,7 @@ internal sealed class EmulatorCommunicator : Communicator, ISignals, IRateLimits
     /// <inheritdoc/>
     public override async ValueTask<DeliveryReceipt> SendAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         long seq = context.Envelope.Seq;
         string contact = ContactOf(context.Recipient);
         IReadOnlyList<OutgoingMessage> parts = _channel.PartsOf(message, out IReadOnlyList<string> degraded);
@@ -92,6 +94,20 @@ internal sealed class EmulatorCommunicator : Communicator, ISignals, IRateLimits
         }
 
         return default;
+    }
+
+    /// <inheritdoc/>
+    protected override Task OnStartAsync(CancellationToken cancellationToken)
+    {
+        _chat.Add(Name, _channel);
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    protected override Task OnStopAsync(CancellationToken cancellationToken)
+    {
+        _chat.Remove(Name, _channel);
+        return Task.CompletedTask;
     }
 
     private static IEnumerable<string> LeftOut(OutgoingMessage part)

@@ -94,8 +94,20 @@ internal sealed partial class WebChat : IRuntimeComponent
         IChannelRules? found = settings.Channel is null ? null : rules.FirstOrDefault(one => one.Kind == settings.Channel)
             ?? throw new InvalidOperationException($"Communicator '{name}' stands for {settings.Channel}, whose rules are not in this program. Add the built-in channels, or leave 'channel' out.");
         EmulatedChannel channel = new(settings, found);
-        _communicators[name] = channel;
-        return new EmulatorCommunicator(name, Hub, _published, channel, Faults, _clock);
+        Add(name, channel);
+        return new EmulatorCommunicator(name, this, _published, channel, _clock);
+    }
+
+    /// <summary>A communicator that was made, or has started again, can be chatted with.</summary>
+    public void Add(string name, EmulatedChannel channel) => _communicators[name] = channel;
+
+    /// <summary>A communicator has stopped; the page goes without it, unless another of its name is in its place already.</summary>
+    public void Remove(string name, EmulatedChannel channel)
+    {
+        if (ReferenceEquals(Find(name), channel))
+        {
+            _communicators.TryRemove(name, out _);
+        }
     }
 
     /// <inheritdoc/>

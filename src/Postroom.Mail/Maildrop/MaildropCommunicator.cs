@@ -34,6 +34,7 @@ public sealed class MaildropCommunicator : Communicator
     {
         ArgumentNullException.ThrowIfNull(message);
         ArgumentNullException.ThrowIfNull(context);
+        cancellationToken.ThrowIfCancellationRequested();
         List<string> degraded = [];
         MailDraft draft = Compose(message, context, degraded);
         string name = $"{context.Envelope.CreatedAt.UtcDateTime.ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture)}-{context.MessageId}.eml";

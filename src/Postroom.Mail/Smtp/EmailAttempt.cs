@@ -8,6 +8,7 @@ namespace Postroom.Mail;
 internal sealed class EmailAttempt(SmtpConnections connections, string server, int maxRecipients, DeliveryContext context)
 {
     private SmtpConnection? _connection;
+    private bool _isConnecting = true;
     private bool _reopened;
 
     /// <summary>Sends the mail to everyone for whom earlier attempts settled nothing.</summary>
@@ -44,6 +45,7 @@ internal sealed class EmailAttempt(SmtpConnections connections, string server, i
         try
         {
             _connection = await connections.TakeAsync(cancellationToken);
+            _isConnecting = false;
             try
             {
                 // Written only now: no more mails are in memory than there are connections.
@@ -62,14 +64,23 @@ internal sealed class EmailAttempt(SmtpConnections connections, string server, i
         {
             throw SmtpFailures.Of(e, server);
         }
+        catch (OperationCanceledException e) when (cancellationToken.IsCancellationRequested && !context.BytesLeft)
+        {
+            throw SmtpFailures.GivenUp(e, server, _isConnecting);
+        }
     }
 
     private async ValueTask<IReadOnlyList<SmtpResult>> SendAllAsync(SmtpMail mail, Mailbox[] open, RecipientProgress progress, CancellationToken cancellationToken)
     {
         List<SmtpResult> all = [];
+        if (_connection!.Misfit(mail, open) is { } misfit && !progress.HasTaken)
+        {
+            throw SmtpFailures.Unfit(misfit); // Before the first of several transactions: nobody is to have what is refused as a whole.
+        }
+
         foreach (Mailbox[] group in open.Chunk(maxRecipients))
         {
-            IReadOnlyList<SmtpResult> results = await SendAsync(mail, group, cancellationToken);
+            IReadOnlyList<SmtpResult> results = await SendAsync(mail, group, progress, cancellationToken);
             all.AddRange(results);
 
             // A mail that goes on, or will be tried again, must not repeat itself to those who have it.
@@ -81,13 +92,13 @@ internal sealed class EmailAttempt(SmtpConnections connections, string server, i
         return all;
     }
 
-    private async ValueTask<IReadOnlyList<SmtpResult>> SendAsync(SmtpMail mail, Mailbox[] group, CancellationToken cancellationToken)
+    private async ValueTask<IReadOnlyList<SmtpResult>> SendAsync(SmtpMail mail, Mailbox[] group, RecipientProgress progress, CancellationToken cancellationToken)
     {
         while (true)
         {
             try
             {
-                return await _connection!.SendAsync(mail, group, () => context.BytesLeft = true, cancellationToken);
+                return await SendFittingAsync(_connection!, mail, group, progress, cancellationToken);
             }
             catch (MailConnectionException e) when (context.BytesLeft)
             {
@@ -102,7 +113,22 @@ internal sealed class EmailAttempt(SmtpConnections connections, string server, i
                 _reopened = true;
             }
 
+            _isConnecting = true;
             _connection = await connections.ReplaceAsync(_connection!, cancellationToken);
+            _isConnecting = false;
         }
+    }
+
+    /// <summary>A connection that was opened again may be to a server that takes less: when some have the mail already, only those whom it cannot reach are refused.</summary>
+    private async ValueTask<IReadOnlyList<SmtpResult>> SendFittingAsync(SmtpConnection connection, SmtpMail mail, Mailbox[] group, RecipientProgress progress, CancellationToken cancellationToken)
+    {
+        SmtpResult[] refused = [.. group.Select(recipient => (Recipient: recipient, Misfit: connection.Misfit(mail, [recipient]))).Where(one => one.Misfit is not null).Select(one => new SmtpResult(one.Recipient, one.Misfit!))];
+        if (refused.Length > 0 && !progress.HasTaken)
+        {
+            throw SmtpFailures.Unfit(refused[0].Reply);
+        }
+
+        Mailbox[] fitting = [.. group.Except(refused.Select(result => result.Recipient))];
+        return fitting.Length == 0 ? refused : [.. refused, .. await connection.SendAsync(mail, fitting, () => context.BytesLeft = true, cancellationToken)];
     }
 }

@@ -16,6 +16,7 @@ public sealed partial class EmailCommunicator : Communicator
     private readonly string _server;
     private readonly EmailComposer _composer;
     private readonly IReadOnlyList<Mailbox> _defaultRecipients;
+    private readonly ReplyLimit _replies;
     private SmtpConnections? _connections;
 
     /// <summary>Makes a communicator that is not connected yet.</summary>
@@ -38,6 +39,7 @@ public sealed partial class EmailCommunicator : Communicator
         _clock = clock ?? TimeProvider.System;
         _server = string.Create(CultureInfo.InvariantCulture, $"{config.Host}:{config.Port}");
         _composer = new EmailComposer(Mailbox.Parse(config.FromAddress), config.ReplyTo is { } replyTo ? Mailbox.Parse(replyTo) : null);
+        _replies = new ReplyLimit(config.RepliesPerHour, _clock);
         _defaultRecipients = [.. config.DefaultRecipients.Select(Mailbox.Parse)];
     }
 
@@ -54,7 +56,7 @@ public sealed partial class EmailCommunicator : Communicator
 
         List<string> degraded = [];
         (MailDraft draft, IReadOnlyList<Mailbox> recipients) = Compose(message, context, degraded);
-        IReadOnlyList<RecipientResult> results = await new EmailAttempt(connections, _server, _config.MaxRecipients, context).RunAsync(draft, recipients, cancellationToken);
+        IReadOnlyList<RecipientResult> results = await SendAsync(new EmailAttempt(connections, _server, _config.MaxRecipients, context), draft, recipients, context, cancellationToken);
         return new DeliveryReceipt
         {
             Status = DeliveryStatus.Sent,
@@ -92,6 +94,36 @@ public sealed partial class EmailCommunicator : Communicator
         if (Interlocked.Exchange(ref _connections, null) is { } connections)
         {
             await connections.CloseAsync(cancellationToken);
+        }
+    }
+
+    private async ValueTask<IReadOnlyList<RecipientResult>> SendAsync(EmailAttempt attempt, MailDraft draft, IReadOnlyList<Mailbox> recipients, DeliveryContext context, CancellationToken cancellationToken)
+    {
+        if (draft.InReplyTo is null)
+        {
+            return await attempt.RunAsync(draft, recipients, cancellationToken);
+        }
+
+        if (_replies.Take(recipients, out string? held) is var wait && wait > TimeSpan.Zero)
+        {
+            if (held is not null)
+            {
+                Log.RepliesHeld(_logger, Name, held, _config.RepliesPerHour);
+            }
+
+            throw new DeliveryException(
+                new DeliveryFailure.RateLimited(_clock.GetUtcNow() + wait),
+                $"{_config.RepliesPerHour} replies went to a recipient within an hour (repliesPerHour), so this one is held: two programs may be answering each other. It goes in {Duration.Format(wait)}; discard it if they do.");
+        }
+
+        try
+        {
+            return await attempt.RunAsync(draft, recipients, cancellationToken);
+        }
+        catch (Exception) when (!context.BytesLeft)
+        {
+            _replies.GiveBack(recipients);
+            throw;
         }
     }
 

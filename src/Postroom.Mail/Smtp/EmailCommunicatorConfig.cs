@@ -60,6 +60,9 @@ public sealed record EmailCommunicatorConfig : CommunicatorBackendConfig
     /// <summary>The most recipients of one transaction, 1 to 1,000; more are sent in several. 100 unless set, which every server must take (RFC 5321 §4.5.3.1.8).</summary>
     public int MaxRecipients { get; init; } = 100;
 
+    /// <summary>How many replies an hour go to one address, 1 to 1,000,000; further ones are held until then, and the log says so once (SPEC SE-10). 10 unless set.</summary>
+    public int RepliesPerHour { get; init; } = 10;
+
     /// <summary>How long an idle connection is kept, up to 1 h; zero keeps none. 60 s unless set.</summary>
     public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(60);
 
@@ -91,6 +94,7 @@ public sealed record EmailCommunicatorConfig : CommunicatorBackendConfig
             HeloName = reader.ReadText("heloName", DefaultHeloName)!,
             Timeout = reader.ReadDuration("timeout", TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
             MaxRecipients = reader.ReadCount("maxRecipients", 100, 1, 1_000),
+            RepliesPerHour = reader.ReadCount("repliesPerHour", 10, 1, 1_000_000),
             KeepAlive = reader.ReadDuration("keepAlive", TimeSpan.FromSeconds(60), TimeSpan.Zero, TimeSpan.FromHours(1)),
         };
         config.CheckAddresses(reader);

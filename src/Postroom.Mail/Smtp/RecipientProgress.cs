@@ -39,6 +39,9 @@ internal sealed class RecipientProgress
         return progress;
     }
 
+    /// <summary>Whether somebody has the mail.</summary>
+    public bool HasTaken => _settled.Values.Any(result => result.Accepted);
+
     /// <summary>What was settled for a recipient; null when it is still open.</summary>
     public RecipientResult? Of(Mailbox recipient) => _settled.GetValueOrDefault(recipient.Address);
 

@@ -17,6 +17,9 @@ internal sealed class SmtpConnection(SmtpWire wire, SmtpExtensions extensions, S
     /// <summary>How long nothing was sent.</summary>
     public TimeSpan Idle => clock.GetElapsedTime(_usedAt);
 
+    /// <summary>What the server could only answer to a mail; null when it said nothing against such a one. See <see cref="SmtpFailures.Misfit"/>.</summary>
+    public SmtpReply? Misfit(SmtpMail mail, IReadOnlyList<Mailbox> recipients) => SmtpFailures.Misfit(wire.Server, extensions, mail, recipients);
+
     /// <summary>Sends one mail; see <see cref="SmtpTransaction.RunAsync"/>.</summary>
     public async ValueTask<IReadOnlyList<SmtpResult>> SendAsync(SmtpMail mail, IReadOnlyList<Mailbox> recipients, Action leaving, CancellationToken cancellationToken)
     {
@@ -28,11 +31,6 @@ internal sealed class SmtpConnection(SmtpWire wire, SmtpExtensions extensions, S
             _halfDone = !results.Any(result => result.Reply.IsDone);
             IsWhole = true;
             return results;
-        }
-        catch (DeliveryException)
-        {
-            IsWhole = true; // Found unfit before the first command.
-            throw;
         }
         finally
         {

@@ -47,19 +47,28 @@ internal static class SmtpFailures
         return new DeliveryException(new DeliveryFailure.Unauthorized(), $"SMTP {server} offers {offered}; the settings need {wanted}. Check port, security and credentials.");
     }
 
-    /// <summary>Refuses what the server said it cannot take, before anything is sent (ML-9).</summary>
-    public static void RequireFit(string server, SmtpExtensions extensions, SmtpMail mail, IReadOnlyList<Mailbox> recipients)
+    /// <summary>A send whose time was over, or that was cancelled, before the server had the whole mail.</summary>
+    /// <param name="e">The cancellation.</param>
+    /// <param name="server">Host and port.</param>
+    /// <param name="connecting">Whether it still waited for a connection: then the service is at fault, else the message.</param>
+    public static DeliveryException GivenUp(OperationCanceledException e, string server, bool connecting) =>
+        new(new DeliveryFailure.Transient(ServiceWide: connecting), $"The time for SMTP {server} was over {(connecting ? "before a connection was free and open" : "before it had the whole mail")}; nothing was delivered.", e);
+
+    /// <summary>What a server could only answer to a mail that it said beforehand it cannot take (ML-9); null when it can.</summary>
+    public static SmtpReply? Misfit(string server, SmtpExtensions extensions, SmtpMail mail, IReadOnlyList<Mailbox> recipients)
     {
         if (extensions.MaxBytes is { } most && mail.Bytes.Length > most)
         {
-            throw new DeliveryException(new DeliveryFailure.Refused(TooLarge), $"The mail has {mail.Bytes.Length} bytes; SMTP {server} takes {most}. Send files as links.");
+            return new SmtpReply(552, [$"{TooLarge} The mail has {mail.Bytes.Length} bytes; SMTP {server} takes {most}. Send files as links."]);
         }
 
-        if (!extensions.SmtpUtf8 && (mail.NeedsSmtpUtf8 || recipients.Any(recipient => recipient.NeedsSmtpUtf8)))
-        {
-            throw new DeliveryException(new DeliveryFailure.Refused(NotInternational), $"An address of the mail has characters beyond ASCII before its at sign, and SMTP {server} does not offer SMTPUTF8.");
-        }
+        return !extensions.SmtpUtf8 && (mail.NeedsSmtpUtf8 || recipients.Any(recipient => recipient.NeedsSmtpUtf8))
+            ? new SmtpReply(550, [$"{NotInternational} An address of the mail has characters beyond ASCII before its at sign, and SMTP {server} does not offer SMTPUTF8."])
+            : null;
     }
+
+    /// <summary>A mail that the server said it cannot take: refused before anything is sent.</summary>
+    public static DeliveryException Unfit(SmtpReply misfit) => new(new DeliveryFailure.Refused(misfit.StatusCode), misfit.Lines[0][(misfit.StatusCode.Length + 1)..]);
 
     private static DeliveryFailure Failure(SmtpStep step, SmtpReply reply)
     {

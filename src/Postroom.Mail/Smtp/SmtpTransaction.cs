@@ -17,10 +17,8 @@ internal sealed class SmtpTransaction(SmtpWire wire, SmtpExtensions extensions)
     /// <param name="cancellationToken">Ends the transaction; the connection is then broken.</param>
     /// <returns>What decided over each recipient, in their order.</returns>
     /// <exception cref="SmtpRefusedException">The server ends its service.</exception>
-    /// <exception cref="DeliveryException">The server cannot take such a mail; nothing was sent.</exception>
     public async ValueTask<IReadOnlyList<SmtpResult>> RunAsync(SmtpMail mail, IReadOnlyList<Mailbox> recipients, bool resetFirst, Action leaving, CancellationToken cancellationToken)
     {
-        SmtpFailures.RequireFit(wire.Server, extensions, mail, recipients);
         List<string> commands = [.. resetFirst ? ["RSET"] : Array.Empty<string>(), MailCommand(mail, recipients), .. recipients.Select(recipient => $"RCPT TO:<{recipient.Address}>"), Data];
         SmtpReply[] replies = extensions.Pipelining
             ? await AskTogetherAsync(commands, cancellationToken)

@@ -28,6 +28,7 @@ internal static class MailTranslation
         Add(headers, HeaderNames.ChannelMessageId, mail.MessageId);
         Add(headers, HeaderNames.InReplyTo, mail.InReplyTo);
         Add(headers, HeaderNames.References, ReferencesOf(mail.References));
+        Add(headers, HeaderNames.Automatic, mail.IsBounce ? "bounce" : mail.AutoSubmitted ?? (mail.IsBulk ? "bulk" : null));
         return new SourceMessage(queue, PayloadTypes.MailReceived, BodyOf(mail))
         {
             From = SenderOf(mail, replyVia),

@@ -32,6 +32,28 @@ public abstract partial class MessageStoreConformance
         }
     }
 
+    /// <summary>Whoever asks why a message waits is told the limit, and when its turn comes.</summary>
+    [Fact(Timeout = Limit)]
+    public async Task Qu5_a_message_that_waits_at_a_limit_is_told_at_which_and_until_when()
+    {
+        QueueLimit rate = new() { Key = new LimitKey(LimitKeyKind.Header, "shop"), Rate = new Rate(2, TimeSpan.FromMinutes(1)) };
+        QueueLimit atATime = new() { Key = new LimitKey(LimitKeyKind.From), Concurrency = 1 };
+        LimitTo(rate, atATime);
+        Clock.Advance(TimeSpan.FromSeconds(30));
+        Envelope[] north = [await OfShopAsync("north"), await OfShopAsync("north"), await OfShopAsync("north")];
+        MessageLease first = await LeaseAsync(north[0]);
+        await NothingIsDueAsync();
+
+        Assert.Null(Control.FindLimit(first.Envelope.Id));
+        Assert.Null(Control.FindLimit(MessageId.New()));
+        Assert.Equal(new LimitWait(rate, "north", 0, Clock.GetUtcNow() + TimeSpan.FromSeconds(30)), Control.FindLimit(north[1].Id));
+        Assert.Equal(new LimitWait(rate, "north", 1, Clock.GetUtcNow() + TimeSpan.FromSeconds(60)), Control.FindLimit(north[2].Id));
+
+        LimitTo(rate with { Rate = null, Concurrency = 1 });
+        await NothingIsDueAsync();
+        Assert.Equal((0, (DateTimeOffset?)null), (Control.FindLimit(north[1].Id)!.Ahead, Control.FindLimit(north[1].Id)!.Until));
+    }
+
     /// <summary>A bucket begins empty, fills at its rate, and holds what one period brings; a lease that is given back unused costs nothing.</summary>
     [Fact(Timeout = Limit)]
     public async Task Qu5_a_rate_begins_with_an_empty_bucket_and_lets_go_what_one_period_brings()

@@ -38,7 +38,7 @@ internal static class BuiltInSections
     /// <summary>Checks what no section can see alone.</summary>
     public static void CheckTogether(SectionReader root, IReadOnlyDictionary<string, object> values, ConfigurationCatalog catalog)
     {
-        ScheduleSections.CheckQueues(root.ReadSection("schedules"), values, catalog);
+        QueueReferences.Check(root, values, catalog);
         var runtime = (RuntimeOptions)values["runtime"];
         var store = (StoreOptions)values["store"];
         if (runtime.Role != RuntimeRole.All && store.Kind != "redis")

@@ -25,27 +25,6 @@ internal static class ScheduleSections
         return schedules;
     }
 
-    /// <summary>Reports schedules of undeclared queues. Who reads settings without the modules does not know their queues.</summary>
-    public static void CheckQueues(SectionReader reader, IReadOnlyDictionary<string, object> values, ConfigurationCatalog catalog)
-    {
-        if (catalog.RunModules is not { } run || ((IReadOnlyList<string>)values["modules"]).Any(module => !run.Contains(module))
-            || values["schedules"] is not IReadOnlyDictionary<string, ScheduleOptions> all)
-        {
-            return;
-        }
-
-        HashSet<string> queues = [.. catalog.Queues.Keys, .. ((IReadOnlyDictionary<string, QueueOptions>)values["queues"]).Keys, "in"];
-        foreach ((string name, ScheduleOptions schedule) in all)
-        {
-            if (schedule.Queue.Length > 0 && !queues.Contains(schedule.Queue))
-            {
-                reader.ReadSection(name).AddError(
-                    "queue",
-                    $"schedules.{name}.queue is '{Names.Shorten(schedule.Queue)}', which is no declared queue.{(Names.Nearest(schedule.Queue, queues) is { } near ? $" Did you mean '{near}'?" : "")} Declare it under queues, call AddQueue(\"{Names.Shorten(schedule.Queue)}\") in a module, or name one of {string.Join(", ", queues.Order(StringComparer.Ordinal).Take(20))}.");
-            }
-        }
-    }
-
     private static ScheduleOptions Read(SectionReader reader, ScheduleOptions? declared)
     {
         ScheduleOptions d = declared ?? new ScheduleOptions();

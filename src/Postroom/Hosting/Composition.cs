@@ -150,18 +150,11 @@ internal sealed class Composition
             }
         }
 
-        foreach ((string name, SourceConfig source) in Get<IReadOnlyDictionary<string, SourceConfig>>("sources").Where(pair => pair.Value.Enabled && Builder.SourceTypes.ContainsKey(pair.Value.Type)))
+        foreach ((string name, _) in Get<IReadOnlyDictionary<string, SourceConfig>>("sources").Where(pair => pair.Value.Enabled && Builder.SourceTypes.ContainsKey(pair.Value.Type)))
         {
             if (Builder.Sources.Exists(other => other.Name == name))
             {
                 Builder.AddProblem($"sources.{name}", $"Source '{name}' is in the configuration and added by a module. Give one of the two another name.");
-            }
-
-            if (!Queues.IsDeclared(source.Into))
-            {
-                Builder.AddProblem(
-                    $"sources.{name}.into",
-                    $"sources.{name}.into is '{source.Into}', which is no declared queue.{(Names.Nearest(source.Into, Queues.Names) is { } near ? $" Did you mean '{near}'?" : "")} Declare it under queues, call AddQueue(\"{source.Into}\") in a module, or name one of {string.Join(", ", Queues.Names.Order(StringComparer.Ordinal))}.");
             }
         }
 

@@ -81,6 +81,18 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
     public long CountDue(string queue) => Lane(queue).CountDue();
 
     /// <inheritdoc/>
+    public LimitWait? FindLimit(MessageId id)
+    {
+        OpenMessage? message;
+        lock (_writes)
+        {
+            message = _index.Find(id);
+        }
+
+        return message is null ? null : Lane(message.Envelope.Queue).Lane.FindLimit(message);
+    }
+
+    /// <inheritdoc/>
     public ValueTask<IReadOnlyDictionary<string, long>> CountOpenByTypeAsync(string queue, CancellationToken cancellationToken) => new(Lane(queue).Lane.OpenByType());
 
     /// <inheritdoc/>

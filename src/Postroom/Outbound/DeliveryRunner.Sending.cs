@@ -15,12 +15,18 @@ internal sealed partial class DeliveryRunner
         {
             if (await WaitShortlyAsync(attempt, known, takes: false) is var left && left > TimeSpan.Zero)
             {
-                return new AttemptEnd.Delivered(Settlement.RetryAt(clock.GetUtcNow() + left, TurnComes(left), countsAttempt: false), null);
+                return new AttemptEnd.Delivered(Settlement.RetryAt(clock.GetUtcNow() + left, TurnComes(left, WithLearnt(known)), countsAttempt: false), null);
             }
 
             if (!await gate.EnterAsync(attempt.CancellationToken))
             {
                 return AttemptEnd.Cancelled; // The lane was paused meanwhile, or the attempt is to end.
+            }
+
+            if (!ReferenceEquals(registration(), target))
+            {
+                gate.Leave(taken: false);
+                return AttemptEnd.Cancelled; // Its communicator was replaced or taken away while it waited: it stays with the name.
             }
 
             // Behind the gate, where nothing holds it up any more: a turn that is taken long before its send would let others leave together with it.
@@ -62,16 +68,20 @@ internal sealed partial class DeliveryRunner
             return; // Limits of the settings are about messages.
         }
 
-        TimeSpan late = clock.GetElapsedTime(attempt.StartedAt) > BuiltInKinds.SendTimeout(target.Config) / 3
-            ? LaneRates.ShortWait
-            : await WaitShortlyAsync(attempt, new Limits(SendLimits.OfService(attempt.Envelope, message, target), []), takes: true);
+        Limits known = new(SendLimits.OfService(attempt.Envelope, message, target), []);
+        TimeSpan late = clock.GetElapsedTime(attempt.StartedAt) > BuiltInKinds.SendTimeout(target.Config) / 3 ? LaneRates.ShortWait : await WaitShortlyAsync(attempt, known, takes: true);
         if (late > TimeSpan.Zero)
         {
-            throw new DeliveryException(new DeliveryFailure.RateLimited(clock.GetUtcNow() + late), TurnComes(late));
+            throw new DeliveryException(new DeliveryFailure.RateLimited(clock.GetUtcNow() + late), TurnComes(late, WithLearnt(known)));
         }
     }
 
-    private static string TurnComes(TimeSpan wait) => $"Its turn comes in {Duration.Format(wait)}: so many sends in so long are allowed.";
+    /// <summary>Names every limit that the send falls under: which of them keeps it longest may change while it waits.</summary>
+    private static string TurnComes(TimeSpan wait, Limits limits)
+    {
+        string[] named = [.. limits.Service.Concat(limits.Settings).Select(static limit => $"{limit.Rate}" is var rate && limit.Key.EndsWith($" {rate}", StringComparison.Ordinal) ? $"'{limit.Key}'" : $"'{limit.Key}' of {rate}")];
+        return $"Its turn comes in {Duration.Format(wait)}: it falls under {(named.Length == 1 ? "the limit" : "the limits")} {string.Join(", ", named)}.";
+    }
 
     private async ValueTask<AttemptEnd> SendEnteredAsync(Attempt attempt, Registration target, OutgoingMessage message, IReadOnlyList<(SendWindow, int)> turn)
     {
@@ -113,18 +123,9 @@ internal sealed partial class DeliveryRunner
         }
         catch (DeliveryException e) when (e.Failure is DeliveryFailure.Unroutable && onUnroutable() == UnroutablePolicy.Drop)
         {
-            attempt.Receipt = new DeliveryReceipt { Status = DeliveryStatus.Skipped, At = clock.GetUtcNow(), Detail = e.Message };
-            return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
+            return Skipped(attempt, e.Message);
         }
-        catch (DeliveryException e)
-        {
-            return new AttemptEnd.Delivered(Classify(attempt, e), null);
-        }
-        catch (OperationCanceledException) when (attempt.CancelReason == CancelReason.Timeout)
-        {
-            return new AttemptEnd.TimedOut(BuiltInKinds.SendTimeout(target.Config));
-        }
-        catch (OperationCanceledException) when (attempt.CancelReason != CancelReason.None && !context.BytesLeft)
+        catch (Exception e) when (attempt.CancelReason is CancelReason.Stopping or CancelReason.Operator && !context.BytesLeft && IsGivenUp(e))
         {
             if (attempt.Lease.SendStartedAt is null)
             {
@@ -133,12 +134,23 @@ internal sealed partial class DeliveryRunner
 
             return AttemptEnd.Cancelled;
         }
+        catch (DeliveryException e)
+        {
+            return new AttemptEnd.Delivered(Classify(attempt, target, e), null);
+        }
+        catch (OperationCanceledException) when (attempt.CancelReason == CancelReason.Timeout)
+        {
+            return new AttemptEnd.TimedOut(BuiltInKinds.SendTimeout(target.Config));
+        }
         catch (Exception e)
         {
             string text = $"{e.GetType().Name}: {e.Message}";
             return new AttemptEnd.Delivered(context.BytesLeft ? Uncertain(attempt, text) : Again(attempt, text), null);
         }
     }
+
+    /// <summary>Whether a send ended because it was cancelled; communicators that know that nothing had left say so as a failure, by which a time limit is judged.</summary>
+    private static bool IsGivenUp(Exception e) => e is OperationCanceledException or DeliveryException { Failure: DeliveryFailure.Transient, InnerException: OperationCanceledException };
 
     /// <summary>Sends a message as the channel can show it. A text over its limit goes in parts, and a retry goes on behind the last one that was taken.</summary>
     private static async ValueTask<DeliveryReceipt> SendPartsAsync(ICommunicator communicator, OutgoingMessage message, Delivery context, CancellationToken cancellationToken)
@@ -163,12 +175,12 @@ internal sealed partial class DeliveryRunner
             }
 
             context.Part = i + 1;
-            context.BytesLeft = false;
             last = await communicator.SendAsync(
                 fitted with { Message = texts[i], Interactive = isLast ? fitted.Interactive : null, Attachments = isLast ? fitted.Attachments : [], ReplyTo = i == 0 ? fitted.ReplyTo : null },
                 context,
                 cancellationToken);
             await context.SaveProgressAsync(last.OutsideId ?? "", CancellationToken.None);
+            context.BytesLeft = false; // Only now: a part whose progress was not stored has left.
         }
 
         last ??= new DeliveryReceipt { Status = DeliveryStatus.Sent, OutsideId = context.Progress[^1] };
@@ -194,7 +206,7 @@ internal sealed partial class DeliveryRunner
         }
         catch (DeliveryException e)
         {
-            return new AttemptEnd.Delivered(Classify(attempt, e), null);
+            return new AttemptEnd.Delivered(Classify(attempt, target, e), null);
         }
         catch (Exception e) when (e is not JsonException)
         {

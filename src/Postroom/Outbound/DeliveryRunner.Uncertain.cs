@@ -103,7 +103,11 @@ internal sealed partial class DeliveryRunner
     private Settlement Uncertain(Attempt attempt, string reason)
     {
         MessageLease lease = attempt.Lease;
-        Registration target = registration();
+        if ((registration() ?? _last) is not { } target)
+        {
+            return Settlement.Fail(FailureKind.Uncertain, reason); // Unknown whose rule holds: a person decides.
+        }
+
         bool first = lease.SendStartedAt is null;
         bool asks = PolicyOf(target) == UncertainPolicy.Ask && target.Communicator is IDeliveryProbe;
 

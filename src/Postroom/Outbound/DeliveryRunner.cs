@@ -5,7 +5,7 @@ using Postroom.Workers;
 namespace Postroom.Outbound;
 
 /// <summary>Runs an attempt through a communicator: claim, send, and say what the answer means.</summary>
-/// <param name="registration">Who sends at the moment.</param>
+/// <param name="registration">Who sends at the moment; null while nobody does, because the communicator was taken away.</param>
 /// <param name="gate">Holds the lane back.</param>
 /// <param name="lost">Told of a communicator that is not started although its lane is open.</param>
 /// <param name="store">Takes claims and progress.</param>
@@ -15,18 +15,19 @@ namespace Postroom.Outbound;
 /// <param name="clock">Dates what happens.</param>
 /// <param name="random">Jitter.</param>
 internal sealed partial class DeliveryRunner(
-    Func<Registration> registration, LaneGate gate, Action<Registration> lost, IMessageStore store, HookDispatcher hooks, QueueCatalog queues, Func<UnroutablePolicy> onUnroutable, TimeProvider clock, Func<double> random)
+    Func<Registration?> registration, LaneGate gate, Action<Registration> lost, IMessageStore store, HookDispatcher hooks, QueueCatalog queues, Func<UnroutablePolicy> onUnroutable, TimeProvider clock, Func<double> random)
     : IMessageRunner
 {
     private readonly LaneRates _rates = new(clock);
     private readonly LearntLimit _learnt = new(clock);
     private readonly DateTimeOffset _begun = clock.GetUtcNow();
+    private volatile Registration? _last; // whose policies hold for a send that is in flight when its communicator is taken away
 
     public bool IsAlwaysReady => false;
 
     public ValueTask WaitUntilReadyAsync(CancellationToken cancellationToken)
     {
-        return registration().Config.OnUnavailable == UnavailablePolicy.Hold ? gate.WaitAsync(cancellationToken) : gate.WaitSuspensionAsync(cancellationToken);
+        return registration() is not { Config.OnUnavailable: not UnavailablePolicy.Hold } ? gate.WaitAsync(cancellationToken) : gate.WaitSuspensionAsync(cancellationToken);
     }
 
     public Settlement Decide(Attempt attempt, AttemptEnd end)
@@ -49,7 +50,12 @@ internal sealed partial class DeliveryRunner(
 
     public async ValueTask<AttemptEnd> RunAsync(Attempt attempt)
     {
-        Registration target = registration();
+        if (registration() is not { } target)
+        {
+            return AttemptEnd.Cancelled; // Leased before it was taken away: it stays with the name (CM-7), and nobody else sends it.
+        }
+
+        _last = target;
         if (!target.Communicator.IsStarted || target.Communicator is NoOpCommunicator)
         {
             lost(target);
@@ -81,6 +87,11 @@ internal sealed partial class DeliveryRunner(
             }
 
             OutgoingMessage message = Decode(attempt.Envelope);
+            if (attempt.Envelope.Header(HeaderNames.Automatic) is { } automatic && !message.AllowAutoReply)
+            {
+                return Skipped(attempt, $"It answers automatic mail ({automatic}), which nobody answers (SE-10). Set AllowAutoReply to send it all the same.");
+            }
+
             return await SettleEarlierAsync(attempt, target) ?? await SendInTurnAsync(attempt, target, message);
         }
         catch (JsonException e)
@@ -113,8 +124,7 @@ internal sealed partial class DeliveryRunner(
         switch (target.Config.OnUnavailable)
         {
             case UnavailablePolicy.Drop:
-                attempt.Receipt = new DeliveryReceipt { Status = DeliveryStatus.Skipped, At = clock.GetUtcNow(), Detail = (target.Communicator as NoOpCommunicator)?.Reason ?? "not started" };
-                return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
+                return Skipped(attempt, (target.Communicator as NoOpCommunicator)?.Reason ?? "not started");
             case UnavailablePolicy.Fail:
                 return new AttemptEnd.Unfit(FailureKind.Unroutable, target.Communicator is NoOpCommunicator noOp
                     ? $"Communicator '{target.Name}' cannot send, and its onUnavailable says fail. {noOp.Reason}"
@@ -124,7 +134,13 @@ internal sealed partial class DeliveryRunner(
         }
     }
 
-    private Settlement Classify(Attempt attempt, DeliveryException e)
+    private AttemptEnd.Delivered Skipped(Attempt attempt, string why)
+    {
+        attempt.Receipt = new DeliveryReceipt { Status = DeliveryStatus.Skipped, At = clock.GetUtcNow(), Detail = why };
+        return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
+    }
+
+    private Settlement Classify(Attempt attempt, Registration target, DeliveryException e)
     {
         DateTimeOffset now = clock.GetUtcNow();
         switch (e.Failure)
@@ -148,6 +164,11 @@ internal sealed partial class DeliveryRunner(
                 return Settlement.Fail(FailureKind.Unroutable, e.Message);
             case DeliveryFailure.Unauthorized:
                 gate.Suspend(TimeSpan.FromSeconds(60), e.Message, random(), refused: true);
+                if (!ReferenceEquals(registration(), target))
+                {
+                    gate.Renew(); // Refused while another took its place: that one is not held up by it.
+                }
+
                 return Settlement.RetryAt(now, e.Message, countsAttempt: false);
             case DeliveryFailure.Uncertain:
                 return Uncertain(attempt, e.Message);

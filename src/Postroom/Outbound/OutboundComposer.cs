@@ -67,7 +67,10 @@ internal sealed partial class OutboundComposer(RoutingTable routes, QueueCatalog
             ?? throw new AddressException($"Message {input.Id} ({input.Type}) has no sender, so there is nobody to reply to. Use Send with a label or a recipient.");
         OutgoingMessage reply = message with { To = to, ReplyTo = message.ReplyTo ?? input.Header(HeaderNames.ChannelMessageId), Subject = message.Subject ?? MailThread.ReplySubject(input) };
         IReadOnlyList<Envelope> copies = Compose(reply, origin);
-        return MailThread.References(input) is { } references ? [.. copies.Select(copy => copy with { Headers = new Dictionary<string, string>(copy.Headers, StringComparer.Ordinal) { [HeaderNames.References] = references } })] : copies;
+        Dictionary<string, string> more = [];
+        Add(more, HeaderNames.References, MailThread.References(input));
+        Add(more, HeaderNames.Automatic, input.Header(HeaderNames.Automatic));
+        return more.Count == 0 ? copies : [.. copies.Select(copy => copy with { Headers = new Dictionary<string, string>(copy.Headers.Concat(more), StringComparer.Ordinal) })];
     }
 
     /// <summary>Makes the envelope of a reaction; null when the channel knows none.</summary>

@@ -116,6 +116,11 @@ internal sealed partial class OutboundRoom(
             return;
         }
 
+        if (_lanes.TryGetValue(name, out OutboundLane? running))
+        {
+            running.Gate.Close("The communicator was taken away.");
+        }
+
         using Turn turn = await TurnAsync(name, CancellationToken.None);
         await EndStaleAsync(name, cancellationToken);
         if (routes.Find(name) is null && _lanes.TryRemove(name, out OutboundLane? lane))
@@ -146,7 +151,7 @@ internal sealed partial class OutboundRoom(
     private OutboundLane MakeLane(Registration first)
     {
         LaneGate gate = new(clock);
-        DeliveryRunner runner = new(() => routes.Find(first.Name) ?? first, gate, Lost, store, hooks, queues, onUnroutable, clock, random);
+        DeliveryRunner runner = new(() => routes.Find(first.Name), gate, Lost, store, hooks, queues, onUnroutable, clock, random);
         WorkerOptions workers = new()
         {
             Queue = first.Queue,

@@ -33,16 +33,18 @@ internal sealed class QueuePublisher(QueueCatalog queues, LimitsOptions limits, 
         CheckLength(options.Conversation, 256, "The conversation");
         DateTimeOffset now = clock.GetUtcNow();
         string? conversation = options.Conversation ?? origin.Conversation;
+
+        // Work for the same conversation is work for the same person: its handler can answer as the first one could, and no more than that one.
+        Envelope? same = conversation is not null && origin.Parent is { } parent && parent.Conversation == conversation ? origin.Parent : null;
+        string? automatic = same?.Header(HeaderNames.Automatic);
         Envelope envelope = new(MessageId.New(), queue, message.Type, message.Body)
         {
             ContentType = message.ContentType,
-
-            // Work for the same conversation is work for the same person: its handler can answer as the first one could.
-            From = conversation is not null && origin.Parent is { } parent && parent.Conversation == conversation ? parent.From : null,
+            From = same?.From,
             Conversation = conversation,
             StartsConversation = conversation is null,
             DedupKey = options.DedupKey,
-            Headers = options.Headers,
+            Headers = automatic is null ? options.Headers : new Dictionary<string, string>(options.Headers, StringComparer.Ordinal) { [HeaderNames.Automatic] = automatic },
             ParentId = origin.ParentId,
             Hops = origin.Hops,
             CreatedAt = now,

@@ -1,3 +1,4 @@
+using Postroom.Crash;
 using Postroom.Lanes;
 using Xunit;
 
@@ -21,7 +22,22 @@ public sealed class LaneKillTests(ITestOutputHelper output)
 
         output.WriteLine(report.ToString());
         Assert.True(report.Problems.Count == 0, $"{string.Join('\n', report.Problems)}\nKept in {folder}.");
-        Directory.Delete(folder, recursive: true);
+        Canaries.SearchAndDelete(folder);
+    }
+
+    [Fact]
+    public async Task Ac3_Ac61_A_kill_within_a_mail_or_before_its_answer_makes_at_most_one_further_mail_which_is_the_same_or_leaves_it_uncertain()
+    {
+        string folder = Directory.CreateTempSubdirectory("postroom-lanes-").FullName;
+
+        MailKill[] kills = [.. MailKills.All.Where(kill => kill.Name is "in DATA" or "after the dot, before the answer, of the repeat too")];
+        Assert.Equal(2, kills.Length);
+
+        StepReport report = await MailKills.RunAsync(folder, kills, output.WriteLine);
+
+        output.WriteLine(report.ToString());
+        Assert.True(report.Problems.Count == 0, $"{string.Join('\n', report.Problems)}\nKept in {folder}.");
+        Canaries.SearchAndDelete(folder);
     }
 
     [Fact]
@@ -33,6 +49,6 @@ public sealed class LaneKillTests(ITestOutputHelper output)
 
         output.WriteLine(report.ToString());
         Assert.True(report.Problems.Count == 0, $"{string.Join('\n', report.Problems)}\nKept in {folder}.");
-        Directory.Delete(folder, recursive: true);
+        Canaries.SearchAndDelete(folder);
     }
 }

@@ -227,7 +227,17 @@ internal sealed class RealProgram : IAsyncDisposable
         }
 
         Http.Dispose();
-        Directory.Delete(Folder, recursive: true);
+        try
+        {
+            for (int i = 0; i < _all.Count; i++)
+            {
+                Canaries.SearchText($"what process {i + 1} of the test wrote", _all[i].Output);
+            }
+        }
+        finally
+        {
+            Canaries.SearchAndDelete(Folder);
+        }
     }
 
     private static int FreePort()

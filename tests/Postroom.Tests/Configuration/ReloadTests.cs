@@ -50,6 +50,30 @@ public sealed class ReloadTests : ConfigurationTest
         Assert.Equal(result.Problems, configuration.Problems);
     }
 
+    [Theory]
+    [InlineData("sources: { shop: { type: folder, path: x,\n  into: ordres } }\n", "sources.shop.into")]
+    [InlineData("workers: { extra: {\n  queue: ordres } }\n", "workers.extra.queue")]
+    [InlineData("schedules: { daily: { cron: '0 7 * * *', type: schedule.report,\n  queue: ordres } }\n", "schedules.daily.queue")]
+    [InlineData("intake: { webhook: {\n  into: ordres } }\n", "intake.webhook.into")]
+    public async Task Cf7_what_names_an_undeclared_queue_is_a_problem_with_key_and_line_at_the_start_and_at_a_reload(string text, string key)
+    {
+        Catalog.RunModules = new HashSet<string>();
+        const string Queues = "queues: { orders: {} }\n";
+        RuntimeConfiguration configuration = await LoadAsync(Queues);
+        ConfigurationSnapshot before = configuration.Current;
+        Write("postroom.yaml", Queues + text);
+
+        ReloadResult reload = await configuration.ReloadAsync(previous: false, Cancel);
+        ConfigurationException start = await Assert.ThrowsAsync<ConfigurationException>(() => LoadAsync(Queues + text));
+
+        Assert.Same(before, configuration.Current);
+        Assert.All([Assert.Single(reload.Problems), Assert.Single(start.Problems)], problem =>
+        {
+            Assert.Equal((key, 3), (problem.Key, problem.Origin.Line));
+            Assert.Contains($"{key} is 'ordres', which is no declared queue. Did you mean 'orders'?", problem.Message, StringComparison.Ordinal);
+        });
+    }
+
     [Fact]
     public async Task A_good_reload_after_a_refused_one_clears_its_problems()
     {

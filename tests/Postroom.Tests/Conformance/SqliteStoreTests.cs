@@ -1,3 +1,4 @@
+using Postroom.Crash;
 using Postroom.Sqlite;
 using Postroom.Testing;
 
@@ -10,7 +11,7 @@ public sealed class SqliteStoreTests : MessageStoreConformance, IDisposable
 
     public void Dispose()
     {
-        Directory.Delete(_folder, recursive: true);
+        Canaries.SearchAndDelete(_folder);
         GC.SuppressFinalize(this);
     }
 

@@ -1,4 +1,6 @@
+using Microsoft.Extensions.DependencyInjection;
 using Postroom.Configuration;
+using Postroom.ControlPlane;
 using Postroom.Tests.Hosting;
 using Xunit;
 
@@ -41,6 +43,31 @@ public sealed class EmulatorSettingsTests
 
         Assert.Contains("stands for telegram, whose rules are not in this program", status.Communicators.Single(one => one.Name == "chat").Problem, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task Cf8_A_web_chat_comes_and_goes_with_the_configuration_and_its_page_with_it()
+    {
+        await using RealHttp http = await RealHttp.StartAsync(_ => { }, "communications.enabled=true", $"{Chat}.type=emulator");
+        Assert.Equal((200, true), await SeenAsync("chat"));
+
+        await SetAsync(http, $"{Chat}.contact", "\"ann\""); // replaced: the page stays
+        await RuntimeHarness.UntilAsync(async () => await SeenAsync("chat") == (200, true));
+        await SetAsync(http, $"{Chat}.enabled", "false");
+        await RuntimeHarness.UntilAsync(async () => await SeenAsync("chat") == (404, false));
+        await SetAsync(http, "communications.backends.other", """{ "type": "emulator" }""");
+        await RuntimeHarness.UntilAsync(async () => await SeenAsync("other") == (200, true));
+
+        Assert.Equal((200, false), await SeenAsync("chat"));
+
+        async Task<(int Page, bool Has)> SeenAsync(string name)
+        {
+            using HttpResponseMessage page = await http.Client.GetAsync(new Uri("/chat", UriKind.Relative), RuntimeHarness.Cancel);
+            return ((int)page.StatusCode, http.Runtime.Services.GetRequiredService<WebChat>().Has(name));
+        }
+    }
+
+    private static async Task SetAsync(RealHttp http, string key, string value) =>
+        Assert.Empty((await http.Runtime.Configuration.SetOverrideAsync(key, value, persist: false, RuntimeHarness.Cancel)).Problems);
 
     private static async Task StartAsync(params string[] settings)
     {

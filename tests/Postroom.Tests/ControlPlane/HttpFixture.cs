@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Postroom.ControlPlane;
+using Postroom.Crash;
 using Xunit;
 
 namespace Postroom.Tests.ControlPlane;
@@ -85,7 +86,7 @@ internal sealed class HttpFixture : IAsyncDisposable
         Client.Dispose();
         await Service.StopAsync(TimeSpan.FromSeconds(2), CancellationToken.None);
         await Chat.StopAsync(TimeSpan.Zero, CancellationToken.None);
-        Directory.Delete(_data, recursive: true);
+        Canaries.SearchAndDelete(_data);
     }
 }
 

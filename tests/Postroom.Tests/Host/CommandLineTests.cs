@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Postroom.Crash;
 using Postroom.Sqlite;
 using Xunit;
 
@@ -12,7 +13,7 @@ public sealed class CommandLineTests : IDisposable
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose() => Canaries.SearchAndDelete(_folder);
 
     [Fact]
     public async Task Check_lists_what_the_program_is_composed_of()

@@ -1,3 +1,4 @@
+using Postroom.Crash;
 using Postroom.Diagnostics;
 using Postroom.Memory;
 using Xunit;
@@ -9,7 +10,7 @@ public sealed class ConversationWatchTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("postroom-").FullName;
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose() => Canaries.SearchAndDelete(_folder);
 
     [Theory]
     [InlineData("memory", "expire")]

@@ -1,3 +1,4 @@
+using Postroom.Crash;
 using Postroom.Testing;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
@@ -210,7 +211,7 @@ public sealed class DispatchHookTests
         Assert.Equal(3, calls.Count(call => call.StartsWith("failed", StringComparison.Ordinal)));
         Assert.Equal(["complete c1"], calls.Where(call => call.StartsWith("complete", StringComparison.Ordinal)));
         Assert.Equal("complete c1", calls[^1]);
-        Directory.Delete(folder, recursive: true);
+        Canaries.SearchAndDelete(folder);
     }
 
     private sealed class ThrowingHook : IDispatchHook

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Postroom.Crash;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
 
@@ -8,7 +9,7 @@ public sealed class OperationsTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("postroom-").FullName;
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose() => Canaries.SearchAndDelete(_folder);
 
     [Fact]
     public async Task Ac25_a_paused_queue_leases_nothing_and_is_still_paused_after_a_restart()

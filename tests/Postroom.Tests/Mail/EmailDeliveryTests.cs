@@ -234,6 +234,36 @@ public sealed class EmailDeliveryTests : MailTest
         Assert.Empty(with.Violations);
     }
 
+    [Fact]
+    public async Task Ml9_What_the_server_cannot_take_is_known_before_the_first_of_several_transactions()
+    {
+        FakeSmtpServer server = Serve(new FakeSmtpOptions { SmtpUtf8 = false });
+        EmailCommunicator communicator = await StartAsync(ConfigOf(server) with { MaxRecipients = 1, DefaultRecipients = ["ann@example.test", "j\u00F6rg@example.test"] });
+
+        Assert.Equal(new DeliveryFailure.Refused("5.6.7"), await FailureOf(communicator, new OutgoingMessage("hello")));
+
+        Assert.Empty(server.Mails);
+        Assert.DoesNotContain(server.Lines, line => line.Line.StartsWith("MAIL", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Ml9_A_mail_that_some_have_already_is_refused_only_for_those_whom_the_server_cannot_reach()
+    {
+        FakeSmtpServer first = Serve();
+        MailDelivery delivery = new();
+        EmailCommunicatorConfig config = ConfigOf(first) with { MaxRecipients = 1, DefaultRecipients = ["ann@example.test", "cy@example.test"] };
+        OutgoingMessage message = new("hello") { Metadata = Metadata("""{"bcc":"j\u00F6rg@example.test"}""") };
+        first.Next(FakeSmtpStep.Mail, null, new FakeSmtpFault.Answer("451 4.3.0 later"), new FakeSmtpFault.Answer("451 4.3.0 later"));
+        Assert.Equal(new DeliveryFailure.Transient(), await FailureOf(await StartAsync(config), message, delivery));
+        FakeSmtpServer second = Serve(new FakeSmtpOptions { SmtpUtf8 = false }); // what takes the place of the first one until the next attempt
+
+        DeliveryReceipt receipt = await (await StartAsync(config with { Port = second.Port })).SendAsync(message, delivery.Again(), Cancel);
+
+        Assert.Equal([true, true, false], receipt.Recipients.Select(recipient => recipient.Accepted));
+        Assert.Contains("5.6.7", receipt.Recipients[2].Detail, StringComparison.Ordinal);
+        Assert.Equal([["ann@example.test"], ["cy@example.test"]], first.Mails.Concat(second.Mails).Select(mail => mail.Recipients));
+    }
+
     [Theory]
     [InlineData(FakeSmtpStep.Mail, 60, false)]
     [InlineData(FakeSmtpStep.Dot, 600, true)]
@@ -377,7 +407,7 @@ public sealed class EmailDeliveryTests : MailTest
         await server.WaitForSilenceAsync(FakeSmtpStep.Mail, Cancel);
 
         await given.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sending);
+        Assert.IsAssignableFrom<OperationCanceledException>((await Assert.ThrowsAsync<DeliveryException>(() => sending)).InnerException);
         Assert.False(delivery.BytesLeft);
         await communicator.SendAsync(new OutgoingMessage("hello"), delivery.Again(), Cancel);
 

@@ -1,3 +1,4 @@
+using Postroom.Crash;
 using Postroom.Testing;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
@@ -8,7 +9,7 @@ public sealed class EmitWaitTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("postroom-").FullName;
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose() => Canaries.SearchAndDelete(_folder);
 
     [Fact]
     public async Task Everyone_of_many_who_wait_at_once_is_told_the_end_of_a_delivery()

@@ -1,9 +1,12 @@
+using Postroom.Crash;
 using Postroom.Lanes;
+using Postroom.Tests.Testing;
 using Xunit;
 
 namespace Postroom.Tests.Outbound;
 
 /// <summary>Short forms of what <c>dotnet run --project tests/Postroom.Lanes -c Release</c> measures at length.</summary>
+[Collection(nameof(AloneInTheProcess))] // it looks at the memory of the process
 public sealed class LaneCampaignTests(ITestOutputHelper output)
 {
     [Fact]
@@ -16,6 +19,6 @@ public sealed class LaneCampaignTests(ITestOutputHelper output)
         output.WriteLine(report.ToString());
         Assert.True(report.Problems.Count == 0, $"{string.Join('\n', report.Problems)}\nKept in {folder}.");
         Assert.Equal(report.Messages.Stored, report.Messages.Taken);
-        Directory.Delete(folder, recursive: true);
+        Canaries.SearchAndDelete(folder);
     }
 }

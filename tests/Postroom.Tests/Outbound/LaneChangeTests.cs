@@ -133,6 +133,30 @@ public sealed class LaneChangeTests
         Assert.Equal((1, 8, 1), (first.Sends, second.Sends, second.Most));
     }
 
+    [Fact]
+    public async Task Cm7_What_waits_for_its_turn_when_its_communicator_is_taken_away_stays_with_the_name_and_goes_out_by_the_next_of_it()
+    {
+        Service taken = new() { FirstFails = new DeliveryFailure.Transient(ServiceWide: true), Go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously) };
+        await using MessageRuntime runtime = await StartAsync(_ => { });
+        runtime.Dispatcher.Register(taken);
+        EmitResult[] sent = [.. await Task.WhenAll(new[] { "ann", "bob" }.Select(contact => runtime.Dispatcher.EmitAsync(new OutgoingMessage("x") { To = Address.ForRecipient("service", contact) }, Cancel).AsTask()))];
+        await UntilAsync(() => taken.Sends == 2); // one after the pause; the other waits until that one has shown that the service works
+        await UntilAsync(async () => (await StatesAsync()).All(static state => state == MessageState.Dispatched));
+
+        runtime.Dispatcher.Unregister("service");
+        taken.Go.SetResult();
+        await UntilAsync(async () => (await StatesAsync()).Order().SequenceEqual([MessageState.Pending, MessageState.Acked]));
+
+        Assert.Equal(2, taken.Sends);
+        Service next = new();
+        runtime.Dispatcher.Register(next);
+        await UntilAsync(async () => (await StatesAsync()).All(static state => state == MessageState.Acked));
+        Assert.Equal((2, 1), (taken.Sends, next.Sends));
+
+        async Task<MessageState[]> StatesAsync() =>
+            [.. (await Task.WhenAll(sent.Select(one => runtime.Journal.GetAsync(one.Ids[0], false, Cancel).AsTask()))).Select(static record => record!.Entry.State)];
+    }
+
     private sealed class Service : ICommunicator
     {
         private readonly Lock _gate = new();
@@ -146,6 +170,8 @@ public sealed class LaneChangeTests
         public TimeSpan Takes { get; init; }
 
         public TaskCompletionSource? Go { get; init; }
+
+        public DeliveryFailure? FirstFails { get; init; }
 
         /// <summary>Whether no answer comes to what is sent.</summary>
         public bool Loses
@@ -188,7 +214,11 @@ public sealed class LaneChangeTests
                 Most = Math.Max(Most, ++_running);
             }
 
-            Interlocked.Increment(ref _sends);
+            if (Interlocked.Increment(ref _sends) == 1 && FirstFails is { } failure)
+            {
+                throw new DeliveryException(failure, "not now");
+            }
+
             try
             {
                 await Task.Delay(Takes, cancellationToken);

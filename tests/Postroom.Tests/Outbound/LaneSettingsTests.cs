@@ -43,6 +43,20 @@ public sealed class LaneSettingsTests
     }
 
     [Fact]
+    public async Task A_token_that_is_refused_only_after_it_was_corrected_does_not_hold_the_corrected_one_up()
+    {
+        RecordingCommunicator wrong = new("service");
+        wrong.Next(new SendOutcome.Takes(TimeSpan.FromMilliseconds(500), new SendOutcome.Fails(new DeliveryFailure.Unauthorized())));
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => wrong));
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("x") { To = Address.ForRecipient("service", "anna") }, Cancel);
+        await wrong.WaitForSendsAsync(1, Cancel);
+
+        runtime.Dispatcher.Register(new RecordingCommunicator("service"));
+
+        Assert.Equal(MessageState.Acked, Assert.Single(await sent.WaitAsync(TimeSpan.FromSeconds(20), Cancel)).State);
+    }
+
+    [Fact]
     public async Task A_wait_that_the_service_asked_for_outlives_a_replacement()
     {
         RecordingCommunicator first = new("service");

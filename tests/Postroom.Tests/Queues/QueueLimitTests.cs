@@ -156,6 +156,30 @@ public sealed class QueueLimitTests
         }
 
         Assert.InRange(store.Lane("orders").Lane.LimitedKeys, 1_000, Storage.LaneLimits.MostKeys);
+        Assert.InRange(store.Lane("orders").Lane.LimitLooks, 1, (long)Flood * Storage.LaneLimits.MostLooks);
+    }
+
+    [Fact]
+    public void T34_a_new_key_looks_at_few_others_also_when_none_can_be_forgotten()
+    {
+        ManualClock clock = new();
+        Storage.LaneLimits limits = new([new QueueLimit { Key = new LimitKey(LimitKeyKind.From), Rate = new Rate(1, TimeSpan.FromHours(1)) }], clock);
+        const int More = 2_000;
+        for (int i = 0; i < Storage.LaneLimits.MostKeys; i++)
+        {
+            Assert.False(limits.TryEnter(From(i))); // the bucket is empty: each key keeps its message
+        }
+
+        long before = limits.Looks;
+        for (int i = 0; i < More; i++)
+        {
+            limits.TryEnter(From(Storage.LaneLimits.MostKeys + i));
+        }
+
+        Assert.Equal(Storage.LaneLimits.MostKeys + More, limits.Keys);
+        Assert.InRange(limits.Looks - before, 1, More * Storage.LaneLimits.MostLooks);
+
+        static Storage.OpenMessage From(int sender) => new(new Envelope(MessageId.New(), "orders", "order.received", default) { From = Address.ForRecipient("chat", $"{sender}") });
     }
 
     private static QueueRules Limited(params QueueLimit[] limits) => new() { Limits = limits };

@@ -1,3 +1,4 @@
+using Postroom.Crash;
 using Postroom.Sqlite;
 
 namespace Postroom.Tests.Sqlite;
@@ -13,15 +14,5 @@ internal sealed class TempFolder : IDisposable
 
     public string File(string name) => System.IO.Path.Combine(Path, name);
 
-    public void Dispose()
-    {
-        try
-        {
-            Canaries.Search(Path);
-        }
-        finally
-        {
-            Directory.Delete(Path, recursive: true);
-        }
-    }
+    public void Dispose() => Canaries.SearchAndDelete(Path);
 }

@@ -217,7 +217,7 @@ public sealed class TelegramSendTests
     }
 
     [Fact]
-    public async Task Typing_and_reactions_are_shown_and_a_reaction_that_is_there_already_is_success()
+    public async Task Ac64_typing_and_reactions_are_shown_and_a_reaction_that_is_there_already_is_success()
     {
         await using TelegramRun run = await TelegramRun.StartAsync();
         Address chat = Address.Parse("shop:7");

@@ -1,5 +1,8 @@
+using System.Text;
 using Postroom.Chat;
 using Postroom.Testing;
+using Postroom.Tests.Hosting;
+using Postroom.Tests.Sqlite;
 using Xunit;
 
 namespace Postroom.Tests.Chat.WhatsApp;
@@ -123,6 +126,34 @@ public sealed class WhatsAppAskingTests
     }
 
     [Fact]
+    public async Task Ac58_a_lost_answer_is_proved_by_a_callback_after_a_restart_without_a_second_send()
+    {
+        using TempFolder folder = new();
+        await using FakeWhatsAppServer service = new();
+        service.LoseAnswers(1);
+        await using MessageRuntime first = await RuntimeHarness.StartDurableAsync(folder.Path, app => app.AddCommunicator(_ => Make(service), config: ConfigOf(service)));
+        EmitResult sent = await first.Dispatcher.EmitAsync(new OutgoingMessage("once") { To = Address.Parse($"wa:{From}") }, WhatsAppFixture.Cancel);
+        await RuntimeHarness.UntilAsync(async () => await EntryAsync(first) is { State: MessageState.Pending, Error: not null });
+        JournalEntry waiting = await EntryAsync(first);
+        await first.StopAsync(WhatsAppFixture.Cancel);
+
+        WhatsAppCommunicator next = Make(service);
+        await using MessageRuntime second = await RuntimeHarness.StartDurableAsync(folder.Path, app => app.AddCommunicator(_ => next, config: ConfigOf(service)));
+        string callback = service.Post().Status(service.Messages[0], "delivered", DateTimeOffset.UtcNow).ToString();
+        WebhookReply reply = await next.ReceiveAsync(
+            new WebhookCall { Method = "POST", Headers = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase) { ["X-Hub-Signature-256"] = service.Sign(callback) }, Body = Encoding.UTF8.GetBytes(callback) },
+            WhatsAppFixture.Cancel);
+        JournalRecord proved = await second.EndedAsync(sent.Ids[0], MessageState.Acked);
+
+        Assert.NotNull(waiting.SendStartedAt);
+        Assert.Equal(200, reply.Status);
+        Assert.Single(service.Messages);
+        Assert.Contains(proved.Receipts, receipt => receipt.Status == DeliveryStatus.Delivered);
+
+        async Task<JournalEntry> EntryAsync(MessageRuntime runtime) => (await runtime.Journal.GetAsync(sent.Ids[0], withBody: false, WhatsAppFixture.Cancel))!.Entry;
+    }
+
+    [Fact]
     public async Task Wa12_a_reaction_is_a_message_with_an_emoji_or_none_and_a_lost_answer_may_be_repeated()
     {
         await using WhatsAppFixture wa = await WhatsAppFixture.StartAsync();
@@ -136,4 +167,16 @@ public sealed class WhatsAppAskingTests
         Assert.Equal(new DeliveryFailure.Transient(), lost.Failure);
         Assert.Equal(["👍", "", "👍"], wa.Service.Messages.Select(message => message.Body.GetProperty("reaction").GetProperty("emoji").GetString()));
     }
+
+    private static WhatsAppCommunicator Make(FakeWhatsAppServer service) => new("wa", ConfigOf(service));
+
+    private static WhatsAppCommunicatorConfig ConfigOf(FakeWhatsAppServer service) => new()
+    {
+        Type = WhatsAppCommunicatorConfig.Kind,
+        Client = WhatsAppClientKind.BusinessApi,
+        AccessToken = new Secret(service.AccessToken),
+        PhoneNumberId = service.PhoneNumberId,
+        AppSecret = new Secret(service.AppSecret),
+        GraphUrl = service.GraphUrl,
+    };
 }

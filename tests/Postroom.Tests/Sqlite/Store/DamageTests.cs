@@ -9,7 +9,13 @@ namespace Postroom.Tests.Sqlite.Store;
 /// <summary>AC-8: whatever is damaged in the files of a killed store either has no effect, proved by a ledger of what was accepted, or is reported.</summary>
 public sealed class DamageTests
 {
-    private const int Trials = 200;
+    /// <summary>
+    /// The rarest outcome, a report, comes in about one trial of 21 (48 of 1,000 in five runs, seeds 1 to 4 and 20630, whose 200 had 4). Of 600 that is 29 on average, and
+    /// 5 or fewer come by chance once in ten million runs.
+    /// </summary>
+    private const int Trials = 600;
+
+    private const int LeastOfEach = 6;
     private static readonly string[] Suffixes = ["", "-wal", ".mark"];
 
     /// <summary>What was accepted, and how each message has to stand.</summary>
@@ -55,8 +61,9 @@ public sealed class DamageTests
             }
         });
 
+        TestContext.Current.TestOutputHelper?.WriteLine($"Of {Trials}: {string.Join(", ", outcomes.Select(pair => $"{pair.Key} {pair.Value}"))}");
         Assert.True(silent.IsEmpty, $"POSTROOM_SEED={seed}\n{string.Join('\n', silent)}");
-        Assert.All(Enum.GetValues<Outcome>(), outcome => Assert.True(outcomes.GetValueOrDefault(outcome) > 0, $"{outcome}: {outcomes.GetValueOrDefault(outcome)} of {Trials} (seed {seed})"));
+        Assert.All(Enum.GetValues<Outcome>(), outcome => Assert.True(outcomes.GetValueOrDefault(outcome) >= LeastOfEach, $"{outcome}: {outcomes.GetValueOrDefault(outcome)} of {Trials} (seed {seed})"));
     }
 
     /// <summary>A store as a killed process leaves it: half of it in the file, half in the WAL, every state, with and without keys.</summary>

@@ -1,15 +1,29 @@
 using System.Text;
 
-namespace Postroom.Tests.Sqlite;
+namespace Postroom.Crash;
 
 /// <summary>
 /// Looks for secrets in what a test leaves behind (AC-90). Every secret of every test and fake holds the word that is looked for, and no other text of a test does; settings
-/// files, which have to hold secrets, are left out.
+/// files, which have to hold secrets, are left out. What the runner of the tests writes is looked through by <c>./test</c>.
 /// </summary>
-internal static class Canaries
+public static class Canaries
 {
     private static readonly string[] Endings = [".db", ".db-wal", ".log", ".mark", ".json.log"];
     private static readonly byte[][] Words = [.. new[] { "canary", "Canary", "CANARY" }.Select(Encoding.ASCII.GetBytes)];
+
+    /// <summary>Looks through the stores and logs in a folder, and removes it.</summary>
+    /// <exception cref="InvalidOperationException">One holds a secret; the folder is removed all the same.</exception>
+    public static void SearchAndDelete(string folder)
+    {
+        try
+        {
+            Search(folder);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
 
     /// <summary>Looks through the stores and logs in a folder.</summary>
     /// <exception cref="InvalidOperationException">One holds a secret.</exception>
@@ -31,7 +45,9 @@ internal static class Canaries
             int at = bytes.IndexOf(word);
             if (at >= 0)
             {
-                throw new InvalidOperationException($"A secret is in {what}: {Encoding.Latin1.GetString(bytes[Math.Max(0, at - 60)..Math.Min(bytes.Length, at + 20)])}");
+                // Not the secret, nor what is around it: this text is part of what a run leaves behind.
+                int line = bytes[..at].Count((byte)'\n') + 1;
+                throw new InvalidOperationException($"A secret is in {what}, at byte {at} (line {line}). Find out who wrote it there; every secret of a test holds the word that was looked for.");
             }
         }
     }

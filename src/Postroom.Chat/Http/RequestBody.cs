@@ -8,14 +8,15 @@ using System.Text.Json.Serialization.Metadata;
 namespace Postroom.Chat;
 
 /// <summary>The body of a request, which notes when it begins to leave: from then on nobody knows what a lost answer meant.</summary>
+/// <remarks>The transport does not repeat a request whose body was begun.</remarks>
 internal sealed class RequestBody : HttpContent
 {
-    private readonly IReadOnlyList<ReadOnlyMemory<byte>> _pieces;
+    private readonly IReadOnlyList<HttpContent> _pieces;
 
-    private RequestBody(IReadOnlyList<ReadOnlyMemory<byte>> pieces, string contentType)
+    private RequestBody(string contentType, params IReadOnlyList<HttpContent> pieces)
     {
         _pieces = pieces;
-        Headers.ContentType = MediaTypeHeaderValue.Parse(contentType);
+        Headers.TryAddWithoutValidation("Content-Type", contentType);
     }
 
     /// <summary>Whether it has begun to leave.</summary>
@@ -24,8 +25,11 @@ internal sealed class RequestBody : HttpContent
     /// <summary>Told when it begins to leave; null for nobody.</summary>
     public Action? Leaving { get; set; }
 
+    /// <summary>A body that another content writes; it is disposed with it.</summary>
+    public static RequestBody Of(HttpContent content) => new(content.Headers.ContentType?.ToString() ?? MediaTypes.Unknown, content);
+
     /// <summary>A body of JSON.</summary>
-    public static RequestBody Json<T>(T value, JsonTypeInfo<T> json) => new([JsonSerializer.SerializeToUtf8Bytes(value, json)], "application/json");
+    public static RequestBody Json<T>(T value, JsonTypeInfo<T> json) => new("application/json", new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(value, json)));
 
     /// <summary>A form (RFC 7578), with one file or none. The file's bytes are not copied.</summary>
     /// <param name="fields">Names and values; null values are left out.</param>
@@ -43,19 +47,19 @@ internal sealed class RequestBody : HttpContent
             }
         }
 
-        List<ReadOnlyMemory<byte>> pieces = [];
+        List<HttpContent> pieces = [];
         if (file is not null)
         {
             string type = MediaTypeHeaderValue.TryParse(file.ContentType, out MediaTypeHeaderValue? parsed) ? parsed.ToString() : MediaTypes.Unknown;
             head.Append("--").Append(boundary).Append("\r\nContent-Disposition: form-data; name=\"").Append(name).Append("\"; filename=\"").Append(FileName(file.Name))
                 .Append("\"\r\nContent-Type: ").Append(type).Append("\r\n\r\n");
-            pieces.Add(file.Data ?? default);
-            pieces.Add("\r\n"u8.ToArray());
+            pieces.Add(new ReadOnlyMemoryContent(file.Data ?? default));
+            pieces.Add(new ByteArrayContent("\r\n"u8.ToArray()));
         }
 
         return new RequestBody(
-            [Encoding.UTF8.GetBytes(head.ToString()), .. pieces, Encoding.ASCII.GetBytes($"--{boundary}--\r\n")],
-            $"multipart/form-data; boundary={boundary}");
+            $"multipart/form-data; boundary={boundary}",
+            [new ByteArrayContent(Encoding.UTF8.GetBytes(head.ToString())), .. pieces, new ByteArrayContent(Encoding.ASCII.GetBytes($"--{boundary}--\r\n"))]);
     }
 
     /// <inheritdoc/>
@@ -63,9 +67,9 @@ internal sealed class RequestBody : HttpContent
     {
         HasLeft = true;
         Leaving?.Invoke();
-        foreach (ReadOnlyMemory<byte> piece in _pieces)
+        foreach (HttpContent piece in _pieces)
         {
-            await stream.WriteAsync(piece, cancellationToken);
+            await piece.CopyToAsync(stream, context, cancellationToken);
         }
     }
 
@@ -75,8 +79,29 @@ internal sealed class RequestBody : HttpContent
     /// <inheritdoc/>
     protected override bool TryComputeLength(out long length)
     {
-        length = _pieces.Sum(piece => (long)piece.Length);
+        length = 0;
+        foreach (HttpContent piece in _pieces)
+        {
+            if (piece.Headers.ContentLength is not { } part)
+            {
+                return false;
+            }
+
+            length += part;
+        }
+
         return true;
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        foreach (HttpContent piece in disposing ? _pieces : [])
+        {
+            piece.Dispose();
+        }
+
+        base.Dispose(disposing);
     }
 
     /// <summary>As browsers escape it in UTF-8 (https://html.spec.whatwg.org/#multipart-form-data); a name has no control characters.</summary>
