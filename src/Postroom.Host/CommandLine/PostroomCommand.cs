@@ -7,7 +7,7 @@ using Postroom.Configuration;
 namespace Postroom.Host;
 
 /// <summary>The command line: global options and commands. Errors go to standard error as what, why and what to do.</summary>
-internal static class PostroomCommand
+internal static partial class PostroomCommand
 {
     /// <summary>The command that starts a runtime.</summary>
     public const string RunName = "run";
@@ -16,7 +16,7 @@ internal static class PostroomCommand
     private static readonly Option<string?> AppConfig = new("--app-config") { Description = "The application's configuration file; it wins over the platform's.", HelpName = "FILE", Recursive = true };
     private static readonly Option<string[]> Set = new("--set") { Description = "One setting; wins over every file.", HelpName = "KEY=VALUE", Recursive = true, AllowMultipleArgumentsPerToken = false };
     private static readonly Option<string?> Url = new("--url") { Description = "Where the runtime answers; unless given, the one of the data directory.", HelpName = "URL", Recursive = true };
-    private static readonly Option<string?> Token = new("--token") { Description = "The key for it; unless given, the admin key of the data directory.", HelpName = "KEY", Recursive = true };
+    private static readonly Option<string?> KeyText = new("--token") { Description = "The key for it; unless given, the admin key of the data directory.", HelpName = "KEY", Recursive = true };
     private static readonly Option<string?> Store = new("--store") { Description = "Read this store file when no runtime runs.", HelpName = "FILE", Recursive = true };
     private static readonly Option<bool> Json = new("--json") { Description = "Print JSON.", Recursive = true };
     private static readonly Option<bool> Quiet = new("--quiet") { Description = "Print results only.", Recursive = true };
@@ -91,7 +91,7 @@ internal static class PostroomCommand
         // No RootCommand: that one is named after the assembly, and people call the program 'postroom'.
         Command root = new("postroom", "Postroom: a durable, message-driven application runtime.")
         {
-            new HelpOption(), new VersionOption(), Config, AppConfig, Set, Url, Token, Store, Json, Quiet,
+            new HelpOption(), new VersionOption(), Config, AppConfig, Set, Url, KeyText, Store, Json, Quiet,
         };
         root.Subcommands.Add(Run());
         root.Subcommands.Add(Check());
@@ -99,6 +99,11 @@ internal static class PostroomCommand
         root.Subcommands.Add(Journal());
         root.Subcommands.Add(Why());
         root.Subcommands.Add(Replay());
+        root.Subcommands.Add(Queues());
+        root.Subcommands.Add(Send());
+        root.Subcommands.Add(Reload());
+        root.Subcommands.Add(Stop());
+        root.Subcommands.Add(Token());
         root.Subcommands.Add(Doctor());
         root.Subcommands.Add(Chat());
         return root;
@@ -139,7 +144,7 @@ internal static class PostroomCommand
         Option<bool> paused = new("--paused") { Description = "Start without sources." };
         Command command = new(RunName, "Starts the runtime in the foreground. Example: postroom run --set store.path=data/postroom.db") { paused };
         command.SetAction((result, token) => RunCommand.RunAsync(Arguments(result) with { Paused = result.GetValue(paused) }, token));
-        Refuse(command, "the settings server.urls and store.path say where this runtime answers and keeps its data", Url, Token, Store);
+        Refuse(command, "the settings server.urls and store.path say where this runtime answers and keeps its data", Url, KeyText, Store);
         return command;
     }
 
@@ -148,7 +153,7 @@ internal static class PostroomCommand
         Option<bool> preflight = new("--preflight") { Description = "Only validate; print nothing when all is well." };
         Command command = new("check", "Validates configuration and modules and changes nothing. Example: postroom check --config postroom.yaml") { preflight };
         command.SetAction((result, token) => CheckCommand.RunAsync(Arguments(result), result.GetValue(preflight), token));
-        Refuse(command, "it looks at the configuration only", Url, Token, Store);
+        Refuse(command, "it looks at the configuration only", Url, KeyText, Store);
         return command;
     }
 
@@ -179,7 +184,13 @@ internal static class PostroomCommand
         Command show = new("show", "Shows one message with its attempts and receipts. Example: postroom journal show 0198f2c4-6d1e-7a30") { id, body };
         show.SetAction((result, token) => ReadCommands.ShowAsync(Arguments(result), result.GetValue(id)!, result.GetValue(body), token));
 
-        return new Command("journal", "Reads the record of messages.") { list, show };
+        Command journal = new("journal", "Reads the record of messages, and moves them.") { list, show };
+        foreach (Command move in JournalMoves())
+        {
+            journal.Subcommands.Add(move);
+        }
+
+        return journal;
     }
 
     private static Command Why()
@@ -205,7 +216,7 @@ internal static class PostroomCommand
         Option<long?> accept = Number("--accept-loss", "Accept that this many acknowledged messages are missing.", 0, long.MaxValue, "N");
         Command command = new("doctor", "Checks files, modes, disk and versions; each finding says what to do. Example: postroom doctor --backup copy.db") { backup, accept };
         command.SetAction((result, token) => DoctorCommand.RunAsync(Arguments(result), result.GetValue(backup), result.GetValue(accept), token));
-        Refuse(command, "it looks at the files of this machine", Url, Token);
+        Refuse(command, "it looks at the files of this machine", Url, KeyText);
         return command;
     }
 
@@ -226,7 +237,7 @@ internal static class PostroomCommand
             AppConfig = result.GetValue(AppConfig),
             Settings = result.GetValue(Set) ?? [],
             Url = result.GetValue(Url),
-            Token = result.GetValue(Token),
+            Token = result.GetValue(KeyText),
             Store = result.GetValue(Store),
             Json = result.GetValue(Json),
             Quiet = result.GetValue(Quiet),

@@ -68,6 +68,14 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
         return await ReadAsync(answer, type, cancellationToken);
     }
 
+    /// <summary>Removes one resource; null when it does not exist.</summary>
+    public async Task<T?> DeleteAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        where T : class
+    {
+        using HttpResponseMessage answer = await http.DeleteAsync(new Uri($"api/v1/{path}", UriKind.Relative), cancellationToken);
+        return await ReadAsync(answer, type, cancellationToken);
+    }
+
     /// <summary>Reads one resource; null when it does not exist.</summary>
     public async Task<T?> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
         where T : class

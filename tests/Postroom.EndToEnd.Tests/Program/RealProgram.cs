@@ -78,6 +78,9 @@ internal sealed class RealProgram : IAsyncDisposable
         return process;
     }
 
+    /// <summary>Starts the program with further words, such as the file of its settings.</summary>
+    public Task RunWithAsync(params string[] words) => ReadyAsync(StartProcess(HostAssembly, ["run", .. words], []));
+
     /// <summary>Runs a command of the program to its end.</summary>
     public async Task<(int Code, string Output)> CommandAsync(params string[] words)
     {

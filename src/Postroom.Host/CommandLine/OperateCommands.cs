@@ -1,0 +1,218 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization.Metadata;
+using Postroom.Configuration;
+using Postroom.ControlPlane;
+using Postroom.Explaining;
+
+namespace Postroom.Host;
+
+/// <summary>What <c>postroom send</c> is given.</summary>
+internal sealed record SendArguments(string Text, string? Label, string? To, string? Subject, string? Severity, string? File, TimeSpan? Wait);
+
+/// <summary>The commands that change a running runtime, through its control plane.</summary>
+internal static class OperateCommands
+{
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(200);
+
+    public static Task<int> QueuesAsync(HostArguments arguments, CancellationToken cancellationToken) => WithAsync(arguments, "The list of queues", async client =>
+    {
+        ListView<QueueView> queues = (await client.GetAsync("queues?limit=100", StatusJson.Default.ListViewQueueView, cancellationToken))!;
+        if (arguments.Json)
+        {
+            Output.Json(queues, StatusJson.Default.ListViewQueueView);
+            return;
+        }
+
+        Output.Table(
+            ["queue", "pending", "due", "delayed", "in work", "failed", "oldest", "consumers", ""],
+            queues.Items.Select(queue => new[]
+            {
+                queue.Name, Text(queue.Stats.Pending), Text(queue.Stats.Due), Text(queue.Stats.Delayed), Text(queue.Stats.Dispatched), Text(queue.Stats.Failed),
+                queue.Stats.OldestPendingAgeMs is { } age ? Duration.Format(TimeSpan.FromSeconds(Math.Round(age / 1_000.0))) : "", Text(queue.Consumers), queue.Paused ? "paused" : "",
+            }));
+    }, cancellationToken);
+
+    public static Task<int> QueueAsync(HostArguments arguments, string queue, CancellationToken cancellationToken) => WithAsync(arguments, "A queue", async client =>
+    {
+        QueueView view = await client.GetAsync($"queues/{Uri.EscapeDataString(queue)}", StatusJson.Default.QueueView, cancellationToken) ?? throw new InvalidOperationException($"There is no queue '{queue}'. 'postroom queues list' shows those there are.");
+        Output.Json(view, StatusJson.Default.QueueView);
+    }, cancellationToken);
+
+    /// <summary>Does something to one part and says that it is done.</summary>
+    public static Task<int> DoAsync(HostArguments arguments, string path, string what, string done, CancellationToken cancellationToken) => WithAsync(arguments, what, async client =>
+    {
+        DoneView view = await client.PostAsync(path, "{}", OperationJson.Default.DoneView, cancellationToken) ?? throw new InvalidOperationException($"{what}: there is none such.");
+        Say(arguments, view, OperationJson.Default.DoneView, done);
+    }, cancellationToken);
+
+    /// <summary>Gives up what waits in a queue, after the number was confirmed.</summary>
+    public static Task<int> PurgeAsync(HostArguments arguments, string queue, long? confirm, string? reason, CancellationToken cancellationToken) => WithAsync(arguments, "A purge", async client =>
+    {
+        QueueView view = await client.GetAsync($"queues/{Uri.EscapeDataString(queue)}", StatusJson.Default.QueueView, cancellationToken) ?? throw new InvalidOperationException($"There is no queue '{queue}'. 'postroom queues list' shows those there are.");
+        long count = confirm ?? (Ask($"Give up {view.Stats.Pending} waiting messages of queue '{queue}'? They become failed (discarded), and can be replayed.")
+            ? view.Stats.Pending
+            : throw new InvalidOperationException($"Nothing was touched. To do it, repeat with --confirm {view.Stats.Pending}."));
+        DiscardedView discarded = (await client.PostAsync(
+            $"queues/{Uri.EscapeDataString(queue)}/purge", new JsonObject { ["confirm"] = count, ["reason"] = reason }.ToJsonString(), OperationJson.Default.DiscardedView, cancellationToken))!;
+        Say(arguments, discarded, OperationJson.Default.DiscardedView, $"{discarded.Discarded} messages were given up.");
+    }, cancellationToken);
+
+    /// <summary>Gives up or confirms messages; one that cannot be leaves the others.</summary>
+    public static Task<int> MoveAsync(HostArguments arguments, IReadOnlyList<string> ids, string move, string? reason, bool force, string done, CancellationToken cancellationToken) => WithAsync(arguments, "It", async client =>
+    {
+        List<string> problems = [];
+        foreach (string id in ids)
+        {
+            try
+            {
+                // The story finds messages by prefix and outside id as well.
+                WhyView found = await client.GetAsync($"journal/{Uri.EscapeDataString(id)}/why", JournalJson.Default.WhyView, cancellationToken) ?? throw new InvalidOperationException(default(FoundMessage).Complain(id));
+                DoneView view = (await client.PostAsync($"journal/{found.Id}/{move}", new JsonObject { ["reason"] = reason, ["force"] = force }.ToJsonString(), OperationJson.Default.DoneView, cancellationToken))!;
+                Say(arguments, view, OperationJson.Default.DoneView, $"{found.Id} {done}");
+            }
+            catch (InvalidOperationException e)
+            {
+                problems.Add(e.Message);
+            }
+        }
+
+        if (problems.Count > 0)
+        {
+            throw new InvalidOperationException(string.Join('\n', problems));
+        }
+    }, cancellationToken);
+
+    public static Task<int> CompactAsync(HostArguments arguments, string? olderThan, CancellationToken cancellationToken) => WithAsync(arguments, "A compaction", async client =>
+    {
+        CompactView view = (await client.PostAsync("journal/compact", new JsonObject { ["olderThan"] = olderThan }.ToJsonString(), OperationJson.Default.CompactView, cancellationToken))!;
+        Say(arguments, view, OperationJson.Default.CompactView, $"{view.Removed} finished messages were removed.");
+    }, cancellationToken);
+
+    public static Task<int> ReloadAsync(HostArguments arguments, bool previous, CancellationToken cancellationToken) => WithAsync(arguments, "A reload", async client =>
+    {
+        ConfigDiffView diff = (await client.PostAsync(previous ? "config/rollback" : "config/reload", "{}", ConfigJson.Default.ConfigDiffView, cancellationToken))!;
+        Say(arguments, diff, ConfigJson.Default.ConfigDiffView, diff.Changes.Count == 0 ? "Nothing differs." : $"Version {diff.Version} is in force:");
+        if (!arguments.Json)
+        {
+            foreach (ConfigChangeView change in diff.Changes)
+            {
+                Console.WriteLine($"  {change.Key}: {change.Old ?? "not set"} -> {change.New ?? "not set"}{(change.NeedsRestart ? "   (needs a restart)" : "")}");
+            }
+        }
+    }, cancellationToken);
+
+    public static Task<int> SendAsync(HostArguments arguments, SendArguments send, CancellationToken cancellationToken) => WithAsync(arguments, "A send", async client =>
+    {
+        JsonObject body = new() { ["message"] = send.Text == "-" ? await Console.In.ReadToEndAsync(cancellationToken) : send.Text };
+        foreach ((string name, string? value) in new[] { ("label", send.Label), ("to", send.To), ("subject", send.Subject), ("severity", send.Severity) })
+        {
+            if (value is not null)
+            {
+                body[name] = value;
+            }
+        }
+
+        if (send.File is { } file)
+        {
+            body["attachments"] = new JsonArray(new JsonObject { ["name"] = Path.GetFileName(file), ["contentType"] = MediaTypes.OfName(file), ["data"] = Convert.ToBase64String(await File.ReadAllBytesAsync(file, cancellationToken)) });
+        }
+
+        SendView sent = (await client.PostAsync("send", body.ToJsonString(), OperationJson.Default.SendView, cancellationToken))!;
+        Say(arguments, sent, OperationJson.Default.SendView, sent.Ids.Count == 0 ? "Nobody takes it; it was dropped (communications.onUnroutable)." : string.Join('\n', sent.Ids));
+        if (send.Wait is { } wait)
+        {
+            await WaitAsync(client, sent.Ids, wait, cancellationToken);
+        }
+    }, cancellationToken);
+
+    public static Task<int> MakeKeyAsync(HostArguments arguments, string name, string role, string? expires, CancellationToken cancellationToken) => WithAsync(arguments, "A key", async client =>
+    {
+        NewKeyView key = (await client.PostAsync("keys", new JsonObject { ["name"] = name, ["role"] = role, ["expiresIn"] = expires }.ToJsonString(), AccessJson.Default.NewKeyView, cancellationToken))!;
+        Say(arguments, key, AccessJson.Default.NewKeyView, $"{key.Key}\nKey '{key.Name}' ({key.Role}, id {key.Id}){(key.ExpiresAt is { } at ? $" until {Output.At(at)}" : "")}. It is shown this once; keep it in a safe place.");
+    }, cancellationToken);
+
+    public static Task<int> KeysAsync(HostArguments arguments, CancellationToken cancellationToken) => WithAsync(arguments, "The list of keys", async client =>
+    {
+        ListView<KeyView> keys = (await client.GetAsync("keys?limit=100", AccessJson.Default.ListViewKeyView, cancellationToken))!;
+        if (arguments.Json)
+        {
+            Output.Json(keys, AccessJson.Default.ListViewKeyView);
+            return;
+        }
+
+        Output.Table(["name", "role", "id", "made", "expires", "last used"], keys.Items.Select(key => new[] { key.Name, key.Role, key.Id, Output.At(key.CreatedAt), Output.At(key.ExpiresAt), Output.At(key.LastUsedAt) }));
+    }, cancellationToken);
+
+    public static Task<int> RevokeAsync(HostArguments arguments, string id, CancellationToken cancellationToken) => WithAsync(arguments, "A key", async client =>
+    {
+        DoneView view = await client.DeleteAsync($"keys/{Uri.EscapeDataString(id)}", OperationJson.Default.DoneView, cancellationToken) ?? throw new InvalidOperationException($"There is no key with the id '{id}'. 'postroom token list' shows them.");
+        Say(arguments, view, OperationJson.Default.DoneView, "The key is revoked, and the sessions made with it have ended.");
+    }, cancellationToken);
+
+    private static async Task<int> WithAsync(HostArguments arguments, string what, Func<RuntimeClient, Task> work, CancellationToken cancellationToken)
+    {
+        ConfigurationSnapshot settings = await ReadCommands.SettingsAsync(arguments, cancellationToken);
+        using RuntimeClient client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken)
+            ?? throw new NotReachableException($"{what} needs the running runtime, and none answers. Start it with 'postroom run'.");
+        await work(client);
+        return ExitCodes.Done;
+    }
+
+    /// <summary>Waits until every copy has ended, and says how.</summary>
+    private static async Task WaitAsync(RuntimeClient client, IReadOnlyList<string> ids, TimeSpan wait, CancellationToken cancellationToken)
+    {
+        long begun = TimeProvider.System.GetTimestamp();
+        List<string> open = [.. ids];
+        bool failed = false;
+        while (open.Count > 0 && TimeProvider.System.GetElapsedTime(begun) < wait)
+        {
+            foreach (string id in open.ToArray())
+            {
+                if (await client.GetAsync($"journal/{id}", JournalJson.Default.MessageDetailView, cancellationToken) is { Message.State: "acked" or "failed" } ended)
+                {
+                    open.Remove(id);
+                    failed |= ended.Message.State == "failed";
+                    Console.WriteLine(ended.Message.State == "failed" ? $"{id} failed: {ended.Message.Error}" : $"{id} {(ended.Receipts.Count > 0 ? ended.Receipts[^1].Status : "acked")}");
+                }
+            }
+
+            await Task.Delay(Look, cancellationToken);
+        }
+
+        if (open.Count > 0)
+        {
+            throw new InvalidOperationException($"After {Duration.Format(wait)} it is still on its way: {string.Join(", ", open)}. 'postroom why' says why.");
+        }
+
+        if (failed)
+        {
+            throw new InvalidOperationException("It was not delivered.");
+        }
+    }
+
+    private static bool Ask(string question)
+    {
+        if (Console.IsInputRedirected || Console.IsOutputRedirected)
+        {
+            return false;
+        }
+
+        Console.Write($"{question} [y/N] ");
+        return Console.ReadLine()?.Trim() is "y" or "Y" or "yes";
+    }
+
+    private static void Say<T>(HostArguments arguments, T view, JsonTypeInfo<T> json, string text)
+    {
+        if (arguments.Json)
+        {
+            Output.Json(view, json);
+        }
+        else if (!arguments.Quiet || view is SendView or NewKeyView)
+        {
+            Console.WriteLine(text);
+        }
+    }
+
+    private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
+}
