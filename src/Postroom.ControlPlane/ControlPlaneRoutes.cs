@@ -33,6 +33,7 @@ internal sealed class ControlPlaneRoutes
         StatusEndpoints status = new(runtime, clock);
         Board = new EventBoard(runtime, configuration, clock);
         Events = new EventEndpoints(Board, clock);
+        Bulk = new BulkReplay(journal, action, clock, loggers.CreateLogger<BulkReplay>());
         WebhookEndpoint intake = new(runtime, webhook, Access, chat, clock, loggers.CreateLogger<WebhookEndpoint>());
         _ = configuration.Subscribe<IntakeOptions>("intake", (change, _) =>
         {
@@ -53,6 +54,14 @@ internal sealed class ControlPlaneRoutes
                 new ConversationEndpoints(runtime, journal, _gate),
                 new MessageActions(runtime, journal, action, settings.Get<LimitsOptions>("limits"), clock),
                 () => configuration.Current.Get<RetentionOptions>("retention")),
+            Get(Viewer, "/journal/replay", "How the last replay of many stands.", Bulk.ProgressAsync) with { Result = BulkJson.Default.BulkProgressView },
+            Post(Operator, "/journal/replay", "Replays failed messages by filter, oldest first, at a rate.", Bulk.BeginAsync) with
+            {
+                Body = BulkJson.Default.BulkReplayRequest,
+                Result = BulkJson.Default.BulkReplayView,
+                Status = StatusCodes.Status202Accepted,
+                Errors = [(409, "Another number fits than was confirmed (count is the right one), or a replay of many is under way.")],
+            },
             .. ConfigRoutes(new ConfigEndpoints(configuration, action)),
             .. AccessRoutes(new AccessEndpoints(keys, _gate, action), new AuditEndpoints(journal)),
         ];
@@ -71,6 +80,9 @@ internal sealed class ControlPlaneRoutes
     public EventBoard Board { get; }
 
     public EventEndpoints Events { get; }
+
+    /// <summary>Replays many.</summary>
+    public BulkReplay Bulk { get; }
 
     public ReceiverEndpoint Receivers { get; }
 

@@ -44,6 +44,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         _loggers = loggers;
         _routes = new ControlPlaneRoutes(runtime, configuration, keys, chat, hooks, clock, loggers);
         _routes.Events.Stopping = _streams.Token;
+        _routes.Bulk.Stopping = _streams.Token;
         _rules = new BrowserRulesOptions { Hosts = _server.Hosts, AnyContentBelow = ["/hooks", "/webhook"] };
         _ = configuration.Subscribe<ServerOptions>("server", (change, _) =>
         {
@@ -95,6 +96,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         _listeners.Clear();
         _routes.Chat.Stopping = true;
         await _streams.CancelAsync();
+        await _routes.Bulk.Ended;
         await _routes.Board.DisposeAsync();
         _chat?.Hub.EndAll();
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

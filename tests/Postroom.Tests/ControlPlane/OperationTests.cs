@@ -125,6 +125,47 @@ public sealed class OperationTests
     }
 
     [Fact]
+    public async Task Jn3_failed_messages_are_replayed_by_filter_oldest_first_and_not_further_when_they_fail_again()
+    {
+        bool works = false;
+        List<string> handled = [];
+        await using RealHttp http = await RealHttp.StartAsync(app => app.AddWork(
+            (order, _, _) =>
+            {
+                lock (handled)
+                {
+                    handled.Add(order.Number);
+                }
+
+                return works ? new ValueTask<HandlerResult>(HandlerResult.Completed) : throw new InvalidOperationException("no");
+            },
+            queue => queue.MaxAttempts = 1));
+        string key = await http.KeyAsync(ApiRole.Operator);
+        MessageId[] ids = new MessageId[5];
+        for (int n = 0; n < 5; n++)
+        {
+            ids[n] = await http.Runtime.PublishAsync($"{n}");
+            await http.Runtime.EndedAsync(ids[n], MessageState.Failed);
+        }
+
+        JsonElement dry = (await http.CallAsync("POST", "/api/v1/journal/replay", key, """{"filter":{"queue":"work"},"max":4,"dryRun":true}""")).Json;
+        Answer wrong = await http.CallAsync("POST", "/api/v1/journal/replay", key, """{"filter":{"queue":"work"},"confirm":2}""");
+        Answer stopped = await http.CallAsync("POST", "/api/v1/journal/replay", key, """{"filter":{"queue":"work","type":"work.todo"},"rate":"5/s","confirm":5}""");
+        await UntilAsync(async () => !(await http.CallAsync("GET", "/api/v1/journal/replay", key)).Json.GetProperty("running").GetBoolean());
+        JsonElement early = (await http.CallAsync("GET", "/api/v1/journal/replay", key)).Json;
+        (works, int before) = (true, handled.Count);
+        await http.CallAsync("POST", "/api/v1/journal/replay", key, """{"filter":{"queue":"work"},"rate":"1000/s","confirm":5}""");
+        await UntilAsync(async () => !(await http.CallAsync("GET", "/api/v1/journal/replay", key)).Json.GetProperty("running").GetBoolean());
+
+        Assert.Equal((4, true, ids[0].ToString()), (dry.GetProperty("count").GetInt32(), dry.GetProperty("more").GetBoolean(), dry.GetProperty("messages")[0].GetProperty("id").GetString()));
+        Assert.Equal((409, 5, 202), (wrong.Status, wrong.Json.GetProperty("count").GetInt32(), stopped.Status));
+        Assert.InRange(early.GetProperty("replayed").GetInt32(), 1, 4);
+        Assert.Contains("failed again", early.GetProperty("reason").GetString(), StringComparison.Ordinal);
+        Assert.Equal(["0", "1", "2", "3", "4"], handled.Skip(before).Order(StringComparer.Ordinal));
+        Assert.Equal(400, (await http.CallAsync("POST", "/api/v1/journal/replay", key, """{"filter":{"kind":"weather"}}""")).Status);
+    }
+
+    [Fact]
     public async Task A_test_message_that_fails_is_502_with_the_reason_and_a_communicator_is_stopped_and_started()
     {
         RecordingCommunicator chat = new("chat");
