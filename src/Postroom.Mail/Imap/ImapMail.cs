@@ -63,7 +63,8 @@ internal sealed record ImapMail(uint Uid)
                     mail = mail with { Body = bytes };
                     break;
                 default:
-                    mail = name.StartsWith("BODY[]<", StringComparison.Ordinal) ? mail with { Body = bytes } : mail;
+                    mail = name.StartsWith("BODY[]<", StringComparison.Ordinal) ? mail with { Body = bytes }
+                        : name.StartsWith("BODY[HEADER.FIELDS", StringComparison.Ordinal) ? mail with { Header = bytes } : mail;
                     break;
             }
         }
