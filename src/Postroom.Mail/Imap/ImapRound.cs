@@ -29,10 +29,16 @@ internal sealed partial class ImapRound(
     public async ValueTask<int> RunAsync(CancellationToken cancellationToken)
     {
         List<uint> fresh = await FindAsync(cancellationToken);
-        foreach (uint[] uids in fresh.Chunk(memory.OneByOne ? 1 : Math.Min(config.Batch, MaxPerCommand)))
+        bool isFull = false;
+        foreach (uint[] uids in fresh.Chunk(memory.OneByOne ? 1 : Math.Min(config.Batch, MaxPerCommand)).TakeWhile(_ => !isFull))
         {
             foreach (ImapMail known in await AskAsync(uids, cancellationToken))
             {
+                if (isFull = !_never && ledger.Room <= _batch.Count)
+                {
+                    break;
+                }
+
                 await ReadAsync(known, cancellationToken);
             }
 
@@ -43,6 +49,12 @@ internal sealed partial class ImapRound(
             }
         }
 
+        if (isFull && !memory.SaidFull)
+        {
+            LogFull(source, ImapLedger.Capacity);
+        }
+
+        memory.SaidFull = isFull;
         memory.OneByOne = false;
         if (ledger.IsChanged)
         {
@@ -70,21 +82,7 @@ internal sealed partial class ImapRound(
         }
 
         // "n:*" names the last mail even when its UID is below n (RFC 3501 §6.4.8).
-        List<uint> fresh = [.. found.Where(uid => !ledger.Has(uid) && uid > ledger.Watermark && !memory.IsUnwanted(uid))];
-        int room = ledger.Room;
-        if (_never || fresh.Count <= room)
-        {
-            memory.SaidFull = false;
-            return fresh;
-        }
-
-        if (!memory.SaidFull)
-        {
-            memory.SaidFull = true;
-            LogFull(source, fresh.Count - room, ImapLedger.Capacity);
-        }
-
-        return fresh[..room];
+        return [.. found.Where(uid => !ledger.Has(uid) && uid > ledger.Watermark && !memory.IsUnwanted(uid))];
     }
 
     /// <summary>Asks what the server knows of mails; those that are gone are left out.</summary>
@@ -319,8 +317,8 @@ internal sealed partial class ImapRound(
     [LoggerMessage(6112, LogLevel.Error, "Source '{Source}': mail {Uid} of '{Mailbox}' could not be read three times and is passed over: {Why} Look at it with a mail program; marking it read there is enough to be rid of it, and unread again to have it tried once more.")]
     private partial void LogParked(string source, uint uid, string mailbox, string why);
 
-    [LoggerMessage(6113, LogLevel.Warning, "Source '{Source}': {Waiting} mails wait in the mailbox, since {Limit} are in work or remembered as failed. They are read as those come to an end.")]
-    private partial void LogFull(string source, int waiting, int limit);
+    [LoggerMessage(6113, LogLevel.Warning, "Source '{Source}': further mails wait in the mailbox, since {Limit} are in work or remembered as failed. They are read as those come to an end.")]
+    private partial void LogFull(string source, int limit);
 
     [LoggerMessage(6114, LogLevel.Warning, "Source '{Source}': mails could not be marked; that is tried again: {Why}")]
     private partial void LogUnmarked(string source, string why);

@@ -45,7 +45,7 @@ public enum FakeImapStep
     /// <summary>At <c>IDLE</c>, before it is taken.</summary>
     Idle,
 
-    /// <summary>Within <c>IDLE</c>, as soon as it was taken.</summary>
+    /// <summary>Within <c>IDLE</c>, as soon as it was taken. What is said with <c>{tag}</c> ends it.</summary>
     Idling,
 
     /// <summary>At <c>DONE</c>.</summary>

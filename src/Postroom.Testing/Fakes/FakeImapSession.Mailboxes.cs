@@ -255,9 +255,10 @@ internal sealed partial class FakeImapSession
         }
 
         FakeImapFault? within = server.Take(FakeImapStep.Idling);
-        if (within is not null && (!await SayAsync(FakeImapStep.Idling, within, "", cancellationToken) || within is FakeImapFault.Refuse))
+        bool isOver = within is FakeImapFault.Refuse || (within is FakeImapFault.Say(var text) && text.Contains("{tag}", StringComparison.Ordinal));
+        if (within is not null && (!await SayAsync(FakeImapStep.Idling, within, "", cancellationToken) || isOver))
         {
-            return within is FakeImapFault.Refuse;
+            return isOver;
         }
 
         Task<string?> line = _input.ReadLineAsync(cancellationToken).AsTask();
