@@ -168,7 +168,7 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
             // A run that held for a while starts the backoff over.
             // A login may be refused slowly, so how long that took says nothing.
             failures = clock.GetElapsedTime(begun) > Again.Max ? 1 : failures + 1;
-            refusals = refused ? refusals + 1 : 0;
+            refusals = refused ? refusals + 1 : failures == 1 ? 0 : refusals;
             entry.Fail(why, clock.GetUtcNow());
             LogFailed(entry.Source.Name, why);
             await Task.Delay(refused ? AgainLater.After(refusals, random()) : Again.After(failures, random()), clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -209,7 +209,7 @@ public sealed class ImapWatchTests
 
         Assert.InRange(waits[0], Second * 8, Second * 45);
         Assert.InRange(waits[^1], TimeSpan.FromMinutes(12), TimeSpan.FromMinutes(18.5));
-        Assert.Equal(waits.Take(7), waits.Take(7).Order());
+        Assert.True(waits[0] < waits[3] && waits[3] < waits[^1], string.Join(' ', waits));
         rig.Correct();
     }
 
