@@ -97,7 +97,12 @@ internal sealed partial class ImapRound(
         catch (Exception e) when (e is ImapCommandException or ImapConnectionException && uids.Length == 1)
         {
             Failed(uids[0], e);
-            return e is ImapConnectionException ? throw e : [];
+            if (e is ImapConnectionException)
+            {
+                throw;
+            }
+
+            return [];
         }
         catch (ImapConnectionException)
         {

@@ -37,7 +37,13 @@ public sealed class SecondOpinionTests
         """;
 
     /// <summary>What differs by intention: the file, what differs, and why.</summary>
-    private static readonly Dictionary<string, string> Known = new(StringComparer.Ordinal);
+    private static readonly Dictionary<string, string> Known = new(StringComparer.Ordinal)
+    {
+        ["disposition-notification.txt Date"] = "the zone stands behind a comment, where Python does not look for it",
+        ["disposition-notification.anonymized.eml Date"] = "the same mail",
+        ["intl.msg subject"] = "blanks between two encoded words are none, also where their charsets differ (RFC 2047 section 6.2)",
+        ["twopart.msg Message-ID"] = "without brackets and at sign it is none (RFC 5322 section 3.6.4); the mail is known by its content",
+    };
 
     [Fact]
     public async Task AC_65_the_mails_of_the_corpora_are_read_as_python_reads_them()
