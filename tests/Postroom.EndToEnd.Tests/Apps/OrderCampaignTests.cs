@@ -7,14 +7,12 @@ namespace Postroom.EndToEnd.Tests.Apps;
 
 /// <summary>
 /// Many mails, four workers, kills, with polling and with IDLE. The long form:
-/// <c>POSTROOM_ORDER_MAILS=1000 POSTROOM_ORDER_KILLS=20 tests/Postroom.EndToEnd.Tests/bin/Release/net10.0/Postroom.EndToEnd.Tests -method "*Ac95*"</c>,
-/// and with <c>POSTROOM_ORDER_EXIM=1</c> the letters leave through a real Exim.
+/// <c>POSTROOM_ORDER_MAILS=1000 POSTROOM_ORDER_KILLS=20 tests/Postroom.EndToEnd.Tests/bin/Release/net10.0/Postroom.EndToEnd.Tests -method "*Ac95*"</c>.
 /// </summary>
 [Collection(Processes.Name)]
 public sealed class OrderCampaignTests(ITestOutputHelper output)
 {
     private const int MailsPerThread = 4;
-    private const int AtATime = 16; // letters on their way at most
 
     // What an order is, without what depends on the order in which customers come: number, row key and time.
     private const string Content = """
@@ -37,9 +35,8 @@ public sealed class OrderCampaignTests(ITestOutputHelper output)
 
     private async Task<string> PlayAsync(string mode, int threads, int kills)
     {
-        await using RealMailServer? exim = Number("POSTROOM_ORDER_EXIM", 0) == 1 ? await StartEximAsync(threads) : null;
         await using RealImapServer dovecot = await RealImapServer.StartAloneAsync(RealProgram.Cancel);
-        await using OrderRun run = new(dovecot, mode, "sqlite", exim);
+        await using OrderRun run = new(dovecot, mode, "sqlite");
         List<string> files = [];
         for (int step = 0; step < MailsPerThread; step++)
         {
@@ -60,26 +57,14 @@ public sealed class OrderCampaignTests(ITestOutputHelper output)
         }
 
         int letters = threads * 3;
-        await run.UntilAsync(() => Task.FromResult(run.Letters.DistinctBy(IdOf).Count() >= letters && files.TrueForAll(file => dovecot.FlagsOf(file) == "S")));
-        string[] all = run.Letters;
-        output.WriteLine($"{mode}: {files.Count} mails, {kills} kills, {System.Diagnostics.Stopwatch.GetElapsedTime(begun)}, {all.Length} letters of which {all.Length - all.DistinctBy(IdOf).Count()} repeat one.");
+        await run.UntilAsync(() => Task.FromResult(run.Letters.Length >= letters && files.TrueForAll(file => dovecot.FlagsOf(file) == "S")));
+        output.WriteLine($"{mode}: {files.Count} mails, {kills} kills, {System.Diagnostics.Stopwatch.GetElapsedTime(begun)}.");
 
-        // A folder takes each letter once. A server may take one again whose answer a kill has cut off; its Message-ID says that it is the same.
-        Assert.Equal(letters, all.DistinctBy(IdOf).Count());
-        Assert.InRange(all.Length, letters, exim is null ? letters : letters + (kills * AtATime));
+        Assert.Equal(letters, run.Letters.Length);
         Assert.Equal("", await run.SqlAsync("select a.message_id from mails a join mails b on substr(a.message_id, 1, 7) = substr(b.message_id, 1, 7) and a.direction = 'in' and b.direction = 'in' and a.message_id < b.message_id and a.rowid > b.rowid"));
         Assert.Equal("", await run.SqlAsync("select l.order_id from order_lines l join orders o on o.id = l.order_id where o.status = 'confirmed' group by l.order_id, l.sku having sum(l.quantity) <> -(select sum(delta) from stock_moves s where s.order_id = l.order_id and s.sku = l.sku)"));
         Assert.Equal($"{threads * 2}|{threads * 2}", await run.SqlAsync("select count(*), count(distinct number) from orders where status = 'confirmed'"));
         return await run.SqlAsync(Content);
-    }
-
-    private static string IdOf(string letter) => letter.Split("Message-ID: ", 2)[1].Split('\r', '\n')[0];
-
-    private static async Task<RealMailServer> StartEximAsync(int threads)
-    {
-        RealMailServer exim = await RealMailServer.StartEximAsync(RealProgram.Cancel);
-        await File.AppendAllLinesAsync(Path.Combine(exim.Folder, "localparts"), Enumerable.Range(0, threads).Select(thread => string.Create(CultureInfo.InvariantCulture, $"customer{thread}: user")), RealProgram.Cancel);
-        return exim;
     }
 
     /// <summary>A thread: an unclear order, its correction, one more order, and thanks. In another order its outcome would be another.</summary>
@@ -94,7 +79,7 @@ public sealed class OrderCampaignTests(ITestOutputHelper output)
             2 => $"One more please:\n{count} x TEA-002",
             _ => "Thank you.",
         };
-        return OrderRun.Mail($"t{thread:0000}-{step}", $"customer{thread}@example.test", text, step == 0 ? null : root);
+        return OrderRun.Mail($"t{thread:0000}-{step}", $"customer{thread}@example.org", text, step == 0 ? null : root);
     }
 
     private static int Number(string name, int fallback) => int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out int number) ? number : fallback;
