@@ -41,6 +41,12 @@ public interface IPollNow
 /// </remarks>
 public interface IMarkOrigin
 {
+    /// <summary>
+    /// Completes once the origin can be told; a new one each time it went away. Marks wait for it, so that they are told as soon as the origin is there. Completed
+    /// unless a source says otherwise.
+    /// </summary>
+    Task Reachable => Task.CompletedTask;
+
     /// <summary>Tells the origin. Marking twice is harmless.</summary>
     /// <param name="request">What it is told.</param>
     /// <param name="cancellationToken">Ends the attempt; it is made again.</param>

@@ -10,6 +10,9 @@ internal sealed class ImapConnection : IAsyncDisposable
 
     private readonly ImapWire _wire;
     private readonly HashSet<string> _capabilities;
+    private uint _exists;
+    private uint _recent;
+    private bool _refusesIdle;
 
     /// <summary>Takes over what <see cref="ImapOpening"/> opened.</summary>
     /// <param name="wire">The connection; owned.</param>
@@ -27,7 +30,7 @@ internal sealed class ImapConnection : IAsyncDisposable
     /// <summary>The mailbox that is open; null for none.</summary>
     public ImapMailbox? Selected { get; private set; }
 
-    /// <summary>Whether news came that nobody looked at: mails arrived or went.</summary>
+    /// <summary>Whether news came that nobody looked at: mails arrived.</summary>
     public bool HasNews { get; private set; }
 
     /// <summary>Whether the server has a capability.</summary>
@@ -44,6 +47,7 @@ internal sealed class ImapConnection : IAsyncDisposable
         ImapMailbox state = new(mailbox);
         ImapResponse end = await RunAsync(readOnly ? "EXAMINE" : "SELECT", [Mailbox(mailbox)], data => state = state.With(data), cancellationToken);
         HasNews = false;
+        (_exists, _recent) = (state.Exists, 0);
         Selected = state with { IsReadOnly = readOnly || end.Code == "READ-ONLY" };
         return Selected;
     }
@@ -69,16 +73,17 @@ internal sealed class ImapConnection : IAsyncDisposable
     public async ValueTask<IReadOnlyList<uint>> SearchAsync(string criteria, CancellationToken cancellationToken)
     {
         HasNews = false;
-        SortedSet<uint> uids = [];
+        List<uint> uids = [];
         await RunAsync("UID SEARCH", [criteria], data =>
         {
-            if (data.Name == "SEARCH")
+            uids.AddRange(data.Numbers);
+            if (uids.Count > ImapParser.MaxResults)
             {
-                // Gmail and servers with CONDSTORE end with a list that is no result.
-                uids.UnionWith(data.Values.Select(value => value.Number ?? 0).Where(uid => uid > 0));
+                throw new ImapConnectionException($"{Server} finds more than {ImapParser.MaxResults} mails, which is the limit. Move old mails out of the mailbox, or mark them read.");
             }
         }, cancellationToken);
-        return [.. uids];
+        uids.Sort();
+        return [.. uids.Where((uid, i) => uid > 0 && (i == 0 || uid != uids[i - 1]))];
     }
 
     /// <summary>Reads mails of the open mailbox.</summary>
@@ -124,12 +129,24 @@ internal sealed class ImapConnection : IAsyncDisposable
     /// <summary>Asks whether the server is there; news of the mailbox come with the answer.</summary>
     public async ValueTask NoopAsync(CancellationToken cancellationToken) => await RunAsync("NOOP", [], null, cancellationToken);
 
-    /// <summary>Waits until something came to the open mailbox, the time is over or someone has work.</summary>
+    /// <summary>Whether the server tells of news by itself. Some say that they do and refuse it.</summary>
+    public bool CanIdle => Can("IDLE") && !_refusesIdle;
+
+    /// <summary>Waits until something came to the open mailbox, the time is over or someone has work. Returns at once when the server refuses it.</summary>
     public async ValueTask IdleAsync(TimeSpan renew, Task wake, CancellationToken cancellationToken)
     {
+        if (HasNews)
+        {
+            return;
+        }
+
         try
         {
-            await (HasNews ? default : _wire.IdleAsync(renew, wake, Notice, IsNews, cancellationToken));
+            await _wire.IdleAsync(renew, wake, Notice, _ => HasNews, cancellationToken);
+        }
+        catch (ImapCommandException)
+        {
+            _refusesIdle = true;
         }
         catch (MailConnectionException e)
         {
@@ -137,13 +154,17 @@ internal sealed class ImapConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Says goodbye, for at most 2 seconds, and closes; whatever goes wrong is of no interest.</summary>
+    /// <summary>Says goodbye, for at most 2 seconds, and closes; whatever goes wrong is of no interest. After a command without an answer nothing can be said any more.</summary>
     public async ValueTask LogoutAsync()
     {
         try
         {
             using CancellationTokenSource limit = new(LogoutTimeout);
-            await _wire.RunAsync("LOGOUT", [], null, null, limit.Token);
+            await _wire.EndIdleAsync(limit.Token);
+            if (_wire.IsFree)
+            {
+                await _wire.RunAsync("LOGOUT", [], null, null, limit.Token);
+            }
         }
         catch (Exception e) when (e is ImapConnectionException or ImapCommandException or MailConnectionException or OperationCanceledException)
         {
@@ -172,9 +193,24 @@ internal sealed class ImapConnection : IAsyncDisposable
         }
     }
 
-    private void Notice(ImapResponse data) => HasNews |= IsNews(data);
+    /// <summary>Keeps count of the mails, so that only more of them are news: some servers repeat their number to show that they live.</summary>
+    private void Notice(ImapResponse data)
+    {
+        HasNews |= IsNews(data);
+        _exists = data.Name switch
+        {
+            "EXISTS" => data.Number ?? 0,
+            "EXPUNGE" when _exists > 0 => _exists - 1,
+            _ => _exists,
+        };
+        _recent = data.Name == "RECENT" ? data.Number ?? 0 : _recent;
+        if (data.Code == "UIDVALIDITY" && Selected is { } open && data.CodeArgument != open.UidValidity.ToString(CultureInfo.InvariantCulture))
+        {
+            throw new ImapConnectionException($"{Server} has renumbered the mails of '{open.Name}' (UIDVALIDITY {Names.Shorten(data.CodeArgument)}); it is opened anew.");
+        }
+    }
 
-    private static bool IsNews(ImapResponse data) => data.Name is "EXISTS" or "RECENT" or "EXPUNGE" or "FETCH" && !(data.Name == "FETCH" && data.Values is [{ Kind: ImapKind.List } list] && list.Items.Any(item => item.Is("UID")));
+    private bool IsNews(ImapResponse data) => (data.Name == "EXISTS" && data.Number > _exists) || (data.Name == "RECENT" && data.Number > _recent);
 
     private ImapArgument Mailbox(string name) => ImapArgument.Of(Can("UTF8=ACCEPT") ? name : ModifiedUtf7.Encode(name));
 }

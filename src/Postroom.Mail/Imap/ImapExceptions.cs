@@ -19,7 +19,14 @@ internal sealed class ImapCommandException(string server, string command, string
 /// <summary>A connection to an IMAP server was not made, broke, or said what no IMAP server says; it is only closed.</summary>
 /// <param name="message">What happened, without secrets.</param>
 /// <param name="innerException">The cause; null for none.</param>
-internal sealed class ImapConnectionException(string message, Exception? innerException = null) : Exception(message, innerException);
+internal sealed class ImapConnectionException(string message, Exception? innerException = null) : Exception(message, innerException)
+{
+    /// <summary>Whether an answer was longer than it may be: the part of a mail that is asked for has to be shorter.</summary>
+    public bool IsTooLong { get; init; }
+
+    /// <summary>What the server said, when the message shows some of it; null for none.</summary>
+    public string? Said { get; init; }
+}
 
 /// <summary>An IMAP server refused the login. Trying again soon would lock the account.</summary>
 /// <param name="message">What happened, without secrets.</param>

@@ -41,7 +41,7 @@ internal sealed record ImapMail(uint Uid)
         {
             string name = list.Items[i].Text.ToUpperInvariant();
             ImapValue value = list.Items[i + 1];
-            ReadOnlyMemory<byte>? bytes = value.Kind is ImapKind.Text or ImapKind.Atom ? value.Bytes : null;
+            ReadOnlyMemory<byte>? bytes = value.Kind is ImapKind.Text or ImapKind.Atom ? value.Bytes : default(ReadOnlyMemory<byte>?); // "null" would be an empty memory
             switch (name)
             {
                 case "UID":
@@ -63,7 +63,8 @@ internal sealed record ImapMail(uint Uid)
                     mail = mail with { Body = bytes };
                     break;
                 default:
-                    mail = name.StartsWith("BODY[]<", StringComparison.Ordinal) ? mail with { Body = bytes } : mail;
+                    mail = name.StartsWith("BODY[]<", StringComparison.Ordinal) ? mail with { Body = bytes }
+                        : name.StartsWith("BODY[HEADER.FIELDS", StringComparison.Ordinal) ? mail with { Header = bytes } : mail;
                     break;
             }
         }

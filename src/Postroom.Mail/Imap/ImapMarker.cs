@@ -22,40 +22,67 @@ internal sealed class ImapMarker(ImapSourceConfig config, ImapConnection connect
         set.UnionWith(uids);
     }
 
-    /// <summary>Sets the flags.</summary>
-    /// <exception cref="ImapCommandException">The server refuses.</exception>
-    public async ValueTask RunAsync(CancellationToken cancellationToken)
+    /// <summary>Sets the flags. One outcome that the server refuses keeps no other from being told.</summary>
+    /// <returns>Why outcomes were refused; empty when none was.</returns>
+    /// <exception cref="ImapConnectionException">The connection broke; what was told by then is off the ledger.</exception>
+    public async ValueTask<IReadOnlyDictionary<string, ImapCommandException>> RunAsync(CancellationToken cancellationToken)
     {
-        bool keeps = connection.Selected?.KeepsKeyword(config.FailedKeyword) == true;
+        Dictionary<string, ImapCommandException> refused = [];
         foreach ((string outcome, SortedSet<uint> all) in _byOutcome)
         {
-            foreach (uint[] uids in all.Chunk(MaxPerCommand))
+            try
             {
-                switch (outcome)
+                foreach (uint[] uids in all.Chunk(MaxPerCommand))
                 {
-                    case MarkRequest.Seen:
-                        await connection.StoreAsync(uids, set: true, Read, cancellationToken);
-                        if (keeps)
-                        {
-                            await connection.StoreAsync(uids, set: false, config.FailedKeyword, cancellationToken); // It may have failed before and been replayed.
-                        }
-
-                        Forget(uids);
-                        break;
-                    case MarkRequest.Failed when keeps:
-                        await connection.StoreAsync(uids, set: true, config.FailedKeyword, cancellationToken);
-                        Forget(uids);
-                        break;
-                    case MarkRequest.Failed:
-                        Array.ForEach(uids, ledger.Keep);
-                        break;
-                    default:
-                        await connection.StoreAsync(uids, set: true, outcome, cancellationToken);
-                        break;
+                    await MarkAsync(outcome, uids, cancellationToken);
                 }
             }
+            catch (ImapCommandException e)
+            {
+                refused[outcome] = e;
+            }
+        }
+
+        return refused;
+    }
+
+    private async ValueTask MarkAsync(string outcome, uint[] uids, CancellationToken cancellationToken)
+    {
+        bool keeps = connection.Selected?.KeepsKeyword(config.FailedKeyword) == true;
+        switch (outcome)
+        {
+            case MarkRequest.Seen:
+                await connection.StoreAsync(uids, set: true, Read, cancellationToken);
+                if (keeps)
+                {
+                    await TryAsync(connection.StoreAsync(uids, set: false, config.FailedKeyword, cancellationToken)); // It may have failed before and been replayed.
+                }
+
+                Array.ForEach(uids, ledger.Remove);
+                break;
+            case MarkRequest.Failed when keeps && await TryAsync(connection.StoreAsync(uids, set: true, config.FailedKeyword, cancellationToken)):
+                Array.ForEach(uids, ledger.Remove);
+                break;
+            case MarkRequest.Failed:
+                Array.ForEach(uids, ledger.Keep);
+                break;
+            default:
+                await connection.StoreAsync(uids, set: true, outcome, cancellationToken);
+                break;
         }
     }
 
-    private void Forget(uint[] uids) => Array.ForEach(uids, ledger.Remove);
+    /// <summary>Whether the server did it; some say that they keep keywords, and refuse them.</summary>
+    private static async ValueTask<bool> TryAsync(ValueTask store)
+    {
+        try
+        {
+            await store;
+            return true;
+        }
+        catch (ImapCommandException)
+        {
+            return false;
+        }
+    }
 }

@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Net.Sockets;
 using System.Text;
 
@@ -9,10 +10,11 @@ internal static class ImapOpening
     /// <summary>Opens a connection.</summary>
     /// <param name="account">Where and how.</param>
     /// <param name="clock">Ends the waits.</param>
+    /// <param name="onLogin">Is told when credentials are about to be sent.</param>
     /// <param name="cancellationToken">Ends the attempt.</param>
     /// <exception cref="ImapConnectionException">It cannot be had, or not as safe as the settings ask; no credential was sent then.</exception>
     /// <exception cref="ImapLoginException">The server refuses the login.</exception>
-    public static async Task<ImapConnection> OpenAsync(ImapAccount account, TimeProvider clock, CancellationToken cancellationToken)
+    public static async Task<ImapConnection> OpenAsync(ImapAccount account, TimeProvider clock, Action? onLogin, CancellationToken cancellationToken)
     {
         try
         {
@@ -20,7 +22,7 @@ internal static class ImapOpening
             ImapWire wire = new(account, socket, clock);
             try
             {
-                return new ImapConnection(wire, await IntroduceAsync(wire, account, cancellationToken));
+                return new ImapConnection(wire, await IntroduceAsync(wire, account, onLogin, cancellationToken));
             }
             catch
             {
@@ -34,7 +36,7 @@ internal static class ImapOpening
         }
     }
 
-    private static async Task<HashSet<string>> IntroduceAsync(ImapWire wire, ImapAccount account, CancellationToken cancellationToken)
+    private static async Task<HashSet<string>> IntroduceAsync(ImapWire wire, ImapAccount account, Action? onLogin, CancellationToken cancellationToken)
     {
         MailEncryption encryption = MailEncryption.Of(account.Security, account.Port, account.HasLogin);
         if (encryption.FromTheFirstByte)
@@ -44,7 +46,7 @@ internal static class ImapOpening
 
         ImapResponse greeting = await wire.ReadGreetingAsync(cancellationToken);
         bool known = greeting.Name == "PREAUTH";
-        if (greeting.Name is not ("OK" or "PREAUTH"))
+        if (greeting.Name is not ("OK" or "PREAUTH") || greeting.Tag != "*")
         {
             throw new ImapConnectionException($"{wire.Server} does not take the connection: {greeting.Name} {Names.Shorten(greeting.Text)}");
         }
@@ -63,18 +65,20 @@ internal static class ImapOpening
 
         if (!known)
         {
-            await ImapLogin.RunAsync(wire, capabilities, account, cancellationToken);
+            await ImapLogin.RunAsync(wire, capabilities, account, onLogin, cancellationToken);
             capabilities = await CapabilitiesAsync(wire, cancellationToken);
         }
 
         wire.FreeLiterals = capabilities.Contains("LITERAL+");
         if (capabilities.Contains("ID"))
         {
-            await TryAsync(wire, "ID", "(\"name\" \"Postroom\")", cancellationToken);
+            await TryAsync(wire, "ID", "(\"name\" \"Postroom\")", null, cancellationToken);
         }
 
-        // Mailbox names are UTF-8 only once that was asked for (RFC 6855 §3).
-        if (capabilities.Remove("UTF8=ACCEPT") && await TryAsync(wire, "ENABLE", "UTF8=ACCEPT", cancellationToken))
+        // Mailbox names are UTF-8 only once that was asked for and granted: OK alone grants nothing (RFC 6855 §3, RFC 5161 §3.1).
+        bool granted = false;
+        if (capabilities.Remove("UTF8=ACCEPT") && capabilities.Contains("ENABLE")
+            && await TryAsync(wire, "ENABLE", "UTF8=ACCEPT", data => granted |= data.Name == "ENABLED" && data.Values.Any(value => value.Is("UTF8=ACCEPT")), cancellationToken) && granted)
         {
             capabilities.Add("UTF8=ACCEPT");
         }
@@ -129,11 +133,11 @@ internal static class ImapOpening
         return capabilities;
     }
 
-    private static async ValueTask<bool> TryAsync(ImapWire wire, string command, string argument, CancellationToken cancellationToken)
+    private static async ValueTask<bool> TryAsync(ImapWire wire, string command, string argument, Action<ImapResponse>? onData, CancellationToken cancellationToken)
     {
         try
         {
-            await wire.RunAsync(command, [argument], null, null, cancellationToken);
+            await wire.RunAsync(command, [argument], onData, null, cancellationToken);
             return true;
         }
         catch (ImapCommandException)
@@ -146,9 +150,13 @@ internal static class ImapOpening
 /// <summary>Logs in: XOAUTH2 with a token, otherwise AUTHENTICATE PLAIN, or LOGIN where that is all there is.</summary>
 internal static class ImapLogin
 {
+    /// <summary>What a server says that could take the login at another time (RFC 5530 §3): nothing is wrong with the credentials.</summary>
+    private static readonly string[] ForNow = ["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"];
+
     /// <summary>Logs in.</summary>
     /// <exception cref="ImapLoginException">The server refuses the credentials, or offers no way that fits them.</exception>
-    public static async ValueTask RunAsync(ImapWire wire, HashSet<string> capabilities, ImapAccount account, CancellationToken cancellationToken)
+    /// <exception cref="ImapConnectionException">The connection broke, or the server takes no login now.</exception>
+    public static async ValueTask RunAsync(ImapWire wire, HashSet<string> capabilities, ImapAccount account, Action? onLogin, CancellationToken cancellationToken)
     {
         if (!account.HasLogin)
         {
@@ -159,14 +167,15 @@ internal static class ImapLogin
         {
             if (account.AccessToken is { } token)
             {
-                await AuthenticateAsync(wire, capabilities, "XOAUTH2", $"user={account.Username}\u0001auth=Bearer {token.Reveal()}\u0001\u0001", cancellationToken);
+                await AuthenticateAsync(wire, capabilities, "XOAUTH2", $"user={account.Username}\u0001auth=Bearer {token.Reveal()}\u0001\u0001", onLogin, cancellationToken);
             }
             else if (capabilities.Contains("AUTH=PLAIN"))
             {
-                await AuthenticateAsync(wire, capabilities, "PLAIN", $"\0{account.Username}\0{account.Password!.Reveal()}", cancellationToken);
+                await AuthenticateAsync(wire, capabilities, "PLAIN", $"\0{account.Username}\0{account.Password!.Reveal()}", onLogin, cancellationToken);
             }
             else if (!capabilities.Contains("LOGINDISABLED"))
             {
+                onLogin?.Invoke();
                 await wire.RunAsync("LOGIN", [ImapArgument.Of(account.Username), ImapArgument.Of(account.Password!.Reveal())], null, null, cancellationToken);
             }
             else
@@ -174,19 +183,38 @@ internal static class ImapLogin
                 throw new ImapLoginException($"{wire.Server} allows no login here (LOGINDISABLED). Use a connection with TLS, or accessToken.");
             }
         }
+        catch (ImapCommandException e) when (ForNow.Contains(e.Code))
+        {
+            throw new ImapConnectionException($"{wire.Server} takes no login now ({e.Code}): {Masked(e.Text, account)}");
+        }
         catch (ImapCommandException e)
         {
-            throw new ImapLoginException($"{wire.Server} refused the login of '{Names.Shorten(account.Username)}'{(e.Code.Length == 0 ? "" : $" ({e.Code})")}: {Names.Shorten(e.Text)}. Check username and password.", e);
+            throw new ImapLoginException($"{wire.Server} refused the login of '{Names.Shorten(account.Username)}'{(e.Code.Length == 0 ? "" : $" ({Names.Shorten(e.Code)})")}: {Masked(e.Text, account)}. Check username and password.");
+        }
+        catch (ImapConnectionException e) when (e.Said is { } said && Shows(said, account))
+        {
+            throw new ImapConnectionException($"{wire.Server} ended the connection within the login.");
         }
     }
 
-    private static async ValueTask AuthenticateAsync(ImapWire wire, HashSet<string> capabilities, string way, string credentials, CancellationToken cancellationToken)
+    private static string Masked(string text, ImapAccount account) => Shows(text, account) ? "(it repeats the credentials)" : Names.Shorten(text);
+
+    /// <summary>Whether a text of the server shows what it was sent, as careless ones do.</summary>
+    private static bool Shows(string text, ImapAccount account)
+    {
+        string secret = (account.AccessToken ?? account.Password!).Reveal();
+        return text.Contains(secret, StringComparison.Ordinal)
+            || text.Split(' ').Any(word => word.Length >= 8 && Base64.IsValid(word) && Encoding.UTF8.GetString(Convert.FromBase64String(word)).Contains(secret, StringComparison.Ordinal));
+    }
+
+    private static async ValueTask AuthenticateAsync(ImapWire wire, HashSet<string> capabilities, string way, string credentials, Action? onLogin, CancellationToken cancellationToken)
     {
         if (!capabilities.Contains($"AUTH={way}"))
         {
             throw new ImapLoginException($"{wire.Server} does not offer {way}. It offers {string.Join(", ", capabilities.Where(name => name.StartsWith("AUTH=", StringComparison.OrdinalIgnoreCase)).Order(StringComparer.Ordinal))}. Use password instead of accessToken.");
         }
 
+        onLogin?.Invoke();
         string initial = Convert.ToBase64String(Encoding.UTF8.GetBytes(credentials));
         bool atOnce = capabilities.Contains("SASL-IR"); // RFC 4959
         bool sent = atOnce;

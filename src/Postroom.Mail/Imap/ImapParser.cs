@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
 
@@ -62,11 +63,13 @@ internal ref struct ImapParser
             (number, name) = (count, Word().ToUpperInvariant());
         }
 
-        return new ImapResponse { Tag = tag, Name = name, Number = number, Values = IsKnown(name) ? All() : [] };
+        return name == "SEARCH"
+            ? new ImapResponse { Tag = tag, Name = name, Numbers = Results() }
+            : new ImapResponse { Tag = tag, Name = name, Number = number, Values = IsKnown(name) ? All() : [] };
     }
 
     /// <summary>What is used here; other data may have forms of its own and is skipped (ML-4).</summary>
-    private static bool IsKnown(string name) => name is "FETCH" or "SEARCH" or "LIST" or "LSUB" or "FLAGS" or "CAPABILITY" or "ENABLED" or "STATUS";
+    private static bool IsKnown(string name) => name is "FETCH" or "LIST" or "LSUB" or "FLAGS" or "CAPABILITY" or "ENABLED" or "STATUS";
 
     private ImapResponse Status(string tag, string name)
     {
@@ -98,15 +101,30 @@ internal ref struct ImapParser
         while (_at < _line.Length)
         {
             values.Add(Value(0));
-            if (values.Count > MaxResults)
-            {
-                throw new FormatException($"it has more than {MaxResults} results");
-            }
-
             Blanks();
         }
 
         return values;
+    }
+
+    /// <summary>The numbers of a search; Gmail and servers with CONDSTORE end with a list that is no result.</summary>
+    private List<uint> Results()
+    {
+        List<uint> numbers = [];
+        Blanks();
+        while (_at < _line.Length && Utf8Parser.TryParse(_line[_at..], out uint number, out int length) && length > 0)
+        {
+            if (numbers.Count == MaxResults)
+            {
+                throw new FormatException($"it has more than {MaxResults} results");
+            }
+
+            numbers.Add(number);
+            _at += length;
+            Blanks();
+        }
+
+        return _at == _line.Length || _line[_at] == '(' ? numbers : throw new FormatException("a result is no number");
     }
 
     private ImapValue Value(int depth)

@@ -12,7 +12,7 @@ internal sealed class ImapReader(string server, Stream stream, long maxLiteral)
     /// <summary>The most bytes of a line, literals not counted.</summary>
     public const int MaxLine = 64 * 1024;
 
-    private const int MaxSearchLine = ImapParser.MaxResults * 11; // ten digits and a blank each
+    private const int MaxSearchLine = (ImapParser.MaxResults * 11) + MaxLine; // ten digits and a blank each
     private const int MaxLiterals = 4_096;
     private const int LiteralStep = 256 * 1024;
 
@@ -37,7 +37,7 @@ internal sealed class ImapReader(string server, Stream stream, long maxLiteral)
         while (true)
         {
             await ReadLineAsync(line, cancellationToken);
-            if (LiteralLength(line.WrittenSpan) is not { } length)
+            if (LiteralLength(WithoutReturn(line.WrittenSpan)) is not { } length)
             {
                 break;
             }
@@ -45,22 +45,25 @@ internal sealed class ImapReader(string server, Stream stream, long maxLiteral)
             bytes += length;
             if (bytes > maxLiteral || literals.Count == MaxLiterals)
             {
-                throw new ImapConnectionException($"An answer of {server} announces {bytes} bytes in {literals.Count + 1} literals; the limit is {maxLiteral} bytes in {MaxLiterals}. Raise maxMessage if the mail is wanted.");
+                throw new ImapConnectionException($"An answer of {server} announces {bytes} bytes in {literals.Count + 1} literals; the limit is {maxLiteral} bytes in {MaxLiterals}. Raise maxMessage if the mail is wanted.") { IsTooLong = bytes > maxLiteral };
             }
 
-            line.Write("\r\n"u8);
+            line.Write(line.WrittenSpan is [.., (byte)'\r'] ? "\n"u8 : "\r\n"u8);
             literals.Add(await ReadLiteralAsync((int)length, cancellationToken));
         }
 
         try
         {
-            return ImapParser.Read(line.WrittenSpan, literals);
+            return ImapParser.Read(WithoutReturn(line.WrittenSpan), literals);
         }
         catch (FormatException e)
         {
-            throw new ImapConnectionException($"{server} said '{Names.Shorten(System.Text.Encoding.Latin1.GetString(line.WrittenSpan[..Math.Min(200, line.WrittenCount)]))}', which is no IMAP answer: {e.Message}.", e);
+            string said = System.Text.Encoding.Latin1.GetString(line.WrittenSpan[..Math.Min(4_096, line.WrittenCount)]);
+            throw new ImapConnectionException($"{server} said '{Names.Shorten(said)}', which is no IMAP answer: {e.Message}.", e) { Said = said };
         }
     }
+
+    private static ReadOnlySpan<byte> WithoutReturn(ReadOnlySpan<byte> line) => line is [.., (byte)'\r'] ? line[..^1] : line;
 
     /// <summary>The length of the literal that a line announces at its end; null for none. A status is text to its end, whatever that looks like.</summary>
     private static long? LiteralLength(ReadOnlySpan<byte> line)
@@ -95,7 +98,9 @@ internal sealed class ImapReader(string server, Stream stream, long maxLiteral)
         return false;
     }
 
-    /// <summary>Adds a line without its end.</summary>
+    private static bool IsSearch(ReadOnlySpan<byte> line) => line.Length > 9 && System.Text.Ascii.EqualsIgnoreCase(line[..9], "* SEARCH "u8);
+
+    /// <summary>Adds a line without its LF.</summary>
     private async ValueTask ReadLineAsync(ArrayBufferWriter<byte> line, CancellationToken cancellationToken)
     {
         while (true)
@@ -104,7 +109,7 @@ internal sealed class ImapReader(string server, Stream stream, long maxLiteral)
             int length = newline < 0 ? _end - _begin : newline;
             line.Write(_buffer.AsSpan(_begin, length));
             _begin += length;
-            if (line.WrittenCount > MaxLine && (line.WrittenCount > MaxSearchLine || !line.WrittenSpan.StartsWith("* SEARCH"u8)))
+            if (line.WrittenCount > MaxLine && (line.WrittenCount > MaxSearchLine || !IsSearch(line.WrittenSpan)))
             {
                 throw new ImapConnectionException($"An answer of {server} has a line of more than {MaxLine} bytes.");
             }
@@ -112,21 +117,10 @@ internal sealed class ImapReader(string server, Stream stream, long maxLiteral)
             if (newline >= 0)
             {
                 _begin++;
-                TrimReturn(line);
                 return;
             }
 
             await FillAsync(cancellationToken);
-        }
-    }
-
-    private static void TrimReturn(ArrayBufferWriter<byte> line)
-    {
-        if (line.WrittenSpan is [.., (byte)'\r'])
-        {
-            byte[] kept = line.WrittenSpan[..^1].ToArray();
-            line.ResetWrittenCount();
-            line.Write(kept);
         }
     }
 

@@ -15,6 +15,9 @@ internal sealed record ImapResponse
     /// <summary>What follows the name; empty for a status, and for data that nobody knows here.</summary>
     public IReadOnlyList<ImapValue> Values { get; init; } = [];
 
+    /// <summary>The results of <c>SEARCH</c> as they came; empty for anything else.</summary>
+    public IReadOnlyList<uint> Numbers { get; init; } = [];
+
     /// <summary>The name of a status's response code, upper case, for example <c>UIDVALIDITY</c>; empty for none.</summary>
     public string Code { get; init; } = "";
 

@@ -3,17 +3,23 @@ using Microsoft.Extensions.Logging;
 
 namespace Postroom.Mail;
 
+/// <summary>Stores a batch with a checkpoint, as <see cref="IMessageSink.AcceptAsync"/> does.</summary>
+internal delegate ValueTask<IReadOnlyList<AcceptResult>> ImapAccept(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte> checkpoint, CancellationToken cancellationToken);
+
 /// <summary>One look into a mailbox (SR-10): finds what is unread and not accepted, reads it without marking it, and stores it in batches, oldest first.</summary>
 internal sealed partial class ImapRound(
-    ImapSourceConfig config, ImapConnection connection, ImapLedger ledger, ImapFailures failures, IMessageSink sink, string source, TimeProvider clock, ILogger log)
+    ImapSourceConfig config, ImapConnection connection, ImapLedger ledger, ImapMemory memory, IMessageSink sink, ImapAccept accept, string source, TimeProvider clock, ILogger log)
 {
     private const int MaxHeaders = 64 * 1024;
     private const int MaxBeginning = 64 * 1024; // SR-14
+    private const int MaxPerCommand = 500; // its UIDs fit a line of 8,192 bytes (RFC 7162 §4)
     private const long MaxBatchBytes = 8L * 1024 * 1024;
 
     private readonly SenderPatterns _senders = new(config.AcceptFrom);
     private readonly List<(uint Uid, SourceMessage Message)> _batch = [];
     private readonly string _account = config.Username.Contains('@', StringComparison.Ordinal) ? config.Username : $"{config.Username}@{config.Host}";
+    private readonly bool _never = config.MarkSeen == MarkPolicy.Never;
+    private uint _beforeFailed = uint.MaxValue;
     private long _batchBytes;
     private int _new;
 
@@ -23,20 +29,38 @@ internal sealed partial class ImapRound(
     public async ValueTask<int> RunAsync(CancellationToken cancellationToken)
     {
         List<uint> fresh = await FindAsync(cancellationToken);
-        foreach (uint[] uids in fresh.Chunk(config.Batch))
+        bool isFull = false;
+        foreach (uint[] uids in fresh.Chunk(memory.OneByOne ? 1 : Math.Min(config.Batch, MaxPerCommand)).TakeWhile(_ => !isFull))
         {
-            IReadOnlyDictionary<uint, ImapMail> known = await connection.FetchAsync(uids, "(UID INTERNALDATE RFC822.SIZE)", cancellationToken);
-            foreach (uint uid in uids.Where(known.ContainsKey))
+            foreach (ImapMail known in await AskAsync(uids, cancellationToken))
             {
-                await ReadAsync(known[uid], cancellationToken);
+                if (isFull = !_never && ledger.Room <= _batch.Count)
+                {
+                    break;
+                }
+
+                await ReadAsync(known, cancellationToken);
             }
 
             await FlushAsync(cancellationToken);
+            if (_never)
+            {
+                ledger.Advance(Math.Min(uids[^1], _beforeFailed));
+            }
         }
 
+        if (isFull && !memory.SaidFull)
+        {
+            LogFull(source, ImapLedger.Capacity);
+        }
+
+        memory.SaidFull = isFull;
+        memory.OneByOne = false;
         if (ledger.IsChanged)
         {
-            await sink.AcceptAsync([], ledger.ToCheckpoint(), cancellationToken);
+            (byte[] checkpoint, int change) = ledger.ToCheckpoint();
+            await accept([], checkpoint, cancellationToken);
+            ledger.Saved(change);
         }
 
         return _new;
@@ -45,36 +69,68 @@ internal sealed partial class ImapRound(
     private async ValueTask<List<uint>> FindAsync(CancellationToken cancellationToken)
     {
         string criteria = $"UNSEEN UNKEYWORD {config.FailedKeyword}";
-        if (config.MarkSeen == MarkPolicy.Never)
+        if (_never)
         {
-            criteria += string.Create(CultureInfo.InvariantCulture, $" UID {ledger.Watermark + 1UL}:*");
+            criteria += string.Create(CultureInfo.InvariantCulture, $" UID {Math.Min(ledger.Watermark, uint.MaxValue - 1) + 1}:*");
         }
 
         IReadOnlyList<uint> found = await connection.SearchAsync(criteria, cancellationToken);
+        memory.Forget(found);
+        if (!_never)
+        {
+            ledger.Forget(found);
+        }
 
         // "n:*" names the last mail even when its UID is below n (RFC 3501 §6.4.8).
-        return [.. found.Where(uid => !ledger.Has(uid) && uid > ledger.Watermark).Take(config.MarkSeen == MarkPolicy.Never ? int.MaxValue : Math.Max(0, ledger.Room))];
+        return [.. found.Where(uid => !ledger.Has(uid) && uid > ledger.Watermark && !memory.IsUnwanted(uid))];
+    }
+
+    /// <summary>Asks what the server knows of mails; those that are gone are left out.</summary>
+    private async ValueTask<IReadOnlyList<ImapMail>> AskAsync(uint[] uids, CancellationToken cancellationToken)
+    {
+        try
+        {
+            string items = config.AcceptFrom.Count > 0 ? "(UID INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (FROM)])" : "(UID INTERNALDATE RFC822.SIZE)";
+            IReadOnlyDictionary<uint, ImapMail> known = await connection.FetchAsync(uids, items, cancellationToken);
+            return [.. uids.Where(known.ContainsKey).Select(uid => known[uid])];
+        }
+        catch (Exception e) when (e is ImapCommandException or ImapConnectionException && uids.Length == 1)
+        {
+            Failed(uids[0], e);
+            if (e is ImapConnectionException)
+            {
+                throw;
+            }
+
+            return [];
+        }
+        catch (ImapConnectionException)
+        {
+            memory.OneByOne = true;
+            throw;
+        }
+        catch (ImapCommandException)
+        {
+            List<ImapMail> known = [];
+            foreach (uint uid in uids)
+            {
+                known.AddRange(await AskAsync([uid], cancellationToken));
+            }
+
+            return known;
+        }
     }
 
     private async ValueTask ReadAsync(ImapMail known, CancellationToken cancellationToken)
     {
-        MailMessage mail;
-        ReadOnlyMemory<byte> raw;
+        SourceMessage? message;
         try
         {
-            bool oversize = known.Size > config.MaxMessage;
-            string items = oversize ? $"(UID BODY.PEEK[]<0.{MaxHeaders + MaxBeginning}>)" : "(UID BODY.PEEK[])";
-            if ((await connection.FetchAsync([known.Uid], items, cancellationToken)).GetValueOrDefault(known.Uid)?.Body is not { } body)
-            {
-                return; // Gone meanwhile.
-            }
-
-            DateTimeOffset arrived = known.InternalDate ?? clock.GetUtcNow();
-            raw = oversize ? Beginning(body) : body;
-            mail = oversize ? MailMessageReader.ReadBeginning(raw, arrived, known.Size ?? body.Length) : MailMessageReader.Read(raw, arrived, config.KeepRaw);
+            message = await TranslateAsync(known, cancellationToken);
         }
-        catch (Exception e) when (e is ImapCommandException or ImapConnectionException)
+        catch (Exception e) when (e is not (OperationCanceledException or OutOfMemoryException))
         {
+            // Whatever is wrong with one mail is no reason to leave the others.
             Failed(known.Uid, e);
             if (e is ImapConnectionException)
             {
@@ -84,22 +140,64 @@ internal sealed partial class ImapRound(
             return;
         }
 
-        mail = mail with { Account = _account, Mailbox = config.Mailbox, UidValidity = ledger.UidValidity, Uid = known.Uid };
-        if (_senders.Accept(mail.From?.Address))
+        if (message is not null)
         {
-            await AddAsync(known.Uid, mail, raw, cancellationToken);
-        }
-        else
-        {
-            LogNotTaken(source, known.Uid, mail.From?.Address ?? "nobody");
-            ledger.Keep(known.Uid);
+            await AddAsync(known.Uid, message, cancellationToken);
         }
     }
 
-    private async ValueTask AddAsync(uint uid, MailMessage mail, ReadOnlyMemory<byte> raw, CancellationToken cancellationToken)
+    /// <summary>Reads a mail and makes a message of it; null when it is gone, or nobody wants it.</summary>
+    private async ValueTask<SourceMessage?> TranslateAsync(ImapMail known, CancellationToken cancellationToken)
     {
-        string? key = config.MarkSeen == MarkPolicy.AfterAck ? string.Create(CultureInfo.InvariantCulture, $"{ledger.UidValidity}.{uid}") : null;
-        SourceMessage message = MailTranslation.ToSource(mail, config.Into, config.ReplyVia, key, raw.Span);
+        if (known.Header is { } header && !IsWanted(known.Uid, MailMessageReader.Read(header, clock.GetUtcNow()).From))
+        {
+            return null;
+        }
+
+        bool isCut = known.Size > config.MaxMessage || memory.IsTooLong(known.Uid);
+        string items = isCut ? $"(UID BODY.PEEK[]<0.{MaxHeaders + MaxBeginning}>)" : "(UID BODY.PEEK[])";
+        if (!(await connection.FetchAsync([known.Uid], items, cancellationToken)).TryGetValue(known.Uid, out ImapMail? read))
+        {
+            return null; // Gone meanwhile.
+        }
+
+        ReadOnlyMemory<byte> raw = read.Body ?? throw new InvalidDataException($"{connection.Server} gives nothing of it.");
+        DateTimeOffset arrived = known.InternalDate ?? clock.GetUtcNow();
+        MailMessage mail;
+        if (isCut || raw.Length > config.MaxMessage)
+        {
+            long size = Math.Max(known.Size ?? 0, raw.Length);
+            raw = Beginning(raw);
+            mail = MailMessageReader.ReadBeginning(raw, arrived, size);
+        }
+        else
+        {
+            mail = MailMessageReader.Read(raw, arrived, config.KeepRaw);
+        }
+
+        if (!IsWanted(known.Uid, mail.From))
+        {
+            return null;
+        }
+
+        mail = mail with { Account = _account, Mailbox = config.Mailbox, UidValidity = ledger.Numbering.UidValidity, Uid = known.Uid };
+        return MailTranslation.ToSource(mail, config.Into, config.ReplyVia, config.MarkSeen == MarkPolicy.AfterAck ? ledger.Numbering.KeyOf(known.Uid) : null, raw.Span);
+    }
+
+    private bool IsWanted(uint uid, MailAddress? sender)
+    {
+        if (_senders.Accept(sender?.Address))
+        {
+            return true;
+        }
+
+        LogNotTaken(source, uid, Names.Shorten(sender?.Address ?? "nobody"));
+        memory.Refuse(uid);
+        return false;
+    }
+
+    private async ValueTask AddAsync(uint uid, SourceMessage message, CancellationToken cancellationToken)
+    {
         long bytes = message.Body.Length + message.Attachments.Sum(file => file.Length ?? 0);
         if (_batch.Count > 0 && _batchBytes + bytes > MaxBatchBytes)
         {
@@ -152,24 +250,20 @@ internal sealed partial class ImapRound(
 
     private async ValueTask<IReadOnlyList<AcceptResult>> StoreAsync((uint Uid, SourceMessage Message)[] batch, CancellationToken cancellationToken)
     {
-        if (config.MarkSeen == MarkPolicy.Never)
-        {
-            if (!batch.Any(one => failures.Has(ledger.UidValidity, one.Uid)))
-            {
-                ledger.Watermark = Math.Max(ledger.Watermark, batch.Max(one => one.Uid));
-            }
-
-        }
-
         // The ids are known after the commit only, so this checkpoint lacks them, and the next has them. A crash in between reads these mails again and
-        // finds repeats.
-        return await sink.AcceptAsync([.. batch.Select(one => one.Message)], ledger.ToCheckpoint(), cancellationToken);
+        // finds repeats. Mails come in ascending order: with the last of these, all before it are stored too, but for those that failed.
+        uint? watermark = _never ? Math.Max(ledger.Watermark, Math.Min(batch[^1].Uid, _beforeFailed)) : null;
+        (byte[] checkpoint, int change) = ledger.ToCheckpoint(watermark);
+        IReadOnlyList<AcceptResult> results = await accept([.. batch.Select(one => one.Message)], checkpoint, cancellationToken);
+        ledger.Saved(change);
+        ledger.Advance(watermark ?? 0);
+        return results;
     }
 
     private async ValueTask AcceptedAsync((uint Uid, SourceMessage Message)[] batch, IReadOnlyList<AcceptResult> results, CancellationToken cancellationToken)
     {
         _new += results.Count(result => !result.Duplicate);
-        if (config.MarkSeen == MarkPolicy.Never)
+        if (_never)
         {
             return;
         }
@@ -193,26 +287,30 @@ internal sealed partial class ImapRound(
             }
         }
 
-        await marker.RunAsync(cancellationToken);
+        foreach (ImapCommandException refused in (await marker.RunAsync(cancellationToken)).Values)
+        {
+            LogUnmarked(source, refused.Message);
+        }
     }
 
     private void Failed(uint uid, Exception e)
     {
-        if (failures.Add(ledger.UidValidity, uid))
+        if (memory.Fail(uid, e is ImapConnectionException { IsTooLong: true }))
         {
             ledger.Keep(uid);
             LogParked(source, uid, config.Mailbox, e.Message);
         }
         else
         {
+            _beforeFailed = Math.Min(_beforeFailed, uid - 1);
             LogUnread(source, uid, e.Message);
         }
     }
 
     private static ReadOnlyMemory<byte> Beginning(ReadOnlyMemory<byte> body)
     {
-        int end = body.Span.IndexOf("\r\n\r\n"u8);
-        return body[..Math.Min(body.Length, (end < 0 ? 0 : end) + MaxBeginning)];
+        int end = body.Span[..Math.Min(body.Length, MaxHeaders)].IndexOf("\r\n\r\n"u8);
+        return body[..Math.Min(body.Length, (end < 0 ? 0 : end + 4) + MaxBeginning)];
     }
 
     [LoggerMessage(6110, LogLevel.Information, "Source '{Source}': mail {Uid} of {Sender} is not taken (acceptFrom) and stays as it is.")]
@@ -221,6 +319,12 @@ internal sealed partial class ImapRound(
     [LoggerMessage(6111, LogLevel.Warning, "Source '{Source}': mail {Uid} could not be read and is tried again: {Why}")]
     private partial void LogUnread(string source, uint uid, string why);
 
-    [LoggerMessage(6112, LogLevel.Error, "Source '{Source}': mail {Uid} of '{Mailbox}' could not be read three times and is passed over: {Why} Look at it with a mail program; marking it read there is enough to be rid of it.")]
+    [LoggerMessage(6112, LogLevel.Error, "Source '{Source}': mail {Uid} of '{Mailbox}' could not be read three times and is passed over: {Why} Look at it with a mail program; marking it read there is enough to be rid of it, and unread again to have it tried once more.")]
     private partial void LogParked(string source, uint uid, string mailbox, string why);
+
+    [LoggerMessage(6113, LogLevel.Warning, "Source '{Source}': further mails wait in the mailbox, since {Limit} are in work or remembered as failed. They are read as those come to an end.")]
+    private partial void LogFull(string source, int limit);
+
+    [LoggerMessage(6114, LogLevel.Warning, "Source '{Source}': mails could not be marked; that is tried again: {Why}")]
+    private partial void LogUnmarked(string source, string why);
 }

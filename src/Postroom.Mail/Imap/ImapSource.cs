@@ -14,18 +14,21 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
 {
     private static readonly TimeSpan KeepAlive = TimeSpan.FromMinutes(4);
     private static readonly TimeSpan BetweenLogins = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LongestQuiet = TimeSpan.FromSeconds(5);
+    private const int MaxFruitless = 3;
 
     private readonly ImapSourceConfig _config;
     private readonly ILogger _log;
     private readonly ConcurrentQueue<Mark> _marks = new();
     private readonly Lock _gate = new();
-    private readonly ImapFailures _failures = new();
+    private readonly ImapMemory _memory = new();
     private ImapConnection? _connection;
-    private ImapLedger _ledger = new();
-    private TaskCompletionSource _marking = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ImapLedger? _read;
+    private TaskCompletionSource _marking = NewSignal();
+    private TaskCompletionSource _reachable = NewSignal();
     private long? _loggedInAt;
-    private long _reconciledAt;
-    private bool _accepts;
+    private long? _reconciledAt;
+    private int _fruitless;
     private string _standing = "not connected yet";
 
     /// <summary>Makes a source; it connects when it is run.</summary>
@@ -40,6 +43,18 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
         _log = logger ?? NullLogger<ImapSource>.Instance;
     }
 
+    /// <summary>Completes once the mailbox is open, so that marks need not be tried before.</summary>
+    public Task Reachable
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _reachable.Task;
+            }
+        }
+    }
+
     /// <summary>Tells the mailbox what became of a mail: read, failed, or a keyword that a handler chose. Marking twice, or a mail that is gone, is harmless.</summary>
     /// <param name="request">Its key is the one of the message.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -51,7 +66,7 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
         Mark mark = Mark.Of(request, _config);
         lock (_gate)
         {
-            if (!_accepts)
+            if (!_reachable.Task.IsCompleted)
             {
                 throw new OriginUnavailableException($"Source '{Name}' is not connected to {_config.Account.Server}; the mark waits.");
             }
@@ -71,9 +86,11 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
             ImapConnection connection = _connection ??= await ConnectAsync(sink, cancellationToken);
             await MarkAllAsync(connection, cancellationToken);
             await ReconcileAsync(connection, sink, cancellationToken);
-            ImapRound round = new(_config, connection, _ledger, _failures, sink, Name, Clock, _log);
+            ImapRound round = new(
+                _config, connection, Ledger, _memory, sink, (batch, checkpoint, cancel) => AcceptAsync(connection, sink, batch, checkpoint, cancel), Name, Clock, _log);
             int found = await round.RunAsync(cancellationToken);
-            _standing = string.Create(CultureInfo.InvariantCulture, $"UIDVALIDITY {_ledger.UidValidity}, {_ledger.Count} mails in work{(Idles(connection) ? ", IDLE" : "")}");
+            _fruitless = found > 0 ? 0 : _fruitless;
+            _standing = string.Create(CultureInfo.InvariantCulture, $"UIDVALIDITY {Ledger.Numbering.UidValidity}, {Ledger.Count} mails in work{(Idles(connection) ? ", IDLE" : "")}");
             return found;
         }
         catch (ImapLoginException e)
@@ -86,15 +103,24 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
     protected override async ValueTask WaitAsync(IMessageSink sink, TimeSpan interval, Task wake, CancellationToken cancellationToken)
     {
         ImapConnection connection = _connection!;
-        bool idles = Idles(connection);
-        TimeSpan whole = idles ? _config.SafetyPoll : interval;
+        if (_fruitless > MaxFruitless)
+        {
+            // A server that tells of news where there are none is not asked again and again without a breath.
+            await base.WaitAsync(sink, Least(TimeSpan.FromSeconds(_fruitless - MaxFruitless), LongestQuiet), Task.WhenAny(wake, Marking()), cancellationToken);
+            await MarkAllAsync(connection, cancellationToken);
+        }
+
         long begun = Clock.GetTimestamp();
-        while (!wake.IsCompleted && !connection.HasNews && whole - Clock.GetElapsedTime(begun) is { Ticks: > 0 } left)
+        while (!wake.IsCompleted && !connection.HasNews && (Idles(connection) ? _config.SafetyPoll : interval) - Clock.GetElapsedTime(begun) is { Ticks: > 0 } left)
         {
             Task marking = Marking();
-            if (idles)
+            if (Idles(connection))
             {
                 await connection.IdleAsync(Least(left, _config.IdleRenew), Task.WhenAny(wake, marking), cancellationToken);
+                if (!connection.CanIdle)
+                {
+                    Log.NoIdle(_log, Name, connection.Server, _config.PollInterval);
+                }
             }
             else
             {
@@ -107,26 +133,14 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
 
             await MarkAllAsync(connection, cancellationToken);
         }
+
+        _fruitless = connection.HasNews && !wake.IsCompleted ? _fruitless + 1 : 0;
     }
 
     /// <inheritdoc/>
     protected override async ValueTask CloseAsync()
     {
-        List<Mark> left = [];
-        lock (_gate)
-        {
-            _accepts = false;
-            while (_marks.TryDequeue(out Mark? mark))
-            {
-                left.Add(mark);
-            }
-        }
-
-        foreach (Mark mark in left)
-        {
-            mark.Done.TrySetException(new OriginUnavailableException($"The connection of source '{Name}' ended; the mark waits."));
-        }
-
+        EndMarks();
         if (_connection is { } connection)
         {
             _connection = null;
@@ -143,7 +157,60 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
 
     private static TimeSpan Least(TimeSpan one, TimeSpan other) => one < other ? one : other;
 
-    private bool Idles(ImapConnection connection) => _config.Mode != ImapMode.Polling && connection.Can("IDLE");
+    /// <summary>The ledger, once there was a connection.</summary>
+    private ImapLedger Ledger => _read!;
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private bool Idles(ImapConnection connection) => _config.Mode != ImapMode.Polling && connection.CanIdle;
+
+    /// <summary>Lets go of the marks that wait: they come again once the mailbox is open again.</summary>
+    private void EndMarks()
+    {
+        List<Mark> left = [];
+        lock (_gate)
+        {
+            _reachable = _reachable.Task.IsCompleted ? NewSignal() : _reachable;
+            while (_marks.TryDequeue(out Mark? mark))
+            {
+                left.Add(mark);
+            }
+        }
+
+        left.ForEach(mark => mark.Done.TrySetException(new OriginUnavailableException($"The connection of source '{Name}' ended; the mark waits.")));
+    }
+
+    /// <summary>Stores; while that has to wait, marks are carried out and the server hears of this side (SR-6, ML-6).</summary>
+    private async ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(
+        ImapConnection connection, IMessageSink sink, IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte> checkpoint, CancellationToken cancellationToken)
+    {
+        Task<IReadOnlyList<AcceptResult>> accepting = sink.AcceptAsync(batch, checkpoint, cancellationToken).AsTask();
+        while (!accepting.IsCompleted)
+        {
+            Task marking = Marking();
+            try
+            {
+                await base.WaitAsync(sink, KeepAlive, Task.WhenAny(accepting, marking), cancellationToken);
+                if (marking.IsCompleted)
+                {
+                    await MarkAllAsync(connection, cancellationToken);
+                }
+                else if (!accepting.IsCompleted)
+                {
+                    await connection.NoopAsync(cancellationToken);
+                }
+            }
+            catch
+            {
+                // The next run must not begin before this batch is stored or refused: its checkpoint is the older one.
+                EndMarks();
+                await ((Task)accepting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                throw;
+            }
+        }
+
+        return await accepting;
+    }
 
     private async Task<ImapConnection> ConnectAsync(IMessageSink sink, CancellationToken cancellationToken)
     {
@@ -152,8 +219,7 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
             await Task.Delay(wait, Clock, cancellationToken); // ML-6
         }
 
-        _loggedInAt = Clock.GetTimestamp();
-        ImapConnection connection = await ImapOpening.OpenAsync(_config.Account, Clock, cancellationToken);
+        ImapConnection connection = await ImapOpening.OpenAsync(_config.Account, Clock, () => _loggedInAt = Clock.GetTimestamp(), cancellationToken);
         try
         {
             ImapMailbox mailbox = await connection.SelectAsync(_config.Mailbox, readOnly: _config.MarkSeen == MarkPolicy.Never, cancellationToken);
@@ -162,21 +228,24 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
                 throw new InvalidOperationException($"Mailbox '{_config.Mailbox}' of {connection.Server} can only be read, so mails cannot be marked. Give the account the right, or set sources.{Name}.markSeen to never.");
             }
 
-            _ledger = ImapLedger.Read(await sink.GetCheckpointAsync(cancellationToken));
-            if (_ledger.Begin(mailbox.UidValidity))
+            // Read once: from then on this one knows more than what is stored.
+            _read ??= ImapLedger.Read(await sink.GetCheckpointAsync(cancellationToken));
+            if (Ledger.Begin(mailbox.UidValidity, mailbox.UidNext))
             {
-                Log.NewValidity(_log, Name, _config.Mailbox, mailbox.UidValidity);
+                Log.NewNumbers(_log, Name, _config.Mailbox, mailbox.UidValidity, mailbox.UidNext ?? 0);
             }
+
+            _memory.Begin(Ledger.Numbering);
 
             if (_config.Mode == ImapMode.Idle && !connection.Can("IDLE"))
             {
                 Log.NoIdle(_log, Name, connection.Server, _config.PollInterval);
             }
 
-            _reconciledAt = 0;
+            _reconciledAt = null;
             lock (_gate)
             {
-                _accepts = true;
+                _reachable.TrySetResult();
             }
 
             return connection;
@@ -194,14 +263,14 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
     /// </summary>
     private async ValueTask ReconcileAsync(ImapConnection connection, IMessageSink sink, CancellationToken cancellationToken)
     {
-        if (_config.MarkSeen == MarkPolicy.Never || (_reconciledAt != 0 && Clock.GetElapsedTime(_reconciledAt) < _config.SafetyPoll))
+        if (_config.MarkSeen == MarkPolicy.Never || (_reconciledAt is { } last && Clock.GetElapsedTime(last) < _config.SafetyPoll))
         {
             return;
         }
 
         _reconciledAt = Clock.GetTimestamp();
-        ImapMarker marker = new(_config, connection, _ledger);
-        foreach ((uint uid, MessageId id) in _ledger.Open)
+        ImapMarker marker = new(_config, connection, Ledger);
+        foreach ((uint uid, MessageId id) in Ledger.Open)
         {
             MessageState? state = _config.MarkSeen == MarkPolicy.AfterAccept ? MessageState.Acked : await sink.StateOfAsync(id, cancellationToken);
             if (state is MessageState.Acked or MessageState.Failed)
@@ -210,11 +279,15 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
             }
             else if (state is null)
             {
-                _ledger.Remove(uid); // Not kept any more: read anew if it is still unread.
+                Ledger.Remove(uid); // Not kept any more: read anew if it is still unread.
             }
         }
 
-        await marker.RunAsync(cancellationToken);
+        // What cannot be marked makes no second message: it is in the ledger. So reading goes on.
+        foreach (ImapCommandException refused in (await marker.RunAsync(cancellationToken)).Values)
+        {
+            Log.Unmarked(_log, Name, refused.Message);
+        }
     }
 
     private async ValueTask MarkAllAsync(ImapConnection connection, CancellationToken cancellationToken)
@@ -229,7 +302,7 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
 
             if (_marking.Task.IsCompleted)
             {
-                _marking = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                _marking = NewSignal();
             }
         }
 
@@ -240,18 +313,20 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
 
         try
         {
-            ImapMarker marker = new(_config, connection, _ledger);
+            ImapMarker marker = new(_config, connection, Ledger);
             foreach (Mark mark in marks)
             {
-                marker.Add(mark.Outcome, _ledger.CopiesOf(mark.UidValidity, mark.Uid));
+                if (Ledger.CopiesOf(mark.Numbering, mark.Uid) is { Count: > 0 } uids)
+                {
+                    marker.Add(mark.Outcome, uids);
+                }
             }
 
-            await marker.RunAsync(cancellationToken);
-            marks.ForEach(mark => mark.Done.TrySetResult());
-        }
-        catch (ImapCommandException e)
-        {
-            marks.ForEach(mark => mark.Done.TrySetException(new InvalidOperationException(e.Message, e)));
+            IReadOnlyDictionary<string, ImapCommandException> refused = await marker.RunAsync(cancellationToken);
+            foreach (Mark mark in marks)
+            {
+                _ = refused.TryGetValue(mark.Outcome, out ImapCommandException? e) ? mark.Done.TrySetException(new InvalidOperationException(e.Message, e)) : mark.Done.TrySetResult();
+            }
         }
         catch (Exception e)
         {
@@ -269,14 +344,13 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
     }
 
     /// <summary>One mark on its way.</summary>
-    private sealed record Mark(uint UidValidity, uint Uid, string Outcome)
+    private sealed record Mark(ImapNumbering Numbering, uint Uid, string Outcome)
     {
-        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public TaskCompletionSource Done { get; } = NewSignal();
 
         public static Mark Of(MarkRequest request, ImapSourceConfig config)
         {
-            string[] key = request.Key.Split('.');
-            if (key.Length != 2 || !uint.TryParse(key[0], NumberStyles.None, CultureInfo.InvariantCulture, out uint validity) || !uint.TryParse(key[1], NumberStyles.None, CultureInfo.InvariantCulture, out uint uid))
+            if (ImapNumbering.Read(request.Key) is not var (numbering, uid))
             {
                 throw new ArgumentException($"'{Names.Shorten(request.Key)}' is no key of a mail. Take the header origin-key of the message.", nameof(request));
             }
@@ -286,7 +360,7 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
                 throw new ArgumentException($"'{Names.Shorten(request.Outcome)}' is no outcome for a mail in '{config.Mailbox}'. Use {MarkRequest.Seen}, {MarkRequest.Failed} or a keyword of letters, digits, '$' and '_'.", nameof(request));
             }
 
-            return new Mark(validity, uid, request.Outcome);
+            return new Mark(numbering, uid, request.Outcome);
         }
     }
 }

@@ -7,12 +7,19 @@ namespace Postroom.Mail;
 /// <summary>Commands out and answers in, over one connection. Used by one command at a time; broken after any failure, and then only closed.</summary>
 internal sealed class ImapWire : IAsyncDisposable
 {
+    private const string Idle = "IDLE";
+    private const int MaxAnswers = 1_000_000; // of one command: as many as a mailbox has mails
+    private const int MaxContinuations = 16;
+    private const int LeastPace = 8 * 1024; // bytes per second
+
     private readonly MailStream _stream;
     private readonly TimeProvider _clock;
     private readonly TimeSpan _timeout;
     private readonly long _maxLiteral;
     private ImapReader _reader;
     private Task<ImapResponse>? _pending;
+    private Exchange _exchange;
+    private string? _idleTag;
     private int _tag;
 
     /// <summary>Takes a connection over.</summary>
@@ -26,6 +33,7 @@ internal sealed class ImapWire : IAsyncDisposable
         _timeout = account.Timeout;
         _maxLiteral = account.MaxLiteral;
         _reader = new ImapReader(account.Server, _stream.Bytes, _maxLiteral);
+        _exchange = new Exchange("the connection", clock.GetTimestamp(), 0);
     }
 
     /// <summary>Host and port.</summary>
@@ -33,6 +41,9 @@ internal sealed class ImapWire : IAsyncDisposable
 
     /// <summary>Whether it is encrypted.</summary>
     public bool IsSecure => _stream.IsSecure;
+
+    /// <summary>Whether the last command was answered to its end, so that another one may be sent.</summary>
+    public bool IsFree { get; private set; } = true;
 
     /// <summary>Whether literals need no permission (RFC 7888), as far as the server said so.</summary>
     public bool FreeLiterals { get; set; }
@@ -43,6 +54,7 @@ internal sealed class ImapWire : IAsyncDisposable
     {
         await _stream.EncryptAsync(_reader.HasMore || _pending is not null, account.Host, account.CaFile, _timeout, cancellationToken);
         _reader = new ImapReader(Server, _stream.Bytes, _maxLiteral);
+        _exchange = new Exchange("the connection", _clock.GetTimestamp(), 0);
         FreeLiterals = false;
     }
 
@@ -57,21 +69,22 @@ internal sealed class ImapWire : IAsyncDisposable
     public async ValueTask<ImapResponse> RunAsync(
         string name, IReadOnlyList<ImapArgument> arguments, Action<ImapResponse>? onData, Func<ImapResponse, string?>? onMore, CancellationToken cancellationToken)
     {
-        string tag = NextTag();
+        string tag = Begin(name);
         await SendCommandAsync(tag, name, arguments, onData, cancellationToken);
+        int continuations = 0;
         while (true)
         {
-            ImapResponse response = await ReadAsync(name, _timeout, cancellationToken);
+            ImapResponse response = await ReadAsync(cancellationToken);
             if (response.Tag == tag)
             {
-                return response.Name == "OK" ? response : throw Refused(name, response);
+                return End(name, response);
             }
 
             if (!response.IsContinuation)
             {
                 Unasked(response, onData);
             }
-            else if (onMore?.Invoke(response) is { } line)
+            else if (++continuations <= MaxContinuations && onMore?.Invoke(response) is { } line)
             {
                 await SendAsync($"{line}\r\n", name, cancellationToken);
             }
@@ -90,48 +103,42 @@ internal sealed class ImapWire : IAsyncDisposable
     /// <param name="cancellationToken">Ends the exchange, and the connection with it.</param>
     public async ValueTask IdleAsync(TimeSpan renew, Task wake, Action<ImapResponse> onData, Func<ImapResponse, bool> isNews, CancellationToken cancellationToken)
     {
-        const string Name = "IDLE";
-        string tag = NextTag();
-        await SendAsync($"{tag} {Name}\r\n", Name, cancellationToken);
-        bool begun = false;
-        bool done = false;
+        string tag = Begin(Idle);
+        await SendAsync($"{tag} {Idle}\r\n", Idle, cancellationToken);
+        bool hasNews = false;
         using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Task over = Task.WhenAny(Task.Delay(renew, _clock, end.Token), wake);
         try
         {
             while (true)
             {
-                if (begun && !done && over.IsCompleted)
+                if (_idleTag is not null && (hasNews || over.IsCompleted))
                 {
-                    done = true;
-                    await SendAsync("DONE\r\n", Name, cancellationToken);
+                    await DoneAsync(cancellationToken);
                 }
 
-                ImapResponse? response = begun && !done ? await PeekAsync(over, cancellationToken) : await ReadAsync(Name, _timeout, cancellationToken);
-                if (response is null)
+                if (_idleTag is not null && !await HasAnswerAsync(over, cancellationToken))
                 {
                     continue;
                 }
 
+                ImapResponse response = await ReadAsync(cancellationToken);
                 if (response.Tag == tag)
                 {
                     // A server that ends it by itself has nothing against it as long as it says OK.
-                    _ = response.Name == "OK" ? response : throw Refused(Name, response);
+                    _ = End(Idle, response);
                     return;
                 }
 
                 if (response.IsContinuation)
                 {
-                    begun = true;
+                    _idleTag = tag;
                     continue;
                 }
 
+                // News may come before the server has taken the command.
                 Unasked(response, onData);
-                if (isNews(response) && begun && !done)
-                {
-                    done = true;
-                    await SendAsync("DONE\r\n", Name, cancellationToken);
-                }
+                hasNews |= isNews(response);
             }
         }
         finally
@@ -140,8 +147,26 @@ internal sealed class ImapWire : IAsyncDisposable
         }
     }
 
+    /// <summary>Ends an IDLE whose caller gave up, so that the connection can be closed in order; nothing where there is none.</summary>
+    public async ValueTask EndIdleAsync(CancellationToken cancellationToken)
+    {
+        if (_idleTag is not { } tag)
+        {
+            return;
+        }
+
+        await DoneAsync(cancellationToken);
+        ImapResponse response;
+        do
+        {
+            response = await ReadAsync(cancellationToken);
+        }
+        while (response.Tag != tag);
+        _ = End(Idle, response);
+    }
+
     /// <summary>Reads the greeting.</summary>
-    public ValueTask<ImapResponse> ReadGreetingAsync(CancellationToken cancellationToken) => ReadAsync("the connection", _timeout, cancellationToken);
+    public ValueTask<ImapResponse> ReadGreetingAsync(CancellationToken cancellationToken) => ReadAsync(cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -161,7 +186,26 @@ internal sealed class ImapWire : IAsyncDisposable
         }
     }
 
-    private string NextTag() => string.Create(CultureInfo.InvariantCulture, $"P{++_tag}");
+    private string Begin(string name)
+    {
+        IsFree = false;
+        _exchange = new Exchange(name, _clock.GetTimestamp(), _reader.Total);
+        return string.Create(CultureInfo.InvariantCulture, $"P{++_tag}");
+    }
+
+    private ImapResponse End(string name, ImapResponse response)
+    {
+        IsFree = true;
+        _idleTag = null;
+        return response.Name == "OK" ? response : throw new ImapCommandException(Server, name, response.Name, response.Code, response.Text);
+    }
+
+    private async ValueTask DoneAsync(CancellationToken cancellationToken)
+    {
+        _idleTag = null;
+        _exchange = new Exchange(Idle, _clock.GetTimestamp(), _reader.Total);
+        await SendAsync("DONE\r\n", Idle, cancellationToken);
+    }
 
     private async ValueTask SendCommandAsync(string tag, string name, IReadOnlyList<ImapArgument> arguments, Action<ImapResponse>? onData, CancellationToken cancellationToken)
     {
@@ -193,7 +237,7 @@ internal sealed class ImapWire : IAsyncDisposable
     {
         while (true)
         {
-            ImapResponse response = await ReadAsync(name, _timeout, cancellationToken);
+            ImapResponse response = await ReadAsync(cancellationToken);
             if (response.IsContinuation)
             {
                 return;
@@ -201,7 +245,8 @@ internal sealed class ImapWire : IAsyncDisposable
 
             if (response.Tag == tag)
             {
-                throw Refused(name, response);
+                _ = End(name, response);
+                throw new ImapConnectionException($"{Server} says that {name} is done before it has come to its end.");
             }
 
             Unasked(response, onData);
@@ -216,55 +261,78 @@ internal sealed class ImapWire : IAsyncDisposable
             return true;
         }, cancellationToken);
 
-    /// <summary>Reads one answer; the time is one of silence, since a mail on a slow line may take longer as a whole.</summary>
-    private async ValueTask<ImapResponse> ReadAsync(string name, TimeSpan silence, CancellationToken cancellationToken)
+    /// <summary>
+    /// Reads one answer. The time is one of silence, since a mail on a slow line may take longer as a whole; a command as a whole has ten times that, and more as
+    /// long as its bytes keep a pace, so that a server which drips holds nobody for ever.
+    /// </summary>
+    private async ValueTask<ImapResponse> ReadAsync(CancellationToken cancellationToken)
     {
-        while (true)
+        // A read that was given up would take its bytes with it, so it stays and the next one goes on with it.
+        Task<ImapResponse> pending = _pending ??= _reader.ReadAsync(CancellationToken.None).AsTask();
+        while (!pending.IsCompleted)
         {
             long before = _reader.Total;
+            TimeSpan taken = _clock.GetElapsedTime(_exchange.BeganAt);
+            TimeSpan left = (_timeout * 10) + TimeSpan.FromSeconds((before - _exchange.BytesBefore) / LeastPace) - taken;
+            if (left <= TimeSpan.Zero)
+            {
+                throw new ImapConnectionException($"{Server} did not come to the end of {_exchange.Name} in {Duration.Format(taken)}, in which {before - _exchange.BytesBefore} bytes came. Slower than {LeastPace / 1024} KiB a second is not waited for.");
+            }
 
-            // A read that was given up would take its bytes with it, so it stays and the next one goes on with it.
-            Task<ImapResponse> pending = _pending ??= _reader.ReadAsync(CancellationToken.None).AsTask();
+            TimeSpan wait = left < _timeout ? left : _timeout;
             try
             {
-                ImapResponse response = await pending.WaitAsync(silence, _clock, cancellationToken);
-                _pending = null;
-                return response;
+                await pending.WaitAsync(wait, _clock, cancellationToken);
             }
-            catch (TimeoutException e) when (!pending.IsCompleted)
+            catch (TimeoutException e)
             {
-                if (_reader.Total == before)
+                // When bytes came, or the answer in this moment, it goes on.
+                if (!pending.IsCompleted && _reader.Total == before && wait == _timeout)
                 {
-                    throw new ImapConnectionException(_stream.Silent("answer", name, silence).Message, e);
+                    throw new ImapConnectionException(_stream.Silent("answer", _exchange.Name, _timeout).Message, e);
                 }
             }
         }
+
+        _pending = null;
+        ImapResponse response = await pending;
+        return ++_exchange.Answers <= MaxAnswers ? response : throw new ImapConnectionException($"{Server} gives more than {MaxAnswers} answers to one {_exchange.Name}.");
     }
 
-    /// <summary>The next answer; null when the wait ended first.</summary>
-    private async ValueTask<ImapResponse?> PeekAsync(Task over, CancellationToken cancellationToken)
+    /// <summary>Waits for an answer; false when the wait ended first.</summary>
+    private async ValueTask<bool> HasAnswerAsync(Task over, CancellationToken cancellationToken)
     {
         _pending ??= _reader.ReadAsync(CancellationToken.None).AsTask();
         await Task.WhenAny(_pending, over).WaitAsync(cancellationToken);
-        return _pending.IsCompleted ? await ReadAsync("IDLE", _timeout, cancellationToken) : null;
+        return _pending.IsCompleted;
     }
 
     private void Unasked(ImapResponse response, Action<ImapResponse>? onData)
     {
         if (response.Tag != "*")
         {
-            throw new ImapConnectionException($"{Server} answers a command '{Names.Shorten(response.Tag)}' that was not sent.");
+            throw new ImapConnectionException($"{Server} answers a command '{Names.Shorten(response.Tag)}' that was not sent.") { Said = response.Tag };
         }
 
         if (response.Name == "BYE")
         {
-            throw new ImapConnectionException($"{Server} says goodbye: {Names.Shorten(response.Text)}");
+            throw new ImapConnectionException($"{Server} says goodbye: {Names.Shorten(response.Text)}") { Said = response.Text };
         }
 
         onData?.Invoke(response);
     }
 
-    private ImapCommandException Refused(string name, ImapResponse response) => new(Server, name, response.Name, response.Code, response.Text);
+    /// <summary>What is waited for, and since when.</summary>
+    private sealed class Exchange(string name, long beganAt, long bytesBefore)
+    {
+        public string Name => name;
+
+        public long BeganAt => beganAt;
+
+        public long BytesBefore => bytesBefore;
+
+        public int Answers { get; set; }
+    }
 }
 
 /// <summary>One argument of a command.</summary>

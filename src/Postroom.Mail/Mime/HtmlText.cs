@@ -6,19 +6,22 @@ namespace Postroom.Mail;
 /// <summary>Makes plain text of HTML: tags dropped, links kept, scripts and styles removed. Work and memory are linear in the length.</summary>
 internal static class HtmlText
 {
+    private const int MaxLink = 2_048; // longer ones are data, not places
+
     /// <summary>The text of a page, with LF line ends.</summary>
     public static string Of(string html)
     {
         StringBuilder text = new(html.Length);
         string? link = null;
         int linkBegin = 0;
+        bool keepsLines = false;
         int at = 0;
         int lastClose = html.LastIndexOf('>');
         while (at < html.Length)
         {
             int open = html.IndexOf('<', at);
             int end = open < 0 ? html.Length : open;
-            AppendText(text, html.AsSpan(at, end - at));
+            AppendText(text, html.AsSpan(at, end - at), keepsLines);
             if (open < 0)
             {
                 break;
@@ -30,8 +33,9 @@ internal static class HtmlText
                 continue;
             }
 
-            int close = open > lastClose ? -1 : html.IndexOf('>', open);
-            if (close < 0 || !IsTag(html, open))
+            // The end is looked for behind what begins a tag only: else each sign of "less" would walk to the end of the text.
+            int close = open > lastClose || !IsTag(html, open) ? -1 : html.IndexOf('>', open);
+            if (close < 0)
             {
                 text.Append('<');
                 at = open + 1;
@@ -43,11 +47,15 @@ internal static class HtmlText
             at = close + 1;
             switch (name)
             {
-                case "script" or "style" or "head" or "title":
+                case "script" or "style" or "title":
                     at = After(html, ">", After(html, $"</{name}", at));
                     break;
                 case "br":
                     text.Append('\n');
+                    break;
+                case "pre" or "/pre":
+                    BreakLine(text);
+                    keepsLines = name == "pre";
                     break;
                 case "a":
                     (link, linkBegin) = (HrefOf(tag), text.Length);
@@ -110,16 +118,20 @@ internal static class HtmlText
         ReadOnlySpan<char> value = tag[(at + 5)..];
         int end = value is ['"' or '\'', ..] ? value[1..].IndexOf(value[0]) + 1 : value.IndexOf(' ');
         string link = WebUtility.HtmlDecode((end < 0 ? value : value[..end]).Trim("\"'").ToString());
-        return link.Length > 0 && link[0] != '#' ? link : null;
+        return link.Length is > 0 and <= MaxLink && link[0] != '#' ? link : null;
     }
 
-    private static void AppendText(StringBuilder text, ReadOnlySpan<char> raw)
+    private static void AppendText(StringBuilder text, ReadOnlySpan<char> raw, bool keepsLines)
     {
         foreach (char c in WebUtility.HtmlDecode(raw.ToString()))
         {
-            if (c is not (' ' or '\t' or '\r' or '\n'))
+            if (c == '\n' && keepsLines)
             {
                 text.Append(c);
+            }
+            else if (c is not (' ' or '\t' or '\r' or '\n' or '\u00A0'))
+            {
+                _ = c == '\0' ? text : text.Append(c);
             }
             else if (text.Length > 0 && text[^1] is not (' ' or '\n'))
             {

@@ -255,7 +255,7 @@ public abstract partial class FileSource : PollingSource, IMarkOrigin
 
     private async ValueTask<int> StoreAsync((FoundFile File, SourceMessage Message)[] batch, IMessageSink sink, CancellationToken cancellationToken)
     {
-        ReadOnlyMemory<byte>? checkpoint = _policy == MarkPolicy.Never ? _ledger.ToCheckpoint(batch.Select(one => one.File)) : null;
+        ReadOnlyMemory<byte>? checkpoint = _policy == MarkPolicy.Never ? _ledger.ToCheckpoint(batch.Select(one => one.File)) : default(ReadOnlyMemory<byte>?);
         IReadOnlyList<AcceptResult> results = await sink.AcceptAsync([.. batch.Select(one => one.Message)], checkpoint, cancellationToken);
         for (int i = 0; i < batch.Length; i++)
         {

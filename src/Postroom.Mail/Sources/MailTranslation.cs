@@ -13,6 +13,7 @@ internal static class MailTranslation
     private const int MaxReferences = 8_000;
     private const int MaxBody = 8 * 1024 * 1024;
     private const int MaxTextWhenCut = 1024 * 1024;
+    private const int MaxAddressesWhenCut = 50;
 
     /// <summary>Makes the message.</summary>
     /// <param name="mail">The mail.</param>
@@ -90,21 +91,35 @@ internal static class MailTranslation
         return root is null ? string.Join(' ', last) : string.Join(' ', last.Prepend(root));
     }
 
-    /// <summary>The mail as JSON; a text that would be too long for a message is cut, and says so.</summary>
+    /// <summary>The mail as JSON; one that would be too long for a message is cut, and says so.</summary>
     private static byte[] BodyOf(MailMessage mail)
     {
-        byte[] body = JsonSerializer.SerializeToUtf8Bytes(mail, PostroomJson.Default.MailMessage);
+        byte[] body = mail.Text.Length + (mail.Html?.Length ?? 0) > MaxBody ? [] : JsonSerializer.SerializeToUtf8Bytes(mail, PostroomJson.Default.MailMessage);
+        if (body.Length is > 0 and <= MaxBody)
+        {
+            return body;
+        }
+
+        mail = mail with
+        {
+            Text = Cut(mail.Text),
+            Html = null,
+            Problems = [.. mail.Problems, $"The text is cut after {MaxTextWhenCut} characters and the HTML left out: a message has at most {MaxBody} bytes."],
+        };
+        body = JsonSerializer.SerializeToUtf8Bytes(mail, PostroomJson.Default.MailMessage);
         return body.Length <= MaxBody ? body : JsonSerializer.SerializeToUtf8Bytes(
             mail with
             {
-                Text = Cut(mail.Text),
-                Html = null,
-                Problems = [.. mail.Problems, $"The text is cut after {MaxTextWhenCut} characters and the HTML left out: as a message it would have {body.Length} bytes, where {MaxBody} are the limit."],
+                Headers = [],
+                To = [.. mail.To.Take(MaxAddressesWhenCut)],
+                Cc = [.. mail.Cc.Take(MaxAddressesWhenCut)],
+                ReplyTo = [.. mail.ReplyTo.Take(MaxAddressesWhenCut)],
+                Problems = [.. mail.Problems, $"The headers are left out, and of addresses the first {MaxAddressesWhenCut} are kept."],
             },
             PostroomJson.Default.MailMessage);
     }
 
-    private static string Cut(string text) => text.Length <= MaxTextWhenCut ? text : text[..(char.IsHighSurrogate(text[MaxTextWhenCut - 1]) ? MaxTextWhenCut - 1 : MaxTextWhenCut)];
+    private static string Cut(string text, int most = MaxTextWhenCut) => text.Length <= most ? text : text[..(char.IsHighSurrogate(text[most - 1]) ? most - 1 : most)];
 
     private static string? Fit(string? text, int max) => text is null || text.Length <= max ? text : $"sha256:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))}";
 
@@ -116,6 +131,6 @@ internal static class MailTranslation
         }
 
         string line = value.Replace('\r', ' ').Replace('\n', ' ').Replace("\0", "", StringComparison.Ordinal);
-        headers[name] = name == HeaderNames.References || Encoding.UTF8.GetByteCount(line) <= MaxHeader ? line : line[..(MaxHeader / 4)];
+        headers[name] = name == HeaderNames.References || Encoding.UTF8.GetByteCount(line) <= MaxHeader ? line : Cut(line, MaxHeader / 4);
     }
 }

@@ -1,59 +1,9 @@
-using System.Text;
-
 namespace Postroom.Testing;
 
 /// <summary>What a client of a <see cref="FakeSmtpServer"/> sends: lines, and mails up to their final dot.</summary>
-internal sealed class FakeSmtpInput(Stream stream)
+internal sealed class FakeSmtpInput(Stream stream) : FakeInput(stream)
 {
-    private const int MaxLine = 64 * 1024;
     private const int MaxMailLine = 998; // RFC 5321 §4.5.3.1.6, without CRLF
-
-    private readonly byte[] _buffer = new byte[MaxLine];
-    private int _begin;
-    private int _end;
-
-    /// <summary>Whether bytes are there that were not read yet.</summary>
-    public bool HasMore => _begin < _end;
-
-    /// <summary>Whether the last line ended with CRLF.</summary>
-    public bool LastLineWasWhole { get; private set; } = true;
-
-    /// <summary>Reads a line without its end; null at the end of the connection.</summary>
-    public async ValueTask<string?> ReadLineAsync(CancellationToken cancellationToken)
-    {
-        int newline;
-        while ((newline = _buffer.AsSpan(_begin, _end - _begin).IndexOf((byte)'\n')) < 0)
-        {
-            if (!await FillAsync(cancellationToken))
-            {
-                return null;
-            }
-        }
-
-        ReadOnlySpan<byte> line = _buffer.AsSpan(_begin, newline);
-        LastLineWasWhole = line is [.., (byte)'\r'];
-        _begin += newline + 1;
-        return Encoding.UTF8.GetString(LastLineWasWhole ? line[..^1] : line);
-    }
-
-    /// <summary>Waits until at least one byte is there.</summary>
-    public async ValueTask NeedAsync(CancellationToken cancellationToken)
-    {
-        if (!HasMore && !await FillAsync(cancellationToken))
-        {
-            throw new IOException("The client left.");
-        }
-    }
-
-    /// <summary>Reads and forgets until the client leaves.</summary>
-    public async ValueTask DrainAsync(CancellationToken cancellationToken)
-    {
-        do
-        {
-            _begin = _end;
-        }
-        while (await FillAsync(cancellationToken));
-    }
 
     /// <summary>Reads a mail to its final dot.</summary>
     /// <param name="most">The most bytes that are kept.</param>
@@ -67,7 +17,7 @@ internal sealed class FakeSmtpInput(Stream stream)
         while (true)
         {
             int end;
-            while ((end = _buffer.AsSpan(_begin, _end - _begin).IndexOf("\r\n"u8)) < 0)
+            while ((end = Buffer.AsSpan(Begin, End - Begin).IndexOf("\r\n"u8)) < 0)
             {
                 if (!await FillAsync(cancellationToken))
                 {
@@ -75,8 +25,8 @@ internal sealed class FakeSmtpInput(Stream stream)
                 }
             }
 
-            ReadOnlyMemory<byte> line = _buffer.AsMemory(_begin, end);
-            _begin += end + 2;
+            ReadOnlyMemory<byte> line = Buffer.AsMemory(Begin, end);
+            Begin += end + 2;
             if (line.Span.SequenceEqual("."u8))
             {
                 return (fits ? mail.ToArray() : null, [.. complaints]);
@@ -100,21 +50,6 @@ internal sealed class FakeSmtpInput(Stream stream)
                 mail.Write("\r\n"u8);
             }
         }
-    }
-
-    private async ValueTask<bool> FillAsync(CancellationToken cancellationToken)
-    {
-        int kept = _end - _begin;
-        if (kept == _buffer.Length)
-        {
-            throw new IOException($"A line has more than {MaxLine} bytes.");
-        }
-
-        _buffer.AsSpan(_begin, kept).CopyTo(_buffer);
-        (_begin, _end) = (0, kept);
-        int read = await stream.ReadAsync(_buffer.AsMemory(kept), cancellationToken);
-        _end += read;
-        return read > 0;
     }
 }
 

@@ -1,7 +1,3 @@
-using System.Collections.Concurrent;
-using System.Net;
-using System.Net.Sockets;
-
 namespace Postroom.Testing;
 
 /// <summary>
@@ -11,25 +7,20 @@ namespace Postroom.Testing;
 public sealed class FakeSmtpServer : IAsyncDisposable
 {
     private readonly Lock _gate = new();
-    private readonly CancellationTokenSource _stopping = new();
-    private readonly ConcurrentDictionary<TcpClient, Task> _connections = new();
-    private readonly Dictionary<FakeSmtpStep, Queue<FakeSmtpFault?>> _faults = [];
+    private readonly FakeConnections _connections;
+    private readonly FakePlan<FakeSmtpStep, FakeSmtpFault> _plan = new();
     private readonly Dictionary<string, string> _refused = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<FakeSmtpMail> _mails = [];
     private readonly List<FakeSmtpLine> _lines = [];
     private readonly List<string> _violations = [];
     private readonly List<(int Count, TaskCompletionSource Reached)> _waiting = [];
-    private readonly Dictionary<FakeSmtpStep, TaskCompletionSource> _silences = [];
-    private TcpListener? _listener;
-    private Task _accepting = Task.CompletedTask;
-    private int _accepted;
 
     /// <summary>Makes a server and begins to listen.</summary>
     /// <param name="options">What it offers; null for the defaults.</param>
     public FakeSmtpServer(FakeSmtpOptions? options = null)
     {
         Options = options ?? new FakeSmtpOptions();
-        Listen();
+        _connections = new FakeConnections((client, number, stopping) => new FakeSmtpSession(this, client, number).RunAsync(stopping)) { IsUp = true };
     }
 
     /// <summary>What it offers.</summary>
@@ -39,13 +30,13 @@ public sealed class FakeSmtpServer : IAsyncDisposable
     public static string Host => "localhost";
 
     /// <summary>The port it listens on.</summary>
-    public int Port { get; private set; }
+    public int Port => _connections.Port;
 
     /// <summary>The certificate of the authority behind it, in PEM; the same for all servers of the process.</summary>
     public static string AuthorityPem => FakeCertificates.AuthorityPem;
 
     /// <summary>How many connections it took so far.</summary>
-    public int Connections => Volatile.Read(ref _accepted);
+    public int Connections => _connections.Count;
 
     /// <summary>The mails it took, in order, those without an answer included.</summary>
     public IReadOnlyList<FakeSmtpMail> Mails => Copy(_mails);
@@ -59,18 +50,8 @@ public sealed class FakeSmtpServer : IAsyncDisposable
     /// <summary>Whether it takes connections; set to false it refuses them and ends those there are, set to true it listens on the same port again.</summary>
     public bool IsUp
     {
-        get => _listener is not null;
-        set
-        {
-            if (value && _listener is null)
-            {
-                Listen();
-            }
-            else if (!value)
-            {
-                Close();
-            }
-        }
+        get => _connections.IsUp;
+        set => _connections.IsUp = value;
     }
 
     /// <summary>Queues what happens the next times a step is reached, in order; null is one time without a fault. With none queued nothing fails.</summary>
@@ -78,15 +59,7 @@ public sealed class FakeSmtpServer : IAsyncDisposable
     /// <param name="faults">The faults.</param>
     public FakeSmtpServer Next(FakeSmtpStep step, params IEnumerable<FakeSmtpFault?> faults)
     {
-        lock (_gate)
-        {
-            Queue<FakeSmtpFault?> queue = _faults.TryGetValue(step, out Queue<FakeSmtpFault?>? known) ? known : _faults[step] = new Queue<FakeSmtpFault?>();
-            foreach (FakeSmtpFault? fault in faults)
-            {
-                queue.Enqueue(fault);
-            }
-        }
-
+        _plan.Add(step, faults);
         return this;
     }
 
@@ -111,13 +84,7 @@ public sealed class FakeSmtpServer : IAsyncDisposable
     }
 
     /// <summary>Ends every open connection without a word; new ones are taken.</summary>
-    public void DropConnections()
-    {
-        foreach (TcpClient connection in _connections.Keys)
-        {
-            connection.Dispose();
-        }
-    }
+    public void DropConnections() => _connections.Drop();
 
     /// <summary>Waits until it took this many mails.</summary>
     /// <param name="count">How many, counted from the start.</param>
@@ -140,24 +107,14 @@ public sealed class FakeSmtpServer : IAsyncDisposable
     /// <summary>Waits until a client meets <see cref="FakeSmtpFault.Silence"/> at a step.</summary>
     /// <param name="step">The step.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public Task WaitForSilenceAsync(FakeSmtpStep step, CancellationToken cancellationToken) => Silence(step).Task.WaitAsync(cancellationToken);
+    public Task WaitForSilenceAsync(FakeSmtpStep step, CancellationToken cancellationToken) => _plan.Silence(step).Task.WaitAsync(cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
-    {
-        await _stopping.CancelAsync();
-        Close();
-        await Task.WhenAll([_accepting, .. _connections.Values]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _stopping.Dispose();
-    }
+    public ValueTask DisposeAsync() => _connections.DisposeAsync();
 
-    internal FakeSmtpFault? Take(FakeSmtpStep step)
-    {
-        lock (_gate)
-        {
-            return _faults.TryGetValue(step, out Queue<FakeSmtpFault?>? queue) && queue.TryDequeue(out FakeSmtpFault? fault) ? fault : null;
-        }
-    }
+    internal FakeSmtpFault? Take(FakeSmtpStep step) => _plan.Take(step);
+
+    internal TaskCompletionSource Silence(FakeSmtpStep step) => _plan.Silence(step);
 
     internal string? RefusalOf(string address)
     {
@@ -200,76 +157,11 @@ public sealed class FakeSmtpServer : IAsyncDisposable
         }
     }
 
-    internal TaskCompletionSource Silence(FakeSmtpStep step)
-    {
-        lock (_gate)
-        {
-            return _silences.TryGetValue(step, out TaskCompletionSource? known) ? known : _silences[step] = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        }
-    }
-
     private List<T> Copy<T>(List<T> list)
     {
         lock (_gate)
         {
             return [.. list];
-        }
-    }
-
-    private void Listen()
-    {
-        TcpListener listener = new(IPAddress.Loopback, Port);
-        listener.Start(512);
-        Port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        _listener = listener;
-        _accepting = AcceptAsync(listener);
-    }
-
-    private void Close()
-    {
-        _listener?.Dispose();
-        _listener = null;
-        DropConnections();
-    }
-
-    private async Task AcceptAsync(TcpListener listener)
-    {
-        while (!_stopping.IsCancellationRequested)
-        {
-            TcpClient connection;
-            try
-            {
-                connection = await listener.AcceptTcpClientAsync(_stopping.Token);
-            }
-            catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
-            {
-                return;
-            }
-
-            int number = Interlocked.Increment(ref _accepted);
-            TaskCompletionSource added = new(TaskCreationOptions.RunContinuationsAsynchronously);
-            _connections[connection] = ServeAsync(connection, number, added.Task);
-            added.SetResult();
-        }
-    }
-
-    private async Task ServeAsync(TcpClient connection, int number, Task added)
-    {
-        await added;
-        using (connection)
-        {
-            try
-            {
-                await new FakeSmtpSession(this, connection, number).RunAsync(_stopping.Token);
-            }
-            catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or OperationCanceledException or System.Security.Authentication.AuthenticationException)
-            {
-                // The other side went away or refused the handshake, or the server stops.
-            }
-            finally
-            {
-                _connections.TryRemove(connection, out _);
-            }
         }
     }
 }

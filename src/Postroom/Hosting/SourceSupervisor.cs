@@ -155,10 +155,11 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
     private async Task RunAsync(Entry entry, CancellationToken cancellationToken)
     {
         PacedSink sink = new(entry, new SourceSink(entry.Source.Name, intake, facts, journal), intake, clock);
+        int refusals = 0;
         for (int failures = 0; !cancellationToken.IsCancellationRequested;)
         {
             string why;
-            Backoff backoff = Again;
+            bool refused = false;
             long begun = clock.GetTimestamp();
             try
             {
@@ -173,14 +174,16 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
             catch (Exception e)
             {
                 why = e.Message;
-                backoff = e is OriginRefusedException ? AgainLater : Again;
+                refused = e is OriginRefusedException;
             }
 
             // A run that held for a while starts the backoff over.
+            // A login may be refused slowly, so how long that took says nothing.
             failures = clock.GetElapsedTime(begun) > Again.Max ? 1 : failures + 1;
+            refusals = refused ? refusals + 1 : failures == 1 ? 0 : refusals;
             entry.Fail(why, clock.GetUtcNow());
             LogFailed(entry.Source.Name, why);
-            await Task.Delay(backoff.After(failures, random()), clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(refused ? AgainLater.After(refusals, random()) : Again.After(failures, random()), clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -75,8 +75,11 @@ internal sealed class MarkLanes(QueueCatalog queues, PoolFactory pools, TimeProv
     private sealed class Lane(IMarkOrigin origin, TimeProvider clock, Func<double> random) : IMessageRunner
     {
         private static readonly TimeSpan SoonAgain = TimeSpan.FromSeconds(5);
+        private static readonly TimeSpan AtOnce = TimeSpan.FromMilliseconds(100);
 
-        public ValueTask WaitUntilReadyAsync(CancellationToken cancellationToken) => default;
+        public bool IsAlwaysReady => false;
+
+        public ValueTask WaitUntilReadyAsync(CancellationToken cancellationToken) => origin.Reachable is { IsCompleted: false } reachable ? new(reachable.WaitAsync(cancellationToken)) : default;
 
         public Settlement Decide(Attempt attempt, AttemptEnd end) =>
             RetryPolicy.Decide(end, attempt.Lease, Options.Backoff.ToBackoff(), retryTimeouts: true, random(), clock.GetUtcNow());
@@ -95,7 +98,7 @@ internal sealed class MarkLanes(QueueCatalog queues, PoolFactory pools, TimeProv
             }
             catch (OriginUnavailableException e)
             {
-                return new AttemptEnd.Returned(HandlerResult.RetryAfter(SoonAgain, e.Message, countsAttempt: false));
+                return new AttemptEnd.Returned(HandlerResult.RetryAfter(origin.Reachable.IsCompleted ? SoonAgain : AtOnce, e.Message, countsAttempt: false));
             }
             catch (OperationCanceledException) when (attempt.CancellationToken.IsCancellationRequested)
             {

@@ -8,7 +8,7 @@ using static Postroom.Tests.Hosting.RuntimeHarness;
 namespace Postroom.Tests.Mail;
 
 /// <summary>A mailbox of a real Dovecot as the source of a whole runtime (SR-9 to SR-16).</summary>
-public sealed class ImapSourceTests : IAsyncLifetime
+public sealed class ImapSourceTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private readonly TempFolder _folder = new();
     private readonly ConcurrentQueue<MailMessage> _handled = [];
@@ -87,6 +87,37 @@ public sealed class ImapSourceTests : IAsyncLifetime
         }
 
         Assert.Equal(["mail 0", "mail 1", "mail 2", "mail 3", "mail 4"], _handled.Select(mail => mail.Subject));
+    }
+
+    /// <summary>Many of them: <c>POSTROOM_IDLE_MAILS=1000</c>.</summary>
+    [Fact]
+    public async Task SR_15_with_idle_a_mail_is_in_the_handler_within_a_second_of_its_arrival()
+    {
+        int mails = int.TryParse(Environment.GetEnvironmentVariable("POSTROOM_IDLE_MAILS"), CultureInfo.InvariantCulture, out int many) ? many : 10;
+        ConcurrentDictionary<string, long> handledAt = [];
+        await using MessageRuntime runtime = await StartAsync(
+            mail =>
+            {
+                handledAt[mail.Subject] = System.Diagnostics.Stopwatch.GetTimestamp();
+                return new(HandlerResult.Completed);
+            },
+            "sources.inbox.mode=idle",
+            "sources.inbox.safetyPoll=1h");
+        await UntilAsync(() => Checkpoint(runtime).Contains("IDLE", StringComparison.Ordinal));
+        Random random = new(15);
+        List<double> waits = [];
+        for (int i = 0; i < mails; i++)
+        {
+            long arrived = System.Diagnostics.Stopwatch.GetTimestamp();
+            Dovecot.Deliver(Mail($"mail {i}"));
+            await UntilAsync(() => handledAt.ContainsKey($"mail {i}"));
+            waits.Add(System.Diagnostics.Stopwatch.GetElapsedTime(arrived, handledAt[$"mail {i}"]).TotalMilliseconds);
+            await Task.Delay(random.Next(1, 60), Cancel); // some come while the last is being marked, others out of IDLE
+        }
+
+        waits.Sort();
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"From the file in the mailbox to the handler, with IDLE over Dovecot and TLS: median {waits[mails / 2]:0} ms, p99 {waits[(int)Math.Ceiling(mails * 0.99) - 1]:0} ms, longest {waits[^1]:0} ms, n = {mails}."));
+        Assert.True(waits[(int)Math.Ceiling(mails * 0.99) - 1] < 1_000, $"{waits[^1]:0} ms");
     }
 
     [Fact]

@@ -8,6 +8,9 @@ internal static class AddressReader
     /// <summary>The most addresses of one header; further ones are left out and noted.</summary>
     public const int MaxAddresses = 10_000;
 
+    private const int MaxAddress = 998; // a whole line; RFC 5321 §4.5.3.1 allows 256
+    private const int MaxDisplayName = 998;
+
     /// <summary>Reads a list.</summary>
     /// <param name="header">The header's bytes.</param>
     /// <param name="problems">Gets the addresses that cannot be read.</param>
@@ -48,6 +51,7 @@ internal static class AddressReader
         StringBuilder bare = new(); // the same with quotes and without blanks, should it be the address
         string? comment = null;
         string? angle = null;
+        bool hasAt = false;
         int begin = at;
         while (at < text.Length)
         {
@@ -79,7 +83,7 @@ internal static class AddressReader
                     bare.Append(text, at, end + 1 - at);
                     at = end + 1;
                     continue;
-                case ':' when angle is null && !bare.ToString().Contains('@', StringComparison.Ordinal):
+                case ':' when angle is null && !hasAt:
                     // The name of a group: its members follow as if they stood alone.
                     words.Clear();
                     bare.Clear();
@@ -92,6 +96,7 @@ internal static class AddressReader
             }
 
             words.Append(c);
+            hasAt |= c == '@';
             if (!char.IsWhiteSpace(c))
             {
                 bare.Append(c);
@@ -112,7 +117,7 @@ internal static class AddressReader
 
         string address = angle is null ? bare.ToString() : Inside(angle);
         int at = address.LastIndexOf('@');
-        if (at <= 0 || at == address.Length - 1 || address.AsSpan().ContainsAny('\r', '\n', '\0'))
+        if (at <= 0 || at == address.Length - 1 || address.Length > MaxAddress || address.Any(char.IsControl))
         {
             // A group without members is an address list with nobody in it, as undisclosed recipients are.
             if (angle is not null || bare.Length > 0)
@@ -125,7 +130,11 @@ internal static class AddressReader
 
         string name = angle is null ? comment ?? "" : words.ToString();
         name = name.Length == 0 ? comment ?? "" : name;
-        return new MailAddress(HeaderDecoder.Words(string.Join(' ', name.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)), problems).Trim(), HeaderDecoder.Words(address, problems));
+        name = HeaderDecoder.Words(string.Join(' ', name.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)), problems).Trim();
+        int end = name.Length <= MaxDisplayName ? name.Length : char.IsHighSurrogate(name[MaxDisplayName - 1]) ? MaxDisplayName - 1 : MaxDisplayName;
+
+        // An encoded word is none in an address (RFC 2047 §5), and whoever decoded one would let the sender write any address at all.
+        return new MailAddress(name[..end], HeaderDecoder.Plain(address, problems));
     }
 
     /// <summary>The address between brackets, without comments, blanks and the obsolete route (RFC 5322 §4.4).</summary>

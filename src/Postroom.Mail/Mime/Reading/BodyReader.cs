@@ -11,8 +11,8 @@ internal sealed class BodyReader(Problems problems)
     private readonly List<Attachment> _files = [];
     private long _fileBytes;
 
-    /// <summary>The text to read: the plain one, else what the HTML says.</summary>
-    public string Text => _text.Length > 0 || _html.Length == 0 ? _text.ToString() : HtmlText.Of(_html.ToString());
+    /// <summary>The text to read: of each part that comes in several forms the plain one, else what the HTML says.</summary>
+    public string Text => _text.ToString();
 
     /// <summary>The HTML; null for none.</summary>
     public string? Html => _html.Length > 0 ? _html.ToString() : null;
@@ -24,19 +24,21 @@ internal sealed class BodyReader(Problems problems)
     public bool Overflowed { get; private set; }
 
     /// <summary>Reads a mail's parts.</summary>
-    public void Read(MimeEntity entity)
+    public void Read(MimeEntity entity) => Read(entity, hasPlain: false);
+
+    private void Read(MimeEntity entity, bool hasPlain)
     {
         if (entity.Parts.Count > 0)
         {
             if (entity.Type.Value == "multipart/alternative")
             {
-                ReadAlternative(entity.Parts);
+                ReadAlternative(entity.Parts, hasPlain);
             }
             else
             {
                 foreach (MimeEntity part in entity.Parts)
                 {
-                    Read(part);
+                    Read(part, hasPlain);
                 }
             }
         }
@@ -45,9 +47,14 @@ internal sealed class BodyReader(Problems problems)
             // Its boundary is unknown, or it holds nothing: what is there is shown.
             AppendText(_text, Decoded(entity));
         }
-        else if (!IsFile(entity) && entity.Type.Value == "text/html")
+        else if (IsHtml(entity))
         {
-            AppendText(_html, Decoded(entity));
+            string html = Decoded(entity);
+            AppendText(_html, html);
+            if (!hasPlain)
+            {
+                AppendText(_text, HtmlText.Of(html));
+            }
         }
         else if (!IsFile(entity) && entity.Type.Value.StartsWith("text/", StringComparison.Ordinal) && entity.Type.Value is not ("text/calendar" or "text/csv" or "text/x-vcard" or "text/vcard"))
         {
@@ -80,29 +87,50 @@ internal sealed class BodyReader(Problems problems)
         }
     }
 
-    /// <summary>Of the forms of one text, the first plain one and the last HTML are kept (RFC 2046 §5.1.4: the best comes last); files among them stay files.</summary>
-    private void ReadAlternative(IReadOnlyList<MimeEntity> parts)
+    /// <summary>
+    /// Of the forms of one text, the first plain one and the last HTML are kept (RFC 2046 §5.1.4: the best comes last); files among them stay files. Other forms, such as
+    /// AMP or those for watches, say the same once more. A plain text with nothing in it is none.
+    /// </summary>
+    private void ReadAlternative(IReadOnlyList<MimeEntity> parts, bool hasPlain)
     {
-        bool plain = false;
+        int plain = hasPlain ? -1 : IndexOf(parts, HasPlain);
         int html = -1;
         for (int i = 0; i < parts.Count; i++)
         {
-            html = parts[i].Type.Value == "text/html" && !IsFile(parts[i]) ? i : html;
+            html = IsHtml(parts[i]) ? i : html;
         }
 
+        bool hasText = hasPlain || plain >= 0 || html >= 0 || parts.Any(static part => part.Parts.Count > 0);
         for (int i = 0; i < parts.Count; i++)
         {
-            bool isText = parts[i].Type.Value == "text/plain" && !IsFile(parts[i]);
-            bool isHtml = parts[i].Type.Value == "text/html" && !IsFile(parts[i]);
-            if ((isText && plain) || (isHtml && i != html))
+            bool isOtherForm = parts[i].Parts.Count == 0 && !IsFile(parts[i]) && parts[i].Type.Value is not ("text/calendar" or "text/csv" or "text/x-vcard" or "text/vcard")
+                && parts[i].Type.Value.StartsWith("text/", StringComparison.Ordinal) && i != html;
+            if (i == plain || !isOtherForm || !hasText)
             {
-                continue;
+                Read(parts[i], hasPlain || (plain >= 0 && i != plain));
             }
-
-            plain |= isText;
-            Read(parts[i]);
         }
     }
+
+    private static int IndexOf(IReadOnlyList<MimeEntity> parts, Func<MimeEntity, bool> holds)
+    {
+        for (int i = 0; i < parts.Count; i++)
+        {
+            if (holds(parts[i]))
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    /// <summary>Whether there is a plain text in a part, or in one of its own.</summary>
+    private static bool HasPlain(MimeEntity entity) => entity.Parts.Count > 0
+        ? entity.Parts.Any(HasPlain)
+        : entity.Type.Value == "text/plain" && !IsFile(entity) && !entity.Body.Span.Trim(" \t\r\n"u8).IsEmpty;
+
+    private static bool IsHtml(MimeEntity entity) => entity.Parts.Count == 0 && entity.Type.Value == "text/html" && !IsFile(entity);
 
     private static bool IsFile(MimeEntity entity) => entity.Disposition is { Value: "attachment" } || NameOf(entity) is not null;
 
@@ -111,7 +139,7 @@ internal sealed class BodyReader(Problems problems)
     private string Decoded(MimeEntity entity)
     {
         ReadOnlyMemory<byte> bytes = TransferDecoding.Decode(entity.Body, entity.TransferEncoding, problems);
-        return Charsets.Decode(bytes.Span, entity.Type.Parameter("charset"), problems);
+        return Charsets.DecodeText(bytes.Span, entity.Type.Parameter("charset"), problems);
     }
 
     private static void AppendText(StringBuilder to, string text)

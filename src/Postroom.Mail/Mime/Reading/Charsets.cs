@@ -8,18 +8,16 @@ internal static class Charsets
     private static readonly Encoding StrictUtf8 = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
     private static readonly Encoding Windows1252 = CodePagesEncodingProvider.Instance.GetEncoding(1252)!;
 
+    /// <summary>Decodes the bytes of a whole text, which may begin with the mark of UTF-8; never fails.</summary>
+    public static string DecodeText(ReadOnlySpan<byte> bytes, string? charset, Problems problems) =>
+        bytes.StartsWith("\uFEFF"u8) ? Decode(bytes[3..], "utf-8", problems) : Decode(bytes, charset, problems);
+
     /// <summary>Decodes bytes; never fails.</summary>
     /// <param name="bytes">The bytes.</param>
     /// <param name="charset">The charset's name; null for none.</param>
     /// <param name="problems">Gets what was wrong.</param>
     public static string Decode(ReadOnlySpan<byte> bytes, string? charset, Problems problems)
     {
-        if (bytes.StartsWith("\uFEFF"u8))
-        {
-            bytes = bytes[3..];
-            charset = "utf-8";
-        }
-
         if (Ascii.IsValid(bytes) && charset is null or "us-ascii" or "utf-8" or "UTF-8")
         {
             return Encoding.ASCII.GetString(bytes);
@@ -95,9 +93,9 @@ internal static class Charsets
         {
             return CodePagesEncodingProvider.Instance.GetEncoding(known) ?? Encoding.GetEncoding(known);
         }
-        catch (ArgumentException)
+        catch (Exception e) when (e is ArgumentException or NotSupportedException)
         {
-            return null;
+            return null; // UTF-7 has more names than the two above, and the platform refuses it under each.
         }
     }
 }

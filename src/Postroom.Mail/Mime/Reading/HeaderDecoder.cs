@@ -44,7 +44,7 @@ internal static class HeaderDecoder
             }
         }
 
-        return Charsets.Decode([.. bytes], string.IsNullOrEmpty(charset) ? null : charset, problems);
+        return OneLine(Charsets.Decode([.. bytes], string.IsNullOrEmpty(charset) ? null : charset, problems));
     }
 
     /// <summary>Decodes the encoded words in a text and joins those that only blanks part; words of one charset are decoded together, since some end inside a character.</summary>
@@ -97,17 +97,17 @@ internal static class HeaderDecoder
     {
         if (bytes.Count > 0)
         {
-            text.Append(Charsets.Decode([.. bytes], charset, problems));
+            // What was encoded may hold anything; a header is one line.
+            text.Append(OneLine(Charsets.Decode([.. bytes], charset, problems)));
             bytes.Clear();
         }
     }
 
-    /// <summary>Text without encoded words: ASCII, else UTF-8 if it is that, else what Western programs wrote. Control characters but the tab are left out.</summary>
-    private static string Plain(string latin, Problems problems)
-    {
-        string text = Ascii.IsValid(latin) ? latin : Charsets.Decode(Encoding.Latin1.GetBytes(latin), charset: null, problems);
-        return text.AsSpan().ContainsAny('\0', '\r', '\n') ? text.Replace("\0", "", StringComparison.Ordinal).Replace('\r', ' ').Replace('\n', ' ') : text;
-    }
+    /// <summary>Text without encoded words: ASCII, else UTF-8 if it is that, else what Western programs wrote. Line ends become blanks, NUL is left out.</summary>
+    public static string Plain(string latin, Problems problems) => OneLine(Ascii.IsValid(latin) ? latin : Charsets.Decode(Encoding.Latin1.GetBytes(latin), charset: null, problems));
+
+    private static string OneLine(string text) =>
+        text.AsSpan().ContainsAny('\0', '\r', '\n') ? text.Replace("\0", "", StringComparison.Ordinal).Replace('\r', ' ').Replace('\n', ' ') : text;
 
     private static (string Charset, byte[] Bytes, int End)? ReadWord(string text, int open)
     {
@@ -128,7 +128,7 @@ internal static class HeaderDecoder
         ReadOnlySpan<char> content = text.AsSpan(first + 3, end - first - 3);
         return (text[first + 1] | 0x20) switch
         {
-            'b' => (charset, TransferDecoding.Base64(Encoding.Latin1.GetBytes(content.ToString()), out _), end + 2),
+            'b' => (charset, TransferDecoding.Base64(Encoding.Latin1.GetBytes(content.ToString()), out _).ToArray(), end + 2),
             'q' => (charset, Q(content), end + 2),
             _ => null,
         };

@@ -93,6 +93,12 @@ internal static class MailDate
     /// <summary>An unknown or absent zone is UTC, as RFC 5322 §4.3 has it for letters; an impossible number is no zone.</summary>
     private static TimeSpan? ZoneOf(string word)
     {
+        // Some programs left the first zero out: -600.
+        if (word.Length == 4 && word[0] is '+' or '-' && word.AsSpan(1).ContainsAnyExceptInRange('0', '9') is false)
+        {
+            word = $"{word[0]}0{word[1..]}";
+        }
+
         if (word.Length == 5 && word[0] is '+' or '-' && word.AsSpan(1).ContainsAnyExceptInRange('0', '9') is false)
         {
             int hours = int.Parse(word.AsSpan(1, 2), CultureInfo.InvariantCulture);

@@ -17,14 +17,21 @@ internal sealed class MimeParser
     /// <summary>The most headers of one entity (ML-12); further ones are left out.</summary>
     public const int MaxHeaders = 1_000;
 
+    /// <summary>The most headers of a mail with all its parts, so that memory stays in proportion to its length.</summary>
+    public const int MaxHeadersOfAll = 10_000;
+
     /// <summary>The most bytes of one header with its continuations (ML-12); the rest is left out.</summary>
     public const int MaxHeaderBytes = 64 * 1024;
+
+    private const int MaxName = 998; // a whole line (RFC 5322 §2.1.1)
 
     private readonly ReadOnlyMemory<byte> _raw;
     private readonly Problems _problems;
     private readonly List<byte[]> _boundaries = [];
     private int _at;
     private int _parts;
+    private int _headers;
+    private bool _leavesHeadersOut;
 
     private MimeParser(ReadOnlyMemory<byte> raw, Problems problems)
     {
@@ -274,20 +281,20 @@ internal sealed class MimeParser
 
             int colon = text.IndexOf((byte)':');
             ReadOnlySpan<byte> name = colon < 0 ? [] : text[..colon].TrimEnd(" \t"u8);
-            if (name.IsEmpty || name.ContainsAnyExceptInRange((byte)'!', (byte)'~'))
+            if (name.IsEmpty || name.Length > MaxName || name.ContainsAnyExceptInRange((byte)'!', (byte)'~'))
             {
                 // Another reader takes what follows for the text as well; to skip the line would hide it.
                 _problems.Add("A line among the headers is none, so the text begins there.");
                 return headers;
             }
 
-            ReadHeader(headers, Encoding.ASCII.GetString(name), colon + 1);
+            ReadHeader(headers, name, colon + 1);
         }
 
         return headers;
     }
 
-    private void ReadHeader(List<RawHeader> headers, string name, int valueBegin)
+    private void ReadHeader(List<RawHeader> headers, ReadOnlySpan<byte> name, int valueBegin)
     {
         int begin = _at + valueBegin;
         bool folded = false;
@@ -298,12 +305,19 @@ internal sealed class MimeParser
             _at += LineLength(Rest);
         }
 
-        if (headers.Count >= MaxHeaders)
+        if (headers.Count >= MaxHeaders || _headers >= MaxHeadersOfAll)
         {
-            Exceed($"An entity has more than {MaxHeaders} headers; the rest is left out.");
+            // Said once: what is left out may be most of the mail.
+            if (!_leavesHeadersOut)
+            {
+                _leavesHeadersOut = true;
+                Exceed($"An entity has more than {MaxHeaders} headers, or the mail has more than {MaxHeadersOfAll} in all its parts; the rest is left out.");
+            }
+
             return;
         }
 
+        _headers++;
         int end = _at;
         if (end - begin > MaxHeaderBytes)
         {
@@ -312,7 +326,7 @@ internal sealed class MimeParser
         }
 
         ReadOnlyMemory<byte> value = _raw[begin..end];
-        headers.Add(new RawHeader(name, folded ? Unfold(value.Span) : value.Trim(" \t\r\n"u8)));
+        headers.Add(new RawHeader(Encoding.ASCII.GetString(name), folded ? Unfold(value.Span) : value.Trim(" \t\r\n"u8)));
     }
 
     /// <summary>Takes the line ends out (RFC 5322 §2.2.3); the blanks behind them stay.</summary>

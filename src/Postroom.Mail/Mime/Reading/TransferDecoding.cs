@@ -43,7 +43,7 @@ internal static class TransferDecoding
     /// <summary>Decodes base64; whatever is not of its alphabet is skipped, and several texts behind each other are one.</summary>
     /// <param name="text">The text.</param>
     /// <param name="errors">How many characters were skipped; line ends and blanks are none.</param>
-    public static byte[] Base64(ReadOnlySpan<byte> text, out int errors)
+    public static ReadOnlyMemory<byte> Base64(ReadOnlySpan<byte> text, out int errors)
     {
         errors = 0;
         byte[] bytes = new byte[(text.Length / 4 * 3) + 3];
@@ -76,11 +76,11 @@ internal static class TransferDecoding
         }
 
         errors += bits >= 6 ? 1 : 0;
-        return bytes[..length];
+        return bytes.AsMemory(0, length);
     }
 
     /// <summary>Decodes quoted-printable; an equals sign that begins nothing stays as it is.</summary>
-    public static byte[] QuotedPrintable(ReadOnlySpan<byte> text, out int errors)
+    public static ReadOnlyMemory<byte> QuotedPrintable(ReadOnlySpan<byte> text, out int errors)
     {
         errors = 0;
         byte[] bytes = new byte[text.Length];
@@ -118,7 +118,7 @@ internal static class TransferDecoding
             }
         }
 
-        return bytes[..length];
+        return bytes.AsMemory(0, length);
     }
 
     private static byte[] Uu(ReadOnlySpan<byte> text, out int errors)

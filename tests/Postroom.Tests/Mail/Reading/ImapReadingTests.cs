@@ -72,7 +72,7 @@ public sealed class ImapReadingTests
 
         ImapResponse search = await OneAsync($"* SEARCH {results}\r\n");
 
-        Assert.Equal(200_000, search.Values.Count);
+        Assert.Equal(200_000, search.Numbers.Count);
         await Assert.ThrowsAsync<ImapConnectionException>(() => OneAsync($"* LIST {new string('x', ImapReader.MaxLine)}\r\n"));
         await Assert.ThrowsAsync<ImapConnectionException>(() => OneAsync($"* FLAGS {new string('(', 33)}{new string(')', 33)}\r\n"));
         await Assert.ThrowsAsync<ImapConnectionException>(() => OneAsync($"* SEARCH {string.Concat(Enumerable.Repeat("1 ", ImapParser.MaxResults + 1))}\r\n"));
