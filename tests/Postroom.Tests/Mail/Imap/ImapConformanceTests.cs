@@ -1,6 +1,5 @@
 using Postroom.Mail;
 using Postroom.Testing;
-using Xunit;
 
 namespace Postroom.Tests.Mail.Imap;
 
@@ -63,8 +62,15 @@ public sealed class ImapDovecotConformanceTests : MessageSourceConformance
         "inbox",
         new ImapSourceConfig
         {
-            Host = "localhost", Port = _dovecot.Port, Security = MailSecurity.Implicit, CaFile = _dovecot.CaFile, Username = "bot", Password = new Secret(RealMailServer.Password), Into = "work",
-            Mode = ImapMode.Idle, Timeout = TimeSpan.FromHours(1),
+            Host = "localhost",
+            Port = _dovecot.Port,
+            Security = MailSecurity.Implicit,
+            CaFile = _dovecot.CaFile,
+            Username = "bot",
+            Password = new Secret(RealMailServer.Password),
+            Into = "work",
+            Mode = ImapMode.Idle,
+            Timeout = TimeSpan.FromHours(1),
         },
         null,
         _clock));

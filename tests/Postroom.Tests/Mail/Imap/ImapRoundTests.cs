@@ -43,7 +43,7 @@ public sealed class ImapRoundTests
         await bench.Source.PollNowAsync(Cancel);
 
         Assert.All(new[] { one, two, three }, uid => Assert.Equal(@"\Seen", bench.Inbox.FlagsOf(uid)));
-        Assert.Equal(1, bench.Sink.Messages.Count);
+        Assert.Single(bench.Sink.Messages);
         bench.Correct();
     }
 

@@ -265,7 +265,7 @@ public sealed class ImapWatchTests
         await bench.Source.PollNowAsync(Cancel);
         Task reachable = bench.Source.Reachable;
         Exception?[] failed = await Task.WhenAll(Enumerable.Range(0, 40).Select(async i => await Record.ExceptionAsync(async () => await bench.MarkAsync(i))));
-        await run.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await run.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         bool unreachable = !bench.Source.Reachable.IsCompleted;
         ((ManualClock)bench.Clock).Advance(Second * 10);
         _ = bench.Start();
