@@ -118,6 +118,9 @@ public sealed record SourceMessage(string Queue, string Type, ReadOnlyMemory<byt
     /// <summary>Files; empty unless set.</summary>
     public IReadOnlyList<Attachment> Attachments { get; init; } = [];
 
+    /// <summary>What it says of earlier sends, such as the report of a mail server that could not deliver; stored with it. Empty unless set.</summary>
+    public IReadOnlyList<LateReceipt> Receipts { get; init; } = [];
+
     /// <summary>No handling before this instant; null for at once.</summary>
     public DateTimeOffset? NotBefore { get; init; }
 }

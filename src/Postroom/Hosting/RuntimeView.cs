@@ -94,7 +94,7 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
         public ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
         {
             return runtime.HasRooms
-                ? runtime.Rooms.Intake.AcceptAsync(source, batch, checkpoint, cancellationToken)
+                ? Sink.AcceptAsync(batch, checkpoint, cancellationToken)
                 : throw new IntakeClosedException(IntakeRefusal.NotRunning, TimeSpan.FromSeconds(2), "The runtime is starting.");
         }
 
@@ -105,6 +105,6 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
 
         public ValueTask<MessageState?> StateOfAsync(MessageId id, CancellationToken cancellationToken) => Sink.StateOfAsync(id, cancellationToken);
 
-        private SourceSink Sink => new(source, runtime.Rooms.Intake, runtime.Store.Facts, runtime.Rooms.Journal);
+        private SourceSink Sink => new(source, runtime.Rooms.Intake, runtime.Rooms.Late, runtime.Store.Facts, runtime.Rooms.Journal);
     }
 }

@@ -48,7 +48,8 @@ public sealed class QuotedOrderTests
         OrderRequest request = BodyOrderReader.Read(text);
 
         Assert.Equal("On Mon, 2 Mar 2026 Shop wrote:\n> 9 x TEA-009\n>> 8 x TEA-008\n\n2 x TEA-002\n\nReference: 7", text);
-        Assert.Equal((["2 x TEA-002"], "7"), (request.Lines.Select(line => line.Raw), request.Reference));
+        Assert.Equal(["2 x TEA-002"], request.Lines.Select(line => line.Raw));
+        Assert.Equal("7", request.Reference);
     }
 
     [Fact]
