@@ -173,12 +173,12 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         builder.Services.AddSingleton(_loggers);
         WebApplication app = builder.Build();
         app.UseMiddleware<ErrorAnswers>(_loggers.CreateLogger<ErrorAnswers>());
-        app.UseMiddleware<BrowserRules>(new BrowserRulesOptions { Hosts = _server.Hosts, AnyContentBelow = ["/hooks", "/webhook"] });
         if (_server.Prefix.Length > 0)
         {
-            app.UsePathBase(_server.Prefix);
+            app.UsePathBase(_server.Prefix); // before the rules, which know paths without it
         }
 
+        app.UseMiddleware<BrowserRules>(new BrowserRulesOptions { Hosts = _server.Hosts, AnyContentBelow = ["/hooks", "/webhook"], IsReceiver = path => _runtime.FindReceivers(path).Count > 0 });
         app.Use(_health.ProbesFirst);
         app.Use(_receivers.First);
         app.UseRouting();

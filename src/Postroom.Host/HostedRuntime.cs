@@ -68,6 +68,7 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
             Configuration = sources,
             Loggers = loggers,
             Redactor = redactor,
+            Configured = settings => log?.Apply(settings.Get<LoggingOptions>("logging")),
             Paused = arguments.Paused,
             OpensReceivers = !standalone,
             Version = ProgramVersion,
@@ -118,13 +119,6 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
             // Most likely it is that runtime that has the address, and a second one was not meant.
             string? url = await LiveAddress.ReadAsync(Runtime.Configuration.Current, cancellationToken);
             throw new StoreOpenException(StoreOpenFailure.InUse, url is null ? owner.Message : $"{owner.Message} It answers at {url}; another one beside it needs a server.urls of its own as well.", e);
-        }
-
-        if (Log is not null)
-        {
-            LoggingOptions logging = Runtime.Configuration.Current.Get<LoggingOptions>("logging");
-            Log.Level = logging.Level;
-            Log.Json = logging.Format == LogFormat.Json;
         }
 
         if (Addresses.Count > 0)

@@ -39,9 +39,9 @@ internal sealed class ImapWire : IAsyncDisposable
 
     /// <summary>Goes on encrypted; everything the server said before is forgotten (ML-2).</summary>
     /// <exception cref="MailConnectionException">The handshake failed, or bytes came in front of it.</exception>
-    public async ValueTask EncryptAsync(ImapAccount account, CancellationToken cancellationToken)
+    public async ValueTask EncryptAsync(ImapAccount account, TimeSpan limit, CancellationToken cancellationToken)
     {
-        await _stream.EncryptAsync(_reader.HasMore || _pending is not null, account.Host, account.CaFile, _timeout, cancellationToken);
+        await _stream.EncryptAsync(_reader.HasMore || _pending is not null, account.Host, account.CaFile, limit, cancellationToken);
         _reader = new ImapReader(Server, _stream.Bytes, _maxLiteral);
         FreeLiterals = false;
     }
@@ -141,7 +141,7 @@ internal sealed class ImapWire : IAsyncDisposable
     }
 
     /// <summary>Reads the greeting.</summary>
-    public ValueTask<ImapResponse> ReadGreetingAsync(CancellationToken cancellationToken) => ReadAsync("the connection", _timeout, cancellationToken);
+    public ValueTask<ImapResponse> ReadGreetingAsync(TimeSpan silence, CancellationToken cancellationToken) => ReadAsync("the connection", silence, cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

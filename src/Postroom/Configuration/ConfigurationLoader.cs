@@ -43,6 +43,29 @@ internal sealed class ConfigurationLoader(ConfigurationSources sources, Redactor
             : new Candidate(sections, session.Readings, [], Masked(problems));
     }
 
+    /// <summary>Some sections alone, whatever is wrong with the others, which are not even expanded.</summary>
+    /// <exception cref="ConfigurationException">A layer cannot be read, or one of the sections is not valid; every problem is listed.</exception>
+    public async ValueTask<ConfigurationSnapshot> LoadSectionsAsync(IReadOnlyCollection<string> names, CancellationToken cancellationToken)
+    {
+        List<ConfigurationProblem> problems = [];
+        SettingMap merged = SettingMap.Empty;
+        foreach (IConfigurationLayer layer in sources.Layers)
+        {
+            merged = SettingTree.Merge(merged, await LoadLayerAsync(layer, problems, cancellationToken));
+        }
+
+        HashSet<string> wanted = new([.. names, "secrets"], SettingKey.Comparer);
+        SettingMap part = await ExpandAsync(new SettingMap([.. merged.Entries.Where(entry => wanted.Contains(entry.Key))], merged.Origin), problems, cancellationToken);
+        BindingSession session = new();
+        SectionReader root = session.Root(part);
+        Dictionary<string, object> sections = BuiltInSections.Create(sources.Catalog).Where(section => wanted.Contains(section.Name)).ToDictionary(section => section.Name, section => section.Read(root), SettingKey.Comparer);
+        session.Secrets.ForEach(redactor.AddSecret);
+        problems.AddRange(session.Problems);
+        return problems.Any(problem => !problem.IsNotice)
+            ? throw new ConfigurationException(Masked(problems.Where(problem => !problem.IsNotice)))
+            : new ConfigurationSnapshot(1, sections, session.Readings, Masked(problems), redactor);
+    }
+
     /// <summary>The modules that the layers name, whatever else is wrong with them.</summary>
     public async ValueTask<IReadOnlyList<string>> ReadModulesAsync(CancellationToken cancellationToken)
     {

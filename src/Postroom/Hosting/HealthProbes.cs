@@ -36,8 +36,8 @@ internal static class HealthProbes
         }));
         health.Register(new HealthProbe("sources", HealthViews.Status, _ =>
         {
-            string[] failing = [.. rooms.Sources.Status().Where(pair => pair.Value.State is SourceState.Backoff or SourceState.Failed).Select(pair => $"{pair.Key}: {pair.Value.LastError}")];
-            return new ValueTask<HealthResult>(failing.Length > 0 ? new HealthResult(HealthState.Degraded, string.Join("; ", failing)) : HealthResult.Healthy);
+            IReadOnlyList<string> failing = rooms.Sources.Problems();
+            return new ValueTask<HealthResult>(failing.Count > 0 ? new HealthResult(HealthState.Degraded, string.Join("; ", failing)) : HealthResult.Healthy);
         }));
         health.Register(new HealthProbe("communicators", HealthViews.Status, token => CommunicatorsAsync(rooms, token)));
         health.Register(new HealthProbe("deliveries", HealthViews.Status, _ =>

@@ -83,6 +83,13 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, LateReceipt
             : throw new NotSupportedException($"Source '{name}' is told of news by its origin; there is nothing to poll.");
     }
 
+    /// <summary>What keeps sources from bringing anything, a sentence each; empty when all do.</summary>
+    public IReadOnlyList<string> Problems()
+    {
+        DateTimeOffset now = clock.GetUtcNow();
+        return [.. _sources.OrderBy(static pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, Problem: pair.Value.ProblemAt(now))).Where(static one => one.Problem is not null).Select(static one => $"{one.Key}: {one.Problem}")];
+    }
+
     private Entry Find(string name)
     {
         return _sources.TryGetValue(name, out Entry? entry)
