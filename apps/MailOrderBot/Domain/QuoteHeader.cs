@@ -9,14 +9,13 @@ internal static partial class QuoteHeader
     private const int MaxBlock = 8; // lines that are looked at
     private const int FewestKeys = 3;
 
-    private static readonly Dictionary<string, Key> Keys = new(StringComparer.OrdinalIgnoreCase)
+    private static readonly Dictionary<string, Key> Keys = new[]
     {
-        ["from"] = Key.From, ["von"] = Key.From, ["de"] = Key.From, ["da"] = Key.From, ["van"] = Key.From,
-        ["sent"] = Key.Sent, ["date"] = Key.Sent, ["gesendet"] = Key.Sent, ["datum"] = Key.Sent, ["envoyé"] = Key.Sent, ["enviado"] = Key.Sent, ["enviado el"] = Key.Sent, ["fecha"] = Key.Sent,
-        ["inviato"] = Key.Sent, ["data"] = Key.Sent, ["verzonden"] = Key.Sent,
-        ["to"] = Key.To, ["an"] = Key.To, ["à"] = Key.To, ["a"] = Key.To, ["para"] = Key.To, ["aan"] = Key.To,
-        ["subject"] = Key.Subject, ["betreff"] = Key.Subject, ["objet"] = Key.Subject, ["asunto"] = Key.Subject, ["oggetto"] = Key.Subject, ["onderwerp"] = Key.Subject,
-    };
+        (Key.From, "from|von|de|da|van"),
+        (Key.Sent, "sent|date|gesendet|datum|envoyé|enviado|enviado el|fecha|inviato|data|verzonden"),
+        (Key.To, "to|an|à|a|para|aan"),
+        (Key.Subject, "subject|betreff|objet|asunto|oggetto|onderwerp"),
+    }.SelectMany(static one => one.Item2.Split('|').Select(word => (Word: word, Key: one.Item1))).ToDictionary(static one => one.Word, static one => one.Key, StringComparer.OrdinalIgnoreCase);
 
     [Flags]
     private enum Key

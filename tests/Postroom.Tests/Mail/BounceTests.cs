@@ -27,6 +27,8 @@ public sealed class BounceTests
 
         """;
 
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
     public static TheoryData<string> Originals => ["message/rfc822", "text/rfc822-headers", "in-reply-to"];
 
     [Theory]
@@ -54,17 +56,17 @@ public sealed class BounceTests
             .AddQueue("reports").AddWorkers("reports").AddHandler<MailMessage>(PayloadTypes.MailReceived, PostroomJson.Default.MailMessage, (_, _, _) => new(HandlerResult.Completed), "reports"));
         TaskCompletionSource<FailedDelivery> told = new();
         using IDisposable observing = runtime.Runtime.Dispatcher.ObserveFailures(told.SetResult);
-        MessageId sent = (await runtime.Runtime.Dispatcher.EmitAsync(new OutgoingMessage("mail", "hello") { To = Address.Parse("drop:ann@example.org") }, TestContext.Current.CancellationToken)).Ids[0];
-        await runtime.RunUntilIdleAsync();
-        string outsideId = (await runtime.Runtime.Journal.GetAsync(sent, false, TestContext.Current.CancellationToken))!.Entry.OutsideId!;
+        MessageId sent = (await runtime.Runtime.Dispatcher.EmitAsync(new OutgoingMessage("mail", "hello") { To = Address.Parse("drop:ann@example.org") }, Cancel)).Ids[0];
+        await runtime.RunUntilIdleAsync(Cancel);
+        string outsideId = (await runtime.Runtime.Journal.GetAsync(sent, false, Cancel))!.Entry.OutsideId!;
 
         byte[] raw = Encoding.ASCII.GetBytes(Report(outsideId, "text/rfc822-headers").ReplaceLineEndings("\r\n"));
         SourceMessage message = MailTranslation.ToSource(MailMessageReader.Read(raw, runtime.Clock.GetUtcNow()), "reports", null, null, raw);
-        Assert.Single(await runtime.Runtime.View.OpenSink("inbox").AcceptAsync([message], null, TestContext.Current.CancellationToken));
+        Assert.Single(await runtime.Runtime.View.OpenSink("inbox").AcceptAsync([message], null, Cancel));
 
-        FailedDelivery failed = await told.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        FailedDelivery failed = await told.Task.WaitAsync(TimeSpan.FromSeconds(20), Cancel);
         Assert.Equal((sent, "drop"), (failed.MessageId, failed.Communicator));
-        JournalRecord record = (await runtime.Runtime.Journal.GetAsync(sent, false, TestContext.Current.CancellationToken))!;
+        JournalRecord record = (await runtime.Runtime.Journal.GetAsync(sent, false, Cancel))!;
         Assert.Equal(MessageState.Acked, record.Entry.State);
         Assert.Equal("ann@example.org: 5.1.1 550 no such user, ask somebody else", Assert.Single(record.Receipts, receipt => receipt.Status == DeliveryStatus.Failed).Detail);
     }

@@ -24,11 +24,12 @@ public sealed class ImapOpeningTests
     [Fact]
     public async Task A_port_that_greets_in_the_open_is_told_at_once_and_starttls_is_named()
     {
-        using TcpListener open = Listen();
+        TcpListener open = Listen();
         Task greeting = GreetAsync(open);
 
         ImapConnectionException e = await FailAsync(open, MailSecurity.Implicit, new ManualClock());
         await greeting;
+        open.Stop();
 
         Assert.Contains("If the port speaks TLS only after STARTTLS, as 143 does, set security to starttls", e.Message, StringComparison.Ordinal);
     }
