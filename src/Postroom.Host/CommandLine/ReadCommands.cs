@@ -197,7 +197,7 @@ internal static class ReadCommands
     public static async Task<ConfigurationSnapshot> SettingsAsync(HostArguments arguments, CancellationToken cancellationToken)
     {
         await using HostedRuntime host = HostedRuntime.Create(arguments, configure: null, standalone: true, output: null);
-        return await host.Runtime.LoadSectionsAsync(["runtime", "store", "server"], cancellationToken);
+        return await host.Runtime.LoadSectionsAsync(["runtime", "store", "server"], except: "server.keys", cancellationToken);
     }
 
     /// <summary>The store file that is read when no runtime runs.</summary>

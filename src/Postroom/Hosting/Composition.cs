@@ -65,10 +65,10 @@ internal sealed class Composition
     /// <summary>Some sections of the configuration, whatever is wrong with the others.</summary>
     /// <exception cref="ConfigurationException">One of the sections is not valid; every problem is listed.</exception>
     public static async Task<ConfigurationSnapshot> ReadSectionsAsync(
-        IReadOnlyList<IApplicationModule> registered, RuntimeSetup setup, IReadOnlyCollection<string> names, CancellationToken cancellationToken)
+        IReadOnlyList<IApplicationModule> registered, RuntimeSetup setup, IReadOnlyCollection<string> names, string except, CancellationToken cancellationToken)
     {
         ConfigurationSources sources = SourcesOf(Describe(registered).Builder, registered, setup);
-        return await new ConfigurationLoader(sources, setup.Redactor).LoadSectionsAsync(names, cancellationToken);
+        return await new ConfigurationLoader(sources, setup.Redactor).LoadSectionsAsync(names, except, cancellationToken);
     }
 
     /// <summary>The settings of one section.</summary>

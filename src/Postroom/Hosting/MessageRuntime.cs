@@ -134,8 +134,8 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
     }
 
     /// <summary>Loads some sections without starting anything, whatever is wrong with the others or missing in the environment for them.</summary>
-    internal Task<ConfigurationSnapshot> LoadSectionsAsync(IReadOnlyCollection<string> names, CancellationToken cancellationToken) =>
-        Composition.ReadSectionsAsync(_modules, _setup, names, cancellationToken);
+    internal Task<ConfigurationSnapshot> LoadSectionsAsync(IReadOnlyCollection<string> names, string except, CancellationToken cancellationToken) =>
+        Composition.ReadSectionsAsync(_modules, _setup, names, except, cancellationToken);
 
     /// <summary>Starts the parts in order; returns when the runtime is ready.</summary>
     /// <exception cref="ConfigurationException">The configuration or composition cannot be used.</exception>

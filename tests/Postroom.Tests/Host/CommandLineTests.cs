@@ -185,7 +185,7 @@ public sealed class CommandLineTests : IDisposable
         MessageId id = await MakeStoreAsync();
         await File.WriteAllTextAsync(
             Path.Combine(_folder, "postroom.yaml"),
-            "store: { path: store.db }\nsources:\n  inbox: { type: imap, host: localhost, username: shop, password: \"${SHOP_PASSWORD}\", into: orders }\nqueues: { orders: {} }\n"
+            "store: { path: store.db }\nserver: { keys: [{ name: team, role: admin, key: \"${TEAM_KEY}\" }] }\nsources:\n  inbox: { type: imap, host: localhost, username: shop, password: \"${SHOP_PASSWORD}\", into: orders }\nqueues: { orders: {} }\n"
             + "communications: { enabled: true, backends: { hook: { type: webhook, url: \"http://localhost/\", retry: { backoff: 2s } } } }\nnonsense: { a: 1 }\n",
             Cancel);
 
