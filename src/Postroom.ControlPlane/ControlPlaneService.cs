@@ -45,7 +45,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         _routes = new ControlPlaneRoutes(runtime, configuration, keys, chat, hooks, clock, loggers);
         _routes.Events.Stopping = _streams.Token;
         _routes.Bulk.Stopping = _streams.Token;
-        _rules = new BrowserRulesOptions { Hosts = _server.Hosts, AnyContentBelow = ["/hooks", "/webhook"] };
+        _rules = new BrowserRulesOptions { Hosts = _server.Hosts, AnyContentBelow = ["/hooks", "/webhook"], IsReceiver = path => runtime.FindReceivers(path).Count > 0 };
         _ = configuration.Subscribe<ServerOptions>("server", (change, _) =>
         {
             _rules.Hosts = change.New.Hosts;
@@ -159,12 +159,12 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         builder.Services.AddSingleton(_loggers);
         WebApplication app = builder.Build();
         app.UseMiddleware<ErrorAnswers>(_loggers.CreateLogger<ErrorAnswers>());
-        app.UseMiddleware<BrowserRules>(_rules);
         if (_server.Prefix.Length > 0)
         {
-            app.UsePathBase(_server.Prefix);
+            app.UsePathBase(_server.Prefix); // before the rules, which know paths without it
         }
 
+        app.UseMiddleware<BrowserRules>(_rules);
         app.Use(_routes.Health.ProbesFirst);
         app.Use(_routes.Receivers.First);
         app.UseRouting();

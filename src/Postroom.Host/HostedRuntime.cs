@@ -68,6 +68,7 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
             Configuration = sources,
             Loggers = loggers,
             Redactor = redactor,
+            Configured = settings => log?.Apply(settings.Get<LoggingOptions>("logging")),
             Paused = arguments.Paused,
             OpensReceivers = !standalone,
             Version = ProgramVersion,
@@ -122,10 +123,9 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
 
         if (Log is not null)
         {
-            Apply(Log, Runtime.Configuration.Current.Get<LoggingOptions>("logging"));
             _ = Runtime.Configuration.Subscribe<LoggingOptions>("logging", (change, _) =>
             {
-                Apply(Log, change.New);
+                Log.Apply(change.New);
                 return default;
             });
         }
@@ -153,8 +153,6 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
         _loggers.Dispose();
         Log?.Dispose(); // writes what waits, the last line included
     }
-
-    private static void Apply(LineLoggerProvider log, LoggingOptions options) => (log.Level, log.Json) = (options.Level, options.Format == LogFormat.Json);
 
     /// <summary>How the stop went, for people.</summary>
     public string StopText => Runtime.AbandonedWork ? "Stopped; some work did not end in time and is handled again after the next start." : "Stopped in order; nothing is in work.";

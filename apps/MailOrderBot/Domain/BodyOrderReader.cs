@@ -78,22 +78,22 @@ internal static partial class BodyOrderReader
         }
 
         readings.RemoveAll(reading => !reading.Article.Any(char.IsLetterOrDigit));
-        return readings.Count == 0 ? null : new RequestedLine(line.Trim(), readings) { IsCertain = certain };
+        return readings.Count == 0 ? null : new RequestedLine(text, readings) { IsCertain = certain };
     }
 
-    /// <summary>The lines that the sender wrote: no quotes, no headers of quotes, nothing below the signature.</summary>
+    /// <summary>The lines that the sender wrote: no quotes, no headers of quotes, nothing below the signature or of a letter of the shop.</summary>
     private static IEnumerable<string> OwnLines(string text)
     {
-        string[] lines = text.ReplaceLineEndings("\n").Split('\n', MaxRead + 1);
+        string[] lines = text.ReplaceLineEndings("\n").Replace('\u00A0', ' ').Split('\n', MaxRead + 1);
         for (int i = 0; i < Math.Min(lines.Length, MaxRead); i++)
         {
-            string line = lines[i].TrimEnd();
-            if (lines[i] is "-- " or "--" || OriginalMessage().IsMatch(line) || IsOutlookHeader(lines, i))
+            string line = lines[i].Trim();
+            if (lines[i] is "-- " or "--" || ShopLetter.Has(line))
             {
                 yield break;
             }
 
-            int header = HeaderLength(lines, i);
+            int header = QuoteHeader.LengthAt(lines, i);
             if (header > 0)
             {
                 i += header - 1;
@@ -108,36 +108,12 @@ internal static partial class BodyOrderReader
 
             if (!IsQuote(line))
             {
-                yield return line.Trim().Replace('\u00A0', ' ');
+                yield return line;
             }
         }
     }
 
     private static bool IsQuote(string line) => line.TrimStart().StartsWith('>');
-
-    /// <summary>How many lines the header of a quote has, which programs wrap; 0 when there is none.</summary>
-    private static int HeaderLength(string[] lines, int at)
-    {
-        if (!QuoteBegin().IsMatch(lines[at]))
-        {
-            return 0;
-        }
-
-        string joined = "";
-        for (int i = at; i < Math.Min(at + 3, lines.Length); i++)
-        {
-            joined = $"{joined} {lines[i].Trim()}".Trim();
-            if (joined.Length <= MaxLine && QuoteEnd().IsMatch(joined))
-            {
-                return i - at + 1;
-            }
-        }
-
-        return 0;
-    }
-
-    private static bool IsOutlookHeader(string[] lines, int at) =>
-        OutlookFrom().IsMatch(lines[at]) && lines.Skip(at + 1).Take(3).Any(line => OutlookSent().IsMatch(line));
 
     private static string? Field(string? value)
     {
@@ -160,25 +136,10 @@ internal static partial class BodyOrderReader
     private static partial Regex Bullet();
 
     // 3 x TEA-001, 3x TEA-001, 3 TEA-001
-    [GeneratedRegex(@"^(?<n>[+-]?\d+(?:[.,]\d+)?)(?:(?<x>[xX×*])\s*|\s+(?<x>[xX])\s+|\s+(?<x>[×*])\s*|\s+)(?:(?:pcs\.?|pieces?|units?)\s+(?:of\s+)?)?(?<a>\S.*)$", RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"^(?<n>[+-]?\d+(?:[.,]\d+)?)(?:(?<x>[xX×*])\s*|\s+(?<x>[xX])\s+|\s+(?<x>[×*])\s*|\s+)(?:(?:pcs\.?|pieces?|units?|stück|stücke|stueck|stk\.?|st\.|packungen|packung)\s+(?:of\s+)?)?(?<a>\S.*)$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex QuantityFirst();
 
     // TEA-001 3, TEA-001: 3, TEA-001 x 3
-    [GeneratedRegex(@"^(?<a>\S.*?)(?:\s*:\s*|\s+(?<x>[xX×*])\s*|\s+)(?<n>[+-]?\d+(?:[.,]\d+)?)\s*(?:pcs\.?|pieces?|units?)?$", RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"^(?<a>\S.*?)(?:\s*:\s*|\s+(?<x>[xX×*])\s*|\s+)(?<n>[+-]?\d+(?:[.,]\d+)?)\s*(?:(?:pcs\.?|pieces?|units?|stück|stücke|stueck|stk\.?|st\.|packungen|packung)|[x×])?$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex QuantityLast();
-
-    [GeneratedRegex(@"^\s*-{2,}\s*(original message|ursprüngliche nachricht)\s*-{2,}", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
-    private static partial Regex OriginalMessage();
-
-    [GeneratedRegex(@"^\s*(on|am|le|el) ", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
-    private static partial Regex QuoteBegin();
-
-    [GeneratedRegex(@"(wrote|schrieb|a écrit|escribió).{0,120}:$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
-    private static partial Regex QuoteEnd();
-
-    [GeneratedRegex(@"^\s*\*?(from|von)\s*:", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
-    private static partial Regex OutlookFrom();
-
-    [GeneratedRegex(@"^\s*\*?(sent|date|gesendet|datum)\s*:", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
-    private static partial Regex OutlookSent();
 }

@@ -6,7 +6,7 @@ namespace MailOrderBot.Domain;
 internal sealed record LineReading(string Article, string Quantity);
 
 /// <summary>A line that may order something.</summary>
-/// <param name="Raw">The line as written.</param>
+/// <param name="Raw">The line as written, without its bullet.</param>
 /// <param name="Readings">How it can be read, the likeliest first; empty when a line of a file cannot be.</param>
 internal sealed record RequestedLine(string Raw, IReadOnlyList<LineReading> Readings)
 {

@@ -22,6 +22,12 @@ internal static class OrderStatus
 /// <param name="Charset">The declared charset; null for none.</param>
 internal sealed record OrderFile(string Name, ReadOnlyMemory<byte> Data, string? Charset);
 
+/// <summary>A mail that a mail server could not deliver.</summary>
+/// <param name="Letter">The part of its id before the at sign, which the shop chose when it is a letter.</param>
+/// <param name="Recipient">Who did not get it; empty when the server does not say.</param>
+/// <param name="Reason">Why, in the words of the server.</param>
+internal sealed record Undelivered(string Letter, string Recipient, string Reason);
+
 /// <summary>A mail from a customer, as the desk sees it.</summary>
 internal sealed record OrderMail
 {
@@ -54,6 +60,9 @@ internal sealed record OrderMail
 
     /// <summary>Why nobody is to answer it; null when it may be answered (MB-15).</summary>
     public string? Ignored { get; init; }
+
+    /// <summary>What it reports as not delivered; null for none.</summary>
+    public Undelivered? Undelivered { get; init; }
 
     /// <summary>What it asks for: of the file when there is one, else of the text.</summary>
     public OrderRequest ReadRequest()

@@ -17,7 +17,7 @@ internal sealed class Letters(MailOrderOptions options)
     public Letter Confirmed(Order order, CheckedOrder content, OrderMail mail)
     {
         LetterWriter letter = Begin(mail)
-            .Paragraph($"thank you for your order {order.Number}. It is confirmed:")
+            .Paragraph($"{ShopLetter.Thanks}{order.Number}. It is confirmed:")
             .Table([.. content.Lines.Select(line => Row(line, content.Currency))], true, false, false, true, true)
             .Table(
                 [
@@ -42,11 +42,11 @@ internal sealed class Letters(MailOrderOptions options)
         LetterWriter letter = Begin(mail);
         if (content.Lines.Count == 0 && content.Problems.Count == 0)
         {
-            letter.Paragraph($"thank you for your mail. We found no order lines in it, so nothing is ordered yet. We keep it as {order.Number}.");
+            letter.Paragraph($"{ShopLetter.NothingFound}, so nothing is ordered yet. We keep it as {order.Number}.");
         }
         else
         {
-            letter.Paragraph($"thank you for your order {order.Number}. Something in it is unclear, so nothing is ordered yet.");
+            letter.Paragraph($"{ShopLetter.Thanks}{order.Number}. Something in it is unclear, so nothing is ordered yet.");
         }
 
         if (content.Problems.Count > 0)
@@ -64,7 +64,7 @@ internal sealed class Letters(MailOrderOptions options)
 
     /// <summary>A person will look.</summary>
     public Letter NeedsPerson(Order order, OrderMail mail) =>
-        End(Begin(mail).Paragraph($"we could not make out your order {order.Number} by ourselves. One of us will read your mails and answer you; nothing is ordered until then."), mail);
+        End(Begin(mail).Paragraph($"{ShopLetter.NotMadeOut}{order.Number} by ourselves. One of us will read your mails and answer you; nothing is ordered until then."), mail);
 
     /// <summary>The order is taken back.</summary>
     public Letter Cancelled(Order order, OrderMail mail)
@@ -119,7 +119,7 @@ internal sealed class Letters(MailOrderOptions options)
     private static IEnumerable<string> More(int count) => count > MostListed ? [string.Create(CultureInfo.InvariantCulture, $"and {count - MostListed} more lines")] : [];
 
     private static LetterWriter HowToOrder(LetterWriter letter, bool again) => letter
-        .Paragraph(again ? "Please answer this mail with all lines of the order as they shall be; they replace the ones above. Write each like one of these:" : "Please answer this mail with the order, each line like one of these:")
-        .Paragraph("3 x TEA-001\nTEA-001: 3\n3 Green tea")
+        .Paragraph(ShopLetter.HowToAnswer + (again ? "all lines of the order as they shall be; they replace the ones above. Write each like one of these:" : "the order, each line like one of these:"))
+        .Paragraph(string.Join('\n', ShopLetter.Examples))
         .Paragraph("You may add lines that begin with Reference:, Ship to: or Note:. Or attach one CSV file whose first row names the columns sku and quantity.");
 }

@@ -86,10 +86,18 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
         private (string Why, Notice? Notice)? Ignored()
         {
             bool? blocked = shop.IsBlocked(mail.Sender);
-            return mail.Ignored is { } why ? (why, null)
+            return mail.Ignored is { } why ? (why, LetterLost())
                 : shop.IsOwn(LocalPart(mail.Key)) ? ("it is the shop's own", null)
                 : blocked == true ? ("the customer is blocked", null)
                 : blocked is null && options.AcceptFrom == AcceptedSenders.Known ? ("the sender is not known", new Notice(NoticeLevel.Warning, $"{mail.Sender} is no known customer and was not answered: {Subject()}"))
+                : null;
+        }
+
+        /// <summary>What operators are told when a mail server gives up a letter of the shop; null when the mail reports no such thing.</summary>
+        private Notice? LetterLost()
+        {
+            return mail.Undelivered is { } report && shop.IsOwn(report.Letter)
+                ? new Notice(NoticeLevel.Warning, $"{shop.OrderOf(report.Letter) ?? "A letter"}: the letter to {(report.Recipient.Length > 0 ? report.Recipient : "the customer")} was not delivered ({report.Reason}). Tell the customer in another way.")
                 : null;
         }
 

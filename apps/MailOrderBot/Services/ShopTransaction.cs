@@ -80,6 +80,9 @@ internal sealed class ShopTransaction(SqliteConnection connection, SqliteTransac
     /// <summary>Whether a mail is one that the shop wrote.</summary>
     public bool IsOwn(string id) => Scalar("select 1 from mails where message_id = $id and direction = 'out'", ("$id", id)) is not null;
 
+    /// <summary>The number of the order that a letter of the shop is about; null for none.</summary>
+    public string? OrderOf(string id) => Scalar("select o.number from mails m join orders o on o.id = m.order_id where m.message_id = $id and m.direction = 'out'", ("$id", id)) as string;
+
     /// <summary>Notes a mail and what was answered.</summary>
     public void AddMail(OrderMail mail, long? orderId, Answer answer, DateTimeOffset now) => AddMail(mail.Key, orderId, "in", answer.Outcome, mail.Sender, now, JsonSerializer.Serialize(answer, ShopJson.Default.Answer));
 

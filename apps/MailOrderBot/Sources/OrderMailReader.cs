@@ -32,6 +32,7 @@ internal static class OrderMailReader
             Text = mail.Text,
             Files = [.. files.Where(file => file.Data is not null).Select(file => new OrderFile(file.Name, file.Data!.Value, CharsetOf(file)))],
             Problems = [.. Problems(mail, files)],
+            Undelivered = mail.Bounce is { MessageId: { } id } bounce ? new Undelivered(LocalPart(id), bounce.Recipient, bounce.Reason) : null,
             Ignored = WhyIgnored(mail, envelope, sender, ownAddresses),
         };
     }
@@ -54,8 +55,10 @@ internal static class OrderMailReader
     {
         IEnumerable<string> ids = mail.References.Reverse();
         return (mail.InReplyTo is { } latest ? ids.Prepend(latest) : ids).Distinct(StringComparer.Ordinal).Take(MaxAnswers)
-            .SelectMany(id => (string[])[id, id.Trim('<', '>').Split('@')[0]]);
+            .SelectMany(id => (string[])[id, LocalPart(id)]);
     }
+
+    private static string LocalPart(string id) => id.Trim('<', '>').Split('@')[0];
 
     private static IEnumerable<string> Problems(MailMessage mail, Attachment[] files)
     {

@@ -1,6 +1,6 @@
 namespace Postroom;
 
-/// <summary>An outgoing message that has ended <see cref="MessageState.Failed"/>: event <c>delivery.failed</c> (LN-12).</summary>
+/// <summary>An outgoing message that has ended <see cref="MessageState.Failed"/>, or that its service took and gave up later, which does not move its state: event <c>delivery.failed</c> (LN-12).</summary>
 /// <param name="MessageId">The message; the journal has the rest, and replays it.</param>
 /// <param name="Communicator">Whose it was; null when no communicator took it.</param>
 /// <param name="Conversation">Its conversation; null for none.</param>

@@ -5,9 +5,13 @@ namespace Postroom;
 /// <summary>Cuts plain text into parts that a channel takes (TG-4).</summary>
 internal static class TextSplitter
 {
+    /// <summary>A part is cut at a blank when it has this part of its limit at least.</summary>
+    private const int LeastFilled = 4;
+
     /// <summary>
-    /// Line ends become LF; lines go in groups; a group over the limit is cut at the last line end that fits, else at the last blank, else between two
-    /// characters as people see them, and never inside a surrogate pair. Blank parts are left out; what separates two parts is not repeated in them.
+    /// Line ends become LF; lines go in groups; a group over the limit is cut at the last line end that fits, else at the last blank that leaves the
+    /// part a quarter of the limit at least (one that ends far before would hold a word or two), else between two characters as people see them, and never inside a
+    /// surrogate pair. Blank parts are left out; what separates two parts is not repeated in them.
     /// </summary>
     /// <param name="text">The text.</param>
     /// <param name="limit">The longest part, in UTF-16 units; at least 2.</param>
@@ -77,7 +81,7 @@ internal static class TextSplitter
         }
 
         int blank = reach.LastIndexOfAny(' ', '\t');
-        if (blank > 0)
+        if (blank > 0 && blank >= limit / LeastFilled)
         {
             return (blank, blank + 1);
         }

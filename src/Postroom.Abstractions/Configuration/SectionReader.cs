@@ -51,18 +51,22 @@ public sealed partial class SectionReader
     /// <param name="name">The setting.</param>
     public bool Has(string name) => Find(name) is not (null or SettingValue { Text: null });
 
+    /// <summary>Whether a setting refers to something that is missing, which is reported already.</summary>
+    internal bool IsBroken(string name) => Find(name) is SettingValue { IsBroken: true };
+
     /// <summary>Where a setting is written; this map when it is not.</summary>
     /// <param name="name">The setting.</param>
     public SettingOrigin OriginOf(string name) => Find(name)?.Origin ?? _origin;
 
     /// <summary>The settings of a map below this one; empty when it is absent.</summary>
     /// <param name="name">The map's name.</param>
-    public SectionReader ReadSection(string name)
+    /// <param name="example">What an error shows to whoever wrote something else, such as <c>{ base: 1s }</c>; null shows nothing.</param>
+    public SectionReader ReadSection(string name, string? example = null)
     {
         SettingNode? node = Present(name);
         if (node is not (null or SettingMap))
         {
-            AddError(name, $"{Key(name)} is {node.Kind}; it must be a map of settings.");
+            AddError(name, $"{Key(name)} is {node.Kind}; it must be a map of settings{(example is null ? "" : $", such as {name}: {example}")}.");
         }
 
         return Child(SettingKey.Join(Path, name), node as SettingMap ?? SettingMap.Empty, node?.Origin ?? _origin);

@@ -118,7 +118,8 @@ internal static class Why
         string when = entry.FinishedAt is { } at ? $" at {At(at)}" : "";
         if (record.Receipts.Count > 0 || OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is not null)
         {
-            return Delivered(record, when) + " Nothing more will happen.";
+            bool givenUp = record.Receipts.Any(static receipt => receipt.Status == DeliveryStatus.Failed) && record.Receipts.All(static receipt => receipt.Status is DeliveryStatus.Failed or DeliveryStatus.Sent);
+            return Delivered(record, when) + (givenUp ? $" Nothing more happens by itself; once the cause is mended, 'postroom replay --force {entry.Envelope.Id}' sends it again as a new message." : " Nothing more will happen.");
         }
 
         int failed = record.Children.Count(child => child.State == MessageState.Failed);

@@ -12,7 +12,7 @@ internal static class WhyTimeline
         List<WhyLine> lines = [new(entry.Envelope.CreatedAt, Arrival(entry.Envelope))];
         lines.AddRange(record.Audit.Select(audit => new WhyLine(audit.At, Audit(audit)))); // before what it led to at the same instant
         string? told = null;
-        foreach ((AttemptRecord attempt, string name) in record.Attempts.Zip(NamesOf(record.Attempts)))
+        foreach ((AttemptRecord attempt, string name) in record.Attempts.Zip(NamesOf(record.Attempts, entry.Replays)))
         {
             Add(lines, attempt, name, entry, told);
             told = attempt.Error ?? told;
@@ -41,15 +41,16 @@ internal static class WhyTimeline
     }
 
     /// <summary>What each attempt is called: a replay counts from 1 again, so the number alone would name two.</summary>
-    internal static IReadOnlyList<string> NamesOf(IReadOnlyList<AttemptRecord> attempts)
+    /// <param name="attempts">The attempts, in order.</param>
+    /// <param name="replays">How often the message was replayed: without that, a number that comes again is an attempt that was given back or does not count.</param>
+    internal static IReadOnlyList<string> NamesOf(IReadOnlyList<AttemptRecord> attempts, int replays)
     {
         List<string> names = [];
         int round = 0;
         int before = 0;
         foreach (AttemptRecord attempt in attempts)
         {
-            // An attempt that was given back does not count, so its number comes again without a replay.
-            bool again = attempt.Attempt <= before && attempts[names.Count - 1].Outcome != "released";
+            bool again = round < replays && (attempt.Attempt < before || (attempt.Attempt == before && attempts[names.Count - 1].Outcome is "failed" or "acked"));
             round += again ? 1 : 0;
             before = attempt.Attempt;
             names.Add(round == 0 ? $"attempt {attempt.Attempt}" : $"attempt {attempt.Attempt} of replay {round}");

@@ -64,6 +64,9 @@ public sealed record MailMessage
     /// <summary>Whether a mail server reports on a delivery (RFC 3464), or the mail has an empty return path.</summary>
     public bool IsBounce { get; init; }
 
+    /// <summary>What a mail server reports as not delivered for good (RFC 3464); null for any other mail.</summary>
+    public MailBounce? Bounce { get; init; }
+
     /// <summary>Whether it was longer than the source reads; then it has headers and the beginning of the text, and no files.</summary>
     public bool Oversize { get; init; }
 
@@ -100,6 +103,12 @@ public sealed record MailMessage
         return null;
     }
 }
+
+/// <summary>What a mail server reports as not delivered for good.</summary>
+/// <param name="MessageId">The Message-ID of the mail that was not delivered, with its brackets; null when the report does not tell.</param>
+/// <param name="Recipient">Who did not get it; empty when the report does not tell.</param>
+/// <param name="Reason">The status and the words of the server, such as <c>5.1.1 550 no such user</c>.</param>
+public sealed record MailBounce(string? MessageId, string Recipient, string Reason);
 
 /// <summary>One header of a mail.</summary>
 /// <param name="Name">The name as written.</param>

@@ -124,6 +124,9 @@ public sealed record SourceMessage(string Queue, string Type, ReadOnlyMemory<byt
     /// <summary>Files; empty unless set.</summary>
     public IReadOnlyList<Attachment> Attachments { get; init; } = [];
 
+    /// <summary>What it says of earlier sends, such as the report of a mail server that could not deliver; stored with it. Empty unless set.</summary>
+    public IReadOnlyList<LateReceipt> Receipts { get; init; } = [];
+
     /// <summary>No handling before this instant; null for at once.</summary>
     public DateTimeOffset? NotBefore { get; init; }
 }
@@ -209,8 +212,14 @@ public sealed record SourceStatus
     /// <summary>When something last worked; null for never.</summary>
     public DateTimeOffset? LastSuccessAt { get; init; }
 
-    /// <summary>The last error; null for none.</summary>
+    /// <summary>The last error, also when it is over; null for none.</summary>
     public string? LastError { get; init; }
+
+    /// <summary>When the last error was; null for none. Later than <see cref="LastSuccessAt"/>, it still holds.</summary>
+    public DateTimeOffset? LastErrorAt { get; init; }
+
+    /// <summary>How often something should succeed: the time between two looks; null when the origin is not asked.</summary>
+    public TimeSpan? Interval { get; init; }
 
     /// <summary>Messages stored.</summary>
     public long Produced { get; init; }

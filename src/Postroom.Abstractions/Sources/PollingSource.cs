@@ -39,7 +39,7 @@ public abstract class PollingSource : IMessageSource, IPollNow
     public TimeSpan PollInterval { get; }
 
     /// <inheritdoc/>
-    public SourceStatus Status => Describe(new SourceStatus { LastSuccessAt = _lastSuccessAt });
+    public SourceStatus Status => Describe(new SourceStatus { LastSuccessAt = _lastSuccessAt, Interval = PollInterval });
 
     /// <summary>The clock.</summary>
     protected TimeProvider Clock { get; }

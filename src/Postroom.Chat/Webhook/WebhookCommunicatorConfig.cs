@@ -6,6 +6,8 @@ namespace Postroom.Chat;
 /// <summary>The settings of a communicator that posts to an address (OW-1). Bound from <c>communications.backends.{name}</c> of type <c>webhook</c>. Immutable.</summary>
 public sealed record WebhookCommunicatorConfig : CommunicatorBackendConfig
 {
+    private const int FewestSecretCharacters = 16; // as keys of this server have
+
     private static readonly string[] Ours = ["content-type", "content-length", "host", "idempotency-key", "x-postroom-signature", "traceparent", "transfer-encoding", "connection"];
     private static readonly string[] Methods = ["POST", "PUT", "PATCH"];
 
@@ -47,12 +49,18 @@ public sealed record WebhookCommunicatorConfig : CommunicatorBackendConfig
             reader.AddError("method", $"{reader.Path}.method is '{Names.Shorten(method)}'; use {string.Join(", ", Methods)}.");
         }
 
+        Secret? secret = reader.ReadSecret("secret");
+        if (secret?.Reveal().Length is > 0 and < FewestSecretCharacters)
+        {
+            reader.AddNotice("secret", $"{reader.Path}.secret has fewer than {FewestSecretCharacters} characters and could be guessed, and posts forged with it. Use a longer one, such as 32 random characters.");
+        }
+
         return new WebhookCommunicatorConfig(common)
         {
             Url = ReadUrl(reader),
             Method = method,
             Headers = headers.ReadNamed(null, (name, _) => ReadHeader(headers, name)),
-            Secret = reader.ReadSecret("secret"),
+            Secret = secret,
             Timeout = reader.ReadDuration("timeout", TimeSpan.FromSeconds(15), TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(5)),
         };
     }

@@ -12,6 +12,9 @@ internal sealed record BrowserRulesOptions
 
     /// <summary>Paths below which any content type is taken (WH-6).</summary>
     public IReadOnlyList<string> AnyContentBelow { get; set; } = ["/hooks"];
+
+    /// <summary>Whether a communicator answers at a path: its service decides what it posts, and the communicator proves who it is.</summary>
+    public Func<string, bool> IsReceiver { get; set; } = static _ => false;
 }
 
 /// <summary>Keeps foreign pages in a user's browser from reading or changing anything here (CP-6).</summary>
@@ -58,7 +61,7 @@ internal sealed class BrowserRules(RequestDelegate next, BrowserRulesOptions opt
         }
 
         bool hasBody = request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? request.ContentLength > 0;
-        return hasBody && !RequestBody.IsJson(request.ContentType) && !options.AnyContentBelow.Any(path => request.Path.StartsWithSegments(path, StringComparison.Ordinal))
+        return hasBody && !RequestBody.IsJson(request.ContentType) && !options.AnyContentBelow.Any(path => request.Path.StartsWithSegments(path, StringComparison.Ordinal)) && !options.IsReceiver(request.Path.Value ?? "")
             ? new Problem { Status = 415, Code = ProblemCode.UnsupportedMedia, Detail = "The body must be application/json in UTF-8." }
             : null;
     }

@@ -148,7 +148,7 @@ internal sealed record MessageDetailView
             Message = MessageView.Of(record.Entry),
             Headers = record.Entry.Envelope.Headers,
             Attachments = [.. record.Entry.Envelope.Attachments.Select((file, number) => new AttachmentView(number, file.Name, file.ContentType, file.Length, file.Sha256, file.Reference is not null))],
-            Attempts = [.. record.Attempts.Zip(WhyTimeline.NamesOf(record.Attempts), (attempt, label) => new AttemptView(
+            Attempts = [.. record.Attempts.Zip(WhyTimeline.NamesOf(record.Attempts, record.Entry.Replays), (attempt, label) => new AttemptView(
                 attempt.Attempt, label, attempt.StartedAt, attempt.EndedAt, attempt.Outcome, attempt.Kind is { } kind ? Why.Word(kind) : null, attempt.Error, attempt.Owner))],
             Receipts = [.. record.Receipts.Select(ReceiptView.Of)],
             Audit = [.. record.Audit.Select(entry => new AuditView(entry.At, entry.User, entry.Action, entry.Result, WhyTimeline.Audit(entry)))],

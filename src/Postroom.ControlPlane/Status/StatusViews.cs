@@ -33,6 +33,8 @@ internal sealed record StatusView
 
     public required IReadOnlyList<PoolView> Pools { get; init; }
 
+    public IReadOnlyList<SourceView> Sources { get; init; } = [];
+
     public required IReadOnlyList<ScheduleView> Schedules { get; init; }
 
     public required IReadOnlyList<CommunicatorView> Communicators { get; init; }
@@ -56,6 +58,7 @@ internal sealed record StatusView
         Counts = status.Counts is { } counts ? CountsView.Of(counts, queue: null, now) : null,
         Recovery = status.Recovery is { } recovery ? RecoveryView.Of(recovery) : null,
         Pools = [.. status.Pools.Select(PoolView.Of)],
+        Sources = [.. status.Sources.OrderBy(static pair => pair.Key, StringComparer.Ordinal).Select(static pair => SourceView.Of(pair.Key, pair.Value))],
         Schedules = [.. status.Schedules.Select(ScheduleView.Of)],
         Communicators = [.. status.Communicators.Select(communicator => CommunicatorView.Of(communicator, status.Counts, now))],
         Modules = status.Modules,
@@ -139,10 +142,10 @@ internal sealed record WorkerView(int Slot, string State, string? MessageId, Dat
 
 /// <summary>One source.</summary>
 internal sealed record SourceView(
-    string Name, string State, DateTimeOffset? Since, DateTimeOffset? LastSuccessAt, string? LastError, long Produced, long Duplicates, long Refused, long? LagMs, string? Checkpoint)
+    string Name, string State, DateTimeOffset? Since, DateTimeOffset? LastSuccessAt, string? LastError, DateTimeOffset? LastErrorAt, long Produced, long Duplicates, long Refused, long? LagMs, string? Checkpoint)
 {
     public static SourceView Of(string name, SourceStatus status) => new(
-        name, Why.Word(status.State), status.Since, status.LastSuccessAt, status.LastError, status.Produced, status.Duplicates, status.Refused,
+        name, Why.Word(status.State), status.Since, status.LastSuccessAt, status.LastError, status.LastErrorAt, status.Produced, status.Duplicates, status.Refused,
         (long?)status.Lag?.TotalMilliseconds, status.Checkpoint);
 }
 

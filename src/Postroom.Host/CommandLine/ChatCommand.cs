@@ -1,4 +1,5 @@
 using Postroom.Configuration;
+using Postroom.ControlPlane;
 using Postroom.Scripts;
 using Postroom.Sqlite;
 
@@ -9,11 +10,12 @@ internal static class ChatCommand
 {
     public static async Task<int> SaveAsync(HostArguments arguments, string conversation, string? file, CancellationToken cancellationToken)
     {
-        // A contact alone is one of the web chat, as its page shows it.
-        string id = conversation.Contains('/', StringComparison.Ordinal) ? conversation : $"emulator/{conversation}";
         ConfigurationSnapshot settings = await ReadCommands.SettingsAsync(arguments, cancellationToken);
+
+        // A contact alone is one of a web chat, as its page shows it, whatever that chat is called.
+        string id = conversation.Contains('/', StringComparison.Ordinal) ? conversation : await WholeAsync(arguments, settings, conversation, cancellationToken) ?? $"emulator/{conversation}";
         byte[] script = await ReadAsync(arguments, settings, id, cancellationToken)
-            ?? throw new InvalidOperationException($"Nothing of conversation '{Names.Shorten(id)}' is kept. 'postroom journal list' shows conversations; give one as CHANNEL/CONTACT.");
+            ?? throw new InvalidOperationException($"Nothing of conversation '{Names.Shorten(id)}' is kept. 'postroom journal list' shows them in the column CONVERSATION; give one as it stands there, such as CHANNEL/CONTACT.");
         if (file is null)
         {
             await using Stream output = Console.OpenStandardOutput();
@@ -34,6 +36,17 @@ internal static class ChatCommand
         }
 
         return ExitCodes.Done;
+    }
+
+    /// <summary>The conversation of a contact, by the newest message of one; null for none.</summary>
+    /// <exception cref="InvalidOperationException">Several channels have a contact of that name.</exception>
+    private static async Task<string?> WholeAsync(HostArguments arguments, ConfigurationSnapshot settings, string contact, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<MessageView> items = await ReadCommands.FindAsync(arguments, settings, new JournalFilter([], null, null, null, $"/{contact}", 100, null), cancellationToken);
+        string[] found = [.. items.Select(item => item.Conversation).OfType<string>().Where(id => id.Split('/') is [_, var last] && last == contact).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        return found.Length <= 1
+            ? found.FirstOrDefault()
+            : throw new InvalidOperationException($"Several channels have a contact '{Names.Shorten(contact)}'. Give one of {string.Join(", ", found)}.");
     }
 
     private static async Task<byte[]?> ReadAsync(HostArguments arguments, ConfigurationSnapshot settings, string id, CancellationToken cancellationToken)

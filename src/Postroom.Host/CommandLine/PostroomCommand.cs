@@ -173,10 +173,11 @@ internal static partial class PostroomCommand
         Option<string?> text = new("--text") { Description = "A text that id, type, address, conversation or error contains." };
         state.AcceptOnlyFromAmong([.. Enum.GetNames<MessageState>().Select(name => name.ToLowerInvariant())]);
         Option<long?> limit = Number("--limit", "How many, 1 to 100; 50 unless given.", 1, 100);
-        Command list = new("list", "Finds messages, newest first. Example: postroom journal list --state failed --queue in") { state, queue, conversation, type, text, limit };
+        Option<long?> cursor = Number("--cursor", "Go on behind the last page; it says with which number.", 0, long.MaxValue);
+        Command list = new("list", "Finds messages, newest first. Example: postroom journal list --state failed --queue in") { state, queue, conversation, type, text, limit, cursor };
         list.SetAction((result, token) => ReadCommands.ListAsync(
             Arguments(result),
-            new JournalFilter(result.GetValue(state) ?? [], result.GetValue(queue), result.GetValue(conversation), result.GetValue(type), result.GetValue(text), (int)(result.GetValue(limit) ?? 50)),
+            new JournalFilter(result.GetValue(state) ?? [], result.GetValue(queue), result.GetValue(conversation), result.GetValue(type), result.GetValue(text), (int)(result.GetValue(limit) ?? 50), result.GetValue(cursor)),
             token));
 
         Argument<string> id = new("ID") { Description = "A message id, an outside id or a unique prefix." };

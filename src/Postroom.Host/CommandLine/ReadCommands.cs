@@ -8,7 +8,7 @@ using Postroom.Sqlite;
 namespace Postroom.Host;
 
 /// <summary>What <c>journal list</c> asks for.</summary>
-internal sealed record JournalFilter(IReadOnlyList<string> States, string? Queue, string? Conversation, string? Type, string? Text, int Limit)
+internal sealed record JournalFilter(IReadOnlyList<string> States, string? Queue, string? Conversation, string? Type, string? Text, int Limit, long? Cursor)
 {
     public string ToQueryString(int limit, long? cursor)
     {
@@ -76,21 +76,7 @@ internal static class ReadCommands
     public static async Task<int> ListAsync(HostArguments arguments, JournalFilter filter, CancellationToken cancellationToken)
     {
         ConfigurationSnapshot settings = await SettingsAsync(arguments, cancellationToken);
-        using RuntimeClient? client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken);
-        using SqliteJournalReader? cold = client is null ? OpenCold(arguments, settings) : null;
-        List<MessageView> items = [];
-        long? cursor = null;
-        do
-        {
-            // A page may be short, or empty, and still have a next one.
-            ListView<MessageView>? page = client is not null
-                ? await client.GetAsync($"journal?{filter.ToQueryString(filter.Limit - items.Count, cursor)}", JournalJson.Default.ListViewMessageView, cancellationToken)
-                : View(cold!.Query(filter.ToQuery(filter.Limit - items.Count, cursor)));
-            items.AddRange(page?.Items ?? []);
-            cursor = page?.Next;
-        }
-        while (cursor is not null && items.Count < filter.Limit);
-
+        (IReadOnlyList<MessageView> items, long? cursor) = await PageAsync(arguments, settings, filter, cancellationToken);
         if (arguments.Json)
         {
             foreach (MessageView item in items)
@@ -107,7 +93,40 @@ internal static class ReadCommands
             PrintList(items, header: !arguments.Quiet);
         }
 
+        if (cursor is not null && !arguments.Quiet)
+        {
+            await Console.Error.WriteLineAsync($"There are more; go on with --cursor {cursor.Value.ToString(CultureInfo.InvariantCulture)}.");
+        }
+
         return ExitCodes.Done;
+    }
+
+    /// <summary>The newest messages that fit a filter.</summary>
+    public static async Task<IReadOnlyList<MessageView>> FindAsync(HostArguments arguments, ConfigurationSnapshot settings, JournalFilter filter, CancellationToken cancellationToken) =>
+        (await PageAsync(arguments, settings, filter, cancellationToken)).Items;
+
+    /// <summary>One page, and where the next one begins; null behind the last.</summary>
+    private static async Task<(IReadOnlyList<MessageView> Items, long? Next)> PageAsync(HostArguments arguments, ConfigurationSnapshot settings, JournalFilter filter, CancellationToken cancellationToken)
+    {
+        using RuntimeClient? client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken);
+        using SqliteJournalReader? cold = client is null ? OpenCold(arguments, settings) : null;
+        List<MessageView> items = [];
+        long? cursor = filter.Cursor;
+        do
+        {
+            // A page may be short, or empty, and still have a next one.
+            ListView<MessageView>? page = await ReadAsync(filter.Limit - items.Count, cursor);
+            items.AddRange(page?.Items ?? []);
+            cursor = page?.Next;
+        }
+        while (cursor is not null && items.Count < filter.Limit);
+
+        // A full page does not know whether anything follows.
+        return (items, cursor is not null && await ReadAsync(1, cursor) is not ({ Items.Count: > 0 } or { Next: not null }) ? null : cursor);
+
+        async Task<ListView<MessageView>?> ReadAsync(int limit, long? from) => client is not null
+            ? await client.GetAsync($"journal?{filter.ToQueryString(limit, from)}", JournalJson.Default.ListViewMessageView, cancellationToken)
+            : View(cold!.Query(filter.ToQuery(limit, from)));
     }
 
     private static ListView<MessageView> View(JournalPage page) => new([.. page.Items.Select(MessageView.Of)], page.Items.Count, page.Total, page.Items.Count, 0, page.Next);
@@ -174,11 +193,11 @@ internal static class ReadCommands
         return ExitCodes.Done;
     }
 
-    /// <summary>The settings in force, without starting anything.</summary>
+    /// <summary>The settings that say where a runtime answers and keeps its data: nothing else is needed to look at one, no secret of its channels least of all.</summary>
     public static async Task<ConfigurationSnapshot> SettingsAsync(HostArguments arguments, CancellationToken cancellationToken)
     {
         await using HostedRuntime host = HostedRuntime.Create(arguments, configure: null, standalone: true, output: null);
-        return await host.Runtime.LoadSettingsAsync(cancellationToken);
+        return await host.Runtime.LoadSectionsAsync(["runtime", "store", "server"], except: "server.keys", cancellationToken);
     }
 
     /// <summary>The store file that is read when no runtime runs.</summary>
@@ -243,6 +262,10 @@ internal static class ReadCommands
             ["pool", "queue", "state", "busy", "processed", "failed"],
             status.Pools.Select(pool => (IReadOnlyList<string>)[pool.Name, pool.Queue, pool.State, $"{pool.Busy}/{pool.Parallelism}", $"{pool.Processed}", $"{pool.Failed}"]));
         Output.Table(
+            ["source", "state", "last success", "brought", "last error"],
+            status.Sources.Select(source => (IReadOnlyList<string>)
+                [source.Name, source.State, source.LastSuccessAt is { } at ? Output.At(at) : "never", $"{source.Produced}", source.LastErrorAt is { } failed ? $"{Output.At(failed)} {Cut(source.LastError)}" : ""]));
+        Output.Table(
             ["channel", "kind", "state", "labels"],
             status.Communicators.Select(channel => (IReadOnlyList<string>)
                 [channel.Name, channel.Kind, channel.Problem ?? (channel.Started ? "started" : "not started"), string.Join(", ", channel.Labels)]));
@@ -253,18 +276,21 @@ internal static class ReadCommands
         int queue = Width("QUEUE", items.Select(static item => item.Queue));
         int type = Width("TYPE", items.Select(static item => item.Type));
         int who = Width("FROM OR TO", items.Select(Who));
+        int conversation = Width("CONVERSATION", items.Select(Conversation));
         if (header)
         {
-            Console.WriteLine($"{"ID",-36}  {"STATE",-10} {"QUEUE".PadRight(queue)} {"TYPE".PadRight(type)} {"FROM OR TO".PadRight(who)} {"TRIES",-5}  {"CREATED",-23}  ERROR");
+            Console.WriteLine($"{"ID",-36}  {"STATE",-10} {"QUEUE".PadRight(queue)} {"TYPE".PadRight(type)} {"FROM OR TO".PadRight(who)} {"CONVERSATION".PadRight(conversation)} {"TRIES",-5}  {"CREATED",-23}  ERROR");
         }
 
         foreach (MessageView item in items)
         {
             // One line a message, the id first and whole, so that it can be copied at any width and cut by other tools.
             string tries = $"{item.Attempt}/{item.MaxAttempts}";
-            Console.WriteLine($"{item.Id}  {item.State,-10} {item.Queue.PadRight(queue)} {item.Type.PadRight(type)} {Who(item).PadRight(who)} {tries,-5}  {Output.At(item.CreatedAt)}  {Cut(item.Error)}".TrimEnd());
+            Console.WriteLine($"{item.Id}  {item.State,-10} {item.Queue.PadRight(queue)} {item.Type.PadRight(type)} {Who(item).PadRight(who)} {Conversation(item).PadRight(conversation)} {tries,-5}  {Output.At(item.CreatedAt)}  {Cut(item.Error)}".TrimEnd());
         }
     }
+
+    private static string Conversation(MessageView item) => item.Conversation ?? "-";
 
     private static string Who(MessageView item) => item.From ?? item.To ?? "-";
 

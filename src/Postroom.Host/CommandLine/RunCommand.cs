@@ -67,17 +67,17 @@ internal static class RunCommand
     {
         string address = host.Addresses.Count > 0 ? host.Addresses[0] : "";
         RuntimeOptions options = host.Runtime.Configuration.Current.Get<RuntimeOptions>("runtime");
-        Say("");
-        Say($"  Postroom {HostedRuntime.ProgramVersion} is ready (process {Environment.ProcessId}).");
-        Say($"  Web chat:  {host.ChatLink ?? $"none; {string.Join(" and ", FirstStart.WebChat)} add it"}");
-        if (address.Length > 0)
-        {
-            Say($"  Status:    {address}/api/v1/status (key in {Path.Combine(options.DataDirectory, "admin.key")})");
-        }
-
-        Say($"  Data:      {host.DataPlace}");
-        Say("  Stop with Ctrl+C.");
-        Say("");
+        string[] lines =
+        [
+            "",
+            $"  Postroom {HostedRuntime.ProgramVersion} is ready (process {Environment.ProcessId}).",
+            $"  Web chat:  {host.ChatLink ?? $"none; {string.Join(" and ", FirstStart.WebChat)} add it"}",
+            .. address.Length > 0 ? (string[])[$"  Status:    {address}/api/v1/status (key in {Path.Combine(options.DataDirectory, "admin.key")})"] : [],
+            $"  Data:      {host.DataPlace}",
+            "  Stop with Ctrl+C.",
+            "",
+        ];
+        Say(string.Join(Environment.NewLine, lines)); // one write, so that no line of the log gets between
     }
 
     /// <summary>Writes a line for whoever reads along; nobody has to.</summary>

@@ -43,6 +43,13 @@ internal sealed class LineLoggerProvider : ILoggerProvider
         _writer.Wait(TimeSpan.FromSeconds(2));
     }
 
+    /// <summary>Writes as the settings say from now on.</summary>
+    public void Apply(LoggingOptions logging)
+    {
+        Level = logging.Level;
+        Json = logging.Format == LogFormat.Json;
+    }
+
     private void Log(string category, LogLevel level, string message, Exception? exception)
     {
         string text = exception is null ? message : $"{message} {exception.GetType().Name}: {exception.Message}";

@@ -7,6 +7,12 @@ namespace Postroom.Mail;
 /// <summary>Opens a connection up to the point where a mailbox can be opened: greeting, encryption, login, what the server can.</summary>
 internal static class ImapOpening
 {
+    /// <summary>How long a server may take from the first packet to its greeting, the handshake included.</summary>
+    private static readonly TimeSpan GreetingTimeout = TimeSpan.FromSeconds(15);
+
+    /// <summary>What is left of that for the greeting at least, however long the connection took.</summary>
+    private static readonly TimeSpan LeastWait = TimeSpan.FromSeconds(5);
+
     /// <summary>Opens a connection.</summary>
     /// <param name="account">Where and how.</param>
     /// <param name="clock">Ends the waits.</param>
@@ -18,11 +24,12 @@ internal static class ImapOpening
     {
         try
         {
+            long begun = clock.GetTimestamp();
             Socket socket = await MailTransport.ConnectAsync(account.Host, account.Port, clock, cancellationToken);
             ImapWire wire = new(account, socket, clock);
             try
             {
-                return new ImapConnection(wire, await IntroduceAsync(wire, account, onLogin, cancellationToken));
+                return new ImapConnection(wire, await IntroduceAsync(wire, account, () => Least(account.Timeout, GreetingTimeout - clock.GetElapsedTime(begun)), onLogin, cancellationToken));
             }
             catch
             {
@@ -36,15 +43,15 @@ internal static class ImapOpening
         }
     }
 
-    private static async Task<HashSet<string>> IntroduceAsync(ImapWire wire, ImapAccount account, Action? onLogin, CancellationToken cancellationToken)
+    private static async Task<HashSet<string>> IntroduceAsync(ImapWire wire, ImapAccount account, Func<TimeSpan> left, Action? onLogin, CancellationToken cancellationToken)
     {
         MailEncryption encryption = MailEncryption.Of(account.Security, account.Port, account.HasLogin);
         if (encryption.FromTheFirstByte)
         {
-            await wire.EncryptAsync(account, cancellationToken);
+            await EncryptAtOnceAsync(wire, account, left(), cancellationToken);
         }
 
-        ImapResponse greeting = await wire.ReadGreetingAsync(cancellationToken);
+        ImapResponse greeting = await GreetedAsync(wire, left(), cancellationToken);
         bool known = greeting.Name == "PREAUTH";
         if (greeting.Name is not ("OK" or "PREAUTH") || greeting.Tag != "*")
         {
@@ -86,6 +93,33 @@ internal static class ImapOpening
         return capabilities;
     }
 
+    private static TimeSpan Least(TimeSpan timeout, TimeSpan left) => timeout < LeastWait ? timeout : left < LeastWait ? LeastWait : timeout < left ? timeout : left;
+
+    private static async ValueTask EncryptAtOnceAsync(ImapWire wire, ImapAccount account, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await wire.EncryptAsync(account, limit, cancellationToken);
+        }
+        catch (MailConnectionException e) when (e.TimedOut || e.SpeaksNoTls)
+        {
+            throw new ImapConnectionException($"{wire.Server}: {e.Message} If the port speaks TLS only after STARTTLS, as 143 does, set security to starttls; otherwise check host and port.", e);
+        }
+    }
+
+    private static async ValueTask<ImapResponse> GreetedAsync(ImapWire wire, TimeSpan silence, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await wire.ReadGreetingAsync(silence, cancellationToken);
+        }
+        catch (ImapConnectionException e) when (!wire.IsSecure && e.InnerException is TimeoutException)
+        {
+            // A server that waits for a handshake says nothing.
+            throw new ImapConnectionException($"{e.Message} If the port speaks TLS from the first byte, as 993 does, set security to implicit; otherwise check host and port.", e);
+        }
+    }
+
     private static async ValueTask<bool> StartTlsAsync(ImapWire wire, MailEncryption encryption, HashSet<string> capabilities, ImapAccount account, CancellationToken cancellationToken)
     {
         if (encryption.IsRequired && !capabilities.Contains("STARTTLS"))
@@ -108,7 +142,7 @@ internal static class ImapOpening
             throw new ImapConnectionException($"{wire.Server} offers STARTTLS and refuses it, so no credential was sent. {e.Message}", e);
         }
 
-        await wire.EncryptAsync(account, cancellationToken);
+        await wire.EncryptAsync(account, account.Timeout, cancellationToken);
         return true;
     }
 
@@ -189,7 +223,7 @@ internal static class ImapLogin
         }
         catch (ImapCommandException e)
         {
-            throw new ImapLoginException($"{wire.Server} refused the login of '{Names.Shorten(account.Username)}'{(e.Code.Length == 0 ? "" : $" ({Names.Shorten(e.Code)})")}: {Masked(e.Text, account)}. Check username and password.");
+            throw new ImapLoginException($"{wire.Server} refused the login of '{Names.Shorten(account.Username)}'{(e.Code.Length == 0 ? "" : $" ({Names.Shorten(e.Code)})")}: {Masked(e.Text, account).TrimEnd('.', ' ')}. Check username and password, or accessToken.", e);
         }
         catch (ImapConnectionException e) when (e.Said is { } said && Shows(said, account))
         {

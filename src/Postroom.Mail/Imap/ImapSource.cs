@@ -152,7 +152,7 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
     protected override SourceStatus Describe(SourceStatus status)
     {
         ArgumentNullException.ThrowIfNull(status);
-        return status with { Checkpoint = _standing };
+        return status with { Checkpoint = _standing, Interval = _connection is { } connection && Idles(connection) ? _config.SafetyPoll : status.Interval };
     }
 
     private static TimeSpan Least(TimeSpan one, TimeSpan other) => one < other ? one : other;

@@ -133,7 +133,7 @@ public sealed record ImapSourceConfig : SourceConfig
     {
         MailServerChecks.CheckServer(reader, Host, CaFile);
         MailServerChecks.CheckLogin(reader, Host, Security, Username, Password, AccessToken);
-        if ((Password ?? AccessToken) is null or { IsEmpty: true })
+        if ((Password ?? AccessToken) is null or { IsEmpty: true } && !reader.IsBroken("password") && !reader.IsBroken("accessToken"))
         {
             reader.AddError("password", $"{reader.Path} has neither password nor accessToken, and a mailbox needs one. Write it as a reference, such as ${{secret://file:{reader.Path[(reader.Path.IndexOf('.', StringComparison.Ordinal) + 1)..]}}}.");
         }

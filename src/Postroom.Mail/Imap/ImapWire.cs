@@ -50,9 +50,9 @@ internal sealed class ImapWire : IAsyncDisposable
 
     /// <summary>Goes on encrypted; everything the server said before is forgotten (ML-2).</summary>
     /// <exception cref="MailConnectionException">The handshake failed, or bytes came in front of it.</exception>
-    public async ValueTask EncryptAsync(ImapAccount account, CancellationToken cancellationToken)
+    public async ValueTask EncryptAsync(ImapAccount account, TimeSpan limit, CancellationToken cancellationToken)
     {
-        await _stream.EncryptAsync(_reader.HasMore || _pending is not null, account.Host, account.CaFile, _timeout, cancellationToken);
+        await _stream.EncryptAsync(_reader.HasMore || _pending is not null, account.Host, account.CaFile, limit, cancellationToken);
         _reader = new ImapReader(Server, _stream.Bytes, _maxLiteral);
         _exchange = new Exchange("the connection", _clock.GetTimestamp(), 0);
         FreeLiterals = false;
@@ -166,7 +166,9 @@ internal sealed class ImapWire : IAsyncDisposable
     }
 
     /// <summary>Reads the greeting.</summary>
-    public ValueTask<ImapResponse> ReadGreetingAsync(CancellationToken cancellationToken) => ReadAsync(cancellationToken);
+    /// <param name="silence">How long nothing may come.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public ValueTask<ImapResponse> ReadGreetingAsync(TimeSpan silence, CancellationToken cancellationToken) => ReadAsync(silence, cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -265,7 +267,9 @@ internal sealed class ImapWire : IAsyncDisposable
     /// Reads one answer. The time is one of silence, since a mail on a slow line may take longer as a whole; a command as a whole has ten times that, and more as
     /// long as its bytes keep a pace, so that a server which drips holds nobody for ever.
     /// </summary>
-    private async ValueTask<ImapResponse> ReadAsync(CancellationToken cancellationToken)
+    private ValueTask<ImapResponse> ReadAsync(CancellationToken cancellationToken) => ReadAsync(_timeout, cancellationToken);
+
+    private async ValueTask<ImapResponse> ReadAsync(TimeSpan quiet, CancellationToken cancellationToken)
     {
         // A read that was given up would take its bytes with it, so it stays and the next one goes on with it.
         Task<ImapResponse> pending = _pending ??= _reader.ReadAsync(CancellationToken.None).AsTask();
@@ -279,7 +283,7 @@ internal sealed class ImapWire : IAsyncDisposable
                 throw new ImapConnectionException($"{Server} did not come to the end of {_exchange.Name} in {Duration.Format(taken)}, in which {before - _exchange.BytesBefore} bytes came. Slower than {LeastPace / 1024} KiB a second is not waited for.");
             }
 
-            TimeSpan wait = left < _timeout ? left : _timeout;
+            TimeSpan wait = left < quiet ? left : quiet;
             try
             {
                 await pending.WaitAsync(wait, _clock, cancellationToken);
@@ -287,9 +291,9 @@ internal sealed class ImapWire : IAsyncDisposable
             catch (TimeoutException e)
             {
                 // When bytes came, or the answer in this moment, it goes on.
-                if (!pending.IsCompleted && _reader.Total == before && wait == _timeout)
+                if (!pending.IsCompleted && _reader.Total == before && wait == quiet)
                 {
-                    throw new ImapConnectionException(_stream.Silent("answer", _exchange.Name, _timeout).Message, e);
+                    throw new ImapConnectionException(_stream.Silent("answer", _exchange.Name, quiet).Message, e);
                 }
             }
         }

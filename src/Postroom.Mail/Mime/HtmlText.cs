@@ -3,10 +3,11 @@ using System.Text;
 
 namespace Postroom.Mail;
 
-/// <summary>Makes plain text of HTML: tags dropped, links kept, scripts and styles removed. Work and memory are linear in the length.</summary>
+/// <summary>Makes plain text of HTML: tags dropped, links kept, quotes marked, scripts and styles removed. Work and memory are linear in the length.</summary>
 internal static class HtmlText
 {
     private const int MaxLink = 2_048; // longer ones are data, not places
+    private const int DeepestQuote = 8;
 
     /// <summary>The text of a page, with LF line ends.</summary>
     public static string Of(string html)
@@ -17,6 +18,8 @@ internal static class HtmlText
         bool keepsLines = false;
         int at = 0;
         int lastClose = html.LastIndexOf('>');
+        int depth = 0;
+        List<(int From, int Depth)> quotes = [];
         while (at < html.Length)
         {
             int open = html.IndexOf('<', at);
@@ -76,8 +79,13 @@ internal static class HtmlText
                     BreakLine(text);
                     BreakParagraph(text);
                     break;
-                case "div" or "/div" or "tr" or "/tr" or "/li" or "hr" or "blockquote" or "/blockquote":
+                case "div" or "/div" or "tr" or "/tr" or "/li" or "hr":
                     BreakLine(text);
+                    break;
+                case "blockquote" or "/blockquote":
+                    BreakLine(text);
+                    depth = name[0] == '/' ? Math.Max(depth - 1, 0) : depth + 1;
+                    quotes.Add((text.Length, Math.Min(depth, DeepestQuote)));
                     break;
                 case "/td" or "/th":
                     text.Append(' ');
@@ -85,7 +93,35 @@ internal static class HtmlText
             }
         }
 
-        return text.ToString().Trim();
+        return quotes.Count == 0 ? text.ToString().Trim() : Quote(text.ToString().TrimEnd(), quotes);
+    }
+
+    /// <summary>Puts <c>&gt;</c> before each line of a quote, once for each quote it stands in, as mail programs do in plain text.</summary>
+    private static string Quote(string text, List<(int From, int Depth)> quotes)
+    {
+        StringBuilder result = new(text.Length);
+        int next = 0;
+        int depth = 0;
+        for (int begin = 0; begin < text.Length;)
+        {
+            while (next < quotes.Count && quotes[next].From <= begin)
+            {
+                depth = quotes[next++].Depth;
+            }
+
+            int end = text.IndexOf('\n', begin);
+            end = end < 0 ? text.Length : end;
+            result.Append('>', depth);
+            if (depth > 0 && end > begin)
+            {
+                result.Append(' ');
+            }
+
+            result.Append(text, begin, end - begin).Append('\n');
+            begin = end + 1;
+        }
+
+        return result.ToString().Trim();
     }
 
     private static bool IsTag(string html, int open) => open + 1 < html.Length && (char.IsAsciiLetter(html[open + 1]) || html[open + 1] is '/' or '!' or '?');

@@ -7,4 +7,7 @@ internal sealed class MailConnectionException(string message, Exception? innerEx
 {
     /// <summary>Whether it was silence: no use in asking again at once.</summary>
     public bool TimedOut { get; init; }
+
+    /// <summary>Whether the other side speaks no TLS, rather than showing a certificate that is refused.</summary>
+    public bool SpeaksNoTls { get; init; }
 }

@@ -42,7 +42,10 @@ internal static class MailTls
             await tls.DisposeAsync();
             throw new MailConnectionException(complaint is null
                 ? $"TLS with {host} failed: {e.Message}"
-                : $"The certificate of {host} is refused: {complaint}. Use the name in the certificate as host, or name its authority in caFile.", e);
+                : $"The certificate of {host} is refused: {complaint}. Use the name in the certificate as host, or name its authority in caFile.", e)
+            {
+                SpeaksNoTls = complaint is null,
+            };
         }
         catch
         {

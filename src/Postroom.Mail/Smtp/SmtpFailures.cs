@@ -21,7 +21,7 @@ internal static class SmtpFailures
         new(new DeliveryFailure.Uncertain(), $"{e.Message} The whole mail had left, so nobody can tell whether it was taken.", e);
 
     /// <summary>A refused command.</summary>
-    public static DeliveryException Of(SmtpRefusedException e, string server) => new(Failure(e.Step, e.Reply), $"SMTP {server}: {e.Message}.", e);
+    public static DeliveryException Of(SmtpRefusedException e, string server) => new(Failure(e.Step, e.Reply), $"SMTP {server}: {e.Message.TrimEnd('.', ' ')}.{(Failure(e.Step, e.Reply) is DeliveryFailure.Unauthorized ? " Check username and password, or accessToken." : "")}", e);
 
     /// <summary>An open connection that broke before the final dot, twice or in silence: of this message, since the server can be reached.</summary>
     public static DeliveryException Lost(MailConnectionException e) => new(new DeliveryFailure.Transient(), e.Message, e);

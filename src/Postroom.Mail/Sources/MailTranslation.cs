@@ -38,6 +38,7 @@ internal static class MailTranslation
             OriginKey = originKey,
             Headers = headers,
             Attachments = mail.Attachments,
+            Receipts = mail.Bounce is { MessageId: { } undelivered } bounce ? [ReceiptOf(undelivered, bounce, mail.ReceivedAt)] : [],
         };
     }
 
@@ -56,6 +57,16 @@ internal static class MailTranslation
         hash.AppendData(raw[body..]);
         return Fit($"mail:{mail.Account}:sha256:{Convert.ToHexStringLower(hash.GetHashAndReset())}", MaxDedupKey)!;
     }
+
+    /// <summary>What a report says of the mail it is about, which is known to its communicator by its Message-ID.</summary>
+    private static LateReceipt ReceiptOf(string messageId, MailBounce bounce, DateTimeOffset at) => new(new DeliveryReceipt
+    {
+        Status = DeliveryStatus.Failed,
+        OutsideId = messageId,
+        At = at,
+        Recipients = bounce.Recipient.Length > 0 ? [new RecipientResult(bounce.Recipient, Accepted: false, bounce.Reason)] : [],
+        Detail = bounce.Recipient.Length > 0 ? $"{bounce.Recipient}: {bounce.Reason}" : bounce.Reason,
+    });
 
     private static string? RootOf(MailMessage mail) => mail.References is [var root, ..] ? root : mail.InReplyTo ?? mail.MessageId;
 

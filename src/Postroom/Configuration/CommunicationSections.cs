@@ -65,8 +65,8 @@ internal static class CommunicationSections
                 + $"Choose one without a dot, and none of {string.Join(", ", ReservedNames)}.");
         }
 
-        SectionReader retry = reader.ReadSection("retry");
-        SectionReader backoff = retry.ReadSection("backoff");
+        SectionReader retry = reader.ReadSection("retry", $"{{ maxAttempts: 5, backoff: {FlowSections.BackoffExample} }}");
+        SectionReader backoff = retry.ReadSection("backoff", FlowSections.BackoffExample);
         var common = new CommunicatorBackendConfig
         {
             Type = reader.RequireText("type", "Say what kind of communicator it is, such as email, telegram, whatsapp, webhook or emulator."),

@@ -47,6 +47,33 @@ internal sealed class ConfigurationLoader(ConfigurationSources sources, Redactor
             : new Candidate(sections, session.Readings, [], Masked(problems));
     }
 
+    /// <summary>Some sections alone, whatever is wrong with the others, which are not even expanded.</summary>
+    /// <param name="names">The sections.</param>
+    /// <param name="except">A setting of theirs that nobody asks for, so that what is wrong with it does not matter, such as <c>server.keys</c>.</param>
+    /// <param name="cancellationToken">Ends the load.</param>
+    /// <exception cref="ConfigurationException">A layer cannot be read, or one of the sections is not valid; every problem is listed.</exception>
+    public async ValueTask<ConfigurationSnapshot> LoadSectionsAsync(IReadOnlyCollection<string> names, string except, CancellationToken cancellationToken)
+    {
+        List<ConfigurationProblem> problems = [];
+        SettingMap merged = SettingMap.Empty;
+        foreach (IConfigurationLayer layer in sources.Layers)
+        {
+            merged = SettingTree.Merge(merged, await LoadLayerAsync(layer, problems, cancellationToken));
+        }
+
+        HashSet<string> wanted = new([.. names, "secrets"], SettingKey.Comparer);
+        SettingMap part = await ExpandAsync(new SettingMap([.. merged.Entries.Where(entry => wanted.Contains(entry.Key))], merged.Origin), problems, cancellationToken);
+        BindingSession session = new();
+        SectionReader root = session.Root(part);
+        Dictionary<string, object> sections = BuiltInSections.Create(sources.Catalog).Where(section => wanted.Contains(section.Name)).ToDictionary(section => section.Name, section => section.Read(root), SettingKey.Comparer);
+        session.Secrets.ForEach(redactor.AddSecret);
+        problems.AddRange(session.Problems);
+        problems.RemoveAll(problem => problem.Key.StartsWith(except, StringComparison.Ordinal));
+        return problems.Any(problem => !problem.IsNotice)
+            ? throw new ConfigurationException(Masked(problems.Where(problem => !problem.IsNotice)))
+            : new ConfigurationSnapshot(1, sections, session.Readings, Masked(problems), redactor);
+    }
+
     /// <summary>The modules that the layers name, whatever else is wrong with them.</summary>
     public async ValueTask<IReadOnlyList<string>> ReadModulesAsync(CancellationToken cancellationToken)
     {

@@ -3,6 +3,9 @@ namespace Postroom.Configuration;
 /// <summary>Reads the sections about handling messages: queues, workers, sources.</summary>
 internal static class FlowSections
 {
+    /// <summary>How a backoff is written.</summary>
+    public const string BackoffExample = "{ base: 1s, factor: 2, max: 5m, jitter: 0.2 }";
+
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
 
@@ -51,7 +54,7 @@ internal static class FlowSections
             Lease = reader.ReadDuration("lease", d.Lease, Second),
             Renew = reader.ReadDuration("renew", d.Renew, Shortest),
             MaxAttempts = reader.ReadCount("maxAttempts", d.MaxAttempts, 1, 1_000),
-            Backoff = ReadBackoff(reader.ReadSection("backoff"), d.Backoff),
+            Backoff = ReadBackoff(reader.ReadSection("backoff", BackoffExample), d.Backoff),
             Order = reader.ReadForm("order", d.Order, QueueOrder.TryParse, QueueOrder.Forms),
             HaltOnFailure = reader.ReadFlag("haltOnFailure", d.HaltOnFailure),
             PoisonDeaths = reader.ReadCount("poisonDeaths", d.PoisonDeaths, 1, 100),

@@ -20,7 +20,7 @@ internal sealed partial class AttemptReporter(HookDispatcher hooks, RuntimeMetri
         }
         else if (settlement is Settlement.Retried retried)
         {
-            LogRetry(attempt.Envelope.Id, attempt.Envelope.Queue, attempt.Lease.Attempt, retried.At, retried.Reason);
+            LogRetry(attempt.Envelope.Id, attempt.Envelope.Queue, attempt.Lease.Attempt, retried.At > clock.GetUtcNow() ? $"at {retried.At:O}" : "at once", retried.Reason);
         }
 
         attempt.Context?.Dispose();
@@ -52,8 +52,8 @@ internal sealed partial class AttemptReporter(HookDispatcher hooks, RuntimeMetri
     [LoggerMessage(600, LogLevel.Warning, "Message {MessageId} in '{Queue}' failed on attempt {Attempt} ({Kind}): {Reason}")]
     private partial void LogFailed(MessageId messageId, string queue, int attempt, FailureKind kind, string reason);
 
-    [LoggerMessage(601, LogLevel.Information, "Message {MessageId} in '{Queue}', attempt {Attempt}, is tried again at {At:O}: {Reason}")]
-    private partial void LogRetry(MessageId messageId, string queue, int attempt, DateTimeOffset at, string reason);
+    [LoggerMessage(601, LogLevel.Information, "Message {MessageId} in '{Queue}', attempt {Attempt}, is tried again {When}: {Reason}")]
+    private partial void LogRetry(MessageId messageId, string queue, int attempt, string when, string reason);
 
     [LoggerMessage(602, LogLevel.Warning, "A late outcome of message {MessageId} was refused: {Why}")]
     private partial void LogLost(MessageId messageId, string why);

@@ -1,5 +1,6 @@
 using Postroom.Configuration;
 using Postroom.Memory;
+using Postroom.Outbound;
 
 namespace Postroom.Hosting;
 
@@ -34,14 +35,7 @@ internal sealed class Composition
     /// <exception cref="ConfigurationException">Something is missing, doubled, dangling or invalid; every problem is listed.</exception>
     public static async Task<Composition> CreateAsync(IReadOnlyList<IApplicationModule> registered, RuntimeSetup setup, CancellationToken cancellationToken)
     {
-        ApplicationBuilder builder = new();
-        builder.AddStore("memory", static (options, retention, _, clock, _) => new MemoryStore(clock, options.Memory, retention));
-        IReadOnlyList<IApplicationModule> modules = ModuleOrder.Sort(registered, builder);
-        foreach (IApplicationModule module in modules)
-        {
-            builder.Run(module);
-        }
-
+        (ApplicationBuilder builder, IReadOnlyList<IApplicationModule> modules) = Describe(registered);
         ConfigurationSources sources = SourcesOf(builder, registered, setup);
         RuntimeConfiguration configuration;
         try
@@ -68,6 +62,15 @@ internal sealed class Composition
     public static ValueTask<IReadOnlyList<string>> ReadModulesAsync(RuntimeSetup setup, CancellationToken cancellationToken) =>
         new ConfigurationLoader(setup.Configuration, setup.Redactor).ReadModulesAsync(cancellationToken);
 
+    /// <summary>Some sections of the configuration, whatever is wrong with the others.</summary>
+    /// <exception cref="ConfigurationException">One of the sections is not valid; every problem is listed.</exception>
+    public static async Task<ConfigurationSnapshot> ReadSectionsAsync(
+        IReadOnlyList<IApplicationModule> registered, RuntimeSetup setup, IReadOnlyCollection<string> names, string except, CancellationToken cancellationToken)
+    {
+        ConfigurationSources sources = SourcesOf(Describe(registered).Builder, registered, setup);
+        return await new ConfigurationLoader(sources, setup.Redactor).LoadSectionsAsync(names, except, cancellationToken);
+    }
+
     /// <summary>The settings of one section.</summary>
     public T Get<T>(string section)
         where T : class => Configuration.Get<T>(section);
@@ -80,6 +83,19 @@ internal sealed class Composition
             ? store
             : throw new InvalidOperationException(
                 $"The store of kind '{options.Kind}' ({store.GetType().Name}) has to implement IJournal, ITransitionFeed, IStoreLifecycle and IQueueControl as well. MessageStoreConformance tells what is missing.");
+    }
+
+    private static (ApplicationBuilder Builder, IReadOnlyList<IApplicationModule> Modules) Describe(IReadOnlyList<IApplicationModule> registered)
+    {
+        ApplicationBuilder builder = new();
+        builder.AddStore("memory", static (options, retention, _, clock, _) => new MemoryStore(clock, options.Memory, retention));
+        IReadOnlyList<IApplicationModule> modules = ModuleOrder.Sort(registered, builder);
+        foreach (IApplicationModule module in modules)
+        {
+            builder.Run(module);
+        }
+
+        return (builder, modules);
     }
 
     private static ConfigurationSources SourcesOf(ApplicationBuilder builder, IReadOnlyList<IApplicationModule> registered, RuntimeSetup setup)
@@ -176,11 +192,22 @@ internal sealed class Composition
             {
                 Notices.Add($"Queue '{queue}' has no worker pool, so its messages wait until a receiver takes them. Call AddWorkers(\"{queue}\"), open a receiver, or remove the queue.");
             }
-            else if (!opensReceivers)
+            else if (!opensReceivers && FeedsIn())
             {
-                Notices.Add("Queue 'in' has no worker pool, so what comes in waits for ever. Name a module that handles it, such as modules: [welcome], or add a handler for queue 'in' in a module of your own.");
+                Notices.Add("Queue 'in' has no worker pool, so what comes in waits for ever. Name a module that handles it, such as modules: [welcome], or add a handler for queue 'in' in a module of your own. "
+                    + "A program whose handlers are in its own code handles it by them, and this is not about that one.");
             }
         }
+    }
+
+    /// <summary>Whether anything brings messages into queue <c>in</c>: a channel that may receive, or a source.</summary>
+    private bool FeedsIn()
+    {
+        CommunicationsConfig communications = Get<CommunicationsConfig>("communications");
+        return Builder.Communicators.Count > 0
+            || (communications.Enabled && communications.Backends.Values.Any(static backend => backend.Enabled && BuiltInKinds.MayReceive(backend.Type)))
+            || Builder.Sources.Exists(static source => source.Into == "in")
+            || Get<IReadOnlyDictionary<string, SourceConfig>>("sources").Values.Any(static source => source.Enabled && source.Into == "in");
     }
 
     private void ReportUnknownCommunicators()

@@ -38,16 +38,16 @@ internal static class HealthProbes
         }));
         health.Register(new HealthProbe("sources", HealthViews.Status, _ =>
         {
-            string[] failing = [.. rooms.Sources.Status().Where(pair => pair.Value.State is SourceState.Backoff or SourceState.Failed).Select(pair => $"{pair.Key}: {pair.Value.LastError}")];
-            return new ValueTask<HealthResult>(failing.Length > 0 ? new HealthResult(HealthState.Degraded, string.Join("; ", failing)) : HealthResult.Healthy);
+            IReadOnlyList<string> failing = rooms.Sources.Problems();
+            return new ValueTask<HealthResult>(failing.Count > 0 ? new HealthResult(HealthState.Degraded, string.Join("; ", failing)) : HealthResult.Healthy);
         }));
         health.Register(new HealthProbe("communicators", HealthViews.Status, token => CommunicatorsAsync(rooms, token)));
         health.Register(new HealthProbe("deliveries", HealthViews.Status, _ =>
         {
             IReadOnlyList<(string Communicator, long Count, FailedDelivery Last)> failed = rooms.Failures.LastHour();
-            string[] texts = [.. failed.Select(static one => $"{one.Count} {(one.Communicator.Length == 0 ? "that no communicator took" : $"to '{one.Communicator}'")}, the last at {one.Last.At:HH:mm:ss} UTC ({one.Last.Kind}: {Names.Shorten(one.Last.Reason ?? "no reason", 200)})")];
+            string[] texts = [.. failed.Select(static one => $"{one.Count} {(one.Communicator.Length == 0 ? "that no communicator took" : $"to '{one.Communicator}'")}, the last at {one.Last.At:HH:mm:ss} UTC ({one.Last.Kind}: {Names.Shorten(one.Last.Reason ?? "no reason", 200)}; message {one.Last.MessageId})")];
             return new ValueTask<HealthResult>(texts.Length > 0
-                ? new HealthResult(HealthState.Degraded, $"Deliveries failed in the last hour: {string.Join("; ", texts)}. Find them with 'postroom journal list --state failed', and replay them once the cause is mended.")
+                ? new HealthResult(HealthState.Degraded, $"Deliveries failed in the last hour: {string.Join("; ", texts)}. Find them with 'postroom journal list --state failed' (one that its service gave up later stays acknowledged; the log has its id), and replay them once the cause is mended.")
                 {
                     Data = failed.ToDictionary(static one => one.Communicator.Length == 0 ? "unrouted" : one.Communicator, static one => one.Count.ToString(System.Globalization.CultureInfo.InvariantCulture)),
                 }

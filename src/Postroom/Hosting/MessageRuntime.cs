@@ -145,6 +145,10 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
         return composition.Configuration.Current;
     }
 
+    /// <summary>Loads some sections without starting anything, whatever is wrong with the others or missing in the environment for them.</summary>
+    internal Task<ConfigurationSnapshot> LoadSectionsAsync(IReadOnlyCollection<string> names, string except, CancellationToken cancellationToken) =>
+        Composition.ReadSectionsAsync(_modules, _setup, names, except, cancellationToken);
+
     /// <summary>Starts the parts in order; returns when the runtime is ready.</summary>
     /// <exception cref="ConfigurationException">The configuration or composition cannot be used.</exception>
     /// <exception cref="StoreOpenException">The store cannot be opened.</exception>
@@ -161,6 +165,7 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
             State = RuntimeState.Starting;
             _startedAt = _setup.Clock.GetUtcNow();
             _composition = await ComposeAsync(cancellationToken);
+            _setup.Configured?.Invoke(_composition.Configuration.Current);
             Build();
             RuntimeOptions options = _composition.Get<RuntimeOptions>("runtime");
             await _phases.StartAsync(Enter, options.StopTimeout, cancellationToken);

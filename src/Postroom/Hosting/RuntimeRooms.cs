@@ -68,6 +68,8 @@ internal sealed class RuntimeRooms
 
     public required MessageIntake Intake { get; init; }
 
+    public required LateReceipts Late { get; init; }
+
     public required SourceSupervisor Sources { get; init; }
 
     public required Scheduler Schedules { get; init; }
@@ -151,9 +153,9 @@ internal sealed class RuntimeRooms
         {
             PublishOnly = publishOnly,
         };
-        LateReceipts late = new((IJournal)store, store, () => composition.Builder.Handlers.Exists(static entry => entry is { Queue: "in", Type: PayloadTypes.ReceiptChanged }), clock, loggers.CreateLogger("Postroom.Intake"));
         DeliveryFailures failures = new(metrics, clock, loggers.CreateLogger("Postroom.Outbound"));
         failures.Watch((ITransitionFeed)store);
+        LateReceipts late = new((IJournal)store, store, failures, () => composition.Builder.Handlers.Exists(static entry => entry is { Queue: "in", Type: PayloadTypes.ReceiptChanged }), clock, loggers.CreateLogger("Postroom.Intake"));
         CommunicationDispatcher dispatcher = new(outbound, composer, store, intake, late, calls, failures, incoming, clock);
 
         MarkLanes lanes = new(queues, pools, clock, random);
@@ -182,9 +184,10 @@ internal sealed class RuntimeRooms
             Communicators = new CommunicatorFactory(services, Communications.Registered.Concat(composition.Builder.Backends), loggers.CreateLogger("Postroom.Outbound")),
             Contacts = contacts,
             Intake = intake,
+            Late = late,
             Marks = marks,
             MarkLanes = lanes,
-            Sources = new SourceSupervisor(intake, store.Facts, (IJournal)store, lanes, clock, random, loggers.CreateLogger("Postroom.Sources")),
+            Sources = new SourceSupervisor(intake, late, store.Facts, (IJournal)store, lanes, clock, random, loggers.CreateLogger("Postroom.Sources")),
             Schedules = new Scheduler(store, (IJournal)store, queues, publisher, activity, () => composition.Get<RetentionOptions>("retention"), clock, loggers.CreateLogger("Postroom.Schedules")),
             Health = new HealthRegistry(composition.Get<HealthOptions>("health"), clock),
             Sender = new MessageSender(dispatcher, publisher, composition.Builder.Payloads, store, activity),

@@ -31,6 +31,9 @@ public sealed record RuntimeSetup
     /// <summary>Whether the program may open receivers, so that even queue <c>in</c> may do without a worker pool; true unless set.</summary>
     public bool OpensReceivers { get; init; } = true;
 
+    /// <summary>Called once with the first configuration, before anything starts, so that the program's log is as it says from then on; null for nobody.</summary>
+    internal Action<ConfigurationSnapshot>? Configured { get; init; }
+
     /// <summary>Modules that the setting <c>modules</c> may name.</summary>
     public IReadOnlyList<IApplicationModule> KnownModules { get; init; } = [];
 }

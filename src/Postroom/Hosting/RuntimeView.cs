@@ -28,7 +28,7 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
             StartedAt = runtime.StartedAt,
             ProcessId = Environment.ProcessId,
             Store = runtime.Store.Features,
-            Counts = counts,
+            Counts = counts is null ? null : WithParked(counts),
             Recovery = runtime.Recovery,
             Pools = [.. runtime.Workers.GetStatus(), .. runtime.Rooms.Outbound.Lanes.Select(lane => lane.Pool.Status())],
             Receivers = runtime.Rooms.Queues.Names.ToDictionary(queue => queue, runtime.Rooms.Activity.Consumers, StringComparer.Ordinal)
@@ -77,6 +77,15 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
         await runtime.Store.WriteAsync(new StoreWrite { Notes = notes }, cancellationToken);
     }
 
+    /// <summary>The counts with what waits for a communicator that is not registered counted as parked, as the notices call it; the store does not know communicators.</summary>
+    private StoreStats WithParked(StoreStats counts) => counts with
+    {
+        Queues = counts.Queues.ToDictionary(
+            static pair => pair.Key,
+            pair => OutboundQueue.CommunicatorOf(pair.Key) is { } name && !runtime.Rooms.HasPool(pair.Key) && runtime.Rooms.Outbound.Routes.Find(name) is null ? pair.Value with { Parked = pair.Value.Pending } : pair.Value,
+            StringComparer.Ordinal),
+    };
+
     private CommunicatorStatus Describe(Registration registration)
     {
         return new CommunicatorStatus
@@ -96,7 +105,7 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
         public ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
         {
             return runtime.HasRooms
-                ? runtime.Rooms.Intake.AcceptAsync(source, batch, checkpoint, cancellationToken)
+                ? Sink.AcceptAsync(batch, checkpoint, cancellationToken)
                 : throw new IntakeClosedException(IntakeRefusal.NotRunning, TimeSpan.FromSeconds(2), "The runtime is starting.");
         }
 
@@ -107,6 +116,6 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
 
         public ValueTask<MessageState?> StateOfAsync(MessageId id, CancellationToken cancellationToken) => Sink.StateOfAsync(id, cancellationToken);
 
-        private SourceSink Sink => new(source, runtime.Rooms.Intake, runtime.Store.Facts, runtime.Rooms.Journal);
+        private SourceSink Sink => new(source, runtime.Rooms.Intake, runtime.Rooms.Late, runtime.Store.Facts, runtime.Rooms.Journal);
     }
 }

@@ -12,6 +12,7 @@ internal sealed partial class SourceSupervisor
         private TaskCompletionSource? _paused;
         private bool _isHeldBack;
         private SourceStatus _status = new();
+        private DateTimeOffset? _begunAt;
 
         public IMessageSource Source { get; } = source;
 
@@ -28,9 +29,28 @@ internal sealed partial class SourceSupervisor
                 SourceStatus own = Source.Status;
                 lock (_gate)
                 {
-                    return _status with { LastSuccessAt = own.LastSuccessAt ?? _status.LastSuccessAt, Lag = own.Lag, Checkpoint = own.Checkpoint };
+                    return _status with { LastSuccessAt = own.LastSuccessAt ?? _status.LastSuccessAt, Interval = own.Interval, Lag = own.Lag, Checkpoint = own.Checkpoint };
                 }
             }
+        }
+
+        /// <summary>Why it is degraded (HL-5): its last error is later than its last success, or it had no success for three intervals; null when it is not.</summary>
+        public string? ProblemAt(DateTimeOffset now)
+        {
+            SourceStatus status = Status;
+            if (status.State is SourceState.Stopped or SourceState.Paused)
+            {
+                return null;
+            }
+
+            if (status.State is SourceState.Backoff or SourceState.Failed || status.LastErrorAt > (status.LastSuccessAt ?? DateTimeOffset.MinValue))
+            {
+                return status.LastError;
+            }
+
+            return (status.LastSuccessAt ?? _begunAt) is { } since && status.Interval is { } interval && interval * 3 < now - since
+                ? $"it had no success since {since.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, more than three times its interval of {Duration.Format(interval)}"
+                : null;
         }
 
         public Task? Paused
@@ -77,6 +97,7 @@ internal sealed partial class SourceSupervisor
         {
             lock (_gate)
             {
+                _begunAt = state == SourceState.Starting ? now : _begunAt;
                 Move(state, now);
             }
         }
@@ -85,7 +106,7 @@ internal sealed partial class SourceSupervisor
         {
             lock (_gate)
             {
-                _status = _status with { State = SourceState.Backoff, Since = now, LastError = error };
+                _status = _status with { State = SourceState.Backoff, Since = now, LastError = error, LastErrorAt = now };
             }
         }
 

@@ -5,7 +5,7 @@ using Postroom.Intake;
 namespace Postroom.Hosting;
 
 /// <summary>Owns the loops of all sources: starts, pauses and stops them by name, and starts a failed one again with backoff.</summary>
-internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts facts, IJournal journal, MarkLanes marks, TimeProvider clock, Func<double> random, ILogger log)
+internal sealed partial class SourceSupervisor(MessageIntake intake, LateReceipts late, IFacts facts, IJournal journal, MarkLanes marks, TimeProvider clock, Func<double> random, ILogger log)
 {
     private static readonly TimeSpan LongestStop = TimeSpan.FromSeconds(5);
     private static readonly Backoff Again = new(TimeSpan.FromSeconds(1), 2, TimeSpan.FromSeconds(60), 0.2);
@@ -95,6 +95,13 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
             : throw new NotSupportedException($"Source '{name}' is told of news by its origin; there is nothing to poll.");
     }
 
+    /// <summary>What keeps sources from bringing anything, a sentence each; empty when all do.</summary>
+    public IReadOnlyList<string> Problems()
+    {
+        DateTimeOffset now = clock.GetUtcNow();
+        return [.. _sources.OrderBy(static pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, Problem: pair.Value.ProblemAt(now))).Where(static one => one.Problem is not null).Select(static one => $"{one.Key}: {one.Problem}")];
+    }
+
     private Entry Find(string name)
     {
         return _sources.TryGetValue(name, out Entry? entry)
@@ -154,7 +161,7 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, IFacts fact
 
     private async Task RunAsync(Entry entry, CancellationToken cancellationToken)
     {
-        PacedSink sink = new(entry, new SourceSink(entry.Source.Name, intake, facts, journal), intake, clock);
+        PacedSink sink = new(entry, new SourceSink(entry.Source.Name, intake, late, facts, journal), intake, clock);
         int refusals = 0;
         for (int failures = 0; !cancellationToken.IsCancellationRequested;)
         {

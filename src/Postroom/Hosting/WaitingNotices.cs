@@ -21,7 +21,7 @@ internal sealed class WaitingNotices(RuntimeRooms rooms)
             else if (counts.Pending > 0 && !rooms.HasPool(queue) && rooms.Activity.Consumers(queue) == 0)
             {
                 notices.Add(OutboundQueue.CommunicatorOf(queue) is { } communicator
-                    ? $"Queue '{queue}' holds {counts.Pending} parked messages: communicator '{communicator}' is not registered. They go on once it is; register it again, or discard them."
+                    ? $"Queue '{queue}' holds {counts.Pending} parked {(counts.Pending == 1 ? "message" : "messages")}: communicator '{communicator}' is not registered. Add it again under communications.backends or in a module, and they go on."
                     : rooms.Queues.IsDeclared(queue)
                     ? $"Queue '{queue}' holds {counts.Pending} messages and has no worker pool, so they wait until a receiver takes them. Call AddWorkers(\"{queue}\"), or open a receiver."
                     : $"Queue '{queue}' holds {counts.Pending} messages and is not declared in this build, so they wait. Declare it with AddQueue(\"{queue}\"), or register its communicator.");

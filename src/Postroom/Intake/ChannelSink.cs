@@ -5,16 +5,16 @@ internal sealed class ChannelSink(string communicator, MessageIntake intake, Lat
 {
     public async ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<IncomingMessage> messages, IReadOnlyList<LateReceipt> receipts, CancellationToken cancellationToken)
     {
-        ResolvedReceipts resolved = receipts.Count == 0 ? ResolvedReceipts.None : await late.ResolveAsync(receipts, TakeLaterAsync, cancellationToken);
+        ResolvedReceipts resolved = receipts.Count == 0 ? new ResolvedReceipts() : await late.ResolveAsync(receipts, TakeLaterAsync, cancellationToken);
         IReadOnlyList<AcceptResult> results = await intake.AcceptChatAsync(communicator, messages, resolved.Told, resolved.Notes, cancellationToken);
-        await late.ConfirmAsync(resolved.Proven, cancellationToken);
+        await late.FollowAsync(resolved, cancellationToken);
         return results;
     }
 
     private async ValueTask TakeLaterAsync(ResolvedReceipts resolved)
     {
         _ = await intake.AcceptChatAsync(communicator, [], resolved.Told, resolved.Notes, CancellationToken.None);
-        await late.ConfirmAsync(resolved.Proven, CancellationToken.None);
+        await late.FollowAsync(resolved, CancellationToken.None);
     }
 
     /// <summary>Takes one message.</summary>

@@ -1,17 +1,27 @@
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Postroom.Outbound;
 
 namespace Postroom.Intake;
 
-/// <summary>What later receipts come to: rows beside their messages, messages that tell of them, and sends that they prove.</summary>
-internal sealed record ResolvedReceipts(IReadOnlyList<StoreNote> Notes, IReadOnlyList<SourceMessage> Told, IReadOnlyList<MessageId> Proven)
+/// <summary>What later receipts come to: rows beside their messages, messages that tell of them, sends that they prove, and deliveries that a service took and gave up.</summary>
+internal sealed record ResolvedReceipts
 {
-    public static ResolvedReceipts None { get; } = new([], [], []);
+    public List<StoreNote> Notes { get; } = [];
+
+    public List<SourceMessage> Told { get; } = [];
+
+    public List<MessageId> Proven { get; } = [];
+
+    public List<FailedDelivery> GivenUp { get; } = [];
 }
 
-/// <summary>Finds the messages of later receipts (LN-11, LN-12): once per status, and a proof of a send whose outcome nobody knew confirms it.</summary>
+/// <summary>
+/// Finds the messages of later receipts (LN-11, LN-12): once per status; a proof of a send whose outcome nobody knew confirms it, and a message that its service gave up
+/// is told as a failed delivery, though its state does not move.
+/// </summary>
 /// <remarks>A receipt may overtake the answer of its own send, whose outside id is stored with the outcome: it is looked for again a little later.</remarks>
-internal sealed partial class LateReceipts(IJournal journal, IMessageStore store, Func<bool> isHandled, TimeProvider clock, ILogger log)
+internal sealed partial class LateReceipts(IJournal journal, IMessageStore store, DeliveryFailures failures, Func<bool> isHandled, TimeProvider clock, ILogger log)
 {
     private const string Receipt = "receipt";
     private const int MostEarly = 10_000;
@@ -31,9 +41,7 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
     /// <param name="cancellationToken">Ends the wait.</param>
     public async ValueTask<ResolvedReceipts> ResolveAsync(IReadOnlyList<LateReceipt> receipts, Func<ResolvedReceipts, ValueTask> takeLater, CancellationToken cancellationToken)
     {
-        List<StoreNote> notes = [];
-        List<SourceMessage> told = [];
-        List<MessageId> proven = [];
+        ResolvedReceipts resolved = new();
         HashSet<(MessageId, DeliveryStatus)> seen = [];
         foreach (LateReceipt receipt in receipts)
         {
@@ -47,17 +55,22 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
             }
             else
             {
-                Add(record.Entry, receipt.Receipt, notes, told, proven);
+                Add(record.Entry, receipt.Receipt, resolved);
             }
         }
 
-        return new ResolvedReceipts(notes, told, proven);
+        return resolved;
     }
 
-    /// <summary>Confirms sends that were failed as uncertain, in the name of the receipt.</summary>
-    public async ValueTask ConfirmAsync(IReadOnlyList<MessageId> proven, CancellationToken cancellationToken)
+    /// <summary>What follows once receipts are stored: sends that were failed as uncertain are confirmed in the name of the receipt, and what was given up is told.</summary>
+    public async ValueTask FollowAsync(ResolvedReceipts resolved, CancellationToken cancellationToken)
     {
-        foreach (MessageId id in proven)
+        foreach (FailedDelivery failed in resolved.GivenUp)
+        {
+            failures.Note(failed);
+        }
+
+        foreach (MessageId id in resolved.Proven)
         {
             try
             {
@@ -70,19 +83,25 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
         }
     }
 
-    private void Add(JournalEntry entry, DeliveryReceipt receipt, List<StoreNote> notes, List<SourceMessage> told, List<MessageId> proven)
+    private void Add(JournalEntry entry, DeliveryReceipt receipt, ResolvedReceipts resolved)
     {
         DeliveryReceipt dated = receipt.At == default ? receipt with { At = clock.GetUtcNow() } : receipt;
         byte[] body = JsonSerializer.SerializeToUtf8Bytes(dated, PostroomJson.Default.DeliveryReceipt);
-        notes.Add(new StoreNote(NoteKind.Receipt, clock.GetUtcNow(), body) { MessageId = entry.Envelope.Id });
+        resolved.Notes.Add(new StoreNote(NoteKind.Receipt, clock.GetUtcNow(), body) { MessageId = entry.Envelope.Id });
         if (entry is { State: MessageState.Failed, FailureKind: FailureKind.Uncertain } && dated.Status is DeliveryStatus.Sent or DeliveryStatus.Delivered or DeliveryStatus.Read)
         {
-            proven.Add(entry.Envelope.Id);
+            resolved.Proven.Add(entry.Envelope.Id);
+        }
+
+        if (dated.Status == DeliveryStatus.Failed && entry.State == MessageState.Acked && OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is { } communicator)
+        {
+            string reason = $"The service had taken it and gave it up later: {dated.Detail ?? "it did not say why"}";
+            resolved.GivenUp.Add(new FailedDelivery(entry.Envelope.Id, communicator, entry.Envelope.Conversation, FailureKind.Refused, reason, entry.Attempt, clock.GetUtcNow()));
         }
 
         if (isHandled())
         {
-            told.Add(new SourceMessage("in", PayloadTypes.ReceiptChanged, body)
+            resolved.Told.Add(new SourceMessage("in", PayloadTypes.ReceiptChanged, body)
             {
                 From = entry.Envelope.To is { Kind: AddressKind.Recipient } to ? to : null,
                 Conversation = entry.Envelope.Conversation,
@@ -151,20 +170,18 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
             return;
         }
 
-        List<StoreNote> notes = [];
-        List<SourceMessage> told = [];
-        List<MessageId> proven = [];
-        Add(record.Entry, receipt, notes, told, proven);
+        ResolvedReceipts resolved = new();
+        Add(record.Entry, receipt, resolved);
         try
         {
-            await take(new ResolvedReceipts(notes, told, proven));
+            await take(resolved);
         }
-        catch (IntakeClosedException) when (told.Count > 0)
+        catch (IntakeClosedException) when (resolved.Told.Count > 0)
         {
             // Nothing more is taken in now. The receipt belongs to its message all the same; only its handler is not told.
             Interlocked.Increment(ref _dropped);
-            await store.WriteAsync(new StoreWrite { Notes = notes }, CancellationToken.None);
-            await ConfirmAsync(proven, CancellationToken.None);
+            await store.WriteAsync(new StoreWrite { Notes = resolved.Notes }, CancellationToken.None);
+            await FollowAsync(resolved, CancellationToken.None);
         }
     }
 

@@ -31,7 +31,15 @@ internal sealed class MessageIntake(
     /// <exception cref="IntakeClosedException">Nothing was stored.</exception>
     public ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(string source, IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
     {
-        return AcceptAsync(new Batch(source, batch) { Checkpoint = checkpoint }, cancellationToken);
+        return AcceptAsync(source, batch, checkpoint, [], cancellationToken);
+    }
+
+    /// <summary>Stores a batch of one source, with its checkpoint and with rows beside it.</summary>
+    /// <exception cref="IntakeClosedException">Nothing was stored.</exception>
+    public ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(
+        string source, IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, IReadOnlyList<StoreNote> notes, CancellationToken cancellationToken)
+    {
+        return AcceptAsync(new Batch(source, batch) { Checkpoint = checkpoint, Notes = notes }, cancellationToken);
     }
 
     /// <summary>Stores what a communicator received; live subscribers get it after the commit, with <see cref="PublishOnly"/> from the pool that also acknowledges it.</summary>
@@ -222,11 +230,28 @@ internal sealed class MessageIntake(
 }
 
 /// <summary>The sink of one source.</summary>
-internal sealed class SourceSink(string source, MessageIntake intake, IFacts facts, IJournal journal) : IMessageSink
+internal sealed class SourceSink(string source, MessageIntake intake, LateReceipts late, IFacts facts, IJournal journal) : IMessageSink
 {
     public ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
     {
-        return intake.AcceptAsync(source, batch, checkpoint, cancellationToken);
+        return batch.All(static message => message.Receipts.Count == 0)
+            ? intake.AcceptAsync(source, batch, checkpoint, cancellationToken)
+            : AcceptWithReceiptsAsync(batch, checkpoint, cancellationToken);
+    }
+
+    /// <summary>Messages that tell of earlier sends, such as reports on mails: the receipts are stored in the same transaction.</summary>
+    private async ValueTask<IReadOnlyList<AcceptResult>> AcceptWithReceiptsAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
+    {
+        ResolvedReceipts resolved = await late.ResolveAsync([.. batch.SelectMany(static message => message.Receipts)], TakeLaterAsync, cancellationToken);
+        IReadOnlyList<AcceptResult> results = await intake.AcceptAsync(source, [.. batch, .. resolved.Told], checkpoint, resolved.Notes, cancellationToken);
+        await late.FollowAsync(resolved, cancellationToken);
+        return [.. results.Take(batch.Count)];
+    }
+
+    private async ValueTask TakeLaterAsync(ResolvedReceipts resolved)
+    {
+        _ = await intake.AcceptAsync(source, resolved.Told, null, resolved.Notes, CancellationToken.None);
+        await late.FollowAsync(resolved, CancellationToken.None);
     }
 
     public async ValueTask<ReadOnlyMemory<byte>?> GetCheckpointAsync(CancellationToken cancellationToken)

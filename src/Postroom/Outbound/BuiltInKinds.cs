@@ -6,6 +6,9 @@ internal static class BuiltInKinds
     /// <summary>Whether a kind sends again by default; custom kinds leave it to a person.</summary>
     public static bool SendsAgain(string kind) => kind is "email" or "maildrop" or "telegram" or "webhook" or "whatsapp" or "emulator";
 
+    /// <summary>Whether communicators of a kind may bring messages in; of custom kinds nobody knows.</summary>
+    public static bool MayReceive(string kind) => kind is not ("email" or "maildrop" or "webhook");
+
     /// <summary>How long one send may take: as it is set, and longer than usual for e-mail, whose servers may think for ten minutes after the end of a message (ML-10).</summary>
     public static TimeSpan SendTimeout(CommunicatorBackendConfig config)
     {

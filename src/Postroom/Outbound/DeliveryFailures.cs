@@ -4,7 +4,7 @@ using Postroom.Diagnostics;
 
 namespace Postroom.Outbound;
 
-/// <summary>Tells of every outgoing message that ends failed, however it does, and counts those of the last hour (LN-12, HL-5).</summary>
+/// <summary>Tells of every outgoing message that ends failed, however it does, or that its service gives up later, and counts those of the last hour (LN-12, HL-5).</summary>
 /// <remarks>The store calls it on the thread that made the move, so it only notes there; it tells on a thread of the pool, in order.</remarks>
 internal sealed partial class DeliveryFailures(RuntimeMetrics metrics, TimeProvider clock, ILogger log) : IDisposable
 {
@@ -49,7 +49,12 @@ internal sealed partial class DeliveryFailures(RuntimeMetrics metrics, TimeProvi
             return;
         }
 
-        FailedDelivery failed = new(move.MessageId, OutboundQueue.CommunicatorOf(move.Queue), move.Conversation, move.Kind ?? FailureKind.Exception, move.Reason, move.Attempt, move.At);
+        Note(new FailedDelivery(move.MessageId, OutboundQueue.CommunicatorOf(move.Queue), move.Conversation, move.Kind ?? FailureKind.Exception, move.Reason, move.Attempt, move.At));
+    }
+
+    /// <summary>Counts a failure and has it told.</summary>
+    public void Note(FailedDelivery failed)
+    {
         _hours.GetOrAdd(failed.Communicator ?? "", static _ => new Hour()).Add(Minute, failed);
         int waiting;
         do
@@ -83,7 +88,7 @@ internal sealed partial class DeliveryFailures(RuntimeMetrics metrics, TimeProvi
             }
 
             metrics.DeliveryFailed(failed);
-            LogFailed(failed.MessageId, failed.Communicator ?? "(none)", failed.Attempt, failed.Kind, failed.Reason);
+            LogFailed(failed.MessageId, failed.Communicator is { } name ? $"'{name}'" : "no communicator", failed.Attempt, failed.Kind, failed.Reason);
             Action<FailedDelivery>[] observers;
             lock (_gate)
             {
@@ -105,7 +110,7 @@ internal sealed partial class DeliveryFailures(RuntimeMetrics metrics, TimeProvi
         while (Interlocked.Decrement(ref _waiting) > 0);
     }
 
-    [LoggerMessage(470, LogLevel.Warning, "Message {MessageId} to '{Communicator}' failed on attempt {Attempt} ({Kind}): {Reason}", EventName = "delivery.failed")]
+    [LoggerMessage(470, LogLevel.Warning, "Message {MessageId} to {Communicator} failed on attempt {Attempt} ({Kind}): {Reason}", EventName = "delivery.failed")]
     private partial void LogFailed(MessageId messageId, string communicator, int attempt, FailureKind kind, string? reason);
 
     [LoggerMessage(471, LogLevel.Error, "What was told of a failed delivery threw; the others are told all the same.")]

@@ -96,6 +96,11 @@ internal sealed partial class OutboundComposer(RoutingTable routes, QueueCatalog
             return $"There is no communicator '{to.Scheme}' for '{to}'. {(names.Length > 0 ? $"Registered are {names}." : "None is registered.")} Add it under communications.backends, or use another address.";
         }
 
+        if (Address.TryParse(message.Label, out Address? meant) && meant.Kind == AddressKind.Recipient && routes.Find(meant.Scheme) is not null)
+        {
+            return $"'{message.Label}' is an address of communicator '{meant.Scheme}' and was given as a label. Write to an address with To: new OutgoingMessage(text) {{ To = Address.Parse(\"{message.Label}\") }}.";
+        }
+
         string labels = string.Join(", ", routes.All.SelectMany(registration => registration.Labels).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
         return $"No communicator has the label '{message.Label}'. {(labels.Length > 0 ? $"Known labels are {labels}." : "None is registered.")} Add the label to a backend under communications.backends.";
     }

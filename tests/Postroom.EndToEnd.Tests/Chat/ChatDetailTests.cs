@@ -33,6 +33,27 @@ public sealed class ChatDetailTests(ChatBrowser browser) : IClassFixture<ChatBro
     }
 
     [Fact]
+    public async Task A_pasted_text_that_is_too_long_is_cut_and_the_page_says_by_how_much()
+    {
+        await using ChatServer server = await ChatServer.StartAsync();
+        IPage page = await browser.OpenAsync(server.Page);
+        await Expect(page.Locator("#link-text")).ToHaveTextAsync("Connected");
+
+        await page.EvaluateAsync(
+            """
+            () => {
+              const field = document.querySelector('#text');
+              field.focus();
+              const clipboardData = new DataTransfer();
+              clipboardData.setData('text/plain', 'x'.repeat(100_010));
+              field.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }));
+            }
+            """);
+
+        await Expect(page.Locator("#hint")).ToHaveTextAsync("A message has at most 100,000 characters; 10 of the pasted text are cut off.");
+    }
+
+    [Fact]
     public async Task A_message_that_waits_to_be_tried_again_says_so_on_the_page()
     {
         await using ChatServer server = await ChatServer.StartAsync();

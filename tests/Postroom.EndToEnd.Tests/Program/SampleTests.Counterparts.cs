@@ -28,7 +28,7 @@ public sealed partial class SampleTests
         string built = await BuildSampleAsync("bot.cs", analyze: false);
         program.StartProcess(
             Path.Combine(built, "bot.dll"),
-            ["--config", Path.Combine(Samples, "bot.yaml"), .. BotSettings(whatsApp, new Uri($"http://127.0.0.1:{port}/"), exim)],
+            ["--config", Path.Combine(Samples, "bot.yaml"), .. BotSettings(whatsApp, new Uri($"http://127.0.0.1:{port}/"), exim, dovecot)],
             []);
         await WaitAsync(async () => !program.Process.HasExited && await AnswersHealthAsync(program));
 
@@ -46,6 +46,11 @@ public sealed partial class SampleTests
         Assert.Equal(("The shop is closed \u2013 \u65E5\u672C.\n", "[INFO] Notification"), (inbox[0].Text, inbox[0].Subject));
         Assert.Equal(["user@example.test"], inbox[0].Addresses);
 
+        // Who asks by mail is answered in the thread.
+        dovecot.Deliver("From: user@example.test\nTo: bot@example.test\nSubject: Tea\nMessage-ID: <question@example.test>\n\nhello\n");
+        await WaitAsync(async () => (inbox = await dovecot.ReadAsync("user", cancel)).Count == 2);
+        Assert.Contains(inbox, mail => mail.Text == "You wrote 5 characters.\n" && mail.Subject == "Re: Tea");
+
         // Who asks by WhatsApp is answered there.
         string post = whatsApp.Post().Text("491701234567", "wamid.IN1", DateTimeOffset.UtcNow, "hello").ToString();
         Assert.Equal(200, (await whatsApp.PostAsync(new Uri(program.Address, "whatsapp-incoming"), post, cancel)).Status);
@@ -55,7 +60,7 @@ public sealed partial class SampleTests
         Assert.DoesNotContain("canary", program.Process.Output, StringComparison.Ordinal);
     }
 
-    private static IEnumerable<string> BotSettings(FakeWhatsAppServer whatsApp, Uri telegram, RealMailServer exim)
+    private static IEnumerable<string> BotSettings(FakeWhatsAppServer whatsApp, Uri telegram, RealMailServer exim, RealImapServer dovecot)
     {
         const string Backends = "communications.backends";
         string[] settings =
@@ -65,6 +70,8 @@ public sealed partial class SampleTests
             $"{Backends}.whatsapp.appSecret={whatsApp.AppSecret}", $"{Backends}.whatsapp.verifyToken=word", $"{Backends}.whatsapp.chats.default.number=+491700000000",
             $"{Backends}.mail.host=localhost", $"{Backends}.mail.port={exim.Port}", $"{Backends}.mail.caFile={exim.CaFile}", $"{Backends}.mail.username={RealMailServer.User}",
             $"{Backends}.mail.password={RealMailServer.Password}", $"{Backends}.mail.fromAddress=bot@example.test", $"{Backends}.mail.defaultRecipients=[\"user@example.test\"]",
+            "sources.mailbox.host=localhost", $"sources.mailbox.port={dovecot.Port}", "sources.mailbox.security=implicit", $"sources.mailbox.caFile={dovecot.CaFile}", "sources.mailbox.username=bot",
+            $"sources.mailbox.password={RealMailServer.Password}",
         ];
         return settings.SelectMany(setting => new[] { "--set", setting });
     }

@@ -64,7 +64,8 @@ public sealed partial class SampleTests(SampleFolder folder) : IClassFixture<Sam
                     $"{Backends}.whatsapp.graphUrl={whatsApp.GraphUrl}", $"{Backends}.whatsapp.phoneNumberId={whatsApp.PhoneNumberId}", $"{Backends}.whatsapp.accessToken={whatsApp.AccessToken}",
                     $"{Backends}.whatsapp.appSecret={whatsApp.AppSecret}", $"{Backends}.whatsapp.verifyToken=word", $"{Backends}.whatsapp.chats.default.number=+491700000000",
                     $"{Backends}.mail.host=localhost", $"{Backends}.mail.port={smtp.Port}", $"{Backends}.mail.caFile={authority}", $"{Backends}.mail.username=bot", $"{Backends}.mail.password=secret",
-                    $"{Backends}.mail.fromAddress=bot@example.org", $"{Backends}.mail.defaultRecipients=[\"ops@example.org\"]"),
+                    $"{Backends}.mail.fromAddress=bot@example.org", $"{Backends}.mail.defaultRecipients=[\"ops@example.org\"]",
+                    "sources.mailbox.enabled=false", "sources.mailbox.host=localhost", "sources.mailbox.username=bot", "sources.mailbox.password=secret"),
             ],
             []);
         await WaitAsync(async () => !program.Process.HasExited && await AnswersHealthAsync(program));

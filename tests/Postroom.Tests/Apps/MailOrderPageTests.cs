@@ -41,6 +41,7 @@ public sealed partial class MailOrderPageTests
         Assert.Equal(["shop-mail (email)", "team (email)"], report.Communicators);
         Assert.Contains("orders/mail.received → ProcessOrderMail", report.Handlers);
         Assert.Contains("orders on orders × 4", report.Pools);
+        Assert.Empty(report.Notices);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using Postroom.Tests.Mail;
 using Xunit;
 using static Postroom.Tests.Apps.ShopFixture;
 
@@ -28,6 +29,20 @@ public sealed class MailOrderSilenceTests
         Assert.Empty(shop.Notices);
         Assert.Equal("0", shop.Sql("select count(*) from orders"));
         Assert.StartsWith($"in|ignored: {why}", shop.Sql("select direction, outcome from mails"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task MB_16_operators_are_told_of_a_letter_that_a_mail_server_gave_up_and_of_no_other_mail()
+    {
+        await using ShopFixture shop = await StartAsync();
+        await shop.ReceiveAsync(MailOf("one", "3 x TEA-001"));
+        string letter = shop.Sql("select message_id from mails where direction = 'out'");
+        int told = shop.Notices.Count;
+
+        await shop.ReceiveAsync(BounceTests.Report($"<{letter}@shop.test>", "message/rfc822"), BounceTests.Report("<foreign@shop.test>", "message/rfc822").Replace("report-1", "report-2", StringComparison.Ordinal));
+
+        Assert.Equal("warning: MO-2026-000001: the letter to ann@example.org was not delivered (5.1.1 550 no such user, ask somebody else). Tell the customer in another way.", Assert.Single(shop.Notices.Skip(told)).Replace(shop.Sql("select number from orders"), "MO-2026-000001", StringComparison.Ordinal));
+        Assert.Single(shop.Letters);
     }
 
     [Fact]

@@ -88,7 +88,7 @@ public sealed class MailOrderTests
 
         string letter = Assert.Single(shop.Letters);
         Assert.Contains(said, letter, StringComparison.Ordinal);
-        Assert.Contains("3 x TEA-001\nTEA-001: 3\n3 Green tea", letter, StringComparison.Ordinal);
+        Assert.Contains("3 x ARTICLE\nARTICLE: 3\n3 name of the article", letter, StringComparison.Ordinal);
         Assert.Equal("Re: Order", shop.Mail.Sends[0].Message.Subject);
         Assert.Equal("clarification||20", shop.Sql("select status, (select count(*) from stock_moves where 0 = 1 having count(*) > 0), (select stock from products where sku = 'TEA-001') from orders"));
         Assert.Equal("", shop.Sql("select * from stock_moves"));

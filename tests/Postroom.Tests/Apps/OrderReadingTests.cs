@@ -27,6 +27,11 @@ public sealed class OrderReadingTests
     [InlineData("3 xylophones", "xylophones", "3")]
     [InlineData("2.5 x TEA-001", "TEA-001", "2.5")]
     [InlineData("-2 x TEA-001", "TEA-001", "-2")]
+    [InlineData("3 Stück TEA-001", "TEA-001", "3")]
+    [InlineData("3 Stk. TEA-001", "TEA-001", "3")]
+    [InlineData("3 stk TEA-001", "TEA-001", "3")]
+    [InlineData("TEA-001: 3 Stück", "TEA-001", "3")]
+    [InlineData("TEA-001 3x", "TEA-001", "3")]
     public void MB_7_an_order_line_is_read_in_every_form(string line, string article, string quantity)
     {
         Assert.Contains(new LineReading(article, quantity), BodyOrderReader.ReadLine(line)!.Readings);

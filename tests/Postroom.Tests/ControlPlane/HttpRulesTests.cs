@@ -74,6 +74,8 @@ public sealed class HttpRulesTests
     [InlineData("/api/v1/send", null, 415)]
     [InlineData("/hooks/shop", "text/xml", 200)]
     [InlineData("/hooksy", "text/xml", 415)]
+    [InlineData("/pager", "application/x-www-form-urlencoded", 200)]
+    [InlineData("/pager/more", "application/x-www-form-urlencoded", 415)]
     public async Task A_body_must_be_json_except_below_hooks(string path, string? contentType, int status)
     {
         DefaultHttpContext context = Request("POST");
@@ -188,7 +190,7 @@ public sealed class HttpRulesTests
     }
 
     private static Task RunAsync(HttpContext context) =>
-        new BrowserRules(_ => Task.CompletedTask, new() { Hosts = ["localhost", "127.0.0.1", "[::1]", "chat.example.org:8443"] }).InvokeAsync(context);
+        new BrowserRules(_ => Task.CompletedTask, new() { Hosts = ["localhost", "127.0.0.1", "[::1]", "chat.example.org:8443"], IsReceiver = static path => path == "/pager" }).InvokeAsync(context);
 
     private static JsonDocument Read(HttpContext context)
     {

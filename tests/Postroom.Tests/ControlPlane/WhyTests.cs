@@ -45,6 +45,23 @@ public sealed class WhyTests
     }
 
     [Fact]
+    public void An_attempt_that_does_not_count_and_comes_again_is_no_replay()
+    {
+        JournalRecord record = new()
+        {
+            Entry = Entry(MessageState.Acked, "out.wa") with { Attempt = 1, FinishedAt = Now },
+            Attempts =
+            [
+                new AttemptRecord { Attempt = 1, EndedAt = Now.AddSeconds(-2), Outcome = "retry", Error = "429: wait 1 s" },
+                new AttemptRecord { Attempt = 1, EndedAt = Now, Outcome = "acked" },
+            ],
+        };
+
+        Assert.DoesNotContain(WhyTimeline.Of(record), line => line.Text.Contains("replay", StringComparison.Ordinal));
+        Assert.Equal(["attempt 1", "attempt 1 of replay 1"], WhyTimeline.NamesOf([record.Attempts[0] with { Outcome = "failed" }, record.Attempts[1]], replays: 1));
+    }
+
+    [Fact]
     public void The_best_receipt_is_told_and_the_timeline_is_in_order()
     {
         JournalEntry sent = Entry(MessageState.Acked, "out.wa") with { Attempt = 1, FinishedAt = Now, OutsideId = "w1" };
@@ -152,7 +169,7 @@ public sealed class WhyTests
         AttemptRecord given = new() { Attempt = 1, StartedAt = Now.AddSeconds(-3), EndedAt = Now.AddSeconds(-2), Outcome = "released" };
         AttemptRecord acked = new() { Attempt = 1, StartedAt = Now.AddSeconds(-1), EndedAt = Now, Outcome = "acked" };
 
-        WhyReport report = Why.Explain(new JournalRecord { Entry = Entry(MessageState.Acked) with { Attempt = 1 }, Attempts = [failed, given, acked] }, new WhyFacts { Now = Now });
+        WhyReport report = Why.Explain(new JournalRecord { Entry = Entry(MessageState.Acked) with { Attempt = 1, Replays = 1 }, Attempts = [failed, given, acked] }, new WhyFacts { Now = Now });
 
         Assert.Equal(
             ["attempt 1 began", "attempt 1 failed", "attempt 1 of replay 1 began", "attempt 1 of replay 1 was", "attempt 1 of replay 1 began", "attempt 1 of replay 1 succeeded"],

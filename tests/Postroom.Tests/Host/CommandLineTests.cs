@@ -181,6 +181,48 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public async Task Commands_that_look_at_a_program_need_none_of_its_secrets_and_check_needs_them_all()
+    {
+        MessageId id = await MakeStoreAsync();
+        await File.WriteAllTextAsync(
+            Path.Combine(_folder, "postroom.yaml"),
+            "store: { path: store.db }\nserver: { keys: [{ name: team, role: admin, key: \"${TEAM_KEY}\" }] }\nsources:\n  inbox: { type: imap, host: localhost, username: shop, password: \"${SHOP_PASSWORD}\", into: orders }\nqueues: { orders: {} }\n"
+            + "communications: { enabled: true, backends: { hook: { type: webhook, url: \"http://localhost/\", retry: { backoff: 2s } } } }\nnonsense: { a: 1 }\n",
+            Cancel);
+
+        (int status, string counts, string error) = await RunAsync("status");
+        (int list, string listed, _) = await RunAsync("journal", "list");
+        (int doctor, _, _) = await RunAsync("doctor");
+        (int check, _, string problems) = await RunAsync("check");
+
+        Assert.True(status == 0, error);
+        Assert.Contains("pending     1", counts, StringComparison.Ordinal);
+        Assert.Equal((0, 0, 3), (list, doctor, check));
+        Assert.Contains(id.ToString(), listed, StringComparison.Ordinal);
+        Assert.Contains("nonsense", problems, StringComparison.Ordinal);
+        Assert.Single(problems.Split('\n'), line => line.StartsWith("sources.inbox", StringComparison.Ordinal));
+        Assert.Contains("it must be a map of settings, such as backoff: { base: 1s, factor: 2, max: 5m, jitter: 0.2 }.", problems, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_list_goes_on_page_by_page_and_shows_conversations()
+    {
+        MessageId first = await MakeStoreAsync(new Message { Sender = "ann", MessageType = "chat", RawPayload = "hello", ClientType = "shop-chat" }.ToEnvelope("in", "shop-chat"));
+
+        (_, string newest, string more) = await RunAsync("journal", "list", "--limit", "1", "--store", StorePath);
+        string cursor = more.Trim().Split(' ')[^1].TrimEnd('.');
+        (_, string older, string end) = await RunAsync("journal", "list", "--limit", "1", "--cursor", cursor, "--store", StorePath);
+        (int saved, string script, string error) = await RunAsync("chat", "save", "ann", "--store", StorePath);
+
+        Assert.Contains(" shop-chat/ann ", newest, StringComparison.Ordinal);
+        Assert.StartsWith("There are more; go on with --cursor ", more, StringComparison.Ordinal);
+        Assert.Contains(first.ToString(), older, StringComparison.Ordinal);
+        Assert.Equal("", end);
+        Assert.True(saved == 0, error);
+        Assert.Contains("hello", script, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_missing_message_exits_1_and_says_where_to_look()
     {
         await MakeStoreAsync();

@@ -31,6 +31,29 @@ public sealed class ProgramTests : IDisposable
     }
 
     [Fact]
+    public async Task The_log_is_as_the_settings_say_from_the_start_on_and_names_no_instant_that_has_passed()
+    {
+        using StringWriter log = new();
+        int attempts = 0;
+        await using (HostedRuntime host = await HostedRuntime.StartAsync(
+            Arguments("logging.format=json", "communications.enabled=true", "communications.backends.hook.type=webhook", "communications.backends.hook.url=http://127.0.0.1:1/", "communications.backends.hook.secret=x"),
+            app => app.AddQueue("work").AddWorkers("work").AddHandler(
+                "order.received", PostroomJson.Default.IncomingMessage, (_, _, _) => new(Interlocked.Increment(ref attempts) == 1 ? HandlerResult.RetryAfter(TimeSpan.Zero, "not yet", countsAttempt: false) : HandlerResult.Completed), "work"),
+            TextWriter.Synchronized(log),
+            Cancel))
+        {
+            await host.Runtime.View.OpenSink("test").AcceptAsync([new SourceMessage("work", "order.received", """{"text":"x"}"""u8.ToArray())], null, Cancel);
+            await UntilAsync(() => Volatile.Read(ref attempts) == 2);
+        }
+
+        string[] lines = log.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Contains(lines, line => line.Contains("this is its first run", StringComparison.Ordinal));
+        Assert.All(lines, line => Assert.StartsWith("{\"at\":", line, StringComparison.Ordinal));
+        Assert.Contains(lines, line => line.Contains("is tried again at once: not yet", StringComparison.Ordinal));
+        Assert.Contains(lines, line => line.Contains("backends.hook.secret has fewer than 16 characters", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_second_runtime_in_a_folder_is_told_of_the_first_and_not_of_its_address()
     {
         await using HostedRuntime first = await HostedRuntime.StartAsync(Arguments(), null, TextWriter.Null, Cancel);

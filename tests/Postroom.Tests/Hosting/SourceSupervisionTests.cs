@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+using Postroom.Testing;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
 
@@ -36,6 +38,50 @@ public sealed class SourceSupervisionTests
         Assert.Equal((false, SourceState.Starting, 1), (early, between, most));
         await runtime.Rooms.Sources.StopAsync("mailbox");
         Assert.Equal(SourceState.Stopped, State(runtime));
+    }
+
+    [Fact]
+    public async Task Hl5_a_source_is_degraded_while_its_last_error_is_later_than_its_last_success_also_while_it_tries_again()
+    {
+        int runs = 0;
+        TaskCompletionSource reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        FunctionSource source = new("mailbox", async (sink, token) =>
+        {
+            if (Interlocked.Increment(ref runs) == 1)
+            {
+                throw new InvalidOperationException("the mailbox cannot be reached");
+            }
+
+            await reached.Task.WaitAsync(token);
+            await sink.AcceptAsync([new SourceMessage("work", "order.received", "{}"u8.ToArray())], null, token);
+            await Task.Delay(Timeout.Infinite, token);
+        });
+        await using MessageRuntime runtime = await StartAsync(app => app.AddQueue("work").AddSource("mailbox", _ => source, "work"));
+        await UntilAsync(() => Volatile.Read(ref runs) == 2 && State(runtime) == SourceState.Running);
+
+        IReadOnlyList<string> trying = runtime.Rooms.Sources.Problems();
+        reached.SetResult();
+        await UntilAsync(() => runtime.Rooms.Sources.Status()["mailbox"].Produced == 1);
+
+        Assert.Equal("mailbox: the mailbox cannot be reached", Assert.Single(trying));
+        Assert.Empty(runtime.Rooms.Sources.Problems());
+        Assert.Equal("the mailbox cannot be reached", runtime.Rooms.Sources.Status()["mailbox"].LastError);
+    }
+
+    [Fact]
+    public async Task Hl5_a_source_that_has_no_success_for_three_intervals_is_degraded()
+    {
+        await using TestRuntime runtime = await TestRuntime.StartAsync(app => app.AddQueue("work").AddSource("mailbox", services => new SilentSource(services.GetRequiredService<TimeProvider>()), "work"));
+        HealthCheck early = await CheckAsync(runtime);
+
+        runtime.Clock.Advance(TimeSpan.FromSeconds(31));
+        HealthCheck late = await CheckAsync(runtime);
+
+        Assert.Equal(HealthState.Healthy, early.Result.State);
+        Assert.Equal(HealthState.Degraded, late.Result.State);
+        Assert.Contains("mailbox: it had no success since 2026-01-15 12:00:00 UTC, more than three times its interval of 10s", late.Result.Text, StringComparison.Ordinal);
+
+        static async Task<HealthCheck> CheckAsync(TestRuntime runtime) => (await runtime.Runtime.Health.CheckAsync(HealthViews.Status, Cancel)).Checks.Single(check => check.Name == "sources");
     }
 
     [Fact]
@@ -84,4 +130,14 @@ public sealed class SourceSupervisionTests
     }
 
     private static SourceState State(MessageRuntime runtime) => runtime.Rooms.Sources.Status()["mailbox"].State;
+
+    /// <summary>Its origin takes the connection and says nothing.</summary>
+    private sealed class SilentSource(TimeProvider clock) : PollingSource("mailbox", TimeSpan.FromSeconds(10), clock)
+    {
+        protected override async ValueTask<int> PollAsync(IMessageSink sink, CancellationToken cancellationToken)
+        {
+            await Task.Delay(Timeout.Infinite, cancellationToken);
+            return 0;
+        }
+    }
 }

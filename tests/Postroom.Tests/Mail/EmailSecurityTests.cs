@@ -113,6 +113,7 @@ public sealed class EmailSecurityTests : MailTest
         Assert.IsType<DeliveryFailure.Unauthorized>(failure.Failure);
         AssertNoSecret(failure);
         Assert.Contains("535 5.7.8", failure.Message, StringComparison.Ordinal);
+        Assert.EndsWith(". Check username and password, or accessToken.", failure.Message, StringComparison.Ordinal);
         Assert.Empty(server.Violations);
     }
 

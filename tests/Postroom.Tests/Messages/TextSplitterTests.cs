@@ -31,6 +31,15 @@ public sealed class TextSplitterTests
     }
 
     [Fact]
+    public void A_part_is_not_ended_at_a_blank_that_would_leave_it_nearly_empty()
+    {
+        IReadOnlyList<string> parts = TextSplitter.Split("You wrote: " + new string('x', 10_000), 4_000);
+
+        Assert.Equal([4_000, 4_000, 2_011], parts.Select(part => part.Length));
+        Assert.StartsWith("You wrote: x", parts[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Whatever_the_text_no_part_is_too_long_blank_or_half_a_character()
     {
         Random random = new(11);

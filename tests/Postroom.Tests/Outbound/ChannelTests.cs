@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
+using Postroom.Explaining;
 using Postroom.Tests.Hosting;
 using Postroom.Tests.Sqlite;
 using Xunit;
@@ -161,6 +162,35 @@ public sealed class ChannelTests
         Assert.Equal(MessageState.Acked, record.Entry.State);
         Assert.Equal([DeliveryStatus.Sent, DeliveryStatus.Delivered, DeliveryStatus.Read], record.Receipts.Select(receipt => receipt.Status).Order());
         Assert.Equal([(DeliveryStatus.Delivered, "channel/ann"), (DeliveryStatus.Read, "channel/ann")], told.OrderBy(one => one.Status));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Ln12_a_message_that_its_service_gives_up_later_is_told_counted_and_explained_and_its_state_stays(bool durable)
+    {
+        using TempFolder folder = new();
+        ConcurrentQueue<FailedDelivery> told = new();
+        Channel channel = new() { Answer = _ => new DeliveryReceipt { Status = DeliveryStatus.Sent, OutsideId = "out-1" } };
+        await using MessageRuntime runtime = await StartAsync(channel, durable ? folder : null, new RetryConfig());
+        using IDisposable observing = runtime.Dispatcher.ObserveFailures(told.Enqueue);
+        EmitResult result = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("x") { To = Address.Parse("channel:ann") }, Cancel);
+        await result.WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        LateReceipt givenUp = new(new DeliveryReceipt { Status = DeliveryStatus.Failed, OutsideId = "out-1", Detail = "131047 Re-engagement message" });
+
+        await channel.TellAsync([], [givenUp]);
+        await channel.TellAsync([], [givenUp]);
+        await UntilAsync(() => !told.IsEmpty);
+
+        FailedDelivery failed = Assert.Single(told);
+        Assert.Equal((result.Ids[0], "channel", FailureKind.Refused), (failed.MessageId, failed.Communicator, failed.Kind));
+        Assert.Contains("131047", failed.Reason, StringComparison.Ordinal);
+        JournalRecord record = (await runtime.Journal.GetAsync(result.Ids[0], false, Cancel))!;
+        Assert.Equal(MessageState.Acked, record.Entry.State);
+        Assert.Contains($"gave it up: 131047 Re-engagement message. Nothing more happens by itself; once the cause is mended, 'postroom replay --force {result.Ids[0]}'", Why.Explain(record, new WhyFacts { Now = DateTimeOffset.UtcNow }).Reason, StringComparison.Ordinal);
+        HealthCheck check = (await runtime.Health.CheckAsync(HealthViews.Status, Cancel)).Checks.Single(one => one.Name == "deliveries");
+        Assert.Equal((HealthState.Degraded, "1"), (check.Result.State, check.Result.Data["channel"]));
+        Assert.Contains($"{result.Ids[0]}", check.Result.Text, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -20,11 +20,13 @@ public sealed class CommunicatorAcceptanceTests
         runtime.Dispatcher.Unregister("service");
         IReadOnlyList<string> notices = [];
         await UntilAsync(async () => (notices = await new Postroom.Hosting.WaitingNotices(runtime.Rooms).ReadAsync(await runtime.Store.GetStatsAsync(null, Cancel), Cancel)).Count > 0);
+        StoreQueueStats counted = (await runtime.View.GetStatusAsync(Cancel)).Counts!.Queues["out.service"];
         RecordingCommunicator next = new("service");
         runtime.Dispatcher.Register(next);
         EmitOutcome outcome = Assert.Single(await sent.WaitAsync(TimeSpan.FromSeconds(20), Cancel));
 
         Assert.Contains(notices, notice => notice.Contains("parked", StringComparison.Ordinal) && notice.Contains("'service' is not registered", StringComparison.Ordinal));
+        Assert.Equal((1, 1), (counted.Pending, counted.Parked));
         Assert.Equal((MessageState.Acked, 1), (outcome.State, next.Sends.Count));
     }
 

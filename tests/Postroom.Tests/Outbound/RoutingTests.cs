@@ -63,6 +63,36 @@ public sealed class RoutingTests
     }
 
     [Fact]
+    public async Task An_address_that_is_given_as_a_label_is_told_as_that()
+    {
+        RecordingCommunicator telegram = new("telegram");
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => telegram));
+
+        EmitResult label = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("telegram:999", "hi"), Cancel);
+        EmitResult foreign = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("fax:999", "hi"), Cancel);
+
+        string error = (await runtime.EndedAsync(label.Ids[0], MessageState.Failed)).Entry.Error!;
+        Assert.Contains("'telegram:999' is an address of communicator 'telegram' and was given as a label. Write to an address with To:", error, StringComparison.Ordinal);
+        Assert.Contains("No communicator has the label 'fax:999'", (await runtime.EndedAsync(foreign.Ids[0], MessageState.Failed)).Entry.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_handler_writes_to_an_address()
+    {
+        RecordingCommunicator telegram = new("telegram");
+        await using MessageRuntime runtime = await StartAsync(app => app.AddCommunicator(_ => telegram).AddWork((order, context, _) =>
+        {
+            context.Send(new OutgoingMessage("The tea is there.") { To = Address.Parse("telegram:7") });
+            return new(HandlerResult.Completed);
+        }));
+
+        await runtime.PublishAsync("order");
+
+        await telegram.WaitForSendsAsync(1, Cancel);
+        Assert.Equal(("7", "The tea is there."), (telegram.Sends[0].Recipient!.Target, telegram.Sends[0].Message.Message));
+    }
+
+    [Fact]
     public async Task An_unroutable_message_is_routed_when_it_is_replayed_after_its_communicator_was_registered()
     {
         await using MessageRuntime runtime = await StartAsync(_ => { });

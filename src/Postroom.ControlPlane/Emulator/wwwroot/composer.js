@@ -26,7 +26,11 @@ export class Composer {
     this.#text.addEventListener('input', () => this.#changed());
     this.#text.addEventListener('keydown', event => this.#key(event));
     this.#text.addEventListener('paste', event => {
-      if (event.clipboardData?.files.length > 0) { event.preventDefault(); this.#add(event.clipboardData.files); }
+      if (event.clipboardData?.files.length > 0) { event.preventDefault(); this.#add(event.clipboardData.files); return; }
+      const room = this.#text.maxLength - this.#text.value.length + (this.#text.selectionEnd - this.#text.selectionStart);
+      const pasted = (event.clipboardData?.getData('text/plain') ?? '').replace(/\r\n/g, '\n').length;
+      // Said after the field has cut it, which clears the line.
+      if (pasted > room) setTimeout(() => this.hint(`A message has at most ${this.#text.maxLength.toLocaleString('en')} characters; ${(pasted - room).toLocaleString('en')} of the pasted text are cut off.`));
     });
     byId('pick-files').addEventListener('click', () => byId('files').click());
     byId('files').addEventListener('change', event => { this.#add([...event.target.files]); event.target.value = ''; });

@@ -41,6 +41,7 @@ public static class MailMessageReader
             Text = body.Text,
             Html = body.Html,
             Attachments = body.Attachments,
+            Bounce = BounceReader.Read(mail, problems),
             Size = raw.Length,
             Problems = problems.Notes,
         };
@@ -112,10 +113,12 @@ public static class MailMessageReader
     }
 
     /// <summary>Message-IDs with their brackets; one without brackets gets them when it holds an at sign and no blank.</summary>
-    private static List<string> Ids(MimeEntity mail, string name, Problems problems)
+    private static List<string> Ids(MimeEntity mail, string name, Problems problems) => Ids(Text(mail, name, problems) ?? "");
+
+    /// <summary>The Message-IDs in the value of a header.</summary>
+    internal static List<string> Ids(string text)
     {
         List<string> ids = [];
-        string text = Text(mail, name, problems) ?? "";
         int at = 0;
         while (text.IndexOf('<', at) is >= 0 and var open && text.IndexOf('>', open) is > 0 and var close)
         {
