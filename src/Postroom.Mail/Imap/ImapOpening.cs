@@ -223,7 +223,7 @@ internal static class ImapLogin
         }
         catch (ImapCommandException e)
         {
-            throw new ImapLoginException($"{wire.Server} refused the login of '{Names.Shorten(account.Username)}'{(e.Code.Length == 0 ? "" : $" ({Names.Shorten(e.Code)})")}: {Masked(e.Text, account).TrimEnd('.', ' ')}. Check username and password, or accessToken.", e);
+            throw new ImapLoginException($"{wire.Server} refused the login of '{Names.Shorten(account.Username)}'{(e.Code.Length == 0 ? "" : $" ({Names.Shorten(e.Code)})")}: {Masked(e.Text, account).TrimEnd('.', ' ')}. Check username and password, or accessToken.");
         }
         catch (ImapConnectionException e) when (e.Said is { } said && Shows(said, account))
         {

@@ -140,7 +140,7 @@ internal sealed class LearntLimit(TimeProvider clock)
         bool isOld = clock.GetElapsedTime(_refusedAt) > Memory;
         if (!isUsedUp && isOld)
         {
-            (_current, _taken) = ([], 0);
+            (_current, _taken, _isFirst) = ([], 0, false);
             return;
         }
 
