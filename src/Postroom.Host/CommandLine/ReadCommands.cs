@@ -262,9 +262,10 @@ internal static class ReadCommands
             ["pool", "queue", "state", "busy", "processed", "failed"],
             status.Pools.Select(pool => (IReadOnlyList<string>)[pool.Name, pool.Queue, pool.State, $"{pool.Busy}/{pool.Parallelism}", $"{pool.Processed}", $"{pool.Failed}"]));
         Output.Table(
-            ["source", "state", "last success", "brought", "last error"],
+            ["source", "state", "last success", "last error", "brought"],
             status.Sources.Select(source => (IReadOnlyList<string>)
-                [source.Name, source.State, source.LastSuccessAt is { } at ? Output.At(at) : "never", $"{source.Produced}", source.LastErrorAt is { } failed ? $"{Output.At(failed)} {Cut(source.LastError)}" : ""]));
+                [source.Name, source.State, source.LastSuccessAt is { } at ? Output.At(at) : "never", source.LastErrorAt is { } failed ? Output.At(failed) : "none", $"{source.Produced}"]));
+        Output.List("Last errors of sources", [.. status.Sources.Where(static source => source.LastError is not null).Select(static source => $"{source.Name}: {source.LastError}")]);
         Output.Table(
             ["channel", "kind", "state", "labels"],
             status.Communicators.Select(channel => (IReadOnlyList<string>)

@@ -93,7 +93,7 @@ internal static class ImapOpening
         return capabilities;
     }
 
-    private static TimeSpan Least(TimeSpan timeout, TimeSpan left) => timeout < LeastWait ? timeout : left < LeastWait ? LeastWait : timeout < left ? timeout : left;
+    private static TimeSpan Least(TimeSpan timeout, TimeSpan left) => timeout < LeastWait ? timeout : left < LeastWait ? LeastWait : timeout < left ? timeout : TimeSpan.FromSeconds(Math.Floor(left.TotalSeconds));
 
     private static async ValueTask EncryptAtOnceAsync(ImapWire wire, ImapAccount account, TimeSpan limit, CancellationToken cancellationToken)
     {
