@@ -158,6 +158,11 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         builder.WebHost.ConfigureKestrel(options => KestrelLimits.Apply(options, _intake.Webhook.MaxBody)).UseUrls(urls);
         builder.Services.AddSingleton(_loggers);
         WebApplication app = builder.Build();
+        if (_server.TrustedProxies.Count > 0)
+        {
+            app.UseForwardedHeaders(TrustedProxies.Options(_server.TrustedProxies));
+        }
+
         app.UseMiddleware<ErrorAnswers>(_loggers.CreateLogger<ErrorAnswers>());
         if (_server.Prefix.Length > 0)
         {

@@ -108,7 +108,7 @@ public sealed partial class RuntimeConfiguration
 
     private List<SettingChange> Compare(ConfigurationSnapshot before, ConfigurationSnapshot next)
     {
-        HashSet<string> atRestart = new(SettingKey.Comparer) { "server.urls", "server.adminUrls", "server.port", "server.prefix" };
+        HashSet<string> atRestart = new(SettingKey.Comparer) { "server.urls", "server.adminUrls", "server.port", "server.prefix", "server.trustedProxies" };
         HashSet<string> sections = new(
             BuiltInSections.Create(_sources.Catalog).Concat(_sources.Catalog.Sections).Where(section => section.NeedsRestart).Select(section => section.Name), SettingKey.Comparer);
         Dictionary<string, SettingReading> old = ByKey(before);
