@@ -93,7 +93,7 @@ public sealed class WhatsAppWebhookTests
     public async Task T1_during_a_rotation_both_secrets_are_taken_and_afterwards_only_the_new_one()
     {
         await using WhatsAppFixture both = await WhatsAppFixture.StartAsync(config => config with { AppSecret = new Secret($"the-next-one {config.AppSecret!.Reveal()}") });
-        await using WhatsAppFixture after = await WhatsAppFixture.StartAsync(config => config with { AppSecret = new Secret("the-next-one") });
+        await using WhatsAppFixture after = await WhatsAppFixture.StartAsync(config => config with { AppSecret = new Secret("the-next-canary") });
         string body = both.Service.Post().Text(From, "wamid.1", both.Clock.GetUtcNow(), "one").ToString();
         string next = $"sha256={Convert.ToHexStringLower(System.Security.Cryptography.HMACSHA256.HashData("the-next-one"u8, Encoding.UTF8.GetBytes(body)))}";
 
