@@ -138,7 +138,14 @@ internal sealed class OpenMessage(Envelope envelope)
     public DateTimeOffset? SendStartedAt
     {
         get => _rare?.SendStartedAt;
-        set => Set(value is not null, value, static (rare, value) => rare.SendStartedAt = value);
+        set => Set(value is not null, value, static (rare, value) => (rare.SendStartedAt, rare.UnansweredSends) = (value, value is null ? 0 : Math.Max(1, rare.UnansweredSends)));
+    }
+
+    /// <summary>How many sends left no answer; 0 without <see cref="SendStartedAt"/>, and at least 1 with it.</summary>
+    public int UnansweredSends
+    {
+        get => _rare?.UnansweredSends ?? 0;
+        set => Set(value > 0, value, static (rare, value) => rare.UnansweredSends = rare.SendStartedAt is null ? 0 : Math.Max(1, value));
     }
 
     public IReadOnlyList<string> Progress
@@ -230,6 +237,7 @@ internal sealed class OpenMessage(Envelope envelope)
         {
             case LeaseProgress.Claim claim:
                 SendStartedAt = claim.At;
+                UnansweredSends = claim.UnansweredSends;
                 break;
             case LeaseProgress.Unclaim:
                 SendStartedAt = null;
@@ -326,6 +334,7 @@ internal sealed class OpenMessage(Envelope envelope)
         public int Replays;
         public long RetriesAt;
         public DateTimeOffset? SendStartedAt;
+        public int UnansweredSends;
         public IReadOnlyList<string> Progress = [];
         public FailureKind? FailureKind;
         public string? Error;

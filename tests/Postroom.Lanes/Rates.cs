@@ -85,7 +85,7 @@ public static class Rates
             AccessToken = new Secret(server.AccessToken),
             PhoneNumberId = server.PhoneNumberId,
             AppSecret = new Secret(server.AppSecret),
-            VerifyToken = new Secret("verify"),
+            VerifyToken = new Secret("verify-canary"),
             GraphUrl = server.GraphUrl,
         };
         await using MessageRuntime runtime = await LaneRuntime.StartAsync(folder, app => app.AddCommunicator(_ => new WhatsAppCommunicator("wa", config), config: config));

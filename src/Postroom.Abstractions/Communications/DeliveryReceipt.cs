@@ -50,6 +50,10 @@ public sealed record DeliveryReceipt
 
     /// <summary>The service's words or code; null for none.</summary>
     public string? Detail { get; init; }
+
+    /// <summary>Which part of a message in several it is about, from 1; null for the whole. What came of one part proves nothing of the others.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Part { get; init; }
 }
 
 /// <summary>What became of one recipient.</summary>

@@ -49,6 +49,19 @@ public sealed record MessageLease
         }
     }
 
+    /// <summary>How many sends of it were claimed and left no answer; 0 without <see cref="SendStartedAt"/>, otherwise at least 1.</summary>
+    public int UnansweredSends
+    {
+        get => _rare?.SendStartedAt is null ? 0 : Math.Max(1, _rare.UnansweredSends);
+        init
+        {
+            if (_rare is not null || value > 0)
+            {
+                _rare = (_rare ?? Rare.None) with { UnansweredSends = value };
+            }
+        }
+    }
+
     /// <summary>The outside ids of the parts that earlier attempts delivered, in order; empty at first.</summary>
     public IReadOnlyList<string> Progress
     {
@@ -66,9 +79,9 @@ public sealed record MessageLease
     internal object? Entry { get; init; }
 
     /// <summary>What most leases have nothing of.</summary>
-    private sealed record Rare(DateTimeOffset? ExpiresAt, DateTimeOffset? SendStartedAt, IReadOnlyList<string> Progress)
+    private sealed record Rare(DateTimeOffset? ExpiresAt, DateTimeOffset? SendStartedAt, IReadOnlyList<string> Progress, int UnansweredSends)
     {
-        public static readonly Rare None = new(null, null, []);
+        public static readonly Rare None = new(null, null, [], 0);
     }
 }
 
@@ -85,7 +98,11 @@ public abstract record LeaseProgress
 
     /// <summary>A send is about to leave. Committed before the call returns.</summary>
     /// <param name="At">When.</param>
-    public sealed record Claim(DateTimeOffset At) : LeaseProgress;
+    public sealed record Claim(DateTimeOffset At) : LeaseProgress
+    {
+        /// <summary>How many sends have no answer, this one and earlier ones; 1 unless set, and at least 1.</summary>
+        public int UnansweredSends { get; init; } = 1;
+    }
 
     /// <summary>The send that was claimed certainly did not leave. Committed before the call returns.</summary>
     public sealed record Unclaim : LeaseProgress;

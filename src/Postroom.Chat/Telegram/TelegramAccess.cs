@@ -31,6 +31,9 @@ internal sealed class TelegramAccess(TelegramCommunicatorConfig config, Telegram
         return DefaultLabel;
     }
 
+    /// <summary>Whether what a chat says of itself is kept: it is one of the settings, or its messages are taken.</summary>
+    public bool MayTell(string chat, string? userName) => config.AcceptFrom == TelegramAcceptance.Anyone || config.Chats.Values.Any(entry => Is(entry with { TopicId = null }, chat, userName, null));
+
     private bool Is(TelegramChatConfig entry, string chat, string? userName, int? topic)
     {
         bool isChat = entry.ChatId.StartsWith('@')

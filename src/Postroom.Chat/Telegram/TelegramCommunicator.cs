@@ -280,7 +280,7 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
 
             if (plan.Steps.Count > 1)
             {
-                await context.SaveProgressAsync(sent[^1], cancellationToken);
+                await context.SaveProgressAsync(sent[^1], CancellationToken.None); // The service has it: a stop must not make that uncertain.
             }
 
             context.BytesLeft = false; // Only now: a part whose progress was not stored has left.

@@ -24,7 +24,7 @@ internal sealed record TelegramUpdate
     /// <summary>The press of a button that has to be answered; null for none.</summary>
     public string? Press { get; init; }
 
-    /// <summary>The number that the chat has from now on; null when it keeps its own.</summary>
+    /// <summary>The number that the chat has from now on; null when it keeps its own, or may not tell: anybody can add a bot to a group.</summary>
     public string? MovedTo { get; init; }
 
     /// <summary>Reads an update.</summary>
@@ -61,7 +61,7 @@ internal sealed record TelegramUpdate
     private TelegramUpdate With(JsonElement message, JsonElement? sender, string? type, TelegramAccess access, string name, JsonElement update)
     {
         TelegramContent? content = TelegramContent.Of(message);
-        TelegramUpdate read = WithPlace(message);
+        TelegramUpdate read = WithPlace(message, access);
         return content is null ? read : read.Take(message, sender, access, name, update, incoming =>
         {
             incoming.Metadata.Add("type", type ?? content.Type);
@@ -76,7 +76,7 @@ internal sealed record TelegramUpdate
 
     private TelegramUpdate WithPress(JsonElement press, JsonElement message, TelegramAccess access, string name, JsonElement update)
     {
-        TelegramUpdate read = WithPlace(message).Take(message, press.Field("from"), access, name, update, incoming =>
+        TelegramUpdate read = WithPlace(message, access).Take(message, press.Field("from"), access, name, update, incoming =>
         {
             incoming.Metadata.Add("type", PayloadTypes.ChatText);
             incoming.Metadata.Add("interactive", "button");
@@ -87,7 +87,7 @@ internal sealed record TelegramUpdate
 
     private TelegramUpdate WithReaction(JsonElement reaction, TelegramAccess access, string name, JsonElement update)
     {
-        return WithPlace(reaction).Take(reaction, reaction.Field("user") ?? reaction.Field("actor_chat"), access, name, update, incoming =>
+        return WithPlace(reaction, access).Take(reaction, reaction.Field("user") ?? reaction.Field("actor_chat"), access, name, update, incoming =>
         {
             string[] before = [.. Emojis(reaction, "old_reaction")];
             string[] now = [.. Emojis(reaction, "new_reaction")];
@@ -97,14 +97,17 @@ internal sealed record TelegramUpdate
         });
     }
 
-    private TelegramUpdate WithPlace(JsonElement message)
+    private TelegramUpdate WithPlace(JsonElement message, TelegramAccess access)
     {
         long? number = message.WholeNumber("message_id");
+        string chat = message.Field("chat")?.WholeNumber("id")?.ToString(CultureInfo.InvariantCulture) ?? "";
         return this with
         {
-            Chat = message.Field("chat")?.WholeNumber("id")?.ToString(CultureInfo.InvariantCulture) ?? "",
+            Chat = chat,
             MessageId = number is > 0 and <= int.MaxValue ? (int)number : null,
-            MovedTo = message.WholeNumber("migrate_to_chat_id")?.ToString(CultureInfo.InvariantCulture),
+            MovedTo = message.WholeNumber("migrate_to_chat_id") is { } movedTo && access.MayTell(chat, message.Field("chat")?.Words("username"))
+                ? movedTo.ToString(CultureInfo.InvariantCulture)
+                : null,
         };
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace Postroom.Chat;
@@ -28,8 +29,31 @@ internal static class CloudStatusReader
         }
 
         string? key = JsonText.Text(JsonText.Child(status, "biz_opaque_callback_data"));
-        DeliveryReceipt receipt = new() { Status = known, OutsideId = id, At = at, Detail = known == DeliveryStatus.Failed ? ReasonOf(status) : null };
-        return (new LateReceipt(receipt) { MessageId = MessageId.TryParse(key, out MessageId message) ? message : null }, key is { Length: > 0 and <= 512 } ? key : null);
+        (MessageId? message, int? part) = SendOf(key);
+        string? reason = known == DeliveryStatus.Failed ? ReasonOf(status) : null;
+        DeliveryReceipt receipt = new()
+        {
+            Status = known,
+            OutsideId = id,
+            At = at,
+            Part = part,
+            Detail = part is { } number ? string.Create(CultureInfo.InvariantCulture, $"part {number}{(reason is null ? "" : $": {reason}")}") : reason,
+        };
+        return (new LateReceipt(receipt) { MessageId = message }, key is { Length: > 0 and <= 512 } ? key : null);
+    }
+
+    /// <summary>What a key names: the message by its bare id, or one of its earlier parts as <c>{id}/{n}</c>.</summary>
+    private static (MessageId? Message, int? Part) SendOf(string? key)
+    {
+        int slash = key?.IndexOf('/', StringComparison.Ordinal) ?? -1;
+        if (slash < 0)
+        {
+            return (MessageId.TryParse(key, out MessageId whole) ? whole : null, null);
+        }
+
+        return MessageId.TryParse(key![..slash], out MessageId message) && int.TryParse(key.AsSpan(slash + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int part) && part > 0
+            ? (message, part)
+            : (null, null);
     }
 
     private static string ReasonOf(JsonElement status)

@@ -7,7 +7,7 @@ internal static class PartByPart
     /// <param name="count">How many parts there are.</param>
     /// <param name="context">What earlier attempts delivered.</param>
     /// <param name="send">Sends the part of an index and gives the service's id of it.</param>
-    /// <param name="cancellationToken">Ends the wait for the store.</param>
+    /// <param name="cancellationToken">Ends the wait for a turn.</param>
     /// <returns>The ids of all parts.</returns>
     public static async ValueTask<IReadOnlyList<string>> SendAsync(int count, DeliveryContext context, Func<int, ValueTask<string>> send, CancellationToken cancellationToken)
     {
@@ -23,7 +23,7 @@ internal static class PartByPart
             ids.Add(await send(index));
             if (index < count - 1)
             {
-                await context.SaveProgressAsync(ids[index], cancellationToken);
+                await context.SaveProgressAsync(ids[index], CancellationToken.None); // The service has it: a stop must not make that uncertain.
             }
 
             // Only now: a part whose progress was not stored has left, and what follows from it is uncertain.

@@ -54,6 +54,14 @@ internal sealed class WhatsAppCloudClient : IWhatsAppClient
         List<string> degraded = [.. parts.OfType<CloudPart.Media>().Select(Changed).OfType<string>()];
         if (parts[0] is not CloudPart.Template && await _contacts.LastAsync(to, cancellationToken) is { } last && _clock.GetUtcNow() - last.At > Window)
         {
+            if (context.Progress.Count > 0)
+            {
+                // A template in place of what is left would tell of a whole that the contact never got.
+                throw new DeliveryException(
+                    new DeliveryFailure.Refused("window_closed"),
+                    $"The contact wrote last on {last.At:u}, more than {Duration.Format(Window)} ago, and WhatsApp then takes templates only. {context.Progress.Count} of the {parts.Count} parts of this message had arrived before; the rest waits for the contact. Replay the message once they have written, or send a template (metadata.template).");
+            }
+
             if (_config.FallbackTemplate is not { } fallback)
             {
                 throw new DeliveryException(
@@ -89,7 +97,7 @@ internal sealed class WhatsAppCloudClient : IWhatsAppClient
         if (content is not null)
         {
             ServiceAnswer answer = await _http.ExchangeAsync(HttpMethod.Post, MessagesUrl, content, context: null, cancellationToken);
-            _answers.ThrowUnlessTaken(answer, to.Digits);
+            _answers.ThrowUnlessTaken(answer, signal is Signal.Typing ? null : to.Digits); // A sign that is no message says nothing of how many the pair takes.
         }
     }
 

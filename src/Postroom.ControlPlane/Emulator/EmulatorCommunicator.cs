@@ -14,6 +14,7 @@ internal sealed class EmulatorCommunicator : Communicator, ISignals, IRateLimits
     private readonly EmulatedChannel _channel;
     private readonly FaultBoard _faults;
     private readonly TimeProvider _clock;
+    private InFlight _sends = new();
 
     /// <summary>Makes a communicator; use <see cref="WebChat.Create"/>.</summary>
     /// <param name="name">The configured name.</param>
@@ -44,6 +45,50 @@ internal sealed class EmulatorCommunicator : Communicator, ISignals, IRateLimits
     /// <inheritdoc/>
     public override async ValueTask<DeliveryReceipt> SendAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
     {
+        InFlight sends = _sends;
+        if (!sends.TryEnter())
+        {
+            throw new DeliveryException(new DeliveryFailure.Transient(ServiceWide: true), $"Communicator '{Name}' is not started.");
+        }
+
+        try
+        {
+            return await ShowAsync(message, context, cancellationToken);
+        }
+        finally
+        {
+            sends.Leave();
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask SignalAsync(Signal signal, DeliveryContext context, CancellationToken cancellationToken)
+    {
+        if (ChatEvents.Signal(signal) is { } item)
+        {
+            _hub.Publish(ContactOf(signal.Address), item);
+        }
+
+        return default;
+    }
+
+    /// <inheritdoc/>
+    protected override Task OnStartAsync(CancellationToken cancellationToken)
+    {
+        _sends = new InFlight();
+        _chat.Add(Name, _channel);
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    protected override async Task OnStopAsync(CancellationToken cancellationToken)
+    {
+        await _sends.CloseAsync(cancellationToken);
+        _chat.Remove(Name, _channel);
+    }
+
+    private async ValueTask<DeliveryReceipt> ShowAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
+    {
         cancellationToken.ThrowIfCancellationRequested();
         long seq = context.Envelope.Seq;
         string contact = ContactOf(context.Recipient);
@@ -52,6 +97,7 @@ internal sealed class EmulatorCommunicator : Communicator, ISignals, IRateLimits
         await DelayAsync(contact, cancellationToken);
         for (int i = context.Progress.Count; i < parts.Count; i++)
         {
+            cancellationToken.ThrowIfCancellationRequested(); // Between parts nothing is on its way.
             SendFault? fault = _faults.TakeSend(Conversation(contact), _channel.Config.Faults);
             Tell(contact, fault?.Text);
             if (fault is { Arrives: false })
@@ -83,31 +129,6 @@ internal sealed class EmulatorCommunicator : Communicator, ISignals, IRateLimits
             Parts = parts.Count > 1 ? [.. context.Progress] : [],
             Degraded = changed,
         };
-    }
-
-    /// <inheritdoc/>
-    public ValueTask SignalAsync(Signal signal, DeliveryContext context, CancellationToken cancellationToken)
-    {
-        if (ChatEvents.Signal(signal) is { } item)
-        {
-            _hub.Publish(ContactOf(signal.Address), item);
-        }
-
-        return default;
-    }
-
-    /// <inheritdoc/>
-    protected override Task OnStartAsync(CancellationToken cancellationToken)
-    {
-        _chat.Add(Name, _channel);
-        return Task.CompletedTask;
-    }
-
-    /// <inheritdoc/>
-    protected override Task OnStopAsync(CancellationToken cancellationToken)
-    {
-        _chat.Remove(Name, _channel);
-        return Task.CompletedTask;
     }
 
     private static IEnumerable<string> LeftOut(OutgoingMessage part)

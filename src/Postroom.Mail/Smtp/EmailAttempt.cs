@@ -85,7 +85,7 @@ internal sealed class EmailAttempt(SmtpConnections connections, string server, i
 
             // A mail that goes on, or will be tried again, must not repeat itself to those who have it.
             bool goesOn = all.Count < open.Length || results.Any(result => !result.Reply.IsDone && !SmtpFailures.IsFinal(result.Reply));
-            await progress.AddAsync(results, goesOn ? context : null, cancellationToken);
+            await progress.AddAsync(results, goesOn ? context : null, CancellationToken.None); // The server has answered: a stop must not make that uncertain.
             context.BytesLeft = false;
         }
 

@@ -17,6 +17,7 @@ internal static class TrackColumn
         Progress = 8,
         Owner = 16,
         Dispatched = 32,
+        UnansweredSends = 64, // more than the one that a send without an answer is
     }
 
     /// <summary>Packs a message's way as its row shall show it; false when there is nothing to pack.</summary>
@@ -30,6 +31,7 @@ internal static class TrackColumn
         parts |= message.Progress.Count > 0 ? Part.Progress : 0;
         parts |= owner is not null ? Part.Owner : 0;
         parts |= owner is not null && message.DispatchedAt is not null ? Part.Dispatched : 0;
+        parts |= sendStartedAt is not null && message.UnansweredSends > 1 ? Part.UnansweredSends : 0;
         if (parts == Part.None)
         {
             return false;
@@ -64,6 +66,12 @@ internal static class TrackColumn
         if (parts.HasFlag(Part.Dispatched))
         {
             writer.Number(message.DispatchedAt!.Value.ToUnixTimeMilliseconds());
+        }
+
+        // Last, where builds that do not know it do not look.
+        if (parts.HasFlag(Part.UnansweredSends))
+        {
+            writer.Number(message.UnansweredSends);
         }
 
         writer.Checksum();
@@ -107,6 +115,7 @@ internal static class TrackColumn
 
         message.Owner = parts.HasFlag(Part.Owner) ? reader.Text() : null;
         message.DispatchedAt = parts.HasFlag(Part.Dispatched) ? DateTimeOffset.FromUnixTimeMilliseconds(reader.Number()) : null;
+        message.UnansweredSends = parts.HasFlag(Part.UnansweredSends) ? (int)reader.Number() : message.UnansweredSends;
         return true;
     }
 }

@@ -302,6 +302,7 @@ internal sealed class ConfirmOperation(LaneSet lanes, MessageId id, string user)
 internal sealed class ProgressOperation(LaneSet lanes, OpenMessage message, long fence, LeaseProgress progress) : StoreOperation<bool>
 {
     private readonly DateTimeOffset? _claimBefore = message.SendStartedAt;
+    private readonly int _unansweredBefore = message.UnansweredSends;
     private readonly IReadOnlyList<string> _partsBefore = message.Progress;
     private bool _written;
 
@@ -334,6 +335,7 @@ internal sealed class ProgressOperation(LaneSet lanes, OpenMessage message, long
     public override void Fail(Exception failure)
     {
         message.SendStartedAt = _claimBefore;
+        message.UnansweredSends = _unansweredBefore;
         message.Progress = _partsBefore;
         base.Fail(failure);
     }

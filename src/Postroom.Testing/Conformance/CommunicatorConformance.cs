@@ -30,14 +30,19 @@ public abstract class CommunicatorConformance : IAsyncLifetime
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
+    private static readonly TimeSpan StopsWithin = TimeSpan.FromMilliseconds(200);
+
     /// <summary>The communicator under test, not started.</summary>
     protected ICommunicator Communicator { get; private set; } = null!;
 
     /// <summary>What must not appear in any text of a failure: tokens and passwords. Empty unless overridden.</summary>
     protected virtual IReadOnlyList<string> Secrets => [];
 
-    /// <summary>The faults that this service can show; all unless overridden.</summary>
-    protected virtual IReadOnlySet<ServiceFault> Faults { get; } = Enum.GetValues<ServiceFault>().ToHashSet();
+    /// <summary>The faults that this service cannot show, each with the reason; none unless overridden. <see cref="FailNextAsync"/> refuses exactly these.</summary>
+    protected virtual IReadOnlyDictionary<ServiceFault, string> Lacks { get; } = new Dictionary<ServiceFault, string>();
+
+    /// <summary>Why this service has answered a send by the time it is asked, so that no stop can come between; null, the default, for one that may take its time.</summary>
+    protected virtual string? AnswersAtOnce => null;
 
     /// <summary>Ends a test that hangs.</summary>
     protected static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -46,7 +51,13 @@ public abstract class CommunicatorConformance : IAsyncLifetime
     protected abstract ValueTask<ICommunicator> CreateAsync();
 
     /// <summary>Lets the service show a fault at the next send, or at its next part.</summary>
+    /// <exception cref="NotSupportedException">It is one of <see cref="Lacks"/>.</exception>
     protected abstract ValueTask FailNextAsync(ServiceFault fault);
+
+    /// <summary>Lets the service take its time for the next send, which it takes all the same.</summary>
+    /// <param name="by">How long, in real time.</param>
+    /// <exception cref="NotSupportedException">It answers at once.</exception>
+    protected abstract ValueTask SlowNextAsync(TimeSpan by);
 
     /// <summary>The texts that the service has taken, in the order it took them.</summary>
     protected abstract IReadOnlyList<string> Taken { get; }
@@ -139,12 +150,14 @@ public abstract class CommunicatorConformance : IAsyncLifetime
     [InlineData(ServiceFault.AnswerLost)]
     public async Task Each_fault_of_the_service_is_classified_as_what_it_is(ServiceFault fault)
     {
-        if (!Faults.Contains(fault))
+        await Communicator.StartAsync(Cancel);
+        if (Lacks.TryGetValue(fault, out string? why))
         {
-            return; // This service cannot show it.
+            Assert.False(string.IsNullOrWhiteSpace(why), $"Say in Lacks why the service cannot show {fault}.");
+            await Assert.ThrowsAsync<NotSupportedException>(() => FailNextAsync(fault).AsTask());
+            return;
         }
 
-        await Communicator.StartAsync(Cancel);
         await FailNextAsync(fault);
         OutgoingMessage message = Message("will not be taken, or without an answer");
         TestDelivery delivery = Delivery(message);
@@ -162,7 +175,7 @@ public abstract class CommunicatorConformance : IAsyncLifetime
     public async Task After_a_fault_the_next_send_arrives()
     {
         await Communicator.StartAsync(Cancel);
-        await FailNextAsync(Faults.Contains(ServiceFault.Failing) ? ServiceFault.Failing : ServiceFault.Refusing);
+        await FailNextAsync(Lacks.ContainsKey(ServiceFault.Failing) ? ServiceFault.Refusing : ServiceFault.Failing);
         await Assert.ThrowsAnyAsync<Exception>(async () => await SendAsync("the first"));
 
         await SendAsync("the second");
@@ -182,6 +195,56 @@ public abstract class CommunicatorConformance : IAsyncLifetime
         Assert.DoesNotContain("never", Taken);
     }
 
+    /// <summary>A stop waits for the send in progress (CM-5).</summary>
+    [Fact]
+    public async Task Cm5_a_stop_waits_for_the_send_in_progress()
+    {
+        await Communicator.StartAsync(Cancel);
+        if (AnswersAtOnce is { } why)
+        {
+            Assert.False(string.IsNullOrWhiteSpace(why), "Say in AnswersAtOnce why.");
+            await Assert.ThrowsAsync<NotSupportedException>(() => SlowNextAsync(StopsWithin).AsTask());
+            return;
+        }
+
+        await SlowNextAsync(StopsWithin);
+        Task<DeliveryReceipt> sending = SendAsync("in progress").AsTask();
+        await Communicator.StopAsync(Cancel).WaitAsync(Patience, Cancel);
+        IReadOnlyList<string> taken = Taken;
+
+        Assert.True((await sending).Status is DeliveryStatus.Sent or DeliveryStatus.Delivered);
+        Assert.Equal(["in progress"], taken);
+        Assert.False(Communicator.IsStarted);
+    }
+
+    /// <summary>Where it splits texts itself, each part is stored when the service has it, whatever becomes of the attempt, and a retry goes on behind it (LN-6).</summary>
+    [Fact]
+    public async Task Ln6_progress_is_stored_for_each_part_and_a_retry_goes_on_behind_it()
+    {
+        await Communicator.StartAsync(Cancel);
+        CommunicatorCapabilities can = Communicator.Capabilities;
+        string text = can.SplitsText ? string.Join(' ', Enumerable.Range(0, can.TextLimit / 4).Select(static number => $"word{number:00000}")) : "one part";
+        OutgoingMessage message = Message(text);
+        TestDelivery delivery = Delivery(message);
+        if (!can.SplitsText)
+        {
+            await Communicator.SendAsync(message, delivery, Cancel).AsTask().WaitAsync(Patience, Cancel);
+            Assert.Empty(delivery.Progress); // The lane splits, and stores what was sent.
+            return;
+        }
+
+        using CancellationTokenSource ended = new();
+        delivery.Saving = ended.Cancel;
+        await Assert.ThrowsAnyAsync<Exception>(async () => await Communicator.SendAsync(message, delivery, ended.Token).AsTask().WaitAsync(Patience, Cancel));
+        (int saved, int taken) = (delivery.Progress.Count, Taken.Count);
+        delivery.Saving = null;
+        await Communicator.SendAsync(message, delivery, Cancel).AsTask().WaitAsync(Patience, Cancel);
+
+        Assert.Equal((1, 1), (saved, taken));
+        Assert.True(Taken.Count >= 3, $"{Taken.Count} parts");
+        Assert.Equal(text.Replace(" ", "", StringComparison.Ordinal), string.Concat(Taken).Replace(" ", "", StringComparison.Ordinal).Replace("\n", "", StringComparison.Ordinal));
+    }
+
     private async ValueTask<DeliveryReceipt> SendAsync(string text)
     {
         OutgoingMessage message = Message(text);
@@ -197,48 +260,4 @@ public abstract class CommunicatorConformance : IAsyncLifetime
         ServiceFault.WrongCredentials => said is DeliveryFailure.Unauthorized,
         _ => said is DeliveryFailure.Uncertain || (said is null && bytesLeft),
     };
-}
-
-/// <summary>A delivery for tests of communicators: the first attempt of a message unless said otherwise.</summary>
-/// <param name="message">What is sent; its recipient is the delivery's.</param>
-public sealed class TestDelivery(OutgoingMessage message) : DeliveryContext
-{
-    private readonly List<string> _progress = [];
-
-    /// <inheritdoc/>
-    public override MessageId MessageId { get; } = MessageId.New();
-
-    /// <inheritdoc/>
-    public override int Attempt => Attempts;
-
-    /// <summary>Which attempt it is; 1 unless set.</summary>
-    public int Attempts { get; init; } = 1;
-
-    /// <inheritdoc/>
-    public override bool Redelivered => IsRepeat;
-
-    /// <summary>Whether an earlier send left without an answer; false unless set.</summary>
-    public bool IsRepeat { get; init; }
-
-    /// <inheritdoc/>
-    public override Address? Recipient => message.To is { Kind: AddressKind.Recipient } to ? to : null;
-
-    /// <inheritdoc/>
-    public override string? Conversation => Recipient is { } to ? $"{to.Scheme}/{to.Target}" : null;
-
-    /// <inheritdoc/>
-    public override string IdempotencyKey => MessageId.ToString();
-
-    /// <inheritdoc/>
-    public override Envelope Envelope => new(MessageId, "out.test", PayloadTypes.Notify, default) { Conversation = Conversation };
-
-    /// <inheritdoc/>
-    public override IReadOnlyList<string> Progress => _progress;
-
-    /// <inheritdoc/>
-    public override ValueTask SaveProgressAsync(string outsideId, CancellationToken cancellationToken)
-    {
-        _progress.Add(outsideId);
-        return default;
-    }
 }

@@ -186,6 +186,24 @@ public abstract partial class MessageStoreConformance
         Assert.Equal(Clock.GetUtcNow(), third.SendStartedAt);
     }
 
+    /// <summary>How many sends left no answer is kept with the claim, and ends with it.</summary>
+    [Fact(Timeout = Limit)]
+    public async Task The_count_of_sends_without_an_answer_is_kept_as_long_as_the_claim()
+    {
+        Envelope message = await AppendAsync();
+        MessageLease first = await BeginAsync(message);
+        await Store.RenewAsync(first, new LeaseProgress.Claim(Clock.GetUtcNow()), Cancel);
+        await SettleAsync(first, new Settlement.Retried(Clock.GetUtcNow(), "no answer", CountsAttempt: false) { KeepsClaim = true });
+        MessageLease second = await BeginAsync(message);
+        await Store.RenewAsync(second, new LeaseProgress.Claim(Clock.GetUtcNow()) { UnansweredSends = 2 }, Cancel);
+        await SettleAsync(second, Settlement.Release);
+        MessageLease third = await BeginAsync(message);
+        await SettleAsync(third, Settlement.RetryAt(Clock.GetUtcNow(), "answered"));
+        MessageLease fourth = await BeginAsync(message);
+
+        Assert.Equal([0, 1, 2, 0], new[] { first, second, third, fourth }.Select(static lease => lease.UnansweredSends));
+    }
+
     /// <summary>A lease that is over cannot be renewed, and nothing of the renewal is recorded.</summary>
     [Fact(Timeout = Limit)]
     public async Task A_lost_lease_is_not_renewed()

@@ -15,8 +15,8 @@ public sealed record FakeImapOptions
     /// <summary>Who may log in; <c>bot</c> unless set.</summary>
     public string Username { get; init; } = "bot";
 
-    /// <summary>The password of <see cref="Username"/>, and the token of XOAUTH2; <c>secret</c> unless set.</summary>
-    public string Password { get; set; } = "secret";
+    /// <summary>The password of <see cref="Username"/>, and the token of XOAUTH2; <c>secret-canary</c> unless set.</summary>
+    public string Password { get; set; } = "secret-canary";
 
     /// <summary>The ways of <c>AUTHENTICATE</c>, each in capitals; <c>PLAIN</c> and <c>XOAUTH2</c> unless set.</summary>
     public IReadOnlyList<string> Logins { get; init; } = ["PLAIN", "XOAUTH2"];

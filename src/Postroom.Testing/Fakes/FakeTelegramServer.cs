@@ -32,7 +32,7 @@ public sealed partial class FakeTelegramServer : IAsyncDisposable
     }
 
     /// <summary>The token that it accepts.</summary>
-    public string Token { get; set; } = "987654321:AAFakeTokenOfTheTestBot_0123456789-abc";
+    public string Token { get; set; } = "987654321:AAFakeTokenOfTheTestBot_canary-6789";
 
     /// <summary>Where it answers.</summary>
     public Uri Address => new(_server.Address);

@@ -44,6 +44,9 @@ public sealed class FakeWhatsAppBridge : IAsyncDisposable
         set => _server.IsUp = value;
     }
 
+    /// <summary>How long it waits before it says that it has taken a message; not at all unless set.</summary>
+    public TimeSpan Delay { get; set; }
+
     /// <summary>Every request so far, refused ones included.</summary>
     public IReadOnlyList<FakeRequest> Requests => [.. _requests];
 
@@ -88,7 +91,7 @@ public sealed class FakeWhatsAppBridge : IAsyncDisposable
             case ("POST", "/send-message"):
                 return _next.TryDequeue(out FakeAnswer? planned) ? planned
                     : !IsPaired ? Refusal(503, "The session is not paired. Scan the code.")
-                    : Take(request);
+                    : Take(request) with { Delay = Delay };
             default:
                 return Refusal(404, "Not found");
         }

@@ -14,6 +14,7 @@ internal sealed class RuntimeMetrics : IDisposable
     private readonly Counter<long> _lost;
     private readonly Counter<long> _undelivered;
     private readonly Counter<long> _hookErrors;
+    private readonly Counter<long> _signalsDropped;
     private readonly Histogram<double> _handle;
 
     public RuntimeMetrics()
@@ -25,6 +26,7 @@ internal sealed class RuntimeMetrics : IDisposable
         _undelivered = _meter.CreateCounter<long>("postroom.deliveries.failed");
         _lost = _meter.CreateCounter<long>("postroom.settle.lost");
         _hookErrors = _meter.CreateCounter<long>("postroom.hook.errors");
+        _signalsDropped = _meter.CreateCounter<long>("postroom.signals.dropped");
         _handle = _meter.CreateHistogram<double>("postroom.handle.duration", "s");
     }
 
@@ -65,6 +67,8 @@ internal sealed class RuntimeMetrics : IDisposable
     public void SettleLost(string queue) => _lost.Add(1, new KeyValuePair<string, object?>("queue", queue));
 
     public void HookError(string hook) => _hookErrors.Add(1, new KeyValuePair<string, object?>("hook", hook));
+
+    public void SignalDropped(string communicator) => _signalsDropped.Add(1, new KeyValuePair<string, object?>("communicator", communicator));
 
     public void Dispose() => _meter.Dispose();
 }

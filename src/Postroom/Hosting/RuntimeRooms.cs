@@ -111,8 +111,8 @@ internal sealed class RuntimeRooms
         CommunicationsConfig communications = composition.Get<CommunicationsConfig>("communications");
         ContactBook contacts = new(store.Facts, clock, limits.Contacts);
         OutboundComposer composer = new(routes, queues, publisher, () => composition.Get<CommunicationsConfig>("communications").OnUnroutable, clock, loggers.CreateLogger("Postroom.Outbound"));
-        SignalBoard signals = new(routes, clock, loggers.CreateLogger("Postroom.Outbound"));
         OutboundRoom outbound = new(routes, queues, store, pools, hooks, composition.Get<OutboundOptions>("outbound"), () => composition.Get<CommunicationsConfig>("communications").OnUnroutable, queue => ((IQueueControl)store).SetRules(queue, QueueRulesBook.Rules(queues.Get(queue)) with { Paused = activity.IsPaused(queue) }), clock, random, loggers);
+        SignalBoard signals = new(routes, outbound.HasRoom, metrics.SignalDropped, clock, loggers.CreateLogger("Postroom.Outbound"));
 
         HandlerTable handlers = new(composition.Builder.Handlers, composition.Builder.Fallbacks, composition.Builder.Payloads);
         FrozenSet<Type> scoped = composition.Builder.Services.Where(service => service.Lifetime != ServiceLifetime.Singleton).Select(service => service.ServiceType).ToFrozenSet();

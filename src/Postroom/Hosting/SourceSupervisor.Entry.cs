@@ -11,6 +11,7 @@ internal sealed partial class SourceSupervisor
         private readonly Lock _gate = new();
         private TaskCompletionSource? _paused;
         private bool _isHeldBack;
+        private volatile bool _isLeft;
         private SourceStatus _status = new();
         private DateTimeOffset? _begunAt;
 
@@ -21,6 +22,13 @@ internal sealed partial class SourceSupervisor
         public CancellationTokenSource? Stop { get; set; }
 
         public Task Loop { get; set; } = Task.CompletedTask;
+
+        /// <summary>Whether its stop took too long, so that it is left to itself.</summary>
+        public bool IsLeft
+        {
+            get => _isLeft;
+            set => _isLeft = value;
+        }
 
         public SourceStatus Status
         {
@@ -147,7 +155,7 @@ internal sealed partial class SourceSupervisor
     }
 
     /// <summary>Holds a source back while it is paused, its queue is too full, or the store cannot write: the call waits, and nothing is acknowledged.</summary>
-    private sealed class PacedSink(Entry entry, SourceSink inner, MessageIntake intake, TimeProvider clock) : IMessageSink
+    private sealed class PacedSink(Entry entry, SourceSink inner, MessageIntake intake, TimeProvider clock, CancellationToken stopped) : IMessageSink
     {
         private static readonly TimeSpan Pause = TimeSpan.FromSeconds(60);
         private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(200);
@@ -176,8 +184,16 @@ internal sealed partial class SourceSupervisor
             }
         }
 
+        /// <summary>Whether its run was asked to end, did not, and is waited for no longer.</summary>
+        private bool IsLeft => stopped.IsCancellationRequested && entry.IsLeft;
+
         private async ValueTask<IReadOnlyList<AcceptResult>> StoreAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
         {
+            if (IsLeft)
+            {
+                throw new IntakeClosedException(IntakeRefusal.NotRunning, Pause, $"Source '{entry.Source.Name}' was stopped or taken away, did not end in time and is left to itself; what it brings is refused.");
+            }
+
             IReadOnlyList<AcceptResult> results = await inner.AcceptAsync(batch, checkpoint, cancellationToken);
             int duplicates = results.Count(static result => result.Duplicate);
             entry.Count(results.Count - duplicates, duplicates, clock.GetUtcNow());
@@ -199,7 +215,7 @@ internal sealed partial class SourceSupervisor
                     {
                         return await StoreAsync(batch, checkpoint, cancellationToken);
                     }
-                    catch (IntakeClosedException e) when (e.Refusal is IntakeRefusal.HighWater or IntakeRefusal.StoreUnavailable or IntakeRefusal.TooManyPerKey or IntakeRefusal.NotRunning)
+                    catch (IntakeClosedException e) when (!IsLeft && e.Refusal is IntakeRefusal.HighWater or IntakeRefusal.StoreUnavailable or IntakeRefusal.TooManyPerKey or IntakeRefusal.NotRunning)
                     {
                         entry.HoldBack(true, clock.GetUtcNow());
                         do

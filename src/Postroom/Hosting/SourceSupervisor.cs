@@ -33,15 +33,19 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, LateReceipt
     /// <summary>Whether sources run, so that one which is added has to be started.</summary>
     public bool AreRunning { get; private set; }
 
-    /// <summary>Ends a source and forgets it.</summary>
+    /// <summary>Ends a source and forgets it. One that ignores its token is waited for up to 5 s and then left to itself: what it brings is refused.</summary>
     public async Task RemoveAsync(string name)
     {
         if (_sources.TryGetValue(name, out Entry? entry))
         {
-            await StopAsync(entry);
+            Task stop = StopAsync(entry);
+            await EndedAsync(stop, [entry], LongestStop);
             _sources.TryRemove(name, out _);
             await marks.RemoveAsync(name);
-            (entry.Source as IDisposable)?.Dispose();
+            if (stop.IsCompleted)
+            {
+                (entry.Source as IDisposable)?.Dispose();
+            }
         }
     }
 
@@ -59,22 +63,19 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, LateReceipt
 
     public void Start(string name) => Start(Find(name));
 
-    public Task StopAsync(string name) => StopAsync(Find(name));
+    /// <summary>Stops a source. One that ignores its token is waited for up to 5 s and then left to itself: what it brings is refused.</summary>
+    public Task StopAsync(string name)
+    {
+        Entry entry = Find(name);
+        return EndedAsync(StopAsync(entry), [entry], LongestStop);
+    }
 
     /// <summary>Stops all sources. One that ignores its token is waited for up to the drain limit, at most 5 s, and then left to itself.</summary>
     public async Task StopAllAsync(TimeSpan drain)
     {
         AreRunning = false;
-        Task[] stops = [.. _sources.Values.Select(StopAsync)];
-        try
-        {
-            await Task.WhenAll(stops).WaitAsync(drain < LongestStop ? drain : LongestStop, clock);
-        }
-        catch (TimeoutException)
-        {
-            LogLeft(string.Join(", ", _sources.Values.Where(entry => !entry.Loop.IsCompleted).Select(entry => entry.Source.Name)));
-        }
-
+        Entry[] entries = [.. _sources.Values];
+        await EndedAsync(Task.WhenAll(entries.Select(StopAsync)), entries, drain < LongestStop ? drain : LongestStop);
         await marks.StopAllAsync();
     }
 
@@ -159,9 +160,29 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, LateReceipt
         }
     }
 
+    /// <summary>Waits until sources have ended, or their time is over.</summary>
+    private async Task EndedAsync(Task stops, IReadOnlyList<Entry> entries, TimeSpan limit)
+    {
+        try
+        {
+            await stops.WaitAsync(limit, clock);
+        }
+        catch (TimeoutException)
+        {
+            Entry[] left = [.. entries.Where(static entry => !entry.Loop.IsCompleted)];
+            foreach (Entry entry in left)
+            {
+                entry.IsLeft = true;
+            }
+
+            LogLeft(string.Join(", ", left.Select(static entry => entry.Source.Name)));
+        }
+    }
+
     private async Task RunAsync(Entry entry, CancellationToken cancellationToken)
     {
-        PacedSink sink = new(entry, new SourceSink(entry.Source.Name, intake, late, facts, journal), intake, clock);
+        PacedSink sink = new(entry, new SourceSink(entry.Source.Name, intake, late, facts, journal), intake, clock, cancellationToken);
+        entry.IsLeft = false;
         int refusals = 0;
         for (int failures = 0; !cancellationToken.IsCancellationRequested;)
         {

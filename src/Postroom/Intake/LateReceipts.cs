@@ -17,7 +17,7 @@ internal sealed record ResolvedReceipts
 }
 
 /// <summary>
-/// Finds the messages of later receipts (LN-11, LN-12): once per status; a proof of a send whose outcome nobody knew confirms it, and a message that its service gave up
+/// Finds the messages of later receipts (LN-11, LN-12): once per status and part; a proof of a send whose outcome nobody knew confirms it, and a message that its service gave up
 /// is told as a failed delivery, though its state does not move.
 /// </summary>
 /// <remarks>A receipt may overtake the answer of its own send, whose outside id is stored with the outcome: it is looked for again a little later.</remarks>
@@ -42,14 +42,14 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
     public async ValueTask<ResolvedReceipts> ResolveAsync(IReadOnlyList<LateReceipt> receipts, Func<ResolvedReceipts, ValueTask> takeLater, CancellationToken cancellationToken)
     {
         ResolvedReceipts resolved = new();
-        HashSet<(MessageId, DeliveryStatus)> seen = [];
+        HashSet<(MessageId, DeliveryStatus, int?)> seen = [];
         foreach (LateReceipt receipt in receipts)
         {
             if (await FindAsync(receipt, cancellationToken) is not { } record)
             {
                 LookLater(receipt, takeLater);
             }
-            else if (record.Receipts.Any(known => known.Status == receipt.Receipt.Status) || !seen.Add((record.Entry.Envelope.Id, receipt.Receipt.Status)))
+            else if (IsKnown(record, receipt.Receipt) || !seen.Add((record.Entry.Envelope.Id, receipt.Receipt.Status, receipt.Receipt.Part)))
             {
                 Interlocked.Increment(ref _dropped);
             }
@@ -83,12 +83,14 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
         }
     }
 
+    private static bool IsKnown(JournalRecord record, DeliveryReceipt receipt) => record.Receipts.Any(known => known.Status == receipt.Status && known.Part == receipt.Part);
+
     private void Add(JournalEntry entry, DeliveryReceipt receipt, ResolvedReceipts resolved)
     {
         DeliveryReceipt dated = receipt.At == default ? receipt with { At = clock.GetUtcNow() } : receipt;
         byte[] body = JsonSerializer.SerializeToUtf8Bytes(dated, PostroomJson.Default.DeliveryReceipt);
         resolved.Notes.Add(new StoreNote(NoteKind.Receipt, clock.GetUtcNow(), body) { MessageId = entry.Envelope.Id });
-        if (entry is { State: MessageState.Failed, FailureKind: FailureKind.Uncertain } && dated.Status is DeliveryStatus.Sent or DeliveryStatus.Delivered or DeliveryStatus.Read)
+        if (entry is { State: MessageState.Failed, FailureKind: FailureKind.Uncertain } && dated is { Part: null, Status: DeliveryStatus.Sent or DeliveryStatus.Delivered or DeliveryStatus.Read })
         {
             resolved.Proven.Add(entry.Envelope.Id);
         }
@@ -105,7 +107,7 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
             {
                 From = entry.Envelope.To is { Kind: AddressKind.Recipient } to ? to : null,
                 Conversation = entry.Envelope.Conversation,
-                DedupKey = $"receipt:{entry.Envelope.Id}:{dated.Status}",
+                DedupKey = $"receipt:{entry.Envelope.Id}:{dated.Status}{(dated.Part is { } part ? $":{part}" : "")}",
                 Headers = new Dictionary<string, string> { [HeaderNames.Channel] = OutboundQueue.CommunicatorOf(entry.Envelope.Queue) ?? "" },
             });
         }
@@ -165,7 +167,7 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
 
     private async ValueTask TakeAsync(JournalRecord record, DeliveryReceipt receipt, Func<ResolvedReceipts, ValueTask> take)
     {
-        if (record.Receipts.Any(known => known.Status == receipt.Status))
+        if (IsKnown(record, receipt))
         {
             return;
         }

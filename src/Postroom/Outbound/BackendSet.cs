@@ -55,6 +55,6 @@ internal sealed partial class BackendSet(CommunicationDispatcher dispatcher, Fun
         }
     }
 
-    [LoggerMessage(440, LogLevel.Error, "Communicator '{Name}' could not be brought in line with its settings.")]
+    [LoggerMessage(441, LogLevel.Error, "Communicator '{Name}' could not be brought in line with its settings.")]
     private partial void LogFailed(Exception exception, string name);
 }

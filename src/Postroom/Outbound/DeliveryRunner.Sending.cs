@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Microsoft.Extensions.Logging;
 using Postroom.Workers;
 
 namespace Postroom.Outbound;
@@ -13,9 +14,9 @@ internal sealed partial class DeliveryRunner
         Limits known = new(SendLimits.OfService(attempt.Envelope, message, target), SendLimits.OfSettings(attempt.Envelope, target));
         while (true)
         {
-            if (await WaitShortlyAsync(attempt, known, takes: false) is var left && left > TimeSpan.Zero)
+            if (await WaitShortlyAsync(attempt, target, known, takes: false) is var left && left > TimeSpan.Zero)
             {
-                return new AttemptEnd.Delivered(Settlement.RetryAt(clock.GetUtcNow() + left, TurnComes(left, WithLearnt(known)), countsAttempt: false), null);
+                return new AttemptEnd.Delivered(Settlement.RetryAt(clock.GetUtcNow() + left, TurnComes(left, WithLearnt(target, known)), countsAttempt: false), null);
             }
 
             if (!await gate.EnterAsync(attempt.CancellationToken))
@@ -30,7 +31,7 @@ internal sealed partial class DeliveryRunner
             }
 
             // Behind the gate, where nothing holds it up any more: a turn that is taken long before its send would let others leave together with it.
-            Limits limits = WithLearnt(known);
+            Limits limits = WithLearnt(target, known);
             if (_rates.Take(attempt.Envelope.Id, limits.Service, limits.Settings, out IReadOnlyList<(SendWindow, int)> turn) == TimeSpan.Zero)
             {
                 return await SendEnteredAsync(attempt, target, message, turn);
@@ -42,11 +43,11 @@ internal sealed partial class DeliveryRunner
 
     /// <summary>Waits for a turn that comes soon, and takes it if asked to; how long it is to a later one.</summary>
     /// <exception cref="OperationCanceledException">The attempt is to end.</exception>
-    private async ValueTask<TimeSpan> WaitShortlyAsync(Attempt attempt, Limits known, bool takes)
+    private async ValueTask<TimeSpan> WaitShortlyAsync(Attempt attempt, Registration target, Limits known, bool takes)
     {
         while (true)
         {
-            Limits limits = WithLearnt(known);
+            Limits limits = WithLearnt(target, known);
             TimeSpan wait = takes ? _rates.Take(attempt.Envelope.Id, limits.Service, limits.Settings) : _rates.Look(attempt.Envelope.Id, limits.Service, limits.Settings);
             if (wait == TimeSpan.Zero || wait > LaneRates.ShortWait)
             {
@@ -58,7 +59,7 @@ internal sealed partial class DeliveryRunner
     }
 
     /// <summary>With what the service's refusals have told meanwhile.</summary>
-    private Limits WithLearnt(Limits known) => _learnt.Current is { Count: > 0 } learnt ? known with { Settings = [.. known.Settings, .. learnt] } : known;
+    private Limits WithLearnt(Registration target, Limits known) => LearntOf(target).Current is { Count: > 0 } learnt ? known with { Settings = [.. known.Settings, .. learnt] } : known;
 
     /// <summary>The turn of a further request of a message; one that comes late, or after much time of the attempt, ends the attempt, and the next goes on there.</summary>
     private async ValueTask TakeFurtherTurnAsync(Attempt attempt, Registration target, OutgoingMessage message)
@@ -69,10 +70,10 @@ internal sealed partial class DeliveryRunner
         }
 
         Limits known = new(SendLimits.OfService(attempt.Envelope, message, target), []);
-        TimeSpan late = clock.GetElapsedTime(attempt.StartedAt) > BuiltInKinds.SendTimeout(target.Config) / 3 ? LaneRates.ShortWait : await WaitShortlyAsync(attempt, known, takes: true);
+        TimeSpan late = clock.GetElapsedTime(attempt.StartedAt) > BuiltInKinds.SendTimeout(target.Config) / 3 ? LaneRates.ShortWait : await WaitShortlyAsync(attempt, target, known, takes: true);
         if (late > TimeSpan.Zero)
         {
-            throw new DeliveryException(new DeliveryFailure.RateLimited(clock.GetUtcNow() + late), TurnComes(late, WithLearnt(known)));
+            throw new DeliveryException(new DeliveryFailure.RateLimited(clock.GetUtcNow() + late), TurnComes(late, WithLearnt(target, known)));
         }
     }
 
@@ -89,7 +90,7 @@ internal sealed partial class DeliveryRunner
         try
         {
             attempt.IsSending = true;
-            if (!await store.RenewAsync(attempt.Lease, new LeaseProgress.Claim(clock.GetUtcNow()), CancellationToken.None))
+            if (!await store.RenewAsync(attempt.Lease, new LeaseProgress.Claim(clock.GetUtcNow()) { UnansweredSends = attempt.Lease.UnansweredSends + 1 }, CancellationToken.None))
             {
                 return AttemptEnd.Cancelled;
             }
@@ -100,26 +101,44 @@ internal sealed partial class DeliveryRunner
             taken = acknowledged || end is AttemptEnd.Delivered { Settlement: Settlement.Failed { Kind: FailureKind.Refused } }; // a service that refuses works
             if (acknowledged)
             {
-                _learnt.Taken();
+                Remember(target, () => LearntOf(target).Taken());
+            }
+            else if (attempt.Lease.SendStartedAt is not null && end is AttemptEnd.Delivered { Settlement: Settlement.Retried { Cause: not FailureKind.Uncertain } })
+            {
+                await TakeClaimBackAsync(attempt.Lease);
             }
 
             return end;
         }
         finally
         {
-            gate.Leave(taken);
+            Remember(target, () => gate.Leave(taken));
+        }
+    }
+
+    /// <summary>What the service's refusals of a registration's sends have told; another registration of the name begins anew, for it may be another account.</summary>
+    private LearntLimit LearntOf(Registration target) => _learnt.GetValue(target, _ => new LearntLimit(clock));
+
+    /// <summary>Notes what a send tells of the lane. That fails for itself: what became of the send is not changed by it.</summary>
+    private void Remember(Registration target, Action note)
+    {
+        try
+        {
+            note();
+        }
+        catch (Exception e)
+        {
+            LogForgotten(e, target.Name);
         }
     }
 
     private async ValueTask<AttemptEnd> SendAsync(Attempt attempt, Registration target, OutgoingMessage message)
     {
         Delivery context = new(attempt, store, () => TakeFurtherTurnAsync(attempt, target, message));
+        DeliveryReceipt receipt;
         try
         {
-            DeliveryReceipt receipt = await SendPartsAsync(target.Communicator, message, context, attempt.CancellationToken);
-            gate.Answered();
-            attempt.Receipt = receipt with { At = receipt.At == default ? clock.GetUtcNow() : receipt.At };
-            return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
+            receipt = await SendPartsAsync(target.Communicator, message, context, attempt.CancellationToken);
         }
         catch (DeliveryException e) when (e.Failure is DeliveryFailure.Unroutable && onUnroutable() == UnroutablePolicy.Drop)
         {
@@ -127,11 +146,7 @@ internal sealed partial class DeliveryRunner
         }
         catch (Exception e) when (attempt.CancelReason is CancelReason.Stopping or CancelReason.Operator && !context.BytesLeft && IsGivenUp(e))
         {
-            if (attempt.Lease.SendStartedAt is null)
-            {
-                await store.RenewAsync(attempt.Lease, new LeaseProgress.Unclaim(), CancellationToken.None);
-            }
-
+            await TakeClaimBackAsync(attempt.Lease);
             return AttemptEnd.Cancelled;
         }
         catch (DeliveryException e)
@@ -147,6 +162,10 @@ internal sealed partial class DeliveryRunner
             string text = $"{e.GetType().Name}: {e.Message}";
             return new AttemptEnd.Delivered(context.BytesLeft ? Uncertain(attempt, text) : Again(attempt, text), null);
         }
+
+        Remember(target, gate.Answered);
+        attempt.Receipt = receipt with { At = receipt.At == default ? clock.GetUtcNow() : receipt.At };
+        return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
     }
 
     /// <summary>Whether a send ended because it was cancelled; communicators that know that nothing had left say so as a failure, by which a time limit is judged.</summary>
@@ -213,6 +232,9 @@ internal sealed partial class DeliveryRunner
             return new AttemptEnd.Delivered(Again(attempt, $"{e.GetType().Name}: {e.Message}"), null);
         }
     }
+
+    [LoggerMessage(430, LogLevel.Error, "Communicator '{Name}': what its last send tells of the lane could not be noted; what became of the send is stored all the same.")]
+    private partial void LogForgotten(Exception exception, string name);
 
     private sealed record Limits(IReadOnlyList<SendLimit> Service, IReadOnlyList<SendLimit> Settings);
 

@@ -21,7 +21,7 @@ internal sealed partial class DeliveryRunner
 
         if (PolicyOf(target) != UncertainPolicy.Ask || target.Communicator is not IDeliveryProbe asked)
         {
-            return MaySendAgain(attempt, target)
+            return MaySendAgain(lease.UnansweredSends, target)
                 ? null
                 : new AttemptEnd.Delivered(
                     Settlement.Fail(FailureKind.Uncertain, $"A send that began at {claimed:yyyy-MM-dd'T'HH:mm:ss.fff'Z'} left no answer, so nobody can tell whether it arrived. Confirm or replay the message."), null);
@@ -54,7 +54,7 @@ internal sealed partial class DeliveryRunner
     private async ValueTask<DeliveryReceipt?> StoredProofAsync(MessageLease lease)
     {
         return lease.Progress.Count == 0 && store is IJournal journal && await journal.GetAsync(lease.Envelope.Id, withBody: false, CancellationToken.None) is { } record
-            ? record.Receipts.FirstOrDefault(static receipt => receipt.Parts.Count <= 1 && receipt.Status is DeliveryStatus.Sent or DeliveryStatus.Delivered or DeliveryStatus.Read)
+            ? record.Receipts.FirstOrDefault(static receipt => receipt is { Part: null, Parts.Count: <= 1, Status: DeliveryStatus.Sent or DeliveryStatus.Delivered or DeliveryStatus.Read })
             : null;
     }
 
@@ -83,10 +83,14 @@ internal sealed partial class DeliveryRunner
         return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
     }
 
-    /// <summary>Whether a message whose earlier send left no answer may be sent once more. Attempts that failed with an answer do not count.</summary>
-    private static bool MaySendAgain(Attempt attempt, Registration target)
+    /// <summary>Whether a message whose earlier sends left no answer may be sent once more. Attempts that sent nothing, or had an answer, do not count.</summary>
+    private static bool MaySendAgain(int unanswered, Registration target) => unanswered <= Retries(target);
+
+    /// <summary>A send had an answer: what is unanswered is what was before it. A process that ends here counts it, which errs towards fewer repeats.</summary>
+    private async ValueTask TakeClaimBackAsync(MessageLease lease)
     {
-        return Retries(target) is > 0 and int retries && attempt.Lease.Attempt - 1 - attempt.Lease.Failures <= retries;
+        LeaseProgress before = lease.SendStartedAt is { } earlier ? new LeaseProgress.Claim(earlier) { UnansweredSends = lease.UnansweredSends } : new LeaseProgress.Unclaim();
+        await store.RenewAsync(lease, before, CancellationToken.None);
     }
 
     /// <summary>How often a send without an answer is repeated.</summary>
@@ -111,8 +115,8 @@ internal sealed partial class DeliveryRunner
         bool first = lease.SendStartedAt is null;
         bool asks = PolicyOf(target) == UncertainPolicy.Ask && target.Communicator is IDeliveryProbe;
 
-        // The first repeat is known by the claim it leaves. Later ones are counted as attempts, the only count a lease keeps.
-        bool again = asks || (first ? Retries(target) > 0 : lease.Attempt + 1 <= Retries(target) && lease.Failures + 1 < lease.Envelope.MaxAttempts);
+        int unanswered = lease.UnansweredSends + (attempt.IsSending ? 1 : 0);
+        bool again = asks || (MaySendAgain(unanswered, target) && (first || lease.Failures + 1 < lease.Envelope.MaxAttempts));
         return again
             ? new Settlement.Retried(clock.GetUtcNow() + TimeSpan.FromSeconds(1), reason, CountsAttempt: !first && !asks) { Cause = FailureKind.Uncertain, KeepsClaim = true }
             : Settlement.Fail(FailureKind.Uncertain, reason);

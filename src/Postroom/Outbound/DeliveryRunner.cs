@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
+using Microsoft.Extensions.Logging;
 using Postroom.Diagnostics;
 using Postroom.Workers;
 
@@ -14,12 +16,13 @@ namespace Postroom.Outbound;
 /// <param name="onUnroutable">What becomes of a message that the communicator finds nobody for.</param>
 /// <param name="clock">Dates what happens.</param>
 /// <param name="random">Jitter.</param>
+/// <param name="log">Is told of what goes wrong beside a send.</param>
 internal sealed partial class DeliveryRunner(
-    Func<Registration?> registration, LaneGate gate, Action<Registration> lost, IMessageStore store, HookDispatcher hooks, QueueCatalog queues, Func<UnroutablePolicy> onUnroutable, TimeProvider clock, Func<double> random)
+    Func<Registration?> registration, LaneGate gate, Action<Registration> lost, IMessageStore store, HookDispatcher hooks, QueueCatalog queues, Func<UnroutablePolicy> onUnroutable, TimeProvider clock, Func<double> random, ILogger log)
     : IMessageRunner
 {
     private readonly LaneRates _rates = new(clock);
-    private readonly LearntLimit _learnt = new(clock);
+    private readonly ConditionalWeakTable<Registration, LearntLimit> _learnt = [];
     private readonly DateTimeOffset _begun = clock.GetUtcNow();
     private volatile Registration? _last; // whose policies hold for a send that is in flight when its communicator is taken away
 
@@ -152,7 +155,7 @@ internal sealed partial class DeliveryRunner(
                 DateTimeOffset until = Bounded(limited.Until, now);
                 if (limited.Lane)
                 {
-                    _learnt.Refused(until - now);
+                    Remember(target, () => LearntOf(target).Refused(until - now));
                     gate.Suspend(until - now, e.Message, random());
                 }
 

@@ -35,6 +35,18 @@ internal sealed class LaneGate(TimeProvider clock)
         }
     }
 
+    /// <summary>Whether a sign that is no message may be shown: no pause is on, and nobody waits for the right to send.</summary>
+    public bool HasRoom
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return Until <= clock.GetTimestamp() && _running < _allowed && _entering.Count == 0;
+            }
+        }
+    }
+
     /// <summary>Another communicator is in the place of one that was refused its login: the pause for that is over. One that the service asked for is not.</summary>
     public void Renew()
     {

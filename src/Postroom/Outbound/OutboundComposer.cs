@@ -70,7 +70,16 @@ internal sealed partial class OutboundComposer(RoutingTable routes, QueueCatalog
         Dictionary<string, string> more = [];
         Add(more, HeaderNames.References, MailThread.References(input));
         Add(more, HeaderNames.Automatic, input.Header(HeaderNames.Automatic));
-        return more.Count == 0 ? copies : [.. copies.Select(copy => copy with { Headers = new Dictionary<string, string>(copy.Headers.Concat(more), StringComparer.Ordinal) })];
+        return With(copies, more);
+    }
+
+    /// <summary>The copies of a message that was stored before a communicator took it, with what it was given as an answer.</summary>
+    public List<Envelope> RouteAgain(OutgoingMessage message, Envelope stored)
+    {
+        Dictionary<string, string> more = [];
+        Add(more, HeaderNames.References, stored.Header(HeaderNames.References));
+        Add(more, HeaderNames.Automatic, stored.Header(HeaderNames.Automatic));
+        return [.. With(Route(message, new MessageOrigin(stored.ParentId ?? stored.Id, stored.Conversation, stored.Hops, stored)), more)];
     }
 
     /// <summary>Makes the envelope of a reaction; null when the channel knows none.</summary>
@@ -167,6 +176,9 @@ internal sealed partial class OutboundComposer(RoutingTable routes, QueueCatalog
             MaxAttempts = rules.MaxAttempts,
         };
     }
+
+    private static IReadOnlyList<Envelope> With(IReadOnlyList<Envelope> copies, Dictionary<string, string> more) =>
+        more.Count == 0 ? copies : [.. copies.Select(copy => copy with { Headers = new Dictionary<string, string>(copy.Headers.Concat(more), StringComparer.Ordinal) })];
 
     private static string ConversationOf(Address to) => to.Topic is null ? $"{to.Scheme}/{to.Target}" : $"{to.Scheme}/{to.Target}/{to.Topic}";
 

@@ -129,6 +129,9 @@ internal sealed partial class OutboundRoom(
         }
     }
 
+    /// <summary>Whether a sign that is no message may be shown beside what a lane sends.</summary>
+    public bool HasRoom(string name) => !_lanes.TryGetValue(name, out OutboundLane? lane) || lane.Gate.HasRoom;
+
     /// <summary>Asks a send of a message to end. True when one was found.</summary>
     public bool Cancel(MessageId id) => _lanes.Values.Any(lane => lane.Pool.Cancel(id));
 
@@ -151,7 +154,7 @@ internal sealed partial class OutboundRoom(
     private OutboundLane MakeLane(Registration first)
     {
         LaneGate gate = new(clock);
-        DeliveryRunner runner = new(() => routes.Find(first.Name), gate, Lost, store, hooks, queues, onUnroutable, clock, random);
+        DeliveryRunner runner = new(() => routes.Find(first.Name), gate, Lost, store, hooks, queues, onUnroutable, clock, random, _log);
         WorkerOptions workers = new()
         {
             Queue = first.Queue,

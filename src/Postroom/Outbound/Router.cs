@@ -30,7 +30,7 @@ internal sealed class Router(OutboundComposer composer, ContactBook contacts, Ti
             message = message with { To = Address.ForRecipient(channel, contact, unknown.Topic) };
         }
 
-        List<Envelope> copies = composer.Route(message, new MessageOrigin(envelope.ParentId ?? envelope.Id, envelope.Conversation, envelope.Hops, envelope));
+        List<Envelope> copies = composer.RouteAgain(message, envelope);
         if (copies.Count > 0)
         {
             attempt.Routed = copies;

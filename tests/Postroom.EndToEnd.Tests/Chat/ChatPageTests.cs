@@ -252,9 +252,9 @@ public sealed class ChatPageTests(ChatBrowser browser) : IClassFixture<ChatBrows
     public async Task The_token_in_the_address_opens_the_chat_and_without_it_the_refusal_is_explained()
     {
         await using ChatServer server = await ChatServer.StartAsync();
-        server.Token = "s3cret";
+        server.Token = "s3-canary";
 
-        IPage page = await browser.OpenAsync($"{server.Page}?token=s3cret");
+        IPage page = await browser.OpenAsync($"{server.Page}?token=s3-canary");
         await Expect(page.Locator("#link-text")).ToHaveTextAsync("Connected");
         await SayAsync(page, "with");
         await Expect(page.Locator(".mine")).ToHaveAttributeAsync("data-state", "pending");

@@ -115,7 +115,7 @@ public sealed class CommandTests
     public async Task The_link_of_the_start_opens_the_chat_also_where_a_secret_is_set()
     {
         await using RealProgram program = new();
-        await program.RunAsync("intake.webhook.secret=a secret of the bridge");
+        await program.RunAsync("intake.webhook.secret=a canary of the bridge");
         await program.UntilAsync(() => Task.FromResult(program.Process.Output.Contains("Stop with", StringComparison.Ordinal)));
 
         string line = Assert.Single(program.Process.Output.Split('\n'), line => line.Contains("Web chat:", StringComparison.Ordinal));
@@ -123,7 +123,7 @@ public sealed class CommandTests
         using HttpResponseMessage bare = await program.Http.GetAsync(new Uri(program.Address, "chat"), RealProgram.Cancel);
 
         Assert.Equal((200, 401), ((int)page.StatusCode, (int)bare.StatusCode));
-        Assert.DoesNotContain("a secret of the bridge", program.Process.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("a canary of the bridge", program.Process.Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -49,7 +49,7 @@ public sealed partial class SampleTests(SampleFolder folder) : IClassFixture<Sam
         await using RealProgram program = new();
         await using FakeTelegramServer telegram = new();
         await using FakeWhatsAppServer whatsApp = new();
-        await using FakeSmtpServer smtp = new(new FakeSmtpOptions { Username = "bot", Password = "secret" });
+        await using FakeSmtpServer smtp = new(new FakeSmtpOptions { Username = "bot", Password = "secret-canary" });
         FakeTelegramChat operators = telegram.AddChat(77);
         FakeTelegramChat ann = telegram.AddChat(7);
         string authority = Path.Combine(program.Folder, "ca.pem");
@@ -63,9 +63,9 @@ public sealed partial class SampleTests(SampleFolder folder) : IClassFixture<Sam
                 .. Set($"{Backends}.telegram.token={telegram.Token}", $"{Backends}.telegram.baseUrl={telegram.Address}", $"{Backends}.telegram.chats.operators.chatId=77",
                     $"{Backends}.whatsapp.graphUrl={whatsApp.GraphUrl}", $"{Backends}.whatsapp.phoneNumberId={whatsApp.PhoneNumberId}", $"{Backends}.whatsapp.accessToken={whatsApp.AccessToken}",
                     $"{Backends}.whatsapp.appSecret={whatsApp.AppSecret}", $"{Backends}.whatsapp.verifyToken=word", $"{Backends}.whatsapp.chats.default.number=+491700000000",
-                    $"{Backends}.mail.host=localhost", $"{Backends}.mail.port={smtp.Port}", $"{Backends}.mail.caFile={authority}", $"{Backends}.mail.username=bot", $"{Backends}.mail.password=secret",
+                    $"{Backends}.mail.host=localhost", $"{Backends}.mail.port={smtp.Port}", $"{Backends}.mail.caFile={authority}", $"{Backends}.mail.username=bot", $"{Backends}.mail.password=secret-canary",
                     $"{Backends}.mail.fromAddress=bot@example.org", $"{Backends}.mail.defaultRecipients=[\"ops@example.org\"]",
-                    "sources.mailbox.enabled=false", "sources.mailbox.host=localhost", "sources.mailbox.username=bot", "sources.mailbox.password=secret"),
+                    "sources.mailbox.enabled=false", "sources.mailbox.host=localhost", "sources.mailbox.username=bot", "sources.mailbox.password=secret-canary"),
             ],
             []);
         await WaitAsync(async () => !program.Process.HasExited && await AnswersHealthAsync(program));

@@ -51,6 +51,12 @@ public sealed class TelegramConformanceTests : CommunicatorConformance
         return default;
     }
 
+    protected override ValueTask SlowNextAsync(TimeSpan by)
+    {
+        _server.Latency = by;
+        return default;
+    }
+
     protected override ValueTask EndAsync() => _server.DisposeAsync();
 }
 
@@ -71,7 +77,7 @@ public sealed class WhatsAppCloudConformanceTests : CommunicatorConformance
         AccessToken = new Secret(_server.AccessToken),
         PhoneNumberId = _server.PhoneNumberId,
         AppSecret = new Secret(_server.AppSecret),
-        VerifyToken = new Secret("word"),
+        VerifyToken = new Secret("word-canary"),
         Chats = new Dictionary<string, string> { ["default"] = "+49 170 1234567" },
     }));
 
@@ -96,6 +102,12 @@ public sealed class WhatsAppCloudConformanceTests : CommunicatorConformance
                 break;
         }
 
+        return default;
+    }
+
+    protected override ValueTask SlowNextAsync(TimeSpan by)
+    {
+        _server.Delay = by;
         return default;
     }
 
@@ -136,6 +148,12 @@ public sealed class WhatsAppBridgeConformanceTests : CommunicatorConformance
             ServiceFault.Refusing => new FakeAnswer.Reply(400, "{}"),
             _ => new FakeAnswer.Reply(401, "{}"),
         });
+        return default;
+    }
+
+    protected override ValueTask SlowNextAsync(TimeSpan by)
+    {
+        _bridge.Delay = by;
         return default;
     }
 
@@ -197,6 +215,12 @@ public sealed class EmailConformanceTests : CommunicatorConformance
         return default;
     }
 
+    protected override ValueTask SlowNextAsync(TimeSpan by)
+    {
+        _server.Next(FakeSmtpStep.Dot, new FakeSmtpFault.Slow(by));
+        return default;
+    }
+
     protected override async ValueTask EndAsync()
     {
         await _server.DisposeAsync();
@@ -241,6 +265,12 @@ public sealed class WebhookConformanceTests : CommunicatorConformance
         return default;
     }
 
+    protected override ValueTask SlowNextAsync(TimeSpan by)
+    {
+        _service.Delay = by;
+        return default;
+    }
+
     protected override ValueTask EndAsync() => _service.DisposeAsync();
 
     private sealed class FakeService : IAsyncDisposable
@@ -256,8 +286,10 @@ public sealed class WebhookConformanceTests : CommunicatorConformance
             }
 
             Taken.Enqueue(request);
-            return new(new FakeAnswer.Reply(200, """{"id":"n-1"}"""));
+            return new(new FakeAnswer.Reply(200, """{"id":"n-1"}""") { Delay = Delay });
         });
+
+        public TimeSpan Delay { get; set; }
 
         public System.Collections.Concurrent.ConcurrentQueue<FakeRequest> Taken { get; } = new();
 

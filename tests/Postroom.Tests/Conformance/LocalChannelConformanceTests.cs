@@ -25,7 +25,7 @@ public class EmulatorConformanceTests : CommunicatorConformance
     private protected virtual IChannelRules? Rules => null;
 
     /// <summary>It asks for no credentials, and its conversation is on this machine: one that is down is one that answers 503.</summary>
-    protected override IReadOnlySet<ServiceFault> Faults { get; } = Enum.GetValues<ServiceFault>().Except([ServiceFault.WrongCredentials]).ToHashSet();
+    protected override IReadOnlyDictionary<ServiceFault, string> Lacks { get; } = new Dictionary<ServiceFault, string> { [ServiceFault.WrongCredentials] = "It asks for none." };
 
     protected override IReadOnlyList<string> Taken
     {
@@ -59,8 +59,15 @@ public class EmulatorConformanceTests : CommunicatorConformance
             ServiceFault.Failing => new EmulatorFaults { ServerError = 1 },
             ServiceFault.Busy => new EmulatorFaults { RateLimited = 1 },
             ServiceFault.Refusing => new EmulatorFaults { Refused = 1 },
-            _ => new EmulatorFaults { LostAnswer = 1 },
+            ServiceFault.AnswerLost => new EmulatorFaults { LostAnswer = 1 },
+            _ => throw new NotSupportedException(),
         });
+        return default;
+    }
+
+    protected override ValueTask SlowNextAsync(TimeSpan by)
+    {
+        _chat.Faults.Set(Postroom.Message.ConversationOf("chat", Contact), new EmulatorFaults { Delay = by });
         return default;
     }
 
@@ -138,7 +145,15 @@ public sealed class MaildropConformanceTests : CommunicatorConformance
     private bool _fails;
 
     /// <summary>A folder can only be away; it refuses nobody, and there is no answer that could be lost.</summary>
-    protected override IReadOnlySet<ServiceFault> Faults { get; } = new HashSet<ServiceFault> { ServiceFault.Down, ServiceFault.Failing };
+    protected override IReadOnlyDictionary<ServiceFault, string> Lacks { get; } = new Dictionary<ServiceFault, string>
+    {
+        [ServiceFault.Busy] = "A folder asks nobody to wait.",
+        [ServiceFault.Refusing] = "A folder refuses no mail for what is in it.",
+        [ServiceFault.WrongCredentials] = "It asks for none.",
+        [ServiceFault.AnswerLost] = "A file is written by this process, which knows how that ended.",
+    };
+
+    protected override string AnswersAtOnce => "A file is written within the call.";
 
     protected override IReadOnlyList<string> Taken =>
         [.. Directory.GetFiles(_folder.File("out"), "*.eml").Order(StringComparer.Ordinal).Select(static file => MailMessageReader.Read(File.ReadAllBytes(file), default).Text!.TrimEnd())];
@@ -148,9 +163,11 @@ public sealed class MaildropConformanceTests : CommunicatorConformance
 
     protected override ValueTask FailNextAsync(ServiceFault fault)
     {
-        _fails = true;
+        _fails = fault is ServiceFault.Down or ServiceFault.Failing ? true : throw new NotSupportedException();
         return default;
     }
+
+    protected override ValueTask SlowNextAsync(TimeSpan by) => throw new NotSupportedException();
 
     /// <summary>The folder is away for the delivery after a fault was asked for.</summary>
     protected override TestDelivery Delivery(OutgoingMessage message)
@@ -180,7 +197,7 @@ public sealed class RecordingConformanceTests : CommunicatorConformance
 {
     private readonly RecordingCommunicator _communicator = new("recording");
 
-    protected override IReadOnlyList<string> Taken => [.. _communicator.Sends.Where(static send => send.Outcome is SendOutcome.Succeeds).Select(static send => send.Message.Message)];
+    protected override IReadOnlyList<string> Taken => [.. _communicator.Sends.Where(static send => send.Outcome is SendOutcome.Succeeds or SendOutcome.Takes).Select(static send => send.Message.Message)];
 
     protected override ValueTask<ICommunicator> CreateAsync() => new(_communicator);
 
@@ -195,6 +212,12 @@ public sealed class RecordingConformanceTests : CommunicatorConformance
             ServiceFault.WrongCredentials => new DeliveryFailure.Unauthorized(),
             _ => new DeliveryFailure.Uncertain(),
         }));
+        return default;
+    }
+
+    protected override ValueTask SlowNextAsync(TimeSpan by)
+    {
+        _communicator.Next(new SendOutcome.Takes(by));
         return default;
     }
 }

@@ -13,7 +13,7 @@ namespace Postroom.Tests.ControlPlane;
 /// <summary>Hooks of other services: <c>POST /hooks/{source}</c> (WH-6, WH-7, WH-9, WH-10).</summary>
 public sealed class HookTests
 {
-    private const string Secret = "Its-a-Secret-to-Everybody";
+    private const string Secret = "Its-a-Canary-to-Everybody";
 
     /// <summary>A push as GitHub sends it; the settings are those of the guide.</summary>
     [Fact]

@@ -58,12 +58,12 @@ public sealed class ReadEndpointTests
     [Fact]
     public async Task A_configured_key_works_before_the_store_is_open()
     {
-        ServerKey configured = new() { Name = "ops", Role = ServerRole.Operator, Key = new Secret("a configured key of mine") };
+        ServerKey configured = new() { Name = "ops", Role = ServerRole.Operator, Key = new Secret("a configured canary of mine") };
         await using HttpFixture http = await HttpFixture.StartAsync(server: new ServerOptions { Keys = [configured] });
         http.Runtime.State = RuntimeState.Recovering;
 
-        Assert.Equal(200, (await http.GetAsync("/health", "a configured key of mine")).Status);
-        Assert.Equal(503, (await http.GetAsync("/api/v1/journal", "a configured key of mine")).Status);
+        Assert.Equal(200, (await http.GetAsync("/health", "a configured canary of mine")).Status);
+        Assert.Equal(503, (await http.GetAsync("/api/v1/journal", "a configured canary of mine")).Status);
         Assert.Equal(401, (await http.GetAsync("/api/v1/journal")).Status);
     }
 

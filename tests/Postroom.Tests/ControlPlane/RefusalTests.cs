@@ -29,11 +29,11 @@ public sealed class RefusalTests
     [Fact]
     public async Task A_right_signature_of_another_time_is_told_as_that_and_a_wrong_one_is_not()
     {
-        await using HttpFixture http = await HttpFixture.StartAsync(new WebhookIntakeOptions { Secret = new Secret("mine") });
+        await using HttpFixture http = await HttpFixture.StartAsync(new WebhookIntakeOptions { Secret = new Secret("mine-canary") });
         const string Body = """{"sender":"491","msg_type":"chat"}""";
         long old = DateTimeOffset.UtcNow.ToUnixTimeSeconds() - 302;
 
-        Answer untimely = await http.PostAsync(Body, ("X-Postroom-Signature", Sign("mine", old, Body)));
+        Answer untimely = await http.PostAsync(Body, ("X-Postroom-Signature", Sign("mine-canary", old, Body)));
         Answer wrong = await http.PostAsync(Body, ("X-Postroom-Signature", Sign("other", old, Body)));
 
         Assert.Equal((401, 401), (untimely.Status, wrong.Status));

@@ -255,7 +255,7 @@ public sealed class WebhookEndpointTests
     [Fact]
     public async Task A_stranger_with_wrong_signatures_is_stopped_before_its_body_is_read()
     {
-        await using HttpFixture http = await HttpFixture.StartAsync(new WebhookIntakeOptions { Secret = new Secret("mine"), PerAddress = Rate.Parse("3/min") });
+        await using HttpFixture http = await HttpFixture.StartAsync(new WebhookIntakeOptions { Secret = new Secret("mine-canary"), PerAddress = Rate.Parse("3/min") });
         string forged = Sign("other", DateTimeOffset.UtcNow.ToUnixTimeSeconds(), Good);
 
         for (int i = 0; i < 3; i++)

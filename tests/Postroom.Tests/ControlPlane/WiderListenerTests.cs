@@ -52,7 +52,7 @@ public sealed class WiderListenerTests : IDisposable
     [Fact]
     public async Task A_configured_key_opens_everything_at_once_and_nothing_twice()
     {
-        ServerKey key = new() { Name = "ops", Role = ServerRole.Operator, Key = new Secret("a configured key of mine") };
+        ServerKey key = new() { Name = "ops", Role = ServerRole.Operator, Key = new Secret("a configured canary of mine") };
         (ControlPlaneService service, _) = Make(new ServerOptions { Urls = [Local, Wide], Keys = [key] });
 
         await service.StartAsync(Cancel);

@@ -36,7 +36,7 @@ public sealed class ProgramTests : IDisposable
         using StringWriter log = new();
         int attempts = 0;
         await using (HostedRuntime host = await HostedRuntime.StartAsync(
-            Arguments("logging.format=json", "communications.enabled=true", "communications.backends.hook.type=webhook", "communications.backends.hook.url=http://127.0.0.1:1/", "communications.backends.hook.secret=x"),
+            Arguments("logging.format=json", "communications.enabled=true", "communications.backends.hook.type=webhook", "communications.backends.hook.url=http://127.0.0.1:1/", "communications.backends.hook.secret=x-canary"),
             app => app.AddQueue("work").AddWorkers("work").AddHandler(
                 "order.received", PostroomJson.Default.IncomingMessage, (_, _, _) => new(Interlocked.Increment(ref attempts) == 1 ? HandlerResult.RetryAfter(TimeSpan.Zero, "not yet", countsAttempt: false) : HandlerResult.Completed), "work"),
             TextWriter.Synchronized(log),

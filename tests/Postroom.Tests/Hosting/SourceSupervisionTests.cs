@@ -40,6 +40,39 @@ public sealed class SourceSupervisionTests
         Assert.Equal(SourceState.Stopped, State(runtime));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_source_that_ignores_its_token_is_left_to_itself_after_5_s_and_what_it_brings_is_refused(bool removed)
+    {
+        TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource go = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource<Exception?> answered = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        FunctionSource source = new("mailbox", async (sink, token) =>
+        {
+            await using CancellationTokenRegistration _ = token.Register(() => asked.TrySetResult());
+            await go.Task;
+            answered.SetResult(await Record.ExceptionAsync(async () => await sink.AcceptAsync([new SourceMessage("work", "order.received", "{}"u8.ToArray())], null, CancellationToken.None)));
+        });
+        await using TestRuntime test = await TestRuntime.StartAsync(app => app.AddQueue("work").AddSource("mailbox", _ => source, "work"));
+        await UntilAsync(() => State(test.Runtime) == SourceState.Running);
+
+        Task ending = removed ? test.Runtime.Rooms.Sources.RemoveAsync("mailbox") : test.Runtime.Rooms.Sources.StopAsync("mailbox");
+        await asked.Task.WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        await UntilAsync(() => ending.IsCompleted || test.Clock.ArmedTimers > 0);
+        bool early = ending.IsCompleted;
+        await UntilAsync(() =>
+        {
+            test.Clock.Advance(TimeSpan.FromSeconds(1));
+            return ending.IsCompleted;
+        });
+        go.SetResult();
+
+        Assert.False(early);
+        Assert.IsType<IntakeClosedException>(await answered.Task.WaitAsync(TimeSpan.FromSeconds(20), Cancel));
+        Assert.Equal(0, (await test.Runtime.Journal.QueryAsync(new JournalQuery { Queue = "work" }, Cancel)).Total);
+    }
+
     [Fact]
     public async Task Hl5_a_source_is_degraded_while_its_last_error_is_later_than_its_last_success_also_while_it_tries_again()
     {

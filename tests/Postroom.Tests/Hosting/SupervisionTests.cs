@@ -103,12 +103,17 @@ public sealed class SupervisionTests
     [Fact]
     public async Task A_paused_pool_leases_nothing_and_goes_on_when_resumed()
     {
-        await using MessageRuntime runtime = await StartAsync(app => app.AddWork((_, _, _) => new(HandlerResult.Completed)));
+        await using MessageRuntime runtime = await StartAsync(app => app
+            .AddWork((_, _, _) => new(HandlerResult.Completed))
+            .AddQueue("other")
+            .AddHandler("work.todo", RuntimeTestJson.Default.Order, (_, _, _) => new(HandlerResult.Completed), "other")
+            .AddWorkers("other"));
         runtime.Workers.Pause("work");
         await UntilAsync(() => runtime.Pool().State == WorkerState.Paused);
 
         MessageId id = await runtime.PublishAsync("x");
-        await Task.Delay(100, Cancel);
+        MessageId later = (await runtime.Sender.PublishAsync("other", "work.todo", new Order("y"), null, Cancel)).Id;
+        await runtime.EndedAsync(later, MessageState.Acked); // by then a pool that is not paused would have taken the first
         Assert.Equal(MessageState.Pending, (await runtime.Journal.GetAsync(id, false, Cancel))!.Entry.State);
 
         runtime.Workers.Resume("work");

@@ -105,7 +105,7 @@ public sealed class EmailSecurityTests : MailTest
     [InlineData("XOAUTH2")]
     public async Task Em7_A_refused_login_is_unauthorized_and_shows_no_secret(string login)
     {
-        FakeSmtpServer server = Serve(Locked with { Logins = [login], Password = "other" });
+        FakeSmtpServer server = Serve(Locked with { Logins = [login], Password = "other-canary" });
 
         // The fake's answer repeats what it was sent, as careless servers do.
         DeliveryException failure = await StartFailsAsync(ConfigOf(server, MailSecurity.StartTls, byToken: login == "XOAUTH2"));

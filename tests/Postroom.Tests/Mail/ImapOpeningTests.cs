@@ -80,7 +80,7 @@ public sealed class ImapOpeningTests
             Port = ((IPEndPoint)listener.LocalEndpoint).Port,
             Security = security,
             Username = "ann",
-            Password = new Secret("secret"),
+            Password = new Secret("secret-canary"),
             Timeout = TimeSpan.FromMinutes(1),
             MaxLiteral = 1 << 20,
         };

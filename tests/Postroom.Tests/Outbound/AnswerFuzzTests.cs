@@ -61,7 +61,7 @@ public sealed class AnswerFuzzTests
         TelegramCommunicatorConfig config = new()
         {
             Type = TelegramCommunicatorConfig.Kind,
-            Token = new Secret("1:a"),
+            Token = new Secret("1:canary"),
             Chats = new Dictionary<string, TelegramChatConfig> { ["default"] = new() { ChatId = "7", CommandAuthorized = true } },
         };
         TelegramAccess access = new(config, new TelegramMoves(() => null, NullLogger.Instance));

@@ -46,4 +46,26 @@ public sealed class AutoReplyTests
         Assert.Equal((skipped is null ? 1 : 0, skipped is null ? DeliveryStatus.Sent : DeliveryStatus.Skipped), (mail.Sends.Count, receipt.Status));
         Assert.True(skipped is null || receipt.Detail!.Contains($"({skipped})", StringComparison.Ordinal), receipt.Detail);
     }
+
+    [Fact]
+    public async Task Se10_an_answer_that_waited_for_its_communicator_keeps_what_it_answers()
+    {
+        await using MessageRuntime runtime = await StartAsync(app => app.AddHandler("mail.received", PostroomJson.Default.MailMessage, (_, context, _) =>
+        {
+            context.Reply(new OutgoingMessage("thank you"));
+            return new(HandlerResult.Completed);
+        }, "in"));
+        byte[] raw = "From: ann@example.org\r\nMessage-ID: <1@example.org>\r\nAuto-Submitted: auto-replied\r\n\r\nhello\r\n"u8.ToArray();
+        _ = await runtime.View.OpenSink("inbox").AcceptAsync([MailTranslation.ToSource(MailMessageReader.Read(raw, default), "in", "mail", originKey: null, raw)], null, Cancel);
+        JournalEntry unrouted = await runtime.FailedAsync(OutboundQueue.Unrouted);
+        RecordingCommunicator mail = new("mail");
+        runtime.Dispatcher.Register(mail);
+
+        await runtime.Journal.ReplayAsync(unrouted.Envelope.Id, new ReplayOptions(), Cancel);
+        JournalEntry? answer = null;
+        await UntilAsync(async () => (answer = (await runtime.Journal.QueryAsync(new JournalQuery { Queue = "out.mail" }, Cancel)).Items.SingleOrDefault())?.State == MessageState.Acked);
+
+        Assert.Equal(("auto-replied", "<1@example.org>"), (answer!.Envelope.Header(HeaderNames.Automatic), answer.Envelope.Header(HeaderNames.References)));
+        Assert.Empty(mail.Sends);
+    }
 }

@@ -127,6 +127,11 @@ public sealed class ChannelTests
         JournalRecord ended = await runtime.EndedAsync(unknown.Ids[0], MessageState.Failed);
         Assert.Equal((FailureKind.Uncertain, 3), (ended.Entry.FailureKind!.Value, channel.Sent.Count));
 
+        // One that is about a part proves nothing of the whole, and is kept.
+        await channel.TellAsync([], [new LateReceipt(new DeliveryReceipt { Status = DeliveryStatus.Delivered, OutsideId = "out-y1", Part = 1 }) { MessageId = unknown.Ids[0] }]);
+        JournalRecord partly = (await runtime.Journal.GetAsync(unknown.Ids[0], withBody: false, Cancel))!;
+        Assert.Equal((MessageState.Failed, 1), (partly.Entry.State, Assert.Single(partly.Receipts).Part!.Value));
+
         // A callback that proves it confirms it, without another send.
         await channel.TellAsync([], [new LateReceipt(new DeliveryReceipt { Status = DeliveryStatus.Delivered, OutsideId = "out-y" }) { MessageId = unknown.Ids[0] }]);
         await runtime.EndedAsync(unknown.Ids[0], MessageState.Acked);

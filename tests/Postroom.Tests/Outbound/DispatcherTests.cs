@@ -43,10 +43,10 @@ public sealed class DispatcherTests
         dispatcher.Register(service);
         await dispatcher.StartAllAsync(Cancel);
 
+        await UntilAsync(() => _clock.ArmedTimers > 0);
         dispatcher.Unregister("service");
-        await Task.Delay(50, Cancel);
+        await UntilAsync(() => _clock.ArmedTimers == 0); // nothing is left that time could bring about
         _clock.Advance(TimeSpan.FromMinutes(5));
-        await Task.Delay(50, Cancel);
 
         Assert.Equal(0, service.Starts);
     }

@@ -1,3 +1,4 @@
+using Postroom.Outbound;
 using Postroom.Tests.Sqlite;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
@@ -37,8 +38,9 @@ public sealed class LaneChangeTests
         EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("x"), Cancel);
         await UntilAsync(() => service.Sends == 1);
 
+        OutboundLane lane = runtime.Rooms.Outbound.Lanes.Single();
         runtime.Dispatcher.Unregister("service");
-        await Task.Delay(200, Cancel); // a limit of none would have cancelled it at once
+        await UntilAsync(() => lane.Pool.IsStopping); // a limit of none would cancel it with that
         service.Go.SetResult();
 
         await UntilAsync(async () => (await runtime.Journal.GetAsync(sent.Ids[0], false, Cancel))!.Entry.State == MessageState.Acked);

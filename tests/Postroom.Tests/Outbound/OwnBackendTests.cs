@@ -16,7 +16,7 @@ public sealed class OwnBackendTests
     {
         await using MessageRuntime runtime = await StartAsync(
             app => app.RegisterBackend("pager", static (name, config, _) => new PagerCommunicator(name, (PagerConfig)config), PagerConfig.Read),
-            "communications.enabled=true", $"{Pager}.type=pager", $"{Pager}.number=4711", $"{Pager}.key=s3cret-pager-key");
+            "communications.enabled=true", $"{Pager}.type=pager", $"{Pager}.number=4711", $"{Pager}.key=s3canary-pager-key");
 
         PagerCommunicator pager = (PagerCommunicator)runtime.Rooms.Outbound.Routes.Find("pager")!.Communicator;
 
@@ -24,7 +24,7 @@ public sealed class OwnBackendTests
         Assert.Contains(runtime.Configuration.Current.View(), view => view.Key == $"{Pager}.key" && view.Value == "***");
         ConfigurationException wrong = await Assert.ThrowsAsync<ConfigurationException>(() => StartAsync(
             app => app.RegisterBackend("pager", static (name, config, _) => new PagerCommunicator(name, (PagerConfig)config), PagerConfig.Read),
-            "communications.enabled=true", $"{Pager}.type=pager", $"{Pager}.nummer=4711", $"{Pager}.key=s3cret-pager-key"));
+            "communications.enabled=true", $"{Pager}.type=pager", $"{Pager}.nummer=4711", $"{Pager}.key=s3canary-pager-key"));
         Assert.Contains(wrong.Problems, problem => problem.Message.Contains("Did you mean 'number'?", StringComparison.Ordinal));
     }
 

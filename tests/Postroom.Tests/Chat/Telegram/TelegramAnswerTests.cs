@@ -118,7 +118,7 @@ public sealed class TelegramAnswerTests
     [Fact]
     public async Task A_start_fails_as_its_question_does()
     {
-        await using TelegramRun run = new(config => config with { Token = new Secret("1:wrong") });
+        await using TelegramRun run = new(config => config with { Token = new Secret("1:wrong-canary") });
 
         DeliveryException error = await Assert.ThrowsAsync<DeliveryException>(() => run.Bot.StartAsync(TelegramRun.Cancel));
 

@@ -258,6 +258,21 @@ public sealed class TelegramReceiveTests
         Assert.Equal("50", run.Server.Calls.First(call => call.Method == "getUpdates").Parameters["timeout"]);
     }
 
+    [Fact]
+    public async Task A_move_is_kept_of_chats_of_the_settings_and_of_those_that_may_write_only()
+    {
+        await using TelegramRun run = await ListenAsync(config => config with
+        {
+            Chats = new Dictionary<string, TelegramChatConfig> { ["default"] = new() { ChatId = "7", CommandAuthorized = true }, ["told"] = new() { ChatId = "-55" } },
+        });
+        run.Server.Say(run.Server.AddChat(-66), 1, null, more: new JsonObject { ["migrate_to_chat_id"] = -1000000000066 }); // anybody can put a bot into a group
+        run.Server.Say(run.Server.AddChat(-55), 1, null, more: new JsonObject { ["migrate_to_chat_id"] = -1000000000055 });
+        run.Server.Say(run.Chat, 1, "after");
+
+        Assert.Equal("after", (await run.NextAsync()).Text);
+        Assert.Equal(("-1000000000055", false), (run.Facts.Values["moved/-55"], run.Facts.Values.ContainsKey("moved/-66")));
+    }
+
     private static Task<TelegramRun> ListenAsync(Func<TelegramCommunicatorConfig, TelegramCommunicatorConfig>? change = null)
     {
         return TelegramRun.StartAsync(config => (change?.Invoke(config) ?? config) with { ListenToCommands = true });

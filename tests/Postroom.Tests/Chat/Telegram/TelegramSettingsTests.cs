@@ -7,7 +7,7 @@ namespace Postroom.Tests.Chat.Telegram;
 /// <summary>TG-1: the settings of a bot.</summary>
 public sealed class TelegramSettingsTests
 {
-    private const string Token = "987654321:AAFake-Token_0123456789";
+    private const string Token = "987654321:AAFake-Token_canary-6789";
     private static readonly SettingOrigin Origin = new("test");
 
     [Fact]

@@ -92,7 +92,8 @@ public sealed class WhatsAppAskingTests
         await over.CancelAsync();
 
         Assert.IsType<ProbeAnswer.Unknown>(await wa.Communicator.FindAsync(delivery.IdempotencyKey, over.Token));
-        Assert.Null(Assert.Single(wa.Sink.Receipts).MessageId);
+        LateReceipt told = Assert.Single(wa.Sink.Receipts);
+        Assert.Equal((delivery.MessageId, 1, "part 1"), (told.MessageId!.Value, told.Receipt.Part!.Value, told.Receipt.Detail));
     }
 
     [Fact]
@@ -123,6 +124,23 @@ public sealed class WhatsAppAskingTests
         await wa.Communicator.SignalAsync(new Signal.Presence(contact, "online"), new DeliveryDouble(), WhatsAppFixture.Cancel);
 
         Assert.Equal("""{"messaging_product":"whatsapp","status":"read","message_id":"wamid.2","typing_indicator":{"type":"text"}}""", Assert.Single(wa.Service.Requests).Text);
+    }
+
+    [Fact]
+    public async Task Wa4_typing_says_nothing_of_how_many_messages_a_pair_takes()
+    {
+        await using WhatsAppFixture wa = await WhatsAppFixture.StartAsync();
+        Signal.Typing typing = new(Address.Parse($"wa:+{From}"));
+        await wa.PostAsync(wa.Service.Post().Text(From, "wamid.1", wa.Clock.GetUtcNow(), "one"));
+        wa.Service.Next(FakeWhatsAppServer.PairRateLimit());
+        await wa.RefusedAsync(new OutgoingMessage("x"));
+        await wa.Communicator.SignalAsync(typing, new DeliveryDouble(), WhatsAppFixture.Cancel);
+        wa.Service.Next(FakeWhatsAppServer.PairRateLimit(), FakeWhatsAppServer.PairRateLimit());
+        await Assert.ThrowsAsync<DeliveryException>(() => wa.Communicator.SignalAsync(typing, new DeliveryDouble(), WhatsAppFixture.Cancel).AsTask());
+
+        DeliveryException refused = await wa.RefusedAsync(new OutgoingMessage("x"));
+
+        Assert.Equal(new DeliveryFailure.RateLimited(wa.Clock.GetUtcNow() + TimeSpan.FromSeconds(4)), refused.Failure); // the second wait, neither the first again nor the third
     }
 
     [Fact]

@@ -200,6 +200,22 @@ public sealed class WhatsAppSendTests
     }
 
     [Fact]
+    public async Task Wa7_a_message_of_which_a_part_has_arrived_is_refused_when_the_window_closes_and_no_template_stands_for_the_rest()
+    {
+        await using WhatsAppFixture wa = await WhatsAppFixture.StartAsync(config => config with { FallbackTemplate = new WhatsAppTemplate("come_back", "en_US") });
+        await wa.PostAsync(wa.Service.Post().Text(WhatsAppFixture.Contact, "wamid.in", wa.Clock.GetUtcNow(), "hi"));
+        OutgoingMessage message = new(new string('x', 10_000));
+        DeliveryDouble begun = new(progress: "wamid.1");
+        wa.Clock.Advance(TimeSpan.FromHours(25));
+
+        DeliveryException refused = await wa.RefusedAsync(message, begun);
+
+        Assert.Equal(new DeliveryFailure.Refused("window_closed"), refused.Failure);
+        Assert.Contains("1 of the 3 parts", refused.Message, StringComparison.Ordinal);
+        Assert.Empty(wa.Service.Messages);
+    }
+
+    [Fact]
     public async Task Wa7_an_older_message_that_comes_late_does_not_close_the_window()
     {
         await using WhatsAppFixture wa = await WhatsAppFixture.StartAsync();

@@ -92,10 +92,10 @@ public sealed class WhatsAppWebhookTests
     [Fact]
     public async Task T1_during_a_rotation_both_secrets_are_taken_and_afterwards_only_the_new_one()
     {
-        await using WhatsAppFixture both = await WhatsAppFixture.StartAsync(config => config with { AppSecret = new Secret($"the-next-one {config.AppSecret!.Reveal()}") });
-        await using WhatsAppFixture after = await WhatsAppFixture.StartAsync(config => config with { AppSecret = new Secret("the-next-one") });
+        await using WhatsAppFixture both = await WhatsAppFixture.StartAsync(config => config with { AppSecret = new Secret($"the-next-canary {config.AppSecret!.Reveal()}") });
+        await using WhatsAppFixture after = await WhatsAppFixture.StartAsync(config => config with { AppSecret = new Secret("the-next-canary") });
         string body = both.Service.Post().Text(From, "wamid.1", both.Clock.GetUtcNow(), "one").ToString();
-        string next = $"sha256={Convert.ToHexStringLower(System.Security.Cryptography.HMACSHA256.HashData("the-next-one"u8, Encoding.UTF8.GetBytes(body)))}";
+        string next = $"sha256={Convert.ToHexStringLower(System.Security.Cryptography.HMACSHA256.HashData("the-next-canary"u8, Encoding.UTF8.GetBytes(body)))}";
 
         Assert.Equal((200, 200), ((await both.PostAsync(body, both.Service.Sign(body))).Status, (await both.PostAsync(body, next)).Status));
         Assert.Equal((401, 200), ((await after.PostAsync(body, after.Service.Sign(body))).Status, (await after.PostAsync(body, next)).Status));

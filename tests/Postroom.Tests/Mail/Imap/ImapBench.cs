@@ -24,7 +24,7 @@ internal sealed class ImapBench : IAsyncDisposable
             Security = Server.Options.ImplicitTls ? MailSecurity.Implicit : MailSecurity.Auto,
             CaFile = _folder.File("ca.pem"),
             Username = "bot",
-            Password = new Secret("secret"),
+            Password = new Secret("secret-canary"),
             Into = "work",
             PollInterval = TimeSpan.FromHours(1),
             SafetyPoll = TimeSpan.FromHours(1),

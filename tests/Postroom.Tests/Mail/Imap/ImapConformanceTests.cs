@@ -14,7 +14,7 @@ public abstract class ImapConformance(ImapMode mode) : MessageSourceConformance
     private readonly Dictionary<string, uint> _uids = [];
     private ImapBench _bench = null!;
 
-    protected override IReadOnlyList<string> Secrets => ["secret"];
+    protected override IReadOnlyList<string> Secrets => ["secret-canary"];
 
     protected override ValueTask BeginAsync()
     {

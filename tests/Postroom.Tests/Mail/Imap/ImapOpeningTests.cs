@@ -60,13 +60,13 @@ public sealed class ImapOpeningTests
             Assert.All(bench.Server.Lines, line => Assert.DoesNotContain(Password, line.Line, StringComparison.Ordinal));
         }
 
-        bench.Config = Credentials(bench.Config, "another secret");
+        bench.Config = Credentials(bench.Config, "another-canary");
         ImapLoginException refused = await Assert.ThrowsAsync<ImapLoginException>(bench.OpenAsync);
 
         Assert.Contains("refused the login of 'bot' (AUTHENTICATIONFAILED)", refused.Message, StringComparison.Ordinal);
         Assert.Contains("(it repeats the credentials)", refused.Message, StringComparison.Ordinal);
-        Assert.DoesNotContain("another secret", refused.ToString(), StringComparison.Ordinal);
-        Assert.DoesNotContain(Convert.ToBase64String("another secret"u8)[..12], refused.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("another-canary", refused.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain(Convert.ToBase64String("another-canary"u8)[..12], refused.ToString(), StringComparison.Ordinal);
         bench.Correct();
 
         ImapSourceConfig Credentials(ImapSourceConfig config, string password) =>
@@ -77,7 +77,7 @@ public sealed class ImapOpeningTests
     public async Task ML_3_LOGINDISABLED_is_honoured_and_a_way_that_is_not_offered_is_not_tried()
     {
         await LeaksNothingAsync(new FakeImapOptions { LoginCommand = false, Logins = ["XOAUTH2"] }, "LOGINDISABLED");
-        await using ImapBench bench = new(new FakeImapOptions { Logins = ["PLAIN"] }, config => config with { Password = null, AccessToken = new Secret("token") });
+        await using ImapBench bench = new(new FakeImapOptions { Logins = ["PLAIN"] }, config => config with { Password = null, AccessToken = new Secret("token-canary") });
 
         ImapLoginException refused = await Assert.ThrowsAsync<ImapLoginException>(bench.OpenAsync);
 
@@ -106,13 +106,13 @@ public sealed class ImapOpeningTests
     public async Task A_server_that_shows_the_credentials_as_it_goes_is_not_quoted()
     {
         await using ImapBench bench = new();
-        bench.Server.Next(FakeImapStep.Login, new FakeImapFault.Bye($"no {Convert.ToBase64String("\0bot\0secret"u8)} here"), new FakeImapFault.Say("what is secret\r\n"));
+        bench.Server.Next(FakeImapStep.Login, new FakeImapFault.Bye($"no {Convert.ToBase64String("\0bot\0secret-canary"u8)} here"), new FakeImapFault.Say("what is secret-canary\r\n"));
 
         Exception goodbye = await bench.FailAsync();
         Exception garbage = await Assert.ThrowsAsync<ImapConnectionException>(bench.OpenAsync);
 
         Assert.Equal($"localhost:{bench.Server.Port} ended the connection within the login.", goodbye.Message);
-        Assert.DoesNotContain("secret", garbage.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("canary", garbage.ToString(), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -163,7 +163,7 @@ public sealed class ImapOpeningTests
             [
                 "S: * OK [CAPABILITY IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT QUOTA] Courier-IMAP ready.",
                 "C: CAPABILITY", "S: * CAPABILITY IMAP4rev1 UIDPLUS CHILDREN NAMESPACE", "S: {tag} OK CAPABILITY completed",
-                "C: LOGIN \"bot\" \"secret\"", "S: {tag} OK LOGIN Ok.",
+                "C: LOGIN \"bot\" \"secret-canary\"", "S: {tag} OK LOGIN Ok.",
                 "C: CAPABILITY", "S: * CAPABILITY IMAP4rev1 UIDPLUS CHILDREN NAMESPACE", "S: {tag} OK CAPABILITY completed",
                 "C: SELECT \"INBOX\"", @"S: * FLAGS ($ProcessingFailed \Draft \Answered \Flagged \Deleted \Seen \Recent)", "S: * 1 EXISTS", "S: * 1 RECENT",
                 "S: * OK [UIDVALIDITY 1] Ok", @"S: * OK [PERMANENTFLAGS ($ProcessingFailed \* \Draft \Answered \Flagged \Deleted \Seen)] Limited", "S: {tag} OK [READ-WRITE] Ok",

@@ -188,7 +188,7 @@ public sealed class ImapWatchTests
     [Fact]
     public async Task ML_6_F97_refused_logins_are_tried_ever_more_rarely_up_to_a_quarter_of_an_hour_and_the_right_password_ends_that()
     {
-        await using ImapBench rig = new(new FakeImapOptions { Password = "changed" });
+        await using ImapBench rig = new(new FakeImapOptions { Password = "changed-canary" });
         rig.Inbox.Deliver(Letter("one"));
         await using TestRuntime runtime = await StartAsync(rig);
         List<TimeSpan> tries = [];
@@ -204,7 +204,7 @@ public sealed class ImapWatchTests
 
         await AdvanceUntilAsync(rig, runtime.Clock, Second * 4, Enough);
         TimeSpan[] waits = [.. tries.Zip(tries.Skip(1), static (a, b) => b - a)];
-        rig.Server.Options.Password = "secret";
+        rig.Server.Options.Password = "secret-canary";
         await AdvanceUntilAsync(rig, runtime.Clock, Second * 5, () => rig.Inbox.FlagsOf(1) == @"\Seen");
 
         Assert.True(waits[0] >= Second * 8, waits[0].ToString()); // how much later it is, the speed of the machine decides
@@ -247,7 +247,7 @@ public sealed class ImapWatchTests
         Assert.Equal(Enumerable.Range(0, number).Select(i => $"m{i}"), handled.Order(StringComparer.Ordinal).OrderBy(name => int.Parse(name[1..], CultureInfo.InvariantCulture)));
         rig.Correct();
 
-        void Write(string mode) => File.WriteAllText(file, $$"""{ "sources":{"inbox":{"type":"imap","host":"localhost","port":{{rig.Config.Port}},"username":"bot","password":"secret","caFile":"{{rig.Config.CaFile}}","into":"work","pollInterval":"1s","mode":"{{mode}}" } } }""");
+        void Write(string mode) => File.WriteAllText(file, $$"""{ "sources":{"inbox":{"type":"imap","host":"localhost","port":{{rig.Config.Port}},"username":"bot","password":"secret-canary","caFile":"{{rig.Config.CaFile}}","into":"work","pollInterval":"1s","mode":"{{mode}}" } } }""");
     }
 
     [Fact]
@@ -364,7 +364,7 @@ public sealed class ImapWatchTests
         return TestRuntime.StartAsync(
             app => App(app, []),
             [
-                $"{Source}.type=imap", $"{Source}.host=localhost", string.Create(CultureInfo.InvariantCulture, $"{Source}.port={rig.Server.Port}"), $"{Source}.username=bot", $"{Source}.password=secret",
+                $"{Source}.type=imap", $"{Source}.host=localhost", string.Create(CultureInfo.InvariantCulture, $"{Source}.port={rig.Server.Port}"), $"{Source}.username=bot", $"{Source}.password=secret-canary",
                 $"{Source}.caFile={rig.Config.CaFile}", $"{Source}.into=work", $"{Source}.timeout=1h", .. settings.Select(setting => $"{Source}.{setting}"),
             ]);
     }

@@ -1,4 +1,4 @@
-namespace Postroom.Chat;
+namespace Postroom;
 
 /// <summary>Counts what is in progress, so that a stop can wait for it. Safe for concurrent use.</summary>
 internal sealed class InFlight
