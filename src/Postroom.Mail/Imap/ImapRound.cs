@@ -35,14 +35,23 @@ internal sealed partial class ImapRound(
         bool isFull = false;
         foreach (uint[] uids in fresh.Chunk(memory.OneByOne ? 1 : Math.Min(config.Batch, MaxPerCommand)).TakeWhile(_ => !isFull))
         {
-            foreach (ImapMail known in await AskAsync(uids, cancellationToken))
+            try
             {
-                if (isFull = !_never && ledger.Room <= _batch.Count)
+                foreach (ImapMail known in await AskAsync(uids, cancellationToken))
                 {
-                    break;
-                }
+                    if (isFull = !_never && ledger.Room <= _batch.Count)
+                    {
+                        break;
+                    }
 
-                await ReadAsync(known, cancellationToken);
+                    await ReadAsync(known, cancellationToken);
+                }
+            }
+            catch (Exception e) when (e is ImapConnectionException or ImapCommandException && _batch.Count > 0)
+            {
+                // A server that gives some mails on each connection, and then no more, is read on all the same.
+                await KeepReadAsync(cancellationToken);
+                throw;
             }
 
             await FlushAsync(cancellationToken);
@@ -67,6 +76,19 @@ internal sealed partial class ImapRound(
         }
 
         return _new;
+    }
+
+    /// <summary>Stores what was read before the server failed; the marks of that may fail with it, and come with a later look.</summary>
+    private async ValueTask KeepReadAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await FlushAsync(cancellationToken);
+        }
+        catch (Exception e) when (e is ImapConnectionException or ImapCommandException)
+        {
+            // The failure before is the one to be told.
+        }
     }
 
     private async ValueTask<List<uint>> FindAsync(CancellationToken cancellationToken)

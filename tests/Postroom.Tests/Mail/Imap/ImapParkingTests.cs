@@ -113,6 +113,23 @@ public sealed class ImapParkingTests
         Assert.Equal(subjects, bench.Subjects);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task ML_5_SR_5_a_server_that_gives_two_mails_on_each_connection_and_then_no_more_is_read_on_all_the_same(bool breaks)
+    {
+        await using ImapBench bench = new(clock: new ManualClock());
+        string[] subjects = [.. Enumerable.Range(0, 7).Select(i => $"m{i}")];
+        Array.ForEach(subjects, subject => bench.Inbox.Deliver(Letter(subject)));
+        FakeImapFault no = breaks ? new FakeImapFault.Reset() : new FakeImapFault.Refuse("NO enough for now");
+        bench.Server.Next(FakeImapStep.Body, Enumerable.Repeat(breaks ? [null, null, no] : new[] { null, null, no, no }, 8).SelectMany(some => some));
+
+        await bench.RunUntilAsync(() => bench.Sink.Messages.Count == subjects.Length);
+
+        Assert.Equal(subjects, bench.Subjects);
+        Assert.InRange(bench.Server.Connections, 3, 12);
+    }
+
     [Fact]
     public async Task ML_5_what_was_read_before_tells_an_outage_from_a_bad_mail_also_for_the_only_unread_one()
     {
