@@ -24,8 +24,8 @@ internal sealed class ProcessOrderMail(OrderDesk desk, IRuntimeConfiguration con
             context.SendOnFailure(ToOperators(options, new Notice(NoticeLevel.Error, $"The mail '{message.Subject}' of {mail.Sender} ({mail.Key}) could not be handled. See message {context.MessageId}."), null));
         }
 
-        Answer answer = await desk.HandleAsync(mail, cancellationToken);
-        string key = Letters.IdFor(mail.Key);
+        (string mailKey, Answer answer) = await desk.HandleAsync(mail, cancellationToken);
+        string key = Letters.IdFor(mailKey);
         if (answer.Letter is { } letter)
         {
             context.Reply(new OutgoingMessage(letter.Text)

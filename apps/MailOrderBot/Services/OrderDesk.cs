@@ -11,7 +11,8 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
 
     /// <summary>Deals with a mail. When this returns, its effect and its answer are on disk.</summary>
-    public Task<Answer> HandleAsync(OrderMail mail, CancellationToken cancellationToken)
+    /// <returns>The key that the shop has the mail under, which is not always its Message-ID, and the answer.</returns>
+    public Task<(string Key, Answer Answer)> HandleAsync(OrderMail mail, CancellationToken cancellationToken)
     {
         MailOrderOptions options = configuration.Current.Get<MailOrderOptions>(MailOrderOptions.Section);
         return shop.WriteAsync(
@@ -21,18 +22,18 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
                 {
                     if (known.Sender == mail.Sender)
                     {
-                        return known.Answer;
+                        return (mail.Key, known.Answer);
                     }
 
                     // Ids are the sender's to choose: one that another customer's mail has must not bring that customer's answer.
                     mail = mail with { Key = $"{mail.Key} {mail.Sender}" };
                     if (transaction.FindMail(mail.Key) is { } again)
                     {
-                        return again.Answer;
+                        return (mail.Key, again.Answer);
                     }
                 }
 
-                return new Work(transaction, options, new Letters(options), mail, clock.GetUtcNow()).Run();
+                return (mail.Key, new Work(transaction, options, new Letters(options), mail, clock.GetUtcNow()).Run());
             },
             cancellationToken);
     }

@@ -12,6 +12,10 @@ internal sealed class ImapCommandException(string server, string command, string
     /// <summary>The response code; empty for none.</summary>
     public string Code => code;
 
+    /// <summary>Whether the code says that it is about the account or the time, and not about what was asked for (RFC 5530; <c>THROTTLED</c> is Gmail's).</summary>
+    public bool IsTemporary => code is "UNAVAILABLE" or "INUSE" or "OVERQUOTA" or "LIMIT" or "THROTTLED" or "CONTACTADMIN" or "EXPIRED" or "NOPERM"
+        or "AUTHENTICATIONFAILED" or "AUTHORIZATIONFAILED" or "PRIVACYREQUIRED";
+
     /// <summary>What the server said.</summary>
     public string Text => text;
 }

@@ -41,7 +41,10 @@ internal sealed class ImapLedger
     public int Room => Math.Max(0, Capacity - _rows.Count);
 
     /// <summary>The mails in work, by UID.</summary>
-    public IEnumerable<(uint Uid, MessageId Id)> Open => [.. _rows.Where(row => !row.Value.Kept).Select(row => (row.Key, row.Value.Id))];
+    public IEnumerable<(uint Uid, MessageId Id)> Open => [.. _rows.Where(row => row.Value.Standing == Standing.InWork).Select(row => (row.Key, row.Value.Id))];
+
+    /// <summary>The failed mails that have copies, by UID.</summary>
+    public IEnumerable<(uint Uid, MessageId Id)> Failed => [.. _rows.Where(row => row.Value.Standing == Standing.Failed).Select(row => (row.Key, row.Value.Id))];
 
     /// <summary>Whether a mail is in work, or remembered as failed or unreadable.</summary>
     public bool Has(uint uid) => _rows.ContainsKey(uid);
@@ -49,22 +52,49 @@ internal sealed class ImapLedger
     /// <summary>Notes what became a message.</summary>
     public void Add(uint uid, MessageId id)
     {
-        Set(uid, new Row(id, false));
+        Set(uid, new Row(id, Standing.InWork));
         _uidNext = Math.Max(_uidNext, uid == uint.MaxValue ? uid : uid + 1);
     }
 
     /// <summary>Remembers a mail that is not to be looked at again although the mailbox cannot say so (SR-13, ML-5).</summary>
-    public void Keep(uint uid) => Set(uid, new Row(_rows.TryGetValue(uid, out Row row) ? row.Id : default, true));
+    public void Keep(uint uid) => Set(uid, new Row(_rows.TryGetValue(uid, out Row row) ? row.Id : default, Standing.Kept));
+
+    /// <summary>
+    /// Notes that a mail has the keyword of a failure. With copies it is remembered, as far as half the room goes: a replay that succeeds is of all of them. Alone it is
+    /// forgotten, since the mark of the replay names it.
+    /// </summary>
+    /// <param name="uid">The mail.</param>
+    /// <param name="isCopy">Whether it is known to be a copy of another one that may be forgotten by now.</param>
+    public void Fail(uint uid, bool isCopy = false)
+    {
+        if (!_rows.TryGetValue(uid, out Row row))
+        {
+            return;
+        }
+
+        bool hasCopies = isCopy || row.Standing == Standing.Failed || _rows.Any(other => other.Key != uid && other.Value.Id == row.Id);
+        if (hasCopies && row.Id != default && Room > Capacity / 2)
+        {
+            Set(uid, row with { Standing = Standing.Failed });
+        }
+        else
+        {
+            Remove(uid);
+        }
+    }
 
     /// <summary>Forgets a mail.</summary>
     public void Remove(uint uid) => _changes += _rows.Remove(uid) ? 1 : 0;
 
-    /// <summary>Forgets the mails that are remembered although nobody would look at them any more: they were read by somebody, or are gone.</summary>
+    /// <summary>
+    /// Forgets the mails that are remembered although nobody would look at them any more: they were read by somebody, or are gone; and those that somebody took the keyword
+    /// of a failure from, which are looked at again.
+    /// </summary>
     /// <param name="found">The UIDs that a search for unread mails found, ascending.</param>
     public void Forget(IReadOnlyList<uint> found)
     {
         HashSet<uint> unread = [.. found];
-        foreach (uint uid in _rows.Where(row => row.Value.Kept && !unread.Contains(row.Key)).Select(row => row.Key).ToList())
+        foreach (uint uid in _rows.Where(row => unread.Contains(row.Key) ? row.Value.Standing == Standing.Failed : row.Value.Standing == Standing.Kept).Select(row => row.Key).ToList())
         {
             Remove(uid);
         }
@@ -134,7 +164,7 @@ internal sealed class ImapLedger
         foreach ((uint uid, Row row) in _rows)
         {
             BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan(at), uid);
-            bytes[at + 4] = row.Kept ? (byte)1 : (byte)0;
+            bytes[at + 4] = (byte)row.Standing;
             row.Id.WriteBytes(bytes.AsSpan(at + 5, 16));
             at += RowBytes;
         }
@@ -162,7 +192,7 @@ internal sealed class ImapLedger
         ledger.Watermark = BinaryPrimitives.ReadUInt32BigEndian(bytes[5..]);
         for (ReadOnlySpan<byte> rows = bytes[head..]; !rows.IsEmpty; rows = rows[RowBytes..])
         {
-            ledger._rows[BinaryPrimitives.ReadUInt32BigEndian(rows)] = new Row(MessageId.FromBytes(rows.Slice(5, 16)), rows[4] != 0);
+            ledger._rows[BinaryPrimitives.ReadUInt32BigEndian(rows)] = new Row(MessageId.FromBytes(rows.Slice(5, 16)), (Standing)Math.Min(rows[4], (byte)Standing.Failed));
         }
 
         return ledger;
@@ -174,7 +204,15 @@ internal sealed class ImapLedger
         _changes++;
     }
 
-    private readonly record struct Row(MessageId Id, bool Kept);
+    /// <summary>Why a mail is remembered; the numbers are those of the checkpoint.</summary>
+    private enum Standing : byte
+    {
+        InWork = 0,
+        Kept = 1,
+        Failed = 2,
+    }
+
+    private readonly record struct Row(MessageId Id, Standing Standing);
 }
 
 /// <summary>Within what a UID means one mail: the server's UIDVALIDITY, and how often its UIDs went back under the same one.</summary>

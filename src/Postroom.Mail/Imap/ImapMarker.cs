@@ -61,7 +61,7 @@ internal sealed class ImapMarker(ImapSourceConfig config, ImapConnection connect
                 Array.ForEach(uids, ledger.Remove);
                 break;
             case MarkRequest.Failed when keeps && await TryAsync(connection.StoreAsync(uids, set: true, config.FailedKeyword, cancellationToken)):
-                Array.ForEach(uids, ledger.Remove);
+                Array.ForEach(uids, uid => ledger.Fail(uid));
                 break;
             case MarkRequest.Failed:
                 Array.ForEach(uids, ledger.Keep);

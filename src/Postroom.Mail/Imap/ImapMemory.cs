@@ -17,6 +17,9 @@ internal sealed class ImapMemory
     /// <summary>Whether the next round asks for each mail alone, to find the one that breaks the answer for many.</summary>
     public bool OneByOne { get; set; }
 
+    /// <summary>The mail that was read last; null for none.</summary>
+    public uint? LastRead { get; private set; }
+
     /// <summary>Whether it was said that there is no room for further mails.</summary>
     public bool SaidFull { get; set; }
 
@@ -29,24 +32,37 @@ internal sealed class ImapMemory
             _failures.Clear();
             _tooLong.Clear();
             _unwanted.Clear();
+            LastRead = null;
         }
     }
 
     /// <summary>Counts a failure. True when the mail is to be passed over from now on.</summary>
     public bool Fail(uint uid, bool isTooLong)
     {
-        if (_failures.Count >= MostFailed)
-        {
-            _failures.Clear();
-            _tooLong.Clear();
-        }
-
+        MakeRoom();
         if (isTooLong)
         {
             _tooLong.Add(uid);
         }
 
         return (_failures[uid] = _failures.GetValueOrDefault(uid) + 1) >= Allowed;
+    }
+
+    /// <summary>How many failures of a mail were counted.</summary>
+    public int FailuresOf(uint uid) => _failures.GetValueOrDefault(uid);
+
+    /// <summary>Notes that a mail failed, for a reason that may be the server's: that counts once.</summary>
+    public void Suspect(uint uid)
+    {
+        MakeRoom();
+        _failures.TryAdd(uid, 1);
+    }
+
+    /// <summary>Notes that a mail was read.</summary>
+    public void Succeed(uint uid)
+    {
+        LastRead = uid;
+        _failures.Remove(uid);
     }
 
     /// <summary>Whether a mail turned out to be longer than one that is read as a whole.</summary>
@@ -65,6 +81,15 @@ internal sealed class ImapMemory
         if (_unwanted.Count > 0)
         {
             _unwanted.IntersectWith(found);
+        }
+    }
+
+    private void MakeRoom()
+    {
+        if (_failures.Count >= MostFailed)
+        {
+            _failures.Clear();
+            _tooLong.Clear();
         }
     }
 }

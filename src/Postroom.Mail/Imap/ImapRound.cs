@@ -19,6 +19,7 @@ internal sealed partial class ImapRound(
     private readonly List<(uint Uid, SourceMessage Message)> _batch = [];
     private readonly string _account = config.Username.Contains('@', StringComparison.Ordinal) ? config.Username : $"{config.Username}@{config.Host}";
     private readonly bool _never = config.MarkSeen == MarkPolicy.Never;
+    private ImapWitness _witness = new(connection, memory, []);
     private uint _beforeFailed = uint.MaxValue;
     private long _batchBytes;
     private int _new;
@@ -26,20 +27,31 @@ internal sealed partial class ImapRound(
     /// <summary>Looks once.</summary>
     /// <returns>How many messages were new.</returns>
     /// <exception cref="ImapConnectionException">The connection broke; what was stored before stays stored.</exception>
+    /// <exception cref="ImapCommandException">The server gives no mail at all; as before.</exception>
     public async ValueTask<int> RunAsync(CancellationToken cancellationToken)
     {
         List<uint> fresh = await FindAsync(cancellationToken);
+        _witness = new ImapWitness(connection, memory, fresh);
         bool isFull = false;
         foreach (uint[] uids in fresh.Chunk(memory.OneByOne ? 1 : Math.Min(config.Batch, MaxPerCommand)).TakeWhile(_ => !isFull))
         {
-            foreach (ImapMail known in await AskAsync(uids, cancellationToken))
+            try
             {
-                if (isFull = !_never && ledger.Room <= _batch.Count)
+                foreach (ImapMail known in await AskAsync(uids, cancellationToken))
                 {
-                    break;
-                }
+                    if (isFull = !_never && ledger.Room <= _batch.Count)
+                    {
+                        break;
+                    }
 
-                await ReadAsync(known, cancellationToken);
+                    await ReadAsync(known, cancellationToken);
+                }
+            }
+            catch (Exception e) when (e is ImapConnectionException or ImapCommandException && _batch.Count > 0)
+            {
+                // A server that gives some mails on each connection, and then no more, is read on all the same.
+                await KeepReadAsync(cancellationToken);
+                throw;
             }
 
             await FlushAsync(cancellationToken);
@@ -66,6 +78,19 @@ internal sealed partial class ImapRound(
         return _new;
     }
 
+    /// <summary>Stores what was read before the server failed; the marks of that may fail with it, and come with a later look.</summary>
+    private async ValueTask KeepReadAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await FlushAsync(cancellationToken);
+        }
+        catch (Exception e) when (e is ImapConnectionException or ImapCommandException)
+        {
+            // The failure before is the one to be told.
+        }
+    }
+
     private async ValueTask<List<uint>> FindAsync(CancellationToken cancellationToken)
     {
         string criteria = $"UNSEEN UNKEYWORD {config.FailedKeyword}";
@@ -88,21 +113,14 @@ internal sealed partial class ImapRound(
     /// <summary>Asks what the server knows of mails; those that are gone are left out.</summary>
     private async ValueTask<IReadOnlyList<ImapMail>> AskAsync(uint[] uids, CancellationToken cancellationToken)
     {
+        if (uids is [var alone])
+        {
+            return await AloneAsync(alone, () => AskKnownAsync(uids, cancellationToken), cancellationToken) ?? [];
+        }
+
         try
         {
-            string items = config.AcceptFrom.Count > 0 ? "(UID INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (FROM)])" : "(UID INTERNALDATE RFC822.SIZE)";
-            IReadOnlyDictionary<uint, ImapMail> known = await connection.FetchAsync(uids, items, cancellationToken);
-            return [.. uids.Where(known.ContainsKey).Select(uid => known[uid])];
-        }
-        catch (Exception e) when (e is ImapCommandException or ImapConnectionException && uids.Length == 1)
-        {
-            Failed(uids[0], e);
-            if (e is ImapConnectionException)
-            {
-                throw;
-            }
-
-            return [];
+            return await AskKnownAsync(uids, cancellationToken) ?? [];
         }
         catch (ImapConnectionException)
         {
@@ -121,28 +139,53 @@ internal sealed partial class ImapRound(
         }
     }
 
+    private async ValueTask<IReadOnlyList<ImapMail>?> AskKnownAsync(uint[] uids, CancellationToken cancellationToken)
+    {
+        string items = config.AcceptFrom.Count > 0 ? "(UID INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (FROM)])" : "(UID INTERNALDATE RFC822.SIZE)";
+        IReadOnlyDictionary<uint, ImapMail> known = await connection.FetchAsync(uids, items, cancellationToken);
+        return [.. uids.Where(known.ContainsKey).Select(uid => known[uid])];
+    }
+
     private async ValueTask ReadAsync(ImapMail known, CancellationToken cancellationToken)
     {
-        SourceMessage? message;
+        if (await AloneAsync(known.Uid, () => TranslateAsync(known, cancellationToken), cancellationToken) is { } message)
+        {
+            memory.Succeed(known.Uid);
+            await AddAsync(known.Uid, message, cancellationToken);
+        }
+    }
+
+    /// <summary>
+    /// Does what is about one mail alone; null when that failed and is no reason to leave the others. A failure counts against the mail only while the server gives
+    /// another one; otherwise it is the source that fails, and waits (SR-5).
+    /// </summary>
+    private async ValueTask<T?> AloneAsync<T>(uint uid, Func<ValueTask<T?>> work, CancellationToken cancellationToken)
+        where T : class
+    {
+        // After a break nothing can be asked any more, so it is asked before. The first break only makes a mail a suspect.
+        bool isProven = memory.FailuresOf(uid) == 0 || await _witness.SpeaksAsync(uid, cancellationToken);
         try
         {
-            message = await TranslateAsync(known, cancellationToken);
+            return await work();
+        }
+        catch (ImapConnectionException e)
+        {
+            if (isProven || e.IsTooLong)
+            {
+                Failed(uid, e);
+            }
+
+            throw;
         }
         catch (Exception e) when (e is not (OperationCanceledException or OutOfMemoryException))
         {
-            // Whatever is wrong with one mail is no reason to leave the others.
-            Failed(known.Uid, e);
-            if (e is ImapConnectionException)
+            if (!await _witness.SpeaksAsync(uid, cancellationToken))
             {
                 throw;
             }
 
-            return;
-        }
-
-        if (message is not null)
-        {
-            await AddAsync(known.Uid, message, cancellationToken);
+            Failed(uid, e);
+            return null;
         }
     }
 
@@ -282,6 +325,11 @@ internal sealed partial class ImapRound(
                 MessageState? state = await sink.StateOfAsync(results[i].Id, cancellationToken);
                 if (state is MessageState.Acked or MessageState.Failed)
                 {
+                    if (state == MessageState.Failed)
+                    {
+                        ledger.Fail(batch[i].Uid, isCopy: true);
+                    }
+
                     marker.Add(state == MessageState.Acked ? MarkRequest.Seen : MarkRequest.Failed, [batch[i].Uid]);
                 }
             }
@@ -295,7 +343,8 @@ internal sealed partial class ImapRound(
 
     private void Failed(uint uid, Exception e)
     {
-        if (memory.Fail(uid, e is ImapConnectionException { IsTooLong: true }))
+        bool isTemporary = e is ImapCommandException { IsTemporary: true };
+        if (!isTemporary && memory.Fail(uid, e is ImapConnectionException { IsTooLong: true }) && ledger.Room > (_never ? 0 : _batch.Count))
         {
             ledger.Keep(uid);
             LogParked(source, uid, config.Mailbox, e.Message);

@@ -283,6 +283,20 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
             }
         }
 
+        // A replay marks the mail that the message was made of; of its copies this one knows.
+        foreach ((uint uid, MessageId id) in Ledger.Failed)
+        {
+            MessageState? state = await sink.StateOfAsync(id, cancellationToken);
+            if (state == MessageState.Acked)
+            {
+                marker.Add(MarkRequest.Seen, [uid]);
+            }
+            else if (state is null)
+            {
+                Ledger.Remove(uid);
+            }
+        }
+
         // What cannot be marked makes no second message: it is in the ledger. So reading goes on.
         foreach (ImapCommandException refused in (await marker.RunAsync(cancellationToken)).Values)
         {

@@ -7,9 +7,13 @@ namespace Postroom.Mail;
 /// <param name="context">Which delivery it is.</param>
 internal sealed class EmailAttempt(SmtpConnections connections, string server, int maxRecipients, DeliveryContext context)
 {
+    private readonly HashSet<Mailbox> _reached = [];
     private SmtpConnection? _connection;
     private bool _isConnecting = true;
     private bool _reopened;
+
+    /// <summary>Whether a recipient took the mail in this attempt, or may have.</summary>
+    public bool HasReached(Mailbox recipient) => _reached.Contains(recipient);
 
     /// <summary>Sends the mail to everyone for whom earlier attempts settled nothing.</summary>
     /// <param name="draft">The mail.</param>
@@ -82,6 +86,7 @@ internal sealed class EmailAttempt(SmtpConnections connections, string server, i
         {
             IReadOnlyList<SmtpResult> results = await SendAsync(mail, group, progress, cancellationToken);
             all.AddRange(results);
+            _reached.ExceptWith(results.Where(result => !result.Reply.IsDone).Select(result => result.Recipient));
 
             // A mail that goes on, or will be tried again, must not repeat itself to those who have it.
             bool goesOn = all.Count < open.Length || results.Any(result => !result.Reply.IsDone && !SmtpFailures.IsFinal(result.Reply));
@@ -99,6 +104,11 @@ internal sealed class EmailAttempt(SmtpConnections connections, string server, i
             try
             {
                 return await SendFittingAsync(_connection!, mail, group, progress, cancellationToken);
+            }
+            catch (SmtpRefusedException)
+            {
+                _reached.ExceptWith(group); // The server ended its service in place of taking the mail.
+                throw;
             }
             catch (MailConnectionException e) when (context.BytesLeft)
             {
@@ -129,6 +139,13 @@ internal sealed class EmailAttempt(SmtpConnections connections, string server, i
         }
 
         Mailbox[] fitting = [.. group.Except(refused.Select(result => result.Recipient))];
-        return fitting.Length == 0 ? refused : [.. refused, .. await connection.SendAsync(mail, fitting, () => context.BytesLeft = true, cancellationToken)];
+        return fitting.Length == 0 ? refused : [.. refused, .. await connection.SendAsync(mail, fitting, () => Leaving(fitting), cancellationToken)];
+    }
+
+    /// <summary>From here on nobody can tell what the server has until it answers.</summary>
+    private void Leaving(Mailbox[] recipients)
+    {
+        context.BytesLeft = true;
+        _reached.UnionWith(recipients);
     }
 }

@@ -8,7 +8,7 @@ namespace Postroom.Mail;
 /// One connection is opened at the start and kept; up to four are open while sends run side by side. A retry is the same mail to the byte, with the same
 /// Message-ID, and goes only to the recipients for whom nothing is settled yet. Safe for concurrent sends.
 /// </remarks>
-public sealed partial class EmailCommunicator : Communicator
+public sealed partial class EmailCommunicator : Communicator, IHealthContributor
 {
     private readonly EmailCommunicatorConfig _config;
     private readonly TimeProvider _clock;
@@ -45,6 +45,18 @@ public sealed partial class EmailCommunicator : Communicator
 
     /// <inheritdoc/>
     public override CommunicatorCapabilities Capabilities { get; } = new() { Formats = [TextFormat.Html], Attachments = true };
+
+    /// <inheritdoc/>
+    public HealthViews Views => HealthViews.Status;
+
+    /// <summary>Degraded while replies to an address are held (SE-10).</summary>
+    /// <inheritdoc/>
+    public ValueTask<HealthResult> CheckAsync(CancellationToken cancellationToken)
+    {
+        return new(_replies.Held() is [var first, ..] held
+            ? new HealthResult(HealthState.Degraded, $"Replies to '{first}'{(held.Count > 1 ? string.Create(CultureInfo.InvariantCulture, $" and {held.Count - 1} more") : "")} are held: {_config.RepliesPerHour} went there within an hour (repliesPerHour), so two programs may be answering each other. Discard what waits if they do.")
+            : HealthResult.Healthy);
+    }
 
     /// <inheritdoc/>
     public override async ValueTask<DeliveryReceipt> SendAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
@@ -104,7 +116,9 @@ public sealed partial class EmailCommunicator : Communicator
             return await attempt.RunAsync(draft, recipients, cancellationToken);
         }
 
-        if (_replies.Take(recipients, out string? held) is var wait && wait > TimeSpan.Zero)
+        RecipientProgress settled = RecipientProgress.Read(context.Progress);
+        Mailbox[] open = [.. recipients.Where(recipient => settled.Of(recipient) is null)];
+        if (_replies.Take(open, out string? held, out long at) is var wait && wait > TimeSpan.Zero)
         {
             if (held is not null)
             {
@@ -120,10 +134,9 @@ public sealed partial class EmailCommunicator : Communicator
         {
             return await attempt.RunAsync(draft, recipients, cancellationToken);
         }
-        catch (Exception) when (!context.BytesLeft)
+        finally
         {
-            _replies.GiveBack(recipients);
-            throw;
+            _replies.GiveBack(open.Where(recipient => !attempt.HasReached(recipient)), at);
         }
     }
 

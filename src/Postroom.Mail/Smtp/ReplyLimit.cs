@@ -32,17 +32,19 @@ internal sealed class ReplyLimit(int most, TimeProvider clock)
     /// <summary>Counts a reply to everyone it goes to, or to nobody.</summary>
     /// <param name="recipients">Who gets it.</param>
     /// <param name="held">Whose limit keeps it, for the first reply that is kept; null otherwise.</param>
+    /// <param name="at">When it was counted, for <see cref="GiveBack"/>.</param>
     /// <returns>How long it has to wait; zero when it was counted.</returns>
-    public TimeSpan Take(IReadOnlyList<Mailbox> recipients, out string? held)
+    public TimeSpan Take(IReadOnlyList<Mailbox> recipients, out string? held, out long at)
     {
         lock (_gate)
         {
+            at = clock.GetTimestamp();
             held = null;
             TimeSpan wait = TimeSpan.Zero;
             foreach (Mailbox recipient in recipients)
             {
                 Line line = Of(recipient.Address);
-                TimeSpan own = line.Sent.Count < most ? TimeSpan.Zero : Window - clock.GetElapsedTime(line.Sent.Peek());
+                TimeSpan own = line.Sent.Count < most ? TimeSpan.Zero : Window - clock.GetElapsedTime(line.Sent[0], at);
                 if (own > TimeSpan.Zero && !line.IsTold)
                 {
                     line.IsTold = true;
@@ -55,7 +57,7 @@ internal sealed class ReplyLimit(int most, TimeProvider clock)
             foreach (Mailbox recipient in wait == TimeSpan.Zero ? recipients : [])
             {
                 Line line = Of(recipient.Address);
-                line.Sent.Enqueue(clock.GetTimestamp());
+                line.Sent.Add(at);
                 line.IsTold = false;
             }
 
@@ -63,16 +65,26 @@ internal sealed class ReplyLimit(int most, TimeProvider clock)
         }
     }
 
-    /// <summary>A reply that was counted has certainly not left.</summary>
-    public void GiveBack(IReadOnlyList<Mailbox> recipients)
+    /// <summary>A reply that was counted has certainly not reached some of its recipients.</summary>
+    /// <param name="recipients">Those.</param>
+    /// <param name="at">When it was counted.</param>
+    public void GiveBack(IEnumerable<Mailbox> recipients, long at)
     {
         lock (_gate)
         {
             foreach (Mailbox recipient in recipients)
             {
-                // The oldest instead of its own: the count is what matters, and the others wait no longer for it.
-                Of(recipient.Address).Sent.TryDequeue(out _);
+                Of(recipient.Address).Sent.Remove(at);
             }
+        }
+    }
+
+    /// <summary>The addresses that replies are held for now.</summary>
+    public IReadOnlyList<string> Held()
+    {
+        lock (_gate)
+        {
+            return [.. _lines.Where(line => line.Value.IsTold && line.Value.Sent.Count >= most && clock.GetElapsedTime(line.Value.Sent[0]) < Window).Select(line => line.Key)];
         }
     }
 
@@ -89,17 +101,13 @@ internal sealed class ReplyLimit(int most, TimeProvider clock)
             _order.Enqueue(address);
         }
 
-        while (line.Sent.TryPeek(out long at) && clock.GetElapsedTime(at) >= Window)
-        {
-            line.Sent.Dequeue();
-        }
-
+        line.Sent.RemoveAll(at => clock.GetElapsedTime(at) >= Window);
         return line;
     }
 
     private sealed class Line
     {
-        public Queue<long> Sent { get; } = new();
+        public List<long> Sent { get; } = [];
 
         public bool IsTold { get; set; }
     }

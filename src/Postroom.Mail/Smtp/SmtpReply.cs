@@ -24,6 +24,9 @@ internal sealed record SmtpReply(int Code, IReadOnlyList<string> Lines)
     /// <summary>Go on: 3yz.</summary>
     public bool IsMore => Code is >= 300 and < 400;
 
+    /// <summary>The mail may come: 354, the only such answer to <c>DATA</c> (RFC 5321 §4.3.2).</summary>
+    public bool IsReady => Code == 354;
+
     /// <summary>Not now: 4yz.</summary>
     public bool IsTemporary => Code is >= 400 and < 500;
 

@@ -18,8 +18,10 @@ internal sealed class SmtpReplyReader(string server, Stream stream)
     public bool HasMore => _begin < _end;
 
     /// <summary>Reads one answer, all its lines.</summary>
+    /// <param name="isSecret">Whether it answers a secret, which it may repeat: no error text shows any of it.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="MailConnectionException">The connection ended, or this is no answer.</exception>
-    public async ValueTask<SmtpReply> ReadAsync(CancellationToken cancellationToken)
+    public async ValueTask<SmtpReply> ReadAsync(bool isSecret, CancellationToken cancellationToken)
     {
         List<string> lines = [];
         int code = 0;
@@ -28,7 +30,7 @@ internal sealed class SmtpReplyReader(string server, Stream stream)
             string line = await ReadLineAsync(cancellationToken);
             if (line.Length < 3 || line[0] is < '2' or > '5' || !char.IsAsciiDigit(line[1]) || !char.IsAsciiDigit(line[2]) || (line.Length > 3 && line[3] is not (' ' or '-')))
             {
-                throw new MailConnectionException($"{server} said '{Names.Shorten(line)}', which is no SMTP answer.");
+                throw new MailConnectionException($"{server} said {(isSecret ? "something at the login that is not shown" : $"'{Names.Shorten(line)}'")}, which is no SMTP answer.");
             }
 
             int number = ((line[0] - '0') * 100) + ((line[1] - '0') * 10) + (line[2] - '0');

@@ -17,6 +17,7 @@ internal sealed class SmtpTransaction(SmtpWire wire, SmtpExtensions extensions)
     /// <param name="cancellationToken">Ends the transaction; the connection is then broken.</param>
     /// <returns>What decided over each recipient, in their order.</returns>
     /// <exception cref="SmtpRefusedException">The server ends its service.</exception>
+    /// <exception cref="MailConnectionException">The connection broke, or DATA was answered with what is no answer to it: nothing was sent then.</exception>
     public async ValueTask<IReadOnlyList<SmtpResult>> RunAsync(SmtpMail mail, IReadOnlyList<Mailbox> recipients, bool resetFirst, Action leaving, CancellationToken cancellationToken)
     {
         List<string> commands = [.. resetFirst ? ["RSET"] : Array.Empty<string>(), MailCommand(mail, recipients), .. recipients.Select(recipient => $"RCPT TO:<{recipient.Address}>"), Data];
@@ -30,7 +31,7 @@ internal sealed class SmtpTransaction(SmtpWire wire, SmtpExtensions extensions)
         SmtpResult[] results = [.. recipients.Select((recipient, i) => new SmtpResult(recipient, replies[first + i]))];
         if (!sender.IsDone || !results.Any(result => result.Reply.IsDone))
         {
-            if (data.IsMore)
+            if (data.IsReady)
             {
                 await EndEmptyAsync(cancellationToken);
             }
@@ -38,7 +39,12 @@ internal sealed class SmtpTransaction(SmtpWire wire, SmtpExtensions extensions)
             return sender.IsDone ? results : [.. recipients.Select(recipient => new SmtpResult(recipient, sender))];
         }
 
-        SmtpReply answer = data.IsMore ? await SendAsync(mail, leaving, cancellationToken) : data;
+        if (!data.IsReady && (data.IsDone || data.IsMore))
+        {
+            throw new MailConnectionException($"{wire.Server} answered DATA with {data}, where only 354 or a refusal is an answer. Nothing of the mail was sent.");
+        }
+
+        SmtpReply answer = data.IsReady ? await SendAsync(mail, leaving, cancellationToken) : data;
         return [.. results.Select(result => result.Reply.IsDone ? result with { Reply = answer } : result)];
     }
 

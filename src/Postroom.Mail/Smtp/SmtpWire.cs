@@ -51,7 +51,7 @@ internal sealed class SmtpWire(string server, Stream transport, TimeProvider clo
             await _writer.CommandsAsync([line], deadline.Token);
             return true;
         }, cancellationToken);
-        return await ReadAsync(Shown, timeout, cancellationToken);
+        return await _stream.LimitedAsync("answer", Shown, timeout, deadline => _reader.ReadAsync(isSecret: true, deadline.Token), cancellationToken);
     }
 
     /// <summary>Sends commands in one piece.</summary>
@@ -67,7 +67,7 @@ internal sealed class SmtpWire(string server, Stream transport, TimeProvider clo
     /// <param name="limit">How long it may take.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public ValueTask<SmtpReply> ReadAsync(string command, TimeSpan limit, CancellationToken cancellationToken) =>
-        _stream.LimitedAsync("answer", command, limit, deadline => _reader.ReadAsync(deadline.Token), cancellationToken);
+        _stream.LimitedAsync("answer", command, limit, deadline => _reader.ReadAsync(isSecret: false, deadline.Token), cancellationToken);
 
     /// <summary>Sends a mail without the line that ends it; the server has nothing as long as that is missing.</summary>
     public ValueTask SendMailAsync(ReadOnlyMemory<byte> mail, CancellationToken cancellationToken)

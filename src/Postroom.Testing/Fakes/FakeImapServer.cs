@@ -11,6 +11,7 @@ public sealed class FakeImapServer : IAsyncDisposable
     private readonly FakePlan<FakeImapStep, FakeImapFault> _plan = new();
     private readonly Dictionary<string, FakeImapMailbox> _mailboxes = new(StringComparer.Ordinal);
     private readonly Dictionary<uint, FakeImapFault> _badMails = [];
+    private readonly Dictionary<uint, FakeImapFault> _badFacts = [];
     private readonly HashSet<FakeImapSession> _sessions = [];
     private readonly List<FakeImapLine> _lines = [];
     private readonly List<string> _violations = [];
@@ -99,22 +100,12 @@ public sealed class FakeImapServer : IAsyncDisposable
     /// <summary>Fails each time that the body of a mail is asked for, from now on.</summary>
     /// <param name="uid">The mail's UID.</param>
     /// <param name="fault">The fault; null takes it again.</param>
-    public FakeImapServer FailBody(uint uid, FakeImapFault? fault)
-    {
-        lock (_gate)
-        {
-            if (fault is null)
-            {
-                _badMails.Remove(uid);
-            }
-            else
-            {
-                _badMails[uid] = fault;
-            }
-        }
+    public FakeImapServer FailBody(uint uid, FakeImapFault? fault) => Fail(_badMails, uid, fault);
 
-        return this;
-    }
+    /// <summary>Fails each time that something but the body of a mail is asked for, alone or with others, from now on.</summary>
+    /// <param name="uid">The mail's UID.</param>
+    /// <param name="fault">The fault; null takes it again.</param>
+    public FakeImapServer FailFetch(uint uid, FakeImapFault? fault) => Fail(_badFacts, uid, fault);
 
     /// <summary>Says something on every connection that has a mailbox open, unasked.</summary>
     /// <param name="text">The bytes as Latin-1, with their line ends.</param>
@@ -173,11 +164,11 @@ public sealed class FakeImapServer : IAsyncDisposable
 
     internal TaskCompletionSource Silence(FakeImapStep step) => _plan.Silence(step);
 
-    internal FakeImapFault? BadMail(IEnumerable<uint> uids)
+    internal FakeImapFault? BadMail(IEnumerable<uint> uids, bool bodies)
     {
         lock (_gate)
         {
-            return uids.Select(uid => _badMails.GetValueOrDefault(uid)).FirstOrDefault(fault => fault is not null);
+            return uids.Select(uid => (bodies ? _badMails : _badFacts).GetValueOrDefault(uid)).FirstOrDefault(fault => fault is not null);
         }
     }
 
@@ -220,6 +211,23 @@ public sealed class FakeImapServer : IAsyncDisposable
         {
             _violations.Add(what);
         }
+    }
+
+    private FakeImapServer Fail(Dictionary<uint, FakeImapFault> mails, uint uid, FakeImapFault? fault)
+    {
+        lock (_gate)
+        {
+            if (fault is null)
+            {
+                mails.Remove(uid);
+            }
+            else
+            {
+                mails[uid] = fault;
+            }
+        }
+
+        return this;
     }
 
     private void Look()

@@ -91,7 +91,7 @@ internal sealed partial class FakeImapSession
 
         bool bodies = items.Any(item => item.StartsWith("BODY.PEEK[]", StringComparison.OrdinalIgnoreCase) || item.StartsWith("BODY[]", StringComparison.OrdinalIgnoreCase));
         FakeImapStep step = bodies ? FakeImapStep.Body : FakeImapStep.Fetch;
-        FakeImapFault? fault = (bodies ? server.BadMail(uids) : null) ?? server.Take(step);
+        FakeImapFault? fault = server.BadMail(uids, bodies) ?? server.Take(step);
         if (fault is FakeImapFault.Meanwhile(var action))
         {
             action();

@@ -6,19 +6,34 @@ using Xunit;
 
 namespace Postroom.EndToEnd.Tests.Apps;
 
-/// <summary>The mail order bot as a process of its own over a mailbox of a real Dovecot; its letters are files of a folder. It dies and runs again on what it left.</summary>
-internal sealed class OrderRun(RealImapServer dovecot, string mode, string store) : IAsyncDisposable
+/// <summary>The mail order bot as a process of its own over a mailbox of a real Dovecot; its letters leave by SMTP. It dies and runs again on what it left.</summary>
+internal sealed class OrderRun(RealImapServer dovecot, LetterBox box, string mode, string store) : IAsyncDisposable
 {
     private const string Catalogue = "sku,name,price,tax,pack,stock,active,aliases\nTEA-001,Green tea,4.50,7,1,1000000,yes,\nTEA-002,Black tea,3.95,19,1,1000000,yes,\n";
 
     public RealProgram Program { get; } = new();
 
-    private string Outbox => Path.Combine(Program.Folder, "outbox");
-
     private string Database => Path.Combine(Program.Folder, "shop.db");
 
-    /// <summary>The letters that left, one file each.</summary>
-    public string[] Letters => Directory.Exists(Outbox) ? [.. Directory.EnumerateFiles(Outbox, "*.eml").Select(File.ReadAllText)] : [];
+    /// <summary>The letters that were taken, repeats included.</summary>
+    public string[] Letters => box.Read();
+
+    /// <summary>
+    /// The letters, each once. After a kill, nobody can tell whether the one that was on its way was taken, so SMTP allows that it comes again: at most one for each
+    /// kill, since one is sent at a time, and it is the same letter with the same Message-ID.
+    /// </summary>
+    /// <param name="kills">How often the program was killed.</param>
+    public string[] Check(int kills)
+    {
+        IGrouping<string, string>[] byId = [.. Letters.GroupBy(letter => Header(letter, "Message-ID"))];
+        int repeats = Letters.Length - byId.Length;
+        Assert.True(repeats <= kills, $"{repeats} letters came again, after {kills} kills.");
+        Assert.All(byId, same => Assert.Single(same.Select(letter => letter[letter.IndexOf("From: ", StringComparison.Ordinal)..]).Distinct()));
+        return [.. byId.Select(same => same.First())];
+    }
+
+    /// <summary>A header of a letter.</summary>
+    public static string Header(string letter, string name) => letter.ReplaceLineEndings("\n").Split('\n').First(line => line.StartsWith($"{name}: ", StringComparison.OrdinalIgnoreCase))[(name.Length + 2)..];
 
     /// <summary>Starts it and waits until it is ready.</summary>
     public Task RunAsync() => Program.RunAppAsync("orders", Words(null, null));
@@ -54,7 +69,8 @@ internal sealed class OrderRun(RealImapServer dovecot, string mode, string store
         string[] settings =
         [
             $"store.kind={store}", "store.reserve=0", $"mailOrder.database={Database}", $"mailOrder.catalogueFile={catalogue}", "mailOrder.labels.operators=",
-            $"{Reply}.type=maildrop", $"{Reply}.path={Outbox}", $"{Reply}.fromAddress=bot@example.test", $"{Reply}.labels=[\"mail\"]",
+            $"{Reply}.type=email", $"{Reply}.host=localhost", $"{Reply}.port={box.Port.ToString(CultureInfo.InvariantCulture)}", $"{Reply}.security=starttls", $"{Reply}.caFile={dovecot.CaFile}", $"{Reply}.maxInFlight=1",
+            $"{Reply}.fromAddress=bot@example.test", $"{Reply}.labels=[\"mail\"]", .. box.Login ? [$"{Reply}.username={RealMailServer.User}", $"{Reply}.password={RealMailServer.Password}"] : Array.Empty<string>(),
             $"{Source}.type=imap", $"{Source}.host=localhost", $"{Source}.port={dovecot.Port.ToString(CultureInfo.InvariantCulture)}", $"{Source}.security=implicit", $"{Source}.caFile={dovecot.CaFile}",
             $"{Source}.username=bot", $"{Source}.password={RealMailServer.Password}", $"{Source}.into=orders", $"{Source}.replyVia=shop-mail", $"{Source}.mode={mode}", $"{Source}.pollInterval=1s",
         ];

@@ -1,3 +1,4 @@
+using Postroom.Mail;
 using Postroom.Tests.Mail;
 using Xunit;
 using static Postroom.Tests.Apps.ShopFixture;
@@ -137,5 +138,21 @@ public sealed class MailOrderSilenceTests
         }
 
         return one.Letters.Count + other.Letters.Count;
+    }
+
+    [Fact]
+    public async Task MB_16_operators_hear_of_both_orders_when_two_customers_chose_the_same_Message_ID()
+    {
+        await using ShopFixture shop = await StartAsync();
+        await shop.ReceiveAsync(MailOf("one", "1 x TEA-001"));
+        byte[] raw = System.Text.Encoding.UTF8.GetBytes(MailOf("one", "2 x TEA-001", from: "Bob <bob@example.org>").ReplaceLineEndings("\r\n"));
+
+        // Another account of the shop, since within one a Message-ID that was seen is a repeat.
+        MailMessage mail = MailMessageReader.Read(raw, shop.Runtime.Clock.GetUtcNow()) with { Account = "sales@mail.test" };
+        await shop.Runtime.Runtime.View.OpenSink("shop-inbox").AcceptAsync([MailTranslation.ToSource(mail, "orders", "shop-mail", null, raw)], null, TestContext.Current.CancellationToken);
+        await shop.Runtime.RunUntilIdleAsync();
+
+        Assert.Equal(["ann@example.org", "bob@example.org"], shop.Notices.Select(notice => notice.Split(' ')[5].TrimEnd(':')));
+        Assert.Equal(2, shop.Letters.Count);
     }
 }

@@ -136,6 +136,28 @@ public sealed class EmailSecurityTests : MailTest
         AssertNoSecret(await StartFailsAsync(ConfigOf(server, MailSecurity.StartTls)));
     }
 
+    [Theory]
+    [InlineData("PLAIN")]
+    [InlineData("LOGIN")]
+    [InlineData("XOAUTH2")]
+    public async Task A_server_that_repeats_the_login_instead_of_answering_it_has_nothing_of_it_shown(string login)
+    {
+        string secret = login switch
+        {
+            "PLAIN" => $"\0bot@example.test\0{Password}",
+            "LOGIN" => Password,
+            _ => $"user=bot@example.test\u0001auth=Bearer {Password}\u0001\u0001",
+        };
+        string echo = $"AUTH {login} {Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(secret))}";
+        FakeSmtpServer server = Serve(Locked with { Logins = [login] }).Next(FakeSmtpStep.Auth, new FakeSmtpFault.Answer(echo));
+
+        DeliveryException failure = await StartFailsAsync(ConfigOf(server, MailSecurity.StartTls, byToken: login == "XOAUTH2"));
+
+        AssertNoSecret(failure);
+        Assert.DoesNotContain(echo.Split(' ')[2], failure.ToString(), StringComparison.Ordinal);
+        Assert.Contains("said something at the login that is not shown, which is no SMTP answer", failure.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Credentials_never_go_unencrypted_to_another_machine()
     {

@@ -42,7 +42,10 @@ internal sealed class RealMailServer : IAsyncDisposable
     /// <summary>The mails it delivered, as files.</summary>
     public string[] Mails => [.. Directory.EnumerateFiles(_folder.File("mail"), "*", SearchOption.AllDirectories).Where(file => file.Contains("/new/", StringComparison.Ordinal))];
 
-    public static async Task<RealMailServer> StartEximAsync(CancellationToken cancellationToken)
+    /// <summary>Starts an Exim that takes mail for <c>example.test</c>.</summary>
+    /// <param name="cancellationToken">Ends the start.</param>
+    /// <param name="others">The local parts it has mailboxes for, beside <c>bot</c> and <c>user</c>.</param>
+    public static async Task<RealMailServer> StartEximAsync(CancellationToken cancellationToken, params IEnumerable<string> others)
     {
         Assert.SkipUnless(File.Exists("/usr/sbin/exim4") && Environment.UserName == "root", "Exim is not installed, or this is not root: apt-get install exim4-daemon-light.");
         RealMailServer server = new();
@@ -52,7 +55,7 @@ internal sealed class RealMailServer : IAsyncDisposable
             Directory.CreateDirectory(Path.Combine(d, name));
         }
 
-        await File.WriteAllTextAsync(Path.Combine(d, "localparts"), "bot: bot\nuser: user\n", cancellationToken);
+        await File.WriteAllTextAsync(Path.Combine(d, "localparts"), string.Concat(others.Prepend("user").Prepend("bot").Select(name => $"{name}: {name}\n")), cancellationToken);
         await File.WriteAllTextAsync(Path.Combine(d, "exim.conf"), EximConfiguration(d, server.Port), cancellationToken);
         await ServerProcess.RunAsync("chown", ["-R", "Debian-exim:", Path.Combine(d, "spool"), Path.Combine(d, "exlog"), Path.Combine(d, "mail")], cancellationToken);
         await ServerProcess.RunAsync("chgrp", ["Debian-exim", Path.Combine(d, "key.pem")], cancellationToken);

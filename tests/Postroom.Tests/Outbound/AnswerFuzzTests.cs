@@ -41,7 +41,7 @@ public sealed class AnswerFuzzTests
             {
                 for (int answers = 0; ; answers++)
                 {
-                    SmtpReply reply = await reader.ReadAsync(TestContext.Current.CancellationToken);
+                    SmtpReply reply = await reader.ReadAsync(isSecret: false, TestContext.Current.CancellationToken);
                     Assert.InRange(reply.Code, 200, 599);
                     Assert.DoesNotContain(reply.ToString(), char.IsControl);
                     Assert.True(answers <= bytes.Length, $"Round {round}: more answers than bytes.");

@@ -232,14 +232,34 @@ public sealed class ImapWatchTests
         await runtime.StartAsync(Cancel);
         string[] modes = ["idle", "polling", "auto", "polling", "idle"];
         int number = 0;
+        string now = "polling";
+        int idles = 0;
         foreach (string mode in modes)
         {
             rig.Inbox.Deliver(Letter($"m{number++}"));
             await rig.UntilAsync(() => handled.Count >= number);
+            if (now == "polling")
+            {
+                Assert.Equal((idles, idles), (rig.Server.Count("IDLE"), rig.Server.Count("DONE"))); // it only polled since the switch
+            }
+
             rig.Inbox.Deliver(Letter($"m{number++}"));
             Write(mode);
             await runtime.Configuration.ReloadAsync(previous: false, Cancel);
             rig.Inbox.Deliver(Letter($"m{number++}"));
+            await rig.UntilAsync(() => handled.Count >= number);
+            if (mode == "polling")
+            {
+                await rig.UntilAsync(() => rig.Server.Count("DONE") == rig.Server.Count("IDLE")); // the last one was ended in order
+                idles = rig.Server.Count("IDLE");
+            }
+            else
+            {
+                await rig.Server.WaitForAsync("IDLE", idles + 1, rig.Limit);
+                idles = rig.Server.Count("IDLE");
+            }
+
+            now = mode;
         }
 
         await rig.UntilAsync(() => handled.Count >= number && rig.Inbox.Uids.All(uid => rig.Inbox.FlagsOf(uid) == @"\Seen"));

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
 using System.Text;
 using Postroom.Mail;
 using Postroom.Tests.Messages;
@@ -8,8 +6,7 @@ using Xunit;
 namespace Postroom.Tests.Mail.Reading;
 
 /// <summary>
-/// Anything at all for the readers of mail (AC-65, ML-5, ML-12): a typed result within its bounds. The long form, ten minutes for each:
-/// <c>POSTROOM_FUZZ_SECONDS=600 tests/Postroom.Tests/bin/Release/net10.0/Postroom.Tests -class "*MailFuzzTests"</c>; <c>POSTROOM_FUZZ_SEED</c> repeats one.
+/// Anything at all for the readers of mail (AC-65, ML-5, ML-12): a typed result within its bounds. <see cref="Fuzz"/> tells of the long form.
 /// </summary>
 public sealed class MailFuzzTests(ITestOutputHelper output)
 {
@@ -112,67 +109,7 @@ public sealed class MailFuzzTests(ITestOutputHelper output)
 
     private static byte[][] Seeds(string corpus, string own) => [.. Corpora.Files(corpus).Select(File.ReadAllBytes).Where(static bytes => bytes.Length is > 0 and < 200_000), Encoding.UTF8.GetBytes(own)];
 
-    private void Run(byte[][] seeds, Action<byte[]> read) => Run(seeds, random => read(Bend(seeds[random.Next(seeds.Length)], random)));
+    private void Run(byte[][] seeds, Action<byte[]> read) => Run(seeds, random => read(Fuzz.Bend(seeds[random.Next(seeds.Length)], Words, random)));
 
-    private void Run(byte[][] seeds, Action<Random> once)
-    {
-        double seconds = Number("POSTROOM_FUZZ_SECONDS", 3);
-        int first = (int)Number("POSTROOM_FUZZ_SEED", Random.Shared.Next(1_000_000_000));
-        long begun = Stopwatch.GetTimestamp();
-        int seed = first;
-        TimeSpan slowest = TimeSpan.Zero;
-        output.WriteLine($"Seed {first}, {seeds.Length} seeds of text.");
-        for (; Stopwatch.GetElapsedTime(begun).TotalSeconds < seconds; seed++)
-        {
-            long one = Stopwatch.GetTimestamp();
-            try
-            {
-                once(new Random(seed));
-            }
-            catch (Exception e)
-            {
-                throw new InvalidOperationException($"POSTROOM_FUZZ_SEED={seed.ToString(CultureInfo.InvariantCulture)} repeats it: {e.Message}", e);
-            }
-
-            TimeSpan took = Stopwatch.GetElapsedTime(one);
-            slowest = took > slowest ? took : slowest;
-            Assert.True(took < TimeSpan.FromSeconds(5), $"Seed {seed} took {took}.");
-        }
-
-        output.WriteLine($"{seed - first} cases, the slowest in {slowest.TotalMilliseconds:0} ms.");
-    }
-
-    /// <summary>Cuts, repeats, mixes and bends.</summary>
-    private static byte[] Bend(byte[] seed, Random random)
-    {
-        List<byte> bytes = [.. seed.AsSpan(0, random.Next(4) == 0 ? random.Next(seed.Length) : Math.Min(seed.Length, 60_000))];
-        for (int bends = random.Next(1, 12); bends > 0; bends--)
-        {
-            int at = random.Next(bytes.Count + 1);
-            switch (random.Next(5))
-            {
-                case 0 when bytes.Count > 0:
-                    bytes[Math.Min(at, bytes.Count - 1)] = (byte)random.Next(256);
-                    break;
-                case 1 when bytes.Count > 0:
-                    bytes.RemoveRange(Math.Min(at, bytes.Count - 1), Math.Min(random.Next(1, 40), bytes.Count - Math.Min(at, bytes.Count - 1)));
-                    break;
-                case 2:
-                    byte[] word = Words[random.Next(Words.Length)];
-                    bytes.InsertRange(at, Enumerable.Repeat(word, random.Next(20) == 0 ? random.Next(1, 3_000) : 1).SelectMany(static some => some));
-                    break;
-                case 3 when bytes.Count > 0:
-                    int begin = random.Next(bytes.Count);
-                    bytes.InsertRange(at, bytes.GetRange(begin, Math.Min(random.Next(1, 400), bytes.Count - begin)));
-                    break;
-                default:
-                    bytes.InsertRange(at, Words[random.Next(Words.Length)]);
-                    break;
-            }
-        }
-
-        return [.. bytes];
-    }
-
-    private static double Number(string name, double fallback) => double.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out double number) ? number : fallback;
+    private void Run(byte[][] seeds, Action<Random> once) => Fuzz.Run(output, once, $"{seeds.Length} seeds of text");
 }
