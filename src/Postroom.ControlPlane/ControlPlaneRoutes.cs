@@ -30,7 +30,8 @@ internal sealed class ControlPlaneRoutes
         Chat = new ChatEndpoints(runtime, chat, Access, keys, _gate);
         Health = new HealthEndpoints(runtime, clock);
         Receivers = new ReceiverEndpoint(runtime, loggers.CreateLogger<ReceiverEndpoint>());
-        StatusEndpoints status = new(runtime, clock);
+        History = new FlowHistory(runtime, clock, loggers.CreateLogger<FlowHistory>());
+        StatusEndpoints status = new(runtime, History, clock);
         Board = new EventBoard(runtime, configuration, clock);
         Events = new EventEndpoints(Board, clock);
         WebhookEndpoint intake = new(runtime, webhook, Access, chat, clock, loggers.CreateLogger<WebhookEndpoint>());
@@ -44,6 +45,7 @@ internal sealed class ControlPlaneRoutes
         [
             .. Open(intake, new HookEndpoint(runtime, hooks, Access, clock, loggers.CreateLogger<HookEndpoint>())),
             .. ChatRoutes(new ChatToolEndpoints(runtime, chat, Chat)),
+            .. DashboardRoutes(),
             .. StatusRoutes(status),
             .. EventRoutes(),
             .. FlowRoutes(status, new FlowActions(runtime, action), new ScheduleEndpoints(runtime, audit)),
@@ -66,6 +68,9 @@ internal sealed class ControlPlaneRoutes
     public ChatEndpoints Chat { get; }
 
     public HealthEndpoints Health { get; }
+
+    /// <summary>What moved in the last hour.</summary>
+    public FlowHistory History { get; }
 
     /// <summary>What happens, for whoever follows it.</summary>
     public EventBoard Board { get; }
@@ -115,6 +120,13 @@ internal sealed class ControlPlaneRoutes
     {
         yield return Get(Viewer, "/openapi.json", "This document.", DocumentAsync) with { IsEarly = true, Media = "application/json" };
         yield return Get(Viewer, "/status", "The runtime and its parts.", status.StatusAsync) with { Aliases = [$"{Api}/runtime", $"{Api}/organism", "/organism"], Result = StatusJson.Default.StatusView };
+        yield return Get(Viewer, "/stats/history", "What moved in the last hour, in steps of ten seconds.", status.HistoryAsync) with { Result = StatusJson.Default.HistoryView };
+    }
+
+    private static IEnumerable<ApiRoute> DashboardRoutes()
+    {
+        yield return Bare(HttpMethods.Get, "/ui", "The dashboard.", DashboardEndpoints.PageAsync) with { Media = "text/html" };
+        yield return Bare(HttpMethods.Get, "/ui/{file}", "A file of the dashboard.", DashboardEndpoints.FileAsync);
     }
 
     private IEnumerable<ApiRoute> EventRoutes()

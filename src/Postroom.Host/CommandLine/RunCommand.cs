@@ -43,7 +43,7 @@ internal static class RunCommand
 
         if (!arguments.Quiet)
         {
-            Announce(host);
+            await AnnounceAsync(host);
         }
 
         Task ended = await Task.WhenAny(stop.Task, host.Runtime.StopRequested, host.Runtime.Failure);
@@ -63,15 +63,16 @@ internal static class RunCommand
         _ = Sqlite.SqliteStore.LibraryVersion;
     }
 
-    private static void Announce(HostedRuntime host)
+    private static async ValueTask AnnounceAsync(HostedRuntime host)
     {
         string address = host.Addresses.Count > 0 ? host.Addresses[0] : "";
         RuntimeOptions options = host.Runtime.Configuration.Current.Get<RuntimeOptions>("runtime");
         Say("");
         Say($"  Postroom {HostedRuntime.ProgramVersion} is ready (process {Environment.ProcessId}).");
         Say($"  Web chat:  {host.ChatLink ?? $"none; {string.Join(" and ", FirstStart.WebChat)} add it"}");
-        if (address.Length > 0)
+        if (await host.MakeDashboardLinkAsync(CancellationToken.None) is { } dashboard)
         {
+            Say($"  Dashboard: {dashboard}");
             Say($"  Status:    {address}/api/v1/status (key in {Path.Combine(options.DataDirectory, "admin.key")})");
         }
 
