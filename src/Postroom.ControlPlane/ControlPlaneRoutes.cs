@@ -81,13 +81,10 @@ internal sealed class ControlPlaneRoutes
 
     /// <summary>A route for those only who have its role, once the store is open.</summary>
     public RequestDelegate Guarded(ApiRoute route) => route.Role is not { } role ? route.Handle
-        : _gate.Needs(role, route.IsEarly ? route.Handle : context => IsOpening ? OpeningAsync(context) : route.Handle(context));
+        : _gate.Needs(role, route.IsEarly ? route.Handle : context => IsOpening ? Problem.Opening.WriteAsync(context) : route.Handle(context));
 
     /// <summary>Whether the store has not opened yet, so that there is nothing to read.</summary>
     private bool IsOpening => _runtime.State is RuntimeState.Created or RuntimeState.Starting or RuntimeState.Recovering;
-
-    private static Task OpeningAsync(HttpContext context) =>
-        new Problem { Status = 503, Code = ProblemCode.StoreUnavailable, Detail = "The runtime is starting; the store is not open yet.", RetryAfterSeconds = 1 }.WriteAsync(context);
 
     private static ApiRoute Get(ApiRole role, string path, string summary, RequestDelegate handle) => new(HttpMethods.Get, Api + path, role, summary, handle);
 

@@ -37,7 +37,7 @@ internal sealed partial class FlowHistory(IRuntimeView runtime, TimeProvider clo
     private Task _loop = Task.CompletedTask;
 
     /// <summary>Begins; the runtime runs.</summary>
-    public void Start() => _loop = Task.Run(FollowAsync, CancellationToken.None);
+    public void Start() => _loop = FollowAsync();
 
     /// <summary>The samples of the last hour, oldest first.</summary>
     public IReadOnlyList<FlowSample> Read()
@@ -63,20 +63,17 @@ internal sealed partial class FlowHistory(IRuntimeView runtime, TimeProvider clo
     {
         try
         {
-            RuntimeStatus before = await runtime.GetStatusAsync(_stop.Token);
+            RuntimeStatus? before = null;
             while (true)
             {
-                await MoveAsync();
-                TimeSpan rest = Step - TimeSpan.FromTicks(clock.GetUtcNow().Ticks % Step.Ticks);
-                await Task.Delay(rest, clock, _stop.Token);
-                try
+                TaskCompletionSource moved = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                using (Listen(moved)) // before the look, so that no move falls between the two; nobody listens during a step, so moves cost nothing then
                 {
-                    before = await SampleAsync(before);
+                    before = await LookAsync(before);
+                    await moved.Task.WaitAsync(_stop.Token);
                 }
-                catch (StoreUnavailableException)
-                {
-                    // The next sample has what moved meanwhile.
-                }
+
+                await Task.Delay(Step - TimeSpan.FromTicks(clock.GetUtcNow().Ticks % Step.Ticks), clock, _stop.Token);
             }
         }
         catch (OperationCanceledException)
@@ -89,17 +86,29 @@ internal sealed partial class FlowHistory(IRuntimeView runtime, TimeProvider clo
         }
     }
 
-    /// <summary>Returns with the next move of a message. Nobody listens in between, so moves cost nothing then.</summary>
-    private async Task MoveAsync()
+    /// <summary>Tells of the next move of a message; a store without a feed is looked at in every step.</summary>
+    private IDisposable? Listen(TaskCompletionSource moved)
     {
-        if (runtime.Journal is not ITransitionFeed feed)
+        if (runtime.Journal is ITransitionFeed feed)
         {
-            return; // A store without a feed is looked at every ten seconds.
+            return feed.Observe(_ => moved.TrySetResult());
         }
 
-        TaskCompletionSource moved = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        using IDisposable observing = feed.Observe(_ => moved.TrySetResult());
-        await moved.Task.WaitAsync(_stop.Token);
+        moved.SetResult();
+        return null;
+    }
+
+    /// <summary>Takes a sample, once there is something to compare with; what cannot be read now is in the next one.</summary>
+    private async Task<RuntimeStatus?> LookAsync(RuntimeStatus? before)
+    {
+        try
+        {
+            return before is null ? await runtime.GetStatusAsync(_stop.Token) : await SampleAsync(before);
+        }
+        catch (StoreUnavailableException)
+        {
+            return before;
+        }
     }
 
     private async Task<RuntimeStatus> SampleAsync(RuntimeStatus before)

@@ -37,8 +37,8 @@ async function change(title, call) {
     return null;
   } catch (error) {
     if (error.status !== 422) throw error;
-    const list = error.problem.errors ?? [];
-    await show('That cannot be used', [el('p', { text: 'Nothing has changed.' }), Array.isArray(list) && list.length ? el('ul', {}, ...list.map(one => el('li', { dir: 'auto', text: typeof one === 'string' ? one : `${one.key ?? ''} ${one.message ?? ''}` }))) : el('p', { dir: 'auto', text: error.message })], true);
+    const list = Object.values(error.problem.errors ?? {}).flat().map(text => el('li', { dir: 'auto', text }));
+    await show('That cannot be used', [el('p', { text: 'Nothing has changed.' }), list.length ? el('ul', { class: 'refusals' }, ...list) : el('p', { dir: 'auto', text: error.message })], true);
     return null;
   }
 }
