@@ -196,7 +196,7 @@ public sealed class DashboardTests(ChatBrowser browser, DashboardProgram dashboa
         await Expect(page.Locator(".tile", new() { HasText = "done" }).Locator(".tile-value")).Not.ToHaveTextAsync(done.ToString(System.Globalization.CultureInfo.InvariantCulture));
         await dashboard.Program.UntilAsync(async () => (await dashboard.Program.ApiAsync("stats/history")).GetProperty("samples").GetArrayLength() > 0);
         await page.ReloadAsync();
-        await Expect(page.Locator(".plot svg").First).ToHaveAttributeAsync("aria-label", new System.Text.RegularExpressions.Regex("^Messages of the last hour in per s. stored: now .*, at most (?!0;)"));
+        await Expect(page.Locator(".plot svg").First).ToHaveAttributeAsync("aria-label", new System.Text.RegularExpressions.Regex("^Messages of the last hour, per s. stored: now .*, at most (?!0;)"));
 
         async Task<int> DoneAsync() => (await dashboard.Program.ApiAsync("status")).GetProperty("counts").GetProperty("acked").GetInt32();
     }

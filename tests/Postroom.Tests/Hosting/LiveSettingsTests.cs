@@ -1,4 +1,3 @@
-using Microsoft.Extensions.DependencyInjection;
 using Postroom.Configuration;
 using Postroom.Testing;
 using Postroom.Tests.Sqlite;

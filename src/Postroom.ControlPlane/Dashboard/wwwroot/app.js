@@ -5,7 +5,7 @@ import { ApiError, get, may, mayBeSignedIn, session, signIn, signOut, whenSigned
 import { Live } from './live.js';
 import { morph } from './morph.js';
 import { showSignIn } from './signin.js';
-import { count, failed, show, span, told, tone } from './ui.js';
+import { count, failed, show, span, stateOf, told, tone } from './ui.js';
 import * as pages from './pages.js';
 
 const REFRESH_AT_MOST = 1_000;
@@ -97,9 +97,10 @@ async function refreshStatus(signal) {
   shared.status = status;
   byId('name').textContent = status.name === 'postroom' ? 'Postroom' : status.name;
   const state = byId('state');
-  state.hidden = status.state === 'running';
-  state.className = `pill t-${tone(status.state)}`;
-  state.textContent = status.state;
+  const text = stateOf(status);
+  state.hidden = text === 'running';
+  state.className = `pill t-${tone(text)}`;
+  state.textContent = text;
   showNav();
   return status;
 }

@@ -12,8 +12,8 @@ const columns = [
   { label: 'Who', cell: row => el('span', {}, el('strong', { dir: 'auto', text: row.user || 'somebody' }), el('span', { class: 'faint', text: ` ${row.role}` })) },
   { label: 'What', cell: row => el('code', { text: row.action }) },
   { label: 'On', cls: 'c-why', cell: row => row.messageId ? rowLink(`#/messages/${row.messageId}`, row.target === row.messageId ? shortId(row.target) : row.target) : el('span', { dir: 'auto', class: 'clip', title: row.target, text: row.target }) },
-  { label: 'Result', cls: 'c-state', cell: row => badge(row.result || 'done') },
-  { label: 'From', cell: row => el('span', { class: 'faint num', text: row.remote }) },
+  { label: 'Result', cls: 'c-state', cell: row => badge(row.result && row.result !== 'done' ? 'refused' : 'done', row.result || 'done') },
+  { label: 'From', cls: 'c-low', cell: row => el('span', { class: 'faint num', text: row.remote }) },
 ];
 
 function go(query) {

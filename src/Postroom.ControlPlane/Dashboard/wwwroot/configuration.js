@@ -8,7 +8,8 @@ let text = '';
 let changedOnly = true;
 
 const place = one => `${one.layer}${one.source ? `, ${one.source}` : ''}${one.line ? `:${one.line}${one.column ? `:${one.column}` : ''}` : ''}`;
-const isOverride = setting => /override/.test(setting.layer);
+/** Made here or over HTTP: until the process ends, or kept in the database. */
+const isOverride = setting => setting.layer === 'overrides' || setting.layer === 'database';
 
 const columns = () => [
   { label: 'Setting', cls: 'c-main', cell: row => el('code', { class: 'key', dir: 'auto', text: row.key }) },
@@ -98,8 +99,9 @@ export const configuration = {
       });
       return answer ? change('Override is set', () => put(`config/overrides/${key}`, { value: answer.value, persist: answer.persist })) : undefined;
     },
-    async unset(key) {
-      return await ask({ title: 'Remove an override?', touched: key, text: 'The layer below it holds again.', confirm: 'Remove' }) ? change('Override is removed', () => remove(`config/overrides/${key}`, { persist: true })) : undefined;
+    async unset(key, { data }) {
+      const persist = data.settings.find(one => one.key === key)?.layer === 'database' || undefined;
+      return await ask({ title: 'Remove an override?', touched: key, text: 'The layer below it holds again.', confirm: 'Remove' }) ? change('Override is removed', () => remove(`config/overrides/${key}`, { persist })) : undefined;
     },
   },
 };

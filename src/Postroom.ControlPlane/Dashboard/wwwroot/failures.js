@@ -43,7 +43,7 @@ function columns(operator) {
     { label: 'Message', cls: 'c-main', cell: row => [rowLink(`#/messages/${row.id}`, row.type), el('code', { class: 'id faint', title: row.id, text: shortId(row.id) })] },
     { label: 'Between', cls: 'c-wide', cell: row => el('span', { dir: 'auto', class: 'clip', title: between(row), text: between(row) }) },
     { label: 'Why', cls: 'c-why', cell: row => el('span', { class: 'clip two', dir: 'auto', title: row.error ?? null, text: row.error ?? '–' }) },
-    { label: 'Attempts', cls: 'c-num', cell: row => count(row.attempt) },
+    { label: 'Attempts', cls: 'c-num c-low', cell: row => count(row.attempt) },
     { label: 'Failed', cls: 'c-time', cell: row => ago(row.finishedAt ?? row.createdAt) },
   ].filter(Boolean);
 }

@@ -6,13 +6,14 @@ import { badge, count, heading, notice, plural, span, svg, tone } from './ui.js'
 import { Plot, steps } from './plot.js';
 
 const MOST_DOTS = 40;
+const MOST_ASKED = 12;
 const MOST_CONVERSATIONS = 200;
 const TRAVEL = 900;
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 const laneOf = queue => queue.startsWith('out.') ? queue.slice(4) : undefined;
 
 // What was learnt stays: the latest messages tell only of the latest lines.
-const known = { into: new Map(), out: new Map() };
+const known = { into: new Map(), out: new Map(), asked: new Set() };
 
 /** Which queues messages of a source or channel came to, and which lanes a queue's handlers sent to, as the settings and the latest messages tell. */
 function links(config, journal, status) {
@@ -31,6 +32,18 @@ function links(config, journal, status) {
     if (lane && cause) add(out, cause, lane);
   }
   return known;
+}
+
+/** Asks once for the latest message of each lane that no line leads to yet, and what it was because of. */
+async function learnLanes(status, signal) {
+  const lanes = status.communicators.map(one => one.name).filter(name => !known.asked.has(name) && ![...known.out.values()].some(lanes => lanes.has(name)));
+  await Promise.all(lanes.slice(0, MOST_ASKED).map(async lane => {
+    known.asked.add(lane);
+    const [latest] = (await get('journal', { queue: `out.${lane}`, limit: 1 }, signal)).items;
+    if (!latest?.parentId) return;
+    const { message } = await get(`journal/${latest.parentId}`, {}, signal).catch(() => ({}));
+    if (message) known.out.set(message.queue, (known.out.get(message.queue) ?? new Set()).add(lane));
+  }));
 }
 
 function node(kind, name, href, state, figure, detail, problem) {
@@ -199,7 +212,7 @@ let plots;
 function makePlots() {
   return {
     rates: new Plot('Messages', 'per s', [{ name: 'stored', cls: 'c1', area: true }, { name: 'handled', cls: 'c2' }, { name: 'delivered', cls: 'c3' }]),
-    times: new Plot('From stored to done', 'ms', [{ name: 'half within', cls: 'c1' }, { name: '95 of 100 within', cls: 'c4' }]),
+    times: new Plot('From stored to done', '', [{ name: 'half within', cls: 'c1' }, { name: '95 of 100 within', cls: 'c4' }], span),
     waiting: new Plot('Waiting', '', [{ name: 'waiting', cls: 'c1', area: true }]),
     trouble: new Plot('Attempts without success', 'per s', [{ name: 'failed or repeated', cls: 'c5', area: true }]),
   };
@@ -218,7 +231,9 @@ export const flow = {
       get('status', {}, signal), get('sources', { limit: 100 }, signal), get('stats/history', {}, signal),
       before?.config ?? get('config', { section: 'sources' }, signal), before?.journal ?? get('journal', { limit: 100 }, signal),
     ]);
-    return { status, sources, history, config, journal, learnt: before?.learnt ?? Date.now(), links: links(config, journal, status) };
+    const lines = links(config, journal, status);
+    await learnLanes(status, signal);
+    return { status, sources, history, config, journal, learnt: before?.learnt ?? Date.now(), links: lines };
   },
 
   view({ status, sources, history, links }) {

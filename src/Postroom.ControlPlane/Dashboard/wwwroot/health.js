@@ -2,13 +2,13 @@
 
 import { bytes, el } from './dom.js';
 import { checkHealth, get, may, post } from './api.js';
-import { ask, badge, button, count, facts, heading, notice, plural, span, table, when } from './ui.js';
+import { ask, badge, button, count, facts, heading, notice, plural, span, stateOf, table, when } from './ui.js';
 
 const columns = [
   { label: 'Part', cls: 'c-main', cell: row => el('strong', { text: row.name }) },
   { label: 'State', cls: 'c-state', cell: row => badge(row.status) },
-  { label: 'In words', cls: 'c-why', cell: row => [row.text && el('span', { dir: 'auto', text: row.text }), ...Object.entries(row.data).map(([name, value]) => el('span', { class: 'datum', dir: 'auto' }, el('span', { class: 'faint', text: `${name} ` }), value))] },
-  { label: 'Check took', cls: 'c-num', cell: row => span(row.durationMs) },
+  { label: 'In words', cls: 'c-why', cell: row => [row.text && el('span', { class: 'words', dir: 'auto', text: row.text }), ...Object.entries(row.data).map(([name, value]) => el('span', { class: 'datum', dir: 'auto' }, el('span', { class: 'faint', text: `${name} ` }), value))] },
+  { label: 'Check took', cls: 'c-num c-low', cell: row => span(row.durationMs) },
 ];
 
 const whole = (verb, title, text, fields = []) => async (_, { data }) => {
@@ -35,13 +35,13 @@ export const health = {
     const worst = [...report.checks].sort((a, b) => ['unhealthy', 'degraded', 'healthy'].indexOf(a.status) - ['unhealthy', 'degraded', 'healthy'].indexOf(b.status));
     return [
       heading('Health', el('p', { class: 'lead' }, badge(report.status), report.ready ? ' takes work' : ' takes no work now', report.live ? '' : ', and only a new process can help'),
-        may('admin') && button('Pause all', 'pause', '', { symbol: 'pause' }), may('admin') && button('Resume', 'resume', '', { symbol: 'play' }),
+        may('admin') && (['paused', 'draining'].includes(stateOf(status)) ? button('Resume', 'resume', '', { symbol: 'play', kind: 'primary' }) : button('Pause all', 'pause', '', { symbol: 'pause' })),
         may('admin') && button('Drain', 'drain', ''), may('admin') && button('Stop', 'stop', '', { kind: 'danger' })),
       ...status.notices.map(text => notice('warn', el('p', { text, dir: 'auto' }))),
       table('Checks', columns, worst, row => row.name, { rowClass: row => row.status === 'healthy' ? null : `row-${row.status}` }),
       el('div', { class: 'cards' },
         el('section', { class: 'card' }, el('h2', { text: 'This run' }), facts(
-          ['Program', `Postroom ${status.version}`], ['Node', status.node], ['Role', status.role], ['State', badge(status.state)], ['Process', String(status.pid)],
+          ['Program', `Postroom ${status.version}`], ['Node', status.node], ['Role', status.role], ['State', badge(stateOf(status))], ['Process', String(status.pid)],
           ['Started', when(status.startedAt)], ['Up for', span(status.uptimeMs)], ['Generation', count(status.generation)], ['Modules', Object.entries(status.modules).map(([name, version]) => `${name} ${version}`).join(', ')])),
         el('section', { class: 'card' }, el('h2', { text: 'Store' }), facts(
           ['Kind', store.kind], ['Promise', store.promise], ['Size', counts && bytes(counts.bytes)], ['Stored ever', counts && count(counts.appended)],

@@ -12,6 +12,9 @@ const RECEIPT_SYMBOLS = [[/^read by/, 'eye'], [/^on the recipient/, 'checks'], [
 const TONES = { done: 'good', failed: 'bad', repeated: 'warn', begun: 'work', receipt: 'good', action: 'warn', led: 'wait', arrival: 'wait' };
 const GAP = 60_000;
 
+/** The content that somebody asked for, with whose it is; a refresh leaves it, another message takes it away. */
+let content;
+
 /** A sentence whose ids lead to their messages. */
 function sentence(text, own) {
   return text.split(ID).map((part, index) => index % 2 === 0 ? part
@@ -101,7 +104,7 @@ export const message = {
   symbol: 'list',
   events: ['transition', 'runtime'],
 
-  async load({ place, signal, data }) {
+  async load({ place, signal }) {
     const [detail, why] = await Promise.all([get(`journal/${place.rest}`, {}, signal), get(`journal/${place.rest}/why`, {}, signal)]);
     const whole = async id => {
       const [one, story] = await Promise.all([get(`journal/${id}`, {}, signal), get(`journal/${id}/why`, {}, signal)]);
@@ -112,12 +115,13 @@ export const message = {
       detail.message.parentId ? whole(detail.message.parentId).catch(left) : undefined,
       ...detail.children.slice(0, MOST_CHILDREN).map(child => whole(child.id).catch(left)),
     ]);
-    return { detail, why, parent, children: children.filter(Boolean), body: data?.body };
+    return { detail, why, parent, children: children.filter(Boolean) };
   },
 
   view(data) {
-    const { detail, why, body } = data;
+    const { detail, why } = data;
     const { message } = detail;
+    const body = content?.id === message.id ? content : undefined;
     const operator = may('operator');
     const ended = message.state === 'acked' || message.state === 'failed';
     return [
@@ -162,17 +166,19 @@ export const message = {
     ];
   },
 
+  mounted: () => () => { content = undefined; },
+
   actions: {
     copy: id => copy(id, 'Id'),
 
-    async body(id, { data, redraw }) {
+    async body(id, { redraw }) {
       const { body, bodyEncoding } = await get(`journal/${id}`, { body: 'true' });
-      data.body = { body, bodyEncoding };
+      content = { id, body, bodyEncoding };
       redraw();
     },
 
-    hide(_, { data, redraw }) {
-      data.body = undefined;
+    hide(_, { redraw }) {
+      content = undefined;
       redraw();
     },
 

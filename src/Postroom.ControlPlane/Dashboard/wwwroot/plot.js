@@ -18,10 +18,12 @@ export class Plot {
   #legend;
   #data = { series: [], times: [] };
   #unit;
+  #format;
   #title;
 
-  /** `series`: {name, cls, area}; the values come with `show`. */
-  constructor(title, unit, series) {
+  /** `series`: {name, cls, area}; the values come with `show`. `format` writes one value. */
+  constructor(title, unit, series, format = figure) {
+    this.#format = format;
     this.#title = title;
     this.#unit = unit;
     this.series = series;
@@ -74,7 +76,7 @@ export class Plot {
         if (value !== null && line[index - 1] == null && line[index + 1] == null) picture.append(svg('circle', { class: `spot ${series.cls}`, cx: this.#x(index), cy: y(value), r: 2 }));
       });
     });
-    label(`${figure(top)} ${this.#unit}`, 4, y(top) + 11, 'start');
+    label(`${this.#format(top)} ${this.#unit}`, 4, y(top) + 11, 'start');
     label('1 h ago', 2, HEIGHT - 4, 'start');
     label('30 min', this.#width / 2, HEIGHT - 4, 'middle');
     label('now', this.#width - 2, HEIGHT - 4, 'end');
@@ -87,7 +89,7 @@ export class Plot {
     const { values } = this.#data;
     this.#legend.replaceChildren(
       ...(at ? [el('span', { class: 'faint', text: at })] : []),
-      ...this.series.map((series, number) => el('span', { class: series.cls }, el('i', { 'aria-hidden': 'true' }), `${series.name} `, el('b', { text: figure(values[number][index]) }))));
+      ...this.series.map((series, number) => el('span', { class: series.cls }, el('i', { 'aria-hidden': 'true' }), `${series.name} `, el('b', { text: this.#format(values[number][index]) }))));
   }
 
   #point(x) {
@@ -109,9 +111,9 @@ export class Plot {
   #spoken() {
     const parts = this.series.map((series, number) => {
       const known = this.#data.values[number].filter(value => value !== null);
-      return known.length ? `${series.name}: now ${figure(this.#data.values[number].at(-1))}, at most ${figure(Math.max(...known))}` : `${series.name}: nothing`;
+      return known.length ? `${series.name}: now ${this.#format(this.#data.values[number].at(-1))}, at most ${this.#format(Math.max(...known))}` : `${series.name}: nothing`;
     });
-    return `${this.#title} of the last hour in ${this.#unit}. ${parts.join('; ')}.`;
+    return `${this.#title} of the last hour${this.#unit && `, ${this.#unit}`}. ${parts.join('; ')}.`;
   }
 }
 

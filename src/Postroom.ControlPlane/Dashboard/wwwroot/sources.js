@@ -5,13 +5,14 @@ import { get, may, post } from './api.js';
 import { ago, ask, badge, button, count, empty, heading, idText, plural, rowLink, show, span, table, when } from './ui.js';
 
 const sourceColumns = [
-  { label: 'Source', cls: 'c-main', cell: row => [el('strong', { dir: 'auto', text: row.name }), badge(row.state), row.lastError && el('p', { class: 'last-error', dir: 'auto', text: row.lastError })] },
-  { label: 'Brought', cls: 'c-num', cell: row => count(row.produced) },
-  { label: 'Repeated', cls: 'c-num', cell: row => count(row.duplicates) },
-  { label: 'Refused', cls: 'c-num', cell: row => row.refused ? el('span', { class: 'bad-text', text: count(row.refused) }) : '0' },
-  { label: 'Behind', cls: 'c-num', cell: row => row.lagMs === undefined ? '–' : span(row.lagMs) },
+  { label: 'Source', cls: 'c-main', cell: row => [el('strong', { dir: 'auto', text: row.name }), row.lastError && el('p', { class: 'last-error', dir: 'auto', text: row.lastError })] },
+  { label: 'State', cls: 'c-state', cell: row => badge(row.state) },
+  {
+    label: 'Brought', cls: 'c-num', cell: row => [count(row.produced), row.duplicates > 0 && el('span', { class: 'under faint', text: `${count(row.duplicates)} repeated` }),
+      row.refused > 0 && el('span', { class: 'under bad-text', text: `${count(row.refused)} refused` }), row.lagMs > 0 && el('span', { class: 'under faint', text: `${span(row.lagMs)} behind` })],
+  },
   { label: 'Last success', cls: 'c-time', cell: row => ago(row.lastSuccessAt) },
-  { label: 'Place', cls: 'c-wide', cell: row => el('span', { class: 'clip two faint', dir: 'auto', title: row.checkpoint ?? null, text: row.checkpoint ?? '' }) },
+  { label: 'Place', cls: 'c-wide c-low', cell: row => el('span', { class: 'clip two faint', dir: 'auto', title: row.checkpoint ?? null, text: row.checkpoint ?? '' }) },
   {
     label: 'Actions', hidden: true, cls: 'c-actions', cell: row => may('operator') && [
       row.state === 'stopped' ? button('Start', 'start', row.name, { symbol: 'play' })
@@ -22,9 +23,9 @@ const sourceColumns = [
 ];
 
 const scheduleColumns = [
-  { label: 'Schedule', cls: 'c-main', cell: row => [el('strong', { dir: 'auto', text: row.name }), row.enabled ? null : badge('disabled'), row.problem && el('p', { class: 'last-error', dir: 'auto', text: row.problem })] },
+  { label: 'Schedule', cls: 'c-main', cell: row => [el('strong', { dir: 'auto', text: row.name }), !row.enabled && badge('disabled'), row.problem && el('p', { class: 'last-error', dir: 'auto', text: row.problem })] },
   { label: 'When', cell: row => el('span', {}, el('code', { text: row.when }), row.timeZone ? el('span', { class: 'faint', text: ` ${row.timeZone}` }) : '') },
-  { label: 'Makes', cls: 'c-wide', cell: row => el('span', { class: 'clip', text: `${row.type} in ${row.queue}` }) },
+  { label: 'Makes', cls: 'c-wide c-low', cell: row => el('span', { class: 'clip', text: `${row.type} in ${row.queue}` }) },
   { label: 'Next', cls: 'c-time', cell: row => when(row.nextAt) },
   { label: 'Last', cls: 'c-time', cell: row => row.last ? [badge(row.last.state), ' ', ago(row.last.dueAt)] : '–' },
   {

@@ -87,6 +87,9 @@ export function badge(state, text = word(state)) {
   return el('span', { class: `badge t-${tone(state)}`, title: text === state ? null : state }, el('i', { 'aria-hidden': 'true' }), text);
 }
 
+/** How the whole is: it runs on while it is paused, and then all of its pools are. */
+export const stateOf = status => status.state === 'running' && status.pools.length > 0 && status.pools.every(pool => pool.state === 'paused') ? 'paused' : status.state;
+
 /** A button that app.js carries out: `act` names an action of the page, `arg` what it is about. */
 export function button(text, act, arg, { symbol, kind = '', title, disabled, label } = {}) {
   return el('button', { type: 'button', class: `button ${kind}`.trim(), title, disabled, 'aria-label': label, data: { act, ...(arg === undefined ? {} : { arg }), key: `${act}/${arg ?? ''}` } },
