@@ -194,6 +194,7 @@ public sealed class DashboardTests(ChatBrowser browser, DashboardProgram dashboa
         await dashboard.Program.UntilAsync(id, "acked");
 
         await Expect(page.Locator(".tile", new() { HasText = "done" }).Locator(".tile-value")).Not.ToHaveTextAsync(done.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        await Expect(page.Locator(".plot svg")).ToHaveCountAsync(4);
         await dashboard.Program.UntilAsync(async () => (await dashboard.Program.ApiAsync("stats/history")).GetProperty("samples").GetArrayLength() > 0);
         await page.ReloadAsync();
         await Expect(page.Locator(".plot svg").First).ToHaveAttributeAsync("aria-label", new System.Text.RegularExpressions.Regex("^Messages of the last hour, per s. stored: now .*, at most (?!0;)"));

@@ -78,7 +78,7 @@ function draw() {
   const now = shown;
   const content = el('div', { class: `page page-${now.page.name}` }, ...[now.page.view(now.data, { place: now.place, shared })].flat().filter(Boolean));
   const old = main.firstElementChild;
-  if (old?.className === content.className && now.drawn) morph(old, content);
+  if (old?.className === content.className) morph(old, content);
   else main.replaceChildren(content);
   if (!now.drawn) now.mounted = now.page.mounted?.(main.firstElementChild, { place: now.place, shared, redraw: draw, refresh: () => refresh() });
   now.drawn = true;

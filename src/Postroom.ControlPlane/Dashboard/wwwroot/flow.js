@@ -212,7 +212,7 @@ let plots;
 function makePlots() {
   return {
     rates: new Plot('Messages', 'per s', [{ name: 'stored', cls: 'c1', area: true }, { name: 'handled', cls: 'c2' }, { name: 'delivered', cls: 'c3' }]),
-    times: new Plot('From stored to done', '', [{ name: 'half within', cls: 'c1' }, { name: '95 of 100 within', cls: 'c4' }], span),
+    times: new Plot('From stored to done', '', [{ name: 'half within', cls: 'c1' }, { name: '95 % within', cls: 'c4' }], span),
     waiting: new Plot('Waiting', '', [{ name: 'waiting', cls: 'c1', area: true }]),
     trouble: new Plot('Attempts without success', 'per s', [{ name: 'failed or repeated', cls: 'c5', area: true }]),
   };
@@ -237,7 +237,6 @@ export const flow = {
   },
 
   view({ status, sources, history, links }) {
-    plots ??= makePlots();
     const counts = status.counts ?? {};
     const tile = (name, value, href, kind = '') => el(href ? 'a' : 'div', { class: `tile ${kind}`, href, data: { key: name } }, el('span', { class: 'tile-value num', text: value }), el('span', { class: 'tile-name', text: name }));
     return [
@@ -252,12 +251,14 @@ export const flow = {
         ...columns({ status, sources, links }).map(([title, kind, nodes]) => el('div', { class: `stage s-${kind}`, data: { key: kind } },
           el('h2', { text: title }), el('div', { class: 'nodes' }, ...(nodes.length ? nodes : [el('p', { class: 'faint', text: 'none' })]))))),
       el('h2', { class: 'section', text: 'The last hour' }),
-      el('div', { class: 'plots', data: { own: '' } }, ...Object.values(plots).map(plot => plot.element)),
+      el('div', { class: 'plots', data: { own: '' } }), // filled once: a refresh draws into what is there
     ];
   },
 
   mounted(root) {
+    plots ??= makePlots();
     picture = new Picture(root.querySelector('.flow'));
+    root.querySelector('.plots').append(...Object.values(plots).map(plot => plot.element));
     return () => { picture.close(); picture = undefined; };
   },
 
