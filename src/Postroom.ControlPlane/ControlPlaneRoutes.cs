@@ -30,7 +30,8 @@ internal sealed class ControlPlaneRoutes
         Chat = new ChatEndpoints(runtime, chat, Access, keys, _gate);
         Health = new HealthEndpoints(runtime, clock);
         Receivers = new ReceiverEndpoint(runtime, loggers.CreateLogger<ReceiverEndpoint>());
-        StatusEndpoints status = new(runtime, clock);
+        History = new FlowHistory(runtime, clock, loggers.CreateLogger<FlowHistory>());
+        StatusEndpoints status = new(runtime, History, clock);
         Board = new EventBoard(runtime, configuration, clock);
         Events = new EventEndpoints(Board, clock);
         Bulk = new BulkReplay(journal, action, clock, loggers.CreateLogger<BulkReplay>());
@@ -45,6 +46,7 @@ internal sealed class ControlPlaneRoutes
         [
             .. Open(intake, new HookEndpoint(runtime, hooks, Access, clock, loggers.CreateLogger<HookEndpoint>())),
             .. ChatRoutes(new ChatToolEndpoints(runtime, chat, Chat)),
+            .. DashboardRoutes(),
             .. StatusRoutes(status),
             .. EventRoutes(),
             .. FlowRoutes(status, new FlowActions(runtime, action), new ScheduleEndpoints(runtime, audit)),
@@ -76,6 +78,9 @@ internal sealed class ControlPlaneRoutes
 
     public HealthEndpoints Health { get; }
 
+    /// <summary>What moved in the last hour.</summary>
+    public FlowHistory History { get; }
+
     /// <summary>What happens, for whoever follows it.</summary>
     public EventBoard Board { get; }
 
@@ -88,13 +93,10 @@ internal sealed class ControlPlaneRoutes
 
     /// <summary>A route for those only who have its role, once the store is open.</summary>
     public RequestDelegate Guarded(ApiRoute route) => route.Role is not { } role ? route.Handle
-        : _gate.Needs(role, route.IsEarly ? route.Handle : context => IsOpening ? OpeningAsync(context) : route.Handle(context));
+        : _gate.Needs(role, route.IsEarly ? route.Handle : context => IsOpening ? Problem.Opening.WriteAsync(context) : route.Handle(context));
 
     /// <summary>Whether the store has not opened yet, so that there is nothing to read.</summary>
     private bool IsOpening => _runtime.State is RuntimeState.Created or RuntimeState.Starting or RuntimeState.Recovering;
-
-    private static Task OpeningAsync(HttpContext context) =>
-        new Problem { Status = 503, Code = ProblemCode.StoreUnavailable, Detail = "The runtime is starting; the store is not open yet.", RetryAfterSeconds = 1 }.WriteAsync(context);
 
     private static ApiRoute Get(ApiRole role, string path, string summary, RequestDelegate handle) => new(HttpMethods.Get, Api + path, role, summary, handle);
 
@@ -127,6 +129,13 @@ internal sealed class ControlPlaneRoutes
     {
         yield return Get(Viewer, "/openapi.json", "This document.", DocumentAsync) with { IsEarly = true, Media = "application/json" };
         yield return Get(Viewer, "/status", "The runtime and its parts.", status.StatusAsync) with { Aliases = [$"{Api}/runtime", $"{Api}/organism", "/organism"], Result = StatusJson.Default.StatusView };
+        yield return Get(Viewer, "/stats/history", "What moved in the last hour, in steps of ten seconds.", status.HistoryAsync) with { Result = StatusJson.Default.HistoryView };
+    }
+
+    private static IEnumerable<ApiRoute> DashboardRoutes()
+    {
+        yield return Bare(HttpMethods.Get, "/ui", "The dashboard.", DashboardEndpoints.PageAsync) with { Media = "text/html" };
+        yield return Bare(HttpMethods.Get, "/ui/{file}", "A file of the dashboard.", DashboardEndpoints.FileAsync);
     }
 
     private IEnumerable<ApiRoute> EventRoutes()

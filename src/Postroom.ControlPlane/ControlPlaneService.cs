@@ -9,7 +9,7 @@ using Postroom.Configuration;
 
 namespace Postroom.ControlPlane;
 
-/// <summary>Serves HTTP: health, intake, the journal and the web chat (CP-1).</summary>
+/// <summary>Serves HTTP: health, intake, the journal, the dashboard and the web chat (CP-1).</summary>
 /// <remarks>
 /// It listens before the store is open, so that probes get an answer; until the runtime runs, intake answers 503. Where only the store can
 /// tell whether there is a key, other machines wait for it: see <see cref="OpenWiderAsync"/> (CP-3).
@@ -87,7 +87,11 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     }
 
     /// <summary>Opens the addresses that other machines can reach, unless they are open. Called once a key is known.</summary>
-    public Task OpenWiderAsync(CancellationToken cancellationToken) => OpenAsync([.. Urls.Where(url => !_keys.AreConfigured && ControlPlaneKeys.IsWide(url))], cancellationToken);
+    public Task OpenWiderAsync(CancellationToken cancellationToken)
+    {
+        _routes.History.Start(); // the store is open by now
+        return OpenAsync([.. Urls.Where(url => !_keys.AreConfigured && ControlPlaneKeys.IsWide(url))], cancellationToken);
+    }
 
     /// <inheritdoc/>
     public async Task StopAsync(TimeSpan drain, CancellationToken cancellationToken)
@@ -98,6 +102,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         await _streams.CancelAsync();
         await _routes.Bulk.Ended;
         await _routes.Board.DisposeAsync();
+        await _routes.History.DisposeAsync();
         _chat?.Hub.EndAll();
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(drain);

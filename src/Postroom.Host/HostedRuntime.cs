@@ -31,6 +31,18 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
     /// <summary>The page of the web chat; null when there is no such channel.</summary>
     public string? ChatLink => Addresses.Count > 0 && Runtime.View.FindChannel("emulator") is not null ? Addresses[0] + Runtime.Services.GetRequiredService<ControlPlaneService>().ChatPath : null;
 
+    /// <summary>The dashboard, with a code that signs in once within ten minutes; null when HTTP listens nowhere.</summary>
+    public async ValueTask<string?> MakeDashboardLinkAsync(CancellationToken cancellationToken)
+    {
+        if (Addresses.Count == 0)
+        {
+            return null;
+        }
+
+        string? code = await Runtime.Services.GetRequiredService<ControlPlaneKeys>().MakeCodeAsync(cancellationToken);
+        return Addresses[0] + DashboardEndpoints.Path + (code is null ? "" : $"#code={code}");
+    }
+
     /// <summary>Where the messages are kept, for people.</summary>
     public string DataPlace
     {

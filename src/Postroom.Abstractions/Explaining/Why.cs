@@ -4,8 +4,22 @@ namespace Postroom.Explaining;
 
 /// <summary>One line of a message's story.</summary>
 /// <param name="At">When.</param>
+/// <param name="Kind">What sort of thing happened, one of <see cref="WhyKind"/>.</param>
 /// <param name="Text">What happened.</param>
-internal sealed record WhyLine(DateTimeOffset At, string Text);
+internal sealed record WhyLine(DateTimeOffset At, string Kind, string Text);
+
+/// <summary>The sorts of lines, as clients read them.</summary>
+internal static class WhyKind
+{
+    public const string Arrival = "arrival";
+    public const string Action = "action";
+    public const string Begun = "begun";
+    public const string Done = "done";
+    public const string Repeated = "repeated";
+    public const string Failed = "failed";
+    public const string Led = "led";
+    public const string Receipt = "receipt";
+}
 
 /// <summary>A message's story, and one sentence on where it stands and what comes next (CL-7).</summary>
 /// <param name="Id">The message.</param>

@@ -9,8 +9,8 @@ internal static class WhyTimeline
     public static IReadOnlyList<WhyLine> Of(JournalRecord record)
     {
         JournalEntry entry = record.Entry;
-        List<WhyLine> lines = [new(entry.Envelope.CreatedAt, Arrival(entry.Envelope))];
-        lines.AddRange(record.Audit.Select(audit => new WhyLine(audit.At, Audit(audit)))); // before what it led to at the same instant
+        List<WhyLine> lines = [new(entry.Envelope.CreatedAt, WhyKind.Arrival, Arrival(entry.Envelope))];
+        lines.AddRange(record.Audit.Select(audit => new WhyLine(audit.At, WhyKind.Action, Audit(audit)))); // before what it led to at the same instant
         string? told = null;
         foreach ((AttemptRecord attempt, string name) in record.Attempts.Zip(NamesOf(record.Attempts, entry.Replays)))
         {
@@ -20,21 +20,22 @@ internal static class WhyTimeline
 
         if (entry.State == MessageState.Dispatched && entry.DispatchedAt is { } since && record.Attempts.All(attempt => attempt.Attempt != entry.Attempt))
         {
-            lines.Add(new WhyLine(since, $"attempt {entry.Attempt} began{By(entry.Owner)}"));
+            lines.Add(new WhyLine(since, WhyKind.Begun, $"attempt {entry.Attempt} began{By(entry.Owner)}"));
         }
 
         lines.AddRange(record.Children.Select(child => new WhyLine(
             child.Envelope.CreatedAt,
+            WhyKind.Led,
             $"led to message {child.Envelope.Id} ({child.Envelope.Type}) for {child.Envelope.To?.ToString() ?? $"queue {child.Envelope.Queue}"}, now {Why.Word(child.State)}")));
-        lines.AddRange(record.Receipts.Select(receipt => new WhyLine(receipt.At, Receipt(receipt))));
+        lines.AddRange(record.Receipts.Select(receipt => new WhyLine(receipt.At, receipt.Status == DeliveryStatus.Failed ? WhyKind.Failed : WhyKind.Receipt, Receipt(receipt))));
         if (entry.State == MessageState.Failed && entry.FinishedAt is { } failed)
         {
             string error = entry.Error is not null && entry.Error == told ? "" : $": {Why.Because(entry.Error)}";
-            lines.Add(new WhyLine(failed, $"failed ({(entry.FailureKind is { } kind ? Why.Word(kind) : "unknown")}){error}"));
+            lines.Add(new WhyLine(failed, WhyKind.Failed, $"failed ({(entry.FailureKind is { } kind ? Why.Word(kind) : "unknown")}){error}"));
         }
         else if (entry.State == MessageState.Acked && entry.FinishedAt is { } done && record.Attempts.Count == 0)
         {
-            lines.Add(new WhyLine(done, "acknowledged"));
+            lines.Add(new WhyLine(done, WhyKind.Done, "acknowledged"));
         }
 
         return [.. lines.OrderBy(line => line.At)];
@@ -75,7 +76,7 @@ internal static class WhyTimeline
     {
         if (attempt.StartedAt is { } began)
         {
-            lines.Add(new WhyLine(began, $"{name} began{By(attempt.Owner)}"));
+            lines.Add(new WhyLine(began, WhyKind.Begun, $"{name} began{By(attempt.Owner)}"));
         }
 
         if (attempt.Outcome == "running")
@@ -94,7 +95,13 @@ internal static class WhyTimeline
             string other => $"ended{took}: {other}",
         };
         string error = attempt.Error is not { } text ? "" : text == told ? ": the same error" : $": {Why.Because(text)}";
-        lines.Add(new WhyLine(attempt.EndedAt ?? attempt.StartedAt ?? entry.Envelope.CreatedAt, $"{name} {outcome}{error}"));
+        string kind = attempt.Outcome switch
+        {
+            "acked" => WhyKind.Done,
+            "retry" or "released" => WhyKind.Repeated,
+            _ => WhyKind.Failed,
+        };
+        lines.Add(new WhyLine(attempt.EndedAt ?? attempt.StartedAt ?? entry.Envelope.CreatedAt, kind, $"{name} {outcome}{error}"));
     }
 
     /// <summary>Who did what, such as <c>replayed by admin</c>.</summary>

@@ -45,6 +45,9 @@ internal sealed class ControlPlaneKeys : IRuntimeComponent
     /// <summary>Whether keys are configured, so that nobody has to wait for the store to know of one.</summary>
     public bool AreConfigured => _options.Keys.Count > 0;
 
+    /// <summary>Whether the store's keys and sessions are known; before that nobody can tell whether one is valid.</summary>
+    public bool AreOpen { get; private set; }
+
     /// <summary>Whether other machines can reach an address.</summary>
     public static bool IsWide(string url)
     {
@@ -100,6 +103,7 @@ internal sealed class ControlPlaneKeys : IRuntimeComponent
         }
 
         await EnsureFirstKeyAsync(cancellationToken);
+        AreOpen = true;
     }
 
     public Task StopAsync(TimeSpan drain, CancellationToken cancellationToken) => Task.CompletedTask;

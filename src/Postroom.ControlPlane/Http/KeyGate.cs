@@ -18,7 +18,15 @@ internal sealed class KeyGate(ControlPlaneKeys keys)
     /// <summary>Whether the caller has the role; the answer is written when not.</summary>
     public async ValueTask<bool> AdmitAsync(HttpContext context, ApiRole role)
     {
-        if (context.Request.Headers.Authorization.Count == 0 && SessionCookie.Of(context) is { } cookie)
+        string? cookie = context.Request.Headers.Authorization.Count == 0 ? SessionCookie.Of(context) : null;
+        if (!keys.AreOpen && (cookie is not null || (context.Request.Headers.Authorization.Count > 0 && !keys.AreConfigured)))
+        {
+            // Not 401: a page would sign its user out, and a key that is right would count as a guess.
+            await Problem.Opening.WriteAsync(context);
+            return false;
+        }
+
+        if (cookie is not null)
         {
             return await AdmitSessionAsync(context, cookie, role);
         }

@@ -60,6 +60,9 @@ internal sealed record Problem
     [JsonIgnore]
     public int? RetryAfterSeconds { get; init; }
 
+    /// <summary>The store is not open yet.</summary>
+    public static Problem Opening => new() { Status = 503, Code = ProblemCode.StoreUnavailable, Detail = "The runtime is starting; the store is not open yet.", RetryAfterSeconds = 1 };
+
     /// <summary>An id to write into the log and to tell the caller.</summary>
     public static string NewId() => RandomNumberGenerator.GetHexString(16, lowercase: true);
 

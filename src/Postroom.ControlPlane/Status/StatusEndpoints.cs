@@ -3,13 +3,16 @@ using Microsoft.AspNetCore.Http;
 namespace Postroom.ControlPlane;
 
 /// <summary>The runtime and its parts, for people (CP-10). Reads only.</summary>
-internal sealed class StatusEndpoints(IRuntimeView runtime, TimeProvider clock)
+internal sealed class StatusEndpoints(IRuntimeView runtime, FlowHistory history, TimeProvider clock)
 {
     public async Task StatusAsync(HttpContext context)
     {
         RuntimeStatus status = await runtime.GetStatusAsync(context.RequestAborted);
         await ApiAnswer.WriteAsync(context, StatusView.Of(status, clock.GetUtcNow()), StatusJson.Default.StatusView);
     }
+
+    public Task HistoryAsync(HttpContext context) =>
+        ApiAnswer.WriteAsync(context, new HistoryView((long)FlowHistory.Step.TotalMilliseconds, FlowHistory.Capacity, clock.GetUtcNow(), history.Read()), StatusJson.Default.HistoryView);
 
     public async Task QueuesAsync(HttpContext context)
     {

@@ -124,6 +124,9 @@ internal sealed record RecoveryView(
         report.OldestPendingAt, report.Notices, Math.Round(report.Duration.TotalMilliseconds, 1));
 }
 
+/// <summary>The last hour; steps in which nothing moved are left out.</summary>
+internal sealed record HistoryView(long StepMs, int Steps, DateTimeOffset Now, IReadOnlyList<FlowSample> Samples);
+
 /// <summary>One queue with who reads it.</summary>
 internal sealed record QueueView(string Name, QueueCountsView Stats, int Consumers, IReadOnlyList<string> Pools, bool Paused);
 
@@ -161,6 +164,7 @@ internal sealed record CommunicatorView(
 [JsonSourceGenerationOptions(
     JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UseStringEnumConverter = true, Converters = [typeof(InstantText)])]
 [JsonSerializable(typeof(StatusView))]
+[JsonSerializable(typeof(HistoryView))]
 [JsonSerializable(typeof(QueueView))]
 [JsonSerializable(typeof(ListView<QueueView>))]
 [JsonSerializable(typeof(PoolView))]

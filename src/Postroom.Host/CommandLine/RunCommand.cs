@@ -43,7 +43,7 @@ internal static class RunCommand
 
         if (!arguments.Quiet)
         {
-            Announce(host);
+            await AnnounceAsync(host);
         }
 
         Task ended = await Task.WhenAny(stop.Task, host.Runtime.StopRequested, host.Runtime.Failure);
@@ -63,16 +63,17 @@ internal static class RunCommand
         _ = Sqlite.SqliteStore.LibraryVersion;
     }
 
-    private static void Announce(HostedRuntime host)
+    private static async ValueTask AnnounceAsync(HostedRuntime host)
     {
         string address = host.Addresses.Count > 0 ? host.Addresses[0] : "";
         RuntimeOptions options = host.Runtime.Configuration.Current.Get<RuntimeOptions>("runtime");
+        string? dashboard = await host.MakeDashboardLinkAsync(CancellationToken.None);
         string[] lines =
         [
             "",
             $"  Postroom {HostedRuntime.ProgramVersion} is ready (process {Environment.ProcessId}).",
             $"  Web chat:  {host.ChatLink ?? $"none; {string.Join(" and ", FirstStart.WebChat)} add it"}",
-            .. address.Length > 0 ? (string[])[$"  Status:    {address}/api/v1/status (key in {Path.Combine(options.DataDirectory, "admin.key")})"] : [],
+            .. dashboard is null ? (string[])[] : [$"  Dashboard: {dashboard}", $"  Status:    {address}/api/v1/status (key in {Path.Combine(options.DataDirectory, "admin.key")})"],
             $"  Data:      {host.DataPlace}",
             "  Stop with Ctrl+C.",
             "",

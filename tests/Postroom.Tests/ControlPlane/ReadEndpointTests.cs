@@ -8,7 +8,7 @@ public sealed class ReadEndpointTests
 {
     private static readonly string[] ViewerRoutes =
     [
-        "/health", "/api/v1/status", "/api/v1/runtime", "/api/v1/organism", "/organism", "/api/v1/queues", "/api/v1/queues/in", "/api/v1/workers", "/api/v1/workers/in",
+        "/health", "/api/v1/status", "/api/v1/runtime", "/api/v1/organism", "/organism", "/api/v1/stats/history", "/api/v1/queues", "/api/v1/queues/in", "/api/v1/workers", "/api/v1/workers/in",
         "/api/v1/sources", "/api/v1/sources/webhook", "/api/v1/schedules", "/api/v1/schedules/daily", "/api/v1/schedules/daily/occurrences", "/api/v1/communicators", "/api/v1/communicators/wa", "/api/v1/journal", "/api/v1/journal/stats", "/api/v1/journal/{id}",
         "/api/v1/journal/{id}/why", "/api/v1/conversations/wa/491", "/api/v1/conversations/wa%2F491", "/api/v1/threads/wa/491/messages",
     ];

@@ -28,7 +28,7 @@ public sealed partial class RouteMatrixTests
 
         Assert.Empty(wrong);
         Assert.Equal(
-            ["/", "/api/v1/session", "/api/v1/session", "/api/v1/session", "/chat", "/chat/faults", "/chat/faults", "/chat/script", "/chat/{file}", "/events", "/health/live", "/health/ready", "/hooks/{source}", "/webhook"],
+            ["/", "/api/v1/session", "/api/v1/session", "/api/v1/session", "/chat", "/chat/faults", "/chat/faults", "/chat/script", "/chat/{file}", "/events", "/health/live", "/health/ready", "/hooks/{source}", "/ui", "/ui/{file}", "/webhook"],
             http.Routes.Where(route => route.Role is null).SelectMany(route => route.Paths).Order(StringComparer.Ordinal));
 
         void Check(ApiRoute route, string path, string who, int status, bool right)

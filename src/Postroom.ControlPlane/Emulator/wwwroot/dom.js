@@ -13,7 +13,7 @@ export function el(tag, properties = {}, ...children) {
     else if (name === 'data') Object.assign(element.dataset, value);
     else element.setAttribute(name, value === true ? '' : value);
   }
-  element.append(...children.filter(child => child !== undefined && child !== null));
+  element.append(...children.filter(child => child !== undefined && child !== null && child !== false));
   return element;
 }
 
