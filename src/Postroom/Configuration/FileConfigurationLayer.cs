@@ -12,6 +12,7 @@ namespace Postroom.Configuration;
 public sealed class FileConfigurationLayer(string name, string path, bool mustExist, TimeProvider time) : IConfigurationLayer
 {
     private static readonly TimeSpan ScanInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongInterval = TimeSpan.FromMinutes(5);
     private bool _wasThere; // written by LoadAsync, which does not overlap
     private bool _hadSettings;
     private (bool Exists, long Length, DateTime Written) _first; // how the file was at the first load
@@ -83,24 +84,30 @@ public sealed class FileConfigurationLayer(string name, string path, bool mustEx
     }
 
     /// <inheritdoc/>
-    /// <remarks>It looks once a second: that sees every kind of replacement on every file system, links included, where notifications do not.</remarks>
+    /// <remarks>
+    /// It is told by the system, so that an idle program sleeps, and looks every five minutes in case it was not, as on file systems that are shared over a network; once a
+    /// second where the system cannot tell.
+    /// </remarks>
     public async Task WatchAsync(Action changed, CancellationToken cancellationToken)
     {
         (bool, long, DateTime) seen = _wasLooked ? _first : Stamp(); // what changed between the first load and now is a change as well
+        using FileNews news = new(Path);
         try
         {
-            using var timer = new PeriodicTimer(ScanInterval, time);
-            while (await timer.WaitForNextTickAsync(cancellationToken))
+            while (true)
             {
                 (bool, long, DateTime) now = Stamp();
                 if (now != seen)
                 {
                     seen = now;
                     changed();
+                    news.Renew(); // a link may lead elsewhere by now
                 }
+
+                await news.WaitAsync(news.IsTold ? LongInterval : ScanInterval, time, cancellationToken);
             }
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             // Being cancelled is how a watch ends.
         }
