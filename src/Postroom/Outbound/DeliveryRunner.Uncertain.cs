@@ -41,6 +41,7 @@ internal sealed partial class DeliveryRunner
                 return Found(attempt, found);
             case ProbeAnswer.NotSent:
                 await store.RenewAsync(lease, new LeaseProgress.Unclaim(), CancellationToken.None);
+                attempt.ForgetEarlierSends();
                 return null;
             default:
                 return new AttemptEnd.Delivered(

@@ -21,9 +21,12 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
     private int _ended;
     private int _cancelled; // a reason, or that the handler has returned
 
-    public MessageLease Lease { get; } = lease;
+    public MessageLease Lease { get; private set; } = lease;
 
     public Envelope Envelope => Lease.Envelope;
+
+    /// <summary>What earlier attempts sent without an answer did certainly not arrive.</summary>
+    public void ForgetEarlierSends() => Lease = Lease with { SendStartedAt = null, UnansweredSends = 0 };
 
     public int Slot { get; } = slot;
 

@@ -138,6 +138,21 @@ public sealed class ChannelTests
         Assert.Equal(3, channel.Sent.Count);
     }
 
+    [Fact]
+    public async Task A_send_that_certainly_did_not_arrive_is_no_question_any_more_when_the_next_fails_with_an_answer()
+    {
+        AskedChannel channel = new() { Knows = new ProbeAnswer.NotSent() };
+        int sends = 0;
+        channel.Answer = _ => throw new DeliveryException(Interlocked.Increment(ref sends) == 1 ? new DeliveryFailure.Uncertain() : new DeliveryFailure.Transient(), "no");
+        await using MessageRuntime runtime = await StartAsync(channel, null, new RetryConfig { Backoff = new BackoffOptions { Base = TimeSpan.FromHours(1), Max = TimeSpan.FromHours(1) } });
+
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("x"), Cancel);
+        JournalEntry? entry = null;
+        await UntilAsync(async () => (entry = (await runtime.Journal.GetAsync(sent.Ids[0], withBody: false, Cancel))!.Entry) is { State: MessageState.Pending, DueAt: not null } && Volatile.Read(ref sends) == 2);
+
+        Assert.Null(entry!.SendStartedAt);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

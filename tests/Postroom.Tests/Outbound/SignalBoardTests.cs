@@ -122,7 +122,7 @@ public sealed class SignalBoardTests : IAsyncDisposable
     }
 
     [Fact]
-    public void A_lane_has_room_unless_it_pauses_or_somebody_waits_in_it()
+    public async Task A_lane_has_room_unless_it_pauses_or_somebody_waits_in_it()
     {
         LaneGate gate = new(_clock);
         bool atFirst = gate.HasRoom;
@@ -130,7 +130,7 @@ public sealed class SignalBoardTests : IAsyncDisposable
         bool paused = gate.HasRoom;
         _clock.Advance(TimeSpan.FromSeconds(5));
         bool after = gate.HasRoom;
-        _ = gate.EnterAsync(Cancel);
+        Assert.True(await gate.EnterAsync(Cancel));
 
         Assert.Equal((true, false, true, false), (atFirst, paused, after, gate.HasRoom)); // after a pause one goes first
     }

@@ -141,17 +141,17 @@ public sealed class UnansweredSendTests
     private sealed class FaultyClock : TimeProvider
     {
         [ThreadStatic]
-        private static bool s_fails;
+        private static bool _fails;
 
         public bool HasThrown { get; private set; }
 
-        public static void FailNext() => s_fails = true;
+        public static void FailNext() => _fails = true;
 
         public override long GetTimestamp()
         {
-            if (s_fails)
+            if (_fails)
             {
-                s_fails = false;
+                _fails = false;
                 HasThrown = true;
                 throw new InvalidOperationException("The clock fails.");
             }
