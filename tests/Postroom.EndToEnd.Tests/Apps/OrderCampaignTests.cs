@@ -68,6 +68,11 @@ public sealed class OrderCampaignTests(ITestOutputHelper output)
         }
 
         int letters = threads * 3;
+        for (int seen = box.Count(); seen < letters; seen = box.Count())
+        {
+            await run.UntilAsync(() => Task.FromResult(box.Count() > seen)); // letters go one at a time: many take longer than a wait, and none stands still
+        }
+
         await run.UntilAsync(() => Task.FromResult(run.Letters.Select(letter => OrderRun.Header(letter, "Message-ID")).Distinct().Count() >= letters && files.TrueForAll(file => dovecot.FlagsOf(file) == "S")));
         output.WriteLine($"{mode}: {files.Count} mails, {kills} kills, {System.Diagnostics.Stopwatch.GetElapsedTime(begun)}.");
 

@@ -25,9 +25,9 @@ public sealed class OverloadTests(ITestOutputHelper output)
     {
         int slowConnections = SlowConnections();
         await using RealProgram program = new();
-        await program.RunAsync("queues.in.highWater=200", "queues.in.lowWater=150");
+        await program.RunAsync("queues.in.highWater=10", "queues.in.lowWater=5");
         ConcurrentBag<string> accepted = [];
-        _ = await LoadAsync(program, accepted);
+        (int refusedBefore, _) = await LoadAsync(program, accepted);
         long before = Memory(program);
         List<TcpClient> slow = await ConnectSlowlyAsync(program, slowConnections);
 
@@ -36,9 +36,10 @@ public sealed class OverloadTests(ITestOutputHelper output)
         int served = accepted.Count;
         long after = Memory(program);
         slow.ForEach(client => client.Dispose());
-        output.WriteLine($"{slowConnections} slow connections; {served} accepted in both loads, {refused} refused in the second, {inTime} of {Senders * MessagesEach} answered within {InTime}; {before >> 20} MiB before, {after >> 20} MiB after.");
+        output.WriteLine($"{slowConnections} slow connections; {served} accepted in both loads, {refusedBefore} and {refused} refused, {inTime} of {Senders * MessagesEach} answered within {InTime}; {before >> 20} MiB before, {after >> 20} MiB after.");
         Assert.True(inTime >= Senders * MessagesEach / 2, $"Only {inTime} of {Senders * MessagesEach} were answered within {InTime}.");
-        Assert.True(served >= Senders * MessagesEach / 2, $"Only {served} of {2 * Senders * MessagesEach} were served.");
+        Assert.True(served >= Senders * MessagesEach / 5, $"Only {served} of {2 * Senders * MessagesEach} were served."); // the others were told when to come again
+        Assert.Equal(2 * Senders * MessagesEach, served + refusedBefore + refused);
         Assert.Equal(served, accepted.Distinct().Count());
         await Parallel.ForEachAsync(accepted, Cancel, async (id, _) => await program.ApiAsync($"journal/{id}"));
         Assert.Equal(served.ToString(CultureInfo.InvariantCulture), (await program.SqlAsync("select count(*) from messages m join names n on n.id = m.queue where n.name = 'in'")).Trim());

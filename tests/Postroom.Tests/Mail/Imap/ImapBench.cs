@@ -90,7 +90,12 @@ internal sealed class ImapBench : IAsyncDisposable
             Task run = Start();
             while (!run.IsCompleted && !condition())
             {
-                await Task.Delay(2, Limit);
+                if (Limit.IsCancellationRequested)
+                {
+                    throw new TimeoutException($"{Sink.Messages.Count} came; the server was told {string.Join(" | ", Server.Lines.TakeLast(12).Select(line => line.Line))}");
+                }
+
+                await Task.Delay(2, Cancel);
             }
         }
 
