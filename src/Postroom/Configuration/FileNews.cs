@@ -22,7 +22,8 @@ internal sealed class FileNews : IDisposable
         End();
         try
         {
-            string? target = new FileInfo(_path).ResolveLinkTarget(returnFinalTarget: true)?.FullName;
+            FileInfo file = new(_path);
+            string? target = file.LinkTarget is null ? null : file.ResolveLinkTarget(returnFinalTarget: true)?.FullName; // a file that is not there yet may come
             Listen(_path, isLink: target is not null);
             if (target is not null)
             {

@@ -150,7 +150,7 @@ public sealed class MailOrderSilenceTests
         // Another account of the shop, since within one a Message-ID that was seen is a repeat.
         MailMessage mail = MailMessageReader.Read(raw, shop.Runtime.Clock.GetUtcNow()) with { Account = "sales@mail.test" };
         await shop.Runtime.Runtime.View.OpenSink("shop-inbox").AcceptAsync([MailTranslation.ToSource(mail, "orders", "shop-mail", null, raw)], null, TestContext.Current.CancellationToken);
-        await shop.Runtime.RunUntilIdleAsync();
+        await shop.Runtime.RunUntilIdleAsync(TestContext.Current.CancellationToken);
 
         Assert.Equal(["ann@example.org", "bob@example.org"], shop.Notices.Select(notice => notice.Split(' ')[5].TrimEnd(':')));
         Assert.Equal(2, shop.Letters.Count);

@@ -1,4 +1,3 @@
-using Postroom.Mail;
 using Postroom.Testing;
 using Xunit;
 using static Postroom.Tests.Mail.Imap.ImapBench;
