@@ -150,7 +150,7 @@ public sealed partial class SampleTests(SampleFolder folder) : IClassFixture<Sam
 
         using System.Diagnostics.Process build = Shell.Start(
             "dotnet",
-            ["build", Path.Combine(Samples, sample), "-o", built, "--nologo", "-v", "quiet"],
+            ["build", Path.Combine(Samples, sample), "-c", "Release", "-o", built, "--nologo", "-v", "quiet"], // as the tests were built, so that only the sample is compiled
             new Dictionary<string, string> { ["RunAnalyzersDuringBuild"] = analyze ? "true" : "false" });
         string text = await build.StandardOutput.ReadToEndAsync(RealProgram.Cancel);
         await build.WaitForExitAsync(RealProgram.Cancel);
