@@ -49,6 +49,44 @@ public sealed class HandlerVerbTests
     }
 
     [Fact]
+    public async Task Tg14_typing_ends_when_it_is_hidden_or_when_the_handler_throws()
+    {
+        TaskCompletionSource shown = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource hidden = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using TestRuntime test = await TestRuntime.StartAsync(app => app.AddHandler<IncomingMessage>(
+            PayloadTypes.ChatText,
+            PostroomJson.Default.IncomingMessage,
+            async (_, context, _) =>
+            {
+                context.Signal(new Signal.Typing(context.From!));
+                await shown.Task; // of two signs for one address that wait, only the later one is shown
+                context.Signal(new Signal.Typing(context.From!) { Ttl = TimeSpan.Zero });
+                hidden.SetResult();
+                await end.Task;
+                context.Signal(new Signal.Typing(context.From!));
+                throw new PermanentException("no");
+            },
+            "in"));
+        test.Communicator.With(new CommunicatorCapabilities { Typing = true });
+
+        MessageId id = await test.SendAsync("hello");
+        await UntilAsync(() => test.Communicator.Signals.Count == 1);
+        shown.SetResult();
+        await hidden.Task.WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        await UntilAsync(() => test.Communicator.Signals.Count == 2);
+        test.Clock.Advance(TimeSpan.FromSeconds(8));
+        end.SetResult();
+        await test.Runtime.EndedAsync(id, MessageState.Failed);
+        await UntilAsync(() => test.Communicator.Signals.Count == 3);
+        await test.RunUntilIdleAsync(Cancel);
+        test.Clock.Advance(TimeSpan.FromSeconds(8));
+        await test.RunUntilIdleAsync(Cancel);
+
+        Assert.Equal(3, test.Communicator.Signals.Count);
+    }
+
+    [Fact]
     public async Task Gw12_a_handler_calls_a_method_of_a_communicator_and_a_failure_is_a_result()
     {
         RemoteCallResult? members = null;
