@@ -11,6 +11,7 @@ public sealed class TestRuntime : IAsyncDisposable
 {
     private static readonly TimeSpan FirstStep = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan LongestStep = TimeSpan.FromHours(1);
+    private static readonly TimeSpan StopStep = TimeSpan.FromMilliseconds(20); // a stop without such a handler has ended by then
     private static readonly TimeSpan Longest = TimeSpan.FromDays(30);
 
     private readonly IMessageSink _sink;
@@ -132,7 +133,17 @@ public sealed class TestRuntime : IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => Runtime.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        // The limits of a stop are on the clock as well: unless it moves, a handler that waits, as in a test that has failed, is waited for without end.
+        Task stopping = Runtime.DisposeAsync().AsTask();
+        while (await Task.WhenAny(stopping, Task.Delay(StopStep, TimeProvider.System, CancellationToken.None)) != stopping)
+        {
+            Clock.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        await stopping;
+    }
 
     private sealed class TestModule(Action<IApplicationBuilder> configure) : IApplicationModule
     {

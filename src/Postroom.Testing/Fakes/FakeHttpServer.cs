@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -66,120 +65,53 @@ internal sealed class FakeHttpServer : IAsyncDisposable
     private const int MaxBody = 64 << 20;
 
     private readonly Func<FakeRequest, CancellationToken, ValueTask<FakeAnswer>> _answer;
-    private readonly CancellationTokenSource _stopping = new();
-    private readonly ConcurrentDictionary<TcpClient, Task> _connections = new();
-    private TcpListener? _listener;
-    private Task _accepting = Task.CompletedTask;
-    private int _port;
+    private readonly FakeConnections _connections;
 
     public FakeHttpServer(Func<FakeRequest, CancellationToken, ValueTask<FakeAnswer>> answer)
     {
         _answer = answer;
-        Listen();
+        _connections = new FakeConnections(ServeAsync) { IsUp = true };
     }
 
     /// <summary>Where it answers, without a slash at the end.</summary>
-    public string Address => $"http://127.0.0.1:{_port.ToString(CultureInfo.InvariantCulture)}";
+    public string Address => $"http://127.0.0.1:{_connections.Port.ToString(CultureInfo.InvariantCulture)}";
 
     /// <summary>Whether it takes connections; set to false it refuses them and ends those there are, set to true it listens on the same port again.</summary>
     public bool IsUp
     {
-        get => _listener is not null;
-        set
+        get => _connections.IsUp;
+        set => _connections.IsUp = value;
+    }
+
+    public ValueTask DisposeAsync() => _connections.DisposeAsync();
+
+    private async Task ServeAsync(TcpClient connection, int number, CancellationToken cancellationToken)
+    {
+        try
         {
-            if (value && _listener is null)
+            await using NetworkStream stream = connection.GetStream();
+            RequestReader reader = new(stream);
+            while (await reader.ReadAsync(cancellationToken) is { } request && await SendAsync(connection, stream, await _answer(request, cancellationToken), cancellationToken))
             {
-                Listen();
             }
-            else if (!value)
-            {
-                Close();
-            }
+        }
+        catch (InvalidDataException)
+        {
+            // The other side sent no HTTP.
         }
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await _stopping.CancelAsync();
-        Close();
-        await Task.WhenAll([_accepting, .. _connections.Values]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _stopping.Dispose();
-    }
-
-    private void Listen()
-    {
-        TcpListener listener = new(IPAddress.Loopback, _port);
-        listener.Start(512);
-        _port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        _listener = listener;
-        _accepting = AcceptAsync(listener);
-    }
-
-    private void Close()
-    {
-        _listener?.Dispose();
-        _listener = null;
-        foreach (TcpClient connection in _connections.Keys)
-        {
-            connection.Dispose();
-        }
-    }
-
-    private async Task AcceptAsync(TcpListener listener)
-    {
-        while (!_stopping.IsCancellationRequested)
-        {
-            TcpClient connection;
-            try
-            {
-                connection = await listener.AcceptTcpClientAsync(_stopping.Token);
-            }
-            catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
-            {
-                return;
-            }
-
-            TaskCompletionSource added = new(TaskCreationOptions.RunContinuationsAsynchronously);
-            _connections[connection] = ServeAsync(connection, added.Task);
-            added.SetResult();
-        }
-    }
-
-    private async Task ServeAsync(TcpClient connection, Task added)
-    {
-        await added;
-        using (connection)
-        {
-            try
-            {
-                await using NetworkStream stream = connection.GetStream();
-                RequestReader reader = new(stream);
-                while (await reader.ReadAsync(_stopping.Token) is { } request && await SendAsync(connection, stream, await _answer(request, _stopping.Token)))
-                {
-                }
-            }
-            catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or OperationCanceledException or InvalidDataException)
-            {
-                // The other side went away, sent no HTTP, or the server stops.
-            }
-            finally
-            {
-                _connections.TryRemove(connection, out _);
-            }
-        }
-    }
-
-    private async ValueTask<bool> SendAsync(TcpClient connection, NetworkStream stream, FakeAnswer answer)
+    private static async ValueTask<bool> SendAsync(TcpClient connection, NetworkStream stream, FakeAnswer answer, CancellationToken cancellationToken)
     {
         switch (answer)
         {
             case FakeAnswer.Reply reply:
-                await Task.Delay(reply.Delay, _stopping.Token);
-                await stream.WriteAsync(BytesOf(reply), _stopping.Token);
+                await Task.Delay(reply.Delay, cancellationToken);
+                await stream.WriteAsync(BytesOf(reply), cancellationToken);
                 return true;
             case FakeAnswer.Cut(var after, var of):
                 byte[] whole = BytesOf(of);
-                await stream.WriteAsync(whole.AsMemory(0, Math.Min(after, whole.Length)), _stopping.Token);
+                await stream.WriteAsync(whole.AsMemory(0, Math.Min(after, whole.Length)), cancellationToken);
                 connection.Client.Shutdown(SocketShutdown.Both);
                 return false;
             case FakeAnswer.Reset:
@@ -188,7 +120,7 @@ internal sealed class FakeHttpServer : IAsyncDisposable
                 return false;
             default:
                 byte[] one = new byte[1];
-                while (await stream.ReadAsync(one, _stopping.Token) > 0)
+                while (await stream.ReadAsync(one, cancellationToken) > 0)
                 {
                 }
 

@@ -27,6 +27,29 @@ public sealed class TestRuntimeTests
     }
 
     [Fact]
+    public async Task It_ends_also_when_a_handler_waits_for_what_never_comes()
+    {
+        TaskCompletionSource begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource never = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TestRuntime test = await TestRuntime.StartAsync(app => app.AddHandler<IncomingMessage>(
+            PayloadTypes.ChatText,
+            PostroomJson.Default.IncomingMessage,
+            async (_, _, _) =>
+            {
+                begun.SetResult();
+                await never.Task;
+                return HandlerResult.Completed;
+            },
+            "in"));
+        await test.SendAsync("hello");
+        await begun.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+
+        await test.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+
+        Assert.True(test.Runtime.AbandonedWork);
+    }
+
+    [Fact]
     public async Task Work_that_a_handler_passes_on_can_be_answered_where_it_came_from()
     {
         await using TestRuntime test = await TestRuntime.StartAsync(app => app
