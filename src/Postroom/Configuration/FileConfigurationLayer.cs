@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace Postroom.Configuration;
 
 /// <summary>Settings of a YAML or JSON file.</summary>
@@ -15,7 +17,7 @@ public sealed class FileConfigurationLayer(string name, string path, bool mustEx
     private static readonly TimeSpan LongInterval = TimeSpan.FromMinutes(5);
     private bool _wasThere; // written by LoadAsync, which does not overlap
     private bool _hadSettings;
-    private (bool Exists, long Length, DateTime Written) _first; // how the file was at the first load
+    private byte[]? _first; // what the file held at the first load
     private bool _wasLooked;
 
     /// <summary>The file.</summary>
@@ -32,7 +34,7 @@ public sealed class FileConfigurationLayer(string name, string path, bool mustEx
     {
         if (!_wasLooked)
         {
-            (_wasLooked, _first) = (true, Stamp());
+            (_wasLooked, _first) = (true, await FingerprintAsync(cancellationToken));
         }
 
         byte[] bytes;
@@ -90,14 +92,14 @@ public sealed class FileConfigurationLayer(string name, string path, bool mustEx
     /// </remarks>
     public async Task WatchAsync(Action changed, CancellationToken cancellationToken)
     {
-        (bool, long, DateTime) seen = _wasLooked ? _first : Stamp(); // what changed between the first load and now is a change as well
         using FileNews news = new(Path);
         try
         {
+            byte[]? seen = _wasLooked ? _first : await FingerprintAsync(cancellationToken); // what changed between the first load and now is a change as well
             while (true)
             {
-                (bool, long, DateTime) now = Stamp();
-                if (now != seen)
+                byte[]? now = await FingerprintAsync(cancellationToken);
+                if (!now.AsSpan().SequenceEqual(seen))
                 {
                     seen = now;
                     changed();
@@ -113,21 +115,23 @@ public sealed class FileConfigurationLayer(string name, string path, bool mustEx
         }
     }
 
-    private (bool Exists, long Length, DateTime Written) Stamp()
+    /// <summary>A hash of what the file holds; null without one that can be read.</summary>
+    /// <remarks>Not its time and length: a file system's clock stands still for some milliseconds, and two edits within them would look alike.</remarks>
+    private async Task<byte[]?> FingerprintAsync(CancellationToken cancellationToken)
     {
+        if (!System.IO.Path.Exists(Path))
+        {
+            return null; // The usual case is no exception.
+        }
+
         try
         {
-            var file = new FileInfo(Path);
-            var target = file.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? file;
-            return target.Exists ? (true, target.Length, target.LastWriteTimeUtc) : default;
+            await using var file = new FileStream(Path, new FileStreamOptions { Share = FileShare.ReadWrite | FileShare.Delete, Options = FileOptions.Asynchronous });
+            return file.Length > SettingText.MaxBytes ? BitConverter.GetBytes(file.Length) : await SHA256.HashDataAsync(file, cancellationToken);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            return default;
-        }
-        catch (UnauthorizedAccessException)
-        {
-            return default;
+            return null;
         }
     }
 

@@ -240,6 +240,26 @@ public sealed class ReloadTests : ConfigurationTest
     }
 
     [Fact]
+    public async Task An_edit_that_leaves_time_and_length_as_they_were_is_noticed()
+    {
+        string path = Write("a.yaml", "a: 1\n");
+        var layer = new FileConfigurationLayer("file", path, mustExist: true, TimeProvider.System);
+        await layer.LoadAsync(Cancel);
+        DateTime written = System.IO.File.GetLastWriteTimeUtc(path);
+        System.IO.File.WriteAllText(path + "~", "a: 2\n");
+        System.IO.File.SetLastWriteTimeUtc(path + "~", written);
+        System.IO.File.Move(path + "~", path, overwrite: true);
+        var changed = new TaskCompletionSource();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+
+        Task watch = layer.WatchAsync(() => changed.TrySetResult(), stop.Token);
+
+        await changed.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancel);
+        await stop.CancelAsync();
+        await watch;
+    }
+
+    [Fact]
     public async Task A_file_named_explicitly_must_exist()
     {
         ConfigurationException refused = await Assert.ThrowsAsync<ConfigurationException>(() => LoadAsync(Sources(File("nowhere.yaml"))));

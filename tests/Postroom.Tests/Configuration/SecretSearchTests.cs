@@ -5,7 +5,7 @@ using Xunit;
 namespace Postroom.Tests.Configuration;
 
 /// <summary>AC-90: the search for secrets finds them, also as logins send them.</summary>
-public sealed class CanaryTests
+public sealed class SecretSearchTests
 {
     [Theory]
     [InlineData("")]
