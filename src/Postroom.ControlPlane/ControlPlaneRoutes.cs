@@ -64,6 +64,7 @@ internal sealed class ControlPlaneRoutes
                 Status = StatusCodes.Status202Accepted,
                 Errors = [(409, "Another number fits than was confirmed (count is the right one), or a replay of many is under way.")],
             },
+            .. StoreRoutes(new StoreActions(runtime, action, clock)),
             .. ConfigRoutes(new ConfigEndpoints(configuration, action)),
             .. AccessRoutes(new AccessEndpoints(keys, _gate, action), new AuditEndpoints(journal)),
         ];
@@ -267,6 +268,23 @@ internal sealed class ControlPlaneRoutes
             Status = StatusCodes.Status202Accepted,
             Result = OperationJson.Default.InjectView,
             Errors = [(422, "There is no such queue.")],
+        };
+    }
+
+    private static IEnumerable<ApiRoute> StoreRoutes(StoreActions store)
+    {
+        yield return Post(Admin, "/store/backup", "Copies the store while messages flow, to a new file in the data directory.", store.BackupAsync) with
+        {
+            Body = OperationJson.Default.BackupRequest,
+            Result = OperationJson.Default.BackupView,
+            Errors = [(409, "The file is there already or cannot be written, or the store has no file.")],
+        };
+        yield return new ApiRoute(HttpMethods.Delete, $"{Api}/contacts/{{**address}}", Admin, "Erases what is kept of a contact's finished messages, but for their records.", store.EraseAsync)
+        {
+            Body = OperationJson.Default.ConfirmRequest,
+            BodyIsOptional = true,
+            Result = OperationJson.Default.ErasedView,
+            Errors = [(409, "A message of the contact is open, or another number is kept than was confirmed; count is the right one.")],
         };
     }
 

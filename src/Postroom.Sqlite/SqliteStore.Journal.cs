@@ -57,9 +57,10 @@ public sealed partial class SqliteStore
         _ = await HandOverAsync(new ConfirmOperation(_lanes, id, user), cancellationToken);
     }
 
-    /// <summary>Makes an online, consistent copy while messages flow.</summary>
-    /// <param name="target">A file that does not exist.</param>
-    /// <param name="cancellationToken">Ends it; the incomplete copy is deleted.</param>
+    /// <inheritdoc/>
+    public ValueTask<bool> EraseAsync(MessageId id, CancellationToken cancellationToken) => HandOverAsync(new EraseOperation(_lanes, id), cancellationToken);
+
+    /// <inheritdoc/>
     public ValueTask BackupAsync(string target, CancellationToken cancellationToken) => CopyAsync(target, new SqliteMaintenance.CopyLimits(), cancellationToken);
 
     internal ValueTask CopyAsync(string target, SqliteMaintenance.CopyLimits limits, CancellationToken cancellationToken) =>

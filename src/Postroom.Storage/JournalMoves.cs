@@ -17,6 +17,24 @@ internal static class JournalMoves
         }
     }
 
+    /// <summary>Refuses to repeat what has no content any more.</summary>
+    public static void CheckContent(Envelope envelope, MessageState state)
+    {
+        if (envelope.Headers.Count > 0 && envelope.Header(HeaderNames.Erased) is { } at)
+        {
+            throw new JournalConflictException(envelope.Id, state, $"Message {envelope.Id} cannot be replayed: its content was erased at {at}. Ask its sender for it again.");
+        }
+    }
+
+    /// <summary>Refuses to erase the content of a message that is still to be handled.</summary>
+    public static void CheckErase(MessageId id, MessageState state)
+    {
+        if (state is not (MessageState.Acked or MessageState.Failed))
+        {
+            throw new JournalConflictException(id, state, $"Message {id} is {state}, so it is still open and keeps its content. Wait for its end, or discard it first.");
+        }
+    }
+
     /// <summary>Refuses to confirm anything but an uncertain send.</summary>
     public static void CheckConfirm(MessageId id, MessageState state, FailureKind? kind)
     {

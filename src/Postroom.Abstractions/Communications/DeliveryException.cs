@@ -14,7 +14,8 @@ public abstract record DeliveryFailure
     /// <summary>The service asks to wait; no attempt is counted.</summary>
     /// <param name="Until">When to try again.</param>
     /// <param name="Lane">True when the whole lane waits; false when only this recipient does.</param>
-    public sealed record RateLimited(DateTimeOffset Until, bool Lane = false) : DeliveryFailure;
+    /// <param name="IsTold">Whether the service named the instant; false for a usual wait, from which nothing can be learnt of its limit.</param>
+    public sealed record RateLimited(DateTimeOffset Until, bool Lane = false, bool IsTold = true) : DeliveryFailure;
 
     /// <summary>The service said no; there is no retry.</summary>
     /// <param name="Code">The service's code.</param>

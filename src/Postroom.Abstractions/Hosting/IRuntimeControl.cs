@@ -67,6 +67,26 @@ public interface IRuntimeControl
     /// <returns>How many were given up.</returns>
     Task<long> KillConversationAsync(string conversation, string reason, CancellationToken cancellationToken);
 
+    /// <summary>How many messages are kept of a contact: those from it, those to it, and those of its own conversation.</summary>
+    /// <param name="contact">The contact, such as <c>telegram:4711</c>; without a topic, what came from and went to any topic of it counts.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    Task<ContactMessages> CountContactAsync(Address contact, CancellationToken cancellationToken);
+
+    /// <summary>Removes bodies, files and personal headers of a contact's finished messages and leaves their records (JN-12). They cannot be replayed any more.</summary>
+    /// <param name="contact">The contact, such as <c>telegram:4711</c>.</param>
+    /// <param name="cancellationToken">Ends the work; what was erased stays so.</param>
+    /// <returns>How many messages had something to be removed.</returns>
+    /// <exception cref="RuntimeConflictException">A message of the contact is open; nothing was erased.</exception>
+    Task<long> EraseAsync(Address contact, CancellationToken cancellationToken);
+
+    /// <summary>Makes an online, consistent copy of the store (ST-23).</summary>
+    /// <param name="file">A file that does not exist, inside the data directory: a path relative to it, or a full one.</param>
+    /// <param name="cancellationToken">Ends it; the incomplete copy is deleted.</param>
+    /// <returns>The file that was written.</returns>
+    /// <exception cref="ArgumentException">The file is outside of the data directory.</exception>
+    /// <exception cref="RuntimeConflictException">The store is one of memory, the file is there already, or it cannot be written.</exception>
+    Task<FileInfo> BackupAsync(string file, CancellationToken cancellationToken);
+
     /// <summary>Leases nothing new for a pool, a lane included; what runs goes on. It ends with the process.</summary>
     /// <param name="pool">A worker pool, or <c>out.{communicator}</c>.</param>
     void PausePool(string pool);
@@ -129,6 +149,11 @@ public interface IRuntimeControl
     /// <param name="signal">The signal; its address names the communicator.</param>
     void Show(Signal signal);
 }
+
+/// <summary>The messages of one contact.</summary>
+/// <param name="Open">Those that wait or are worked on.</param>
+/// <param name="Finished">Those that have ended.</param>
+public readonly record struct ContactMessages(long Open, long Finished);
 
 /// <summary>What was asked of a runtime is not possible in the state it is in.</summary>
 /// <param name="message">What stands in the way, and what to do.</param>

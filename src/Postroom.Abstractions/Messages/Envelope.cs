@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Postroom;
 
 /// <summary>One message as it is stored and moved.</summary>
@@ -296,6 +298,16 @@ public sealed record Envelope
             Body = default,
             Attachments = [.. Attachments.Select(attachment => attachment with { Data = null })],
         };
+    }
+
+    /// <summary>The record of a message without its body and the bytes of its files, marked as erased.</summary>
+    /// <param name="at">When.</param>
+    /// <param name="personal">Whether names of files and what headers say of a person go as well (JN-12).</param>
+    internal Envelope Erase(DateTimeOffset at, bool personal)
+    {
+        IEnumerable<KeyValuePair<string, string>> kept = personal ? Headers.Where(static header => HeaderNames.IsTechnical(header.Key)) : Headers;
+        Dictionary<string, string> headers = new(kept, StringComparer.Ordinal) { [HeaderNames.Erased] = at.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture) };
+        return (personal ? this with { Body = default, Attachments = [] } : WithoutBody()) with { Headers = headers };
     }
 
     private static DateTimeOffset? Instant(long? milliseconds)

@@ -69,6 +69,9 @@ public static class HeaderNames
     /// <summary>The value of <see cref="Fault"/> of a second delivery of the same input.</summary>
     internal const string FaultTwice = "delivered twice on purpose";
 
+    /// <summary>When body, files and, at the word of a contact, personal headers were erased: an instant in ISO 8601; set by the runtime only.</summary>
+    public const string Erased = "erased";
+
     /// <summary>The operator who injected or replayed the message; set by the runtime only.</summary>
     public const string User = "user";
 
@@ -84,6 +87,10 @@ public static class HeaderNames
     /// <summary>The most bytes that all headers of one message have together.</summary>
     public const int MaxTotalBytes = 32 * 1024;
 
+    /// <summary>Whether a header says something of the runtime's work, and nothing of a person or of what was written.</summary>
+    internal static bool IsTechnical(string name) => name is TraceParent or TraceState or Label or Source or Severity or Format or MessageType or Channel or Payload or Automatic
+        or OriginKey or Redelivered or Erased or Fault;
+
     /// <summary>Headers a handler may not set: the runtime does.</summary>
-    public static bool IsReserved(string name) => name is User or Redelivered or Fault or Channel or ChannelMessageId or Account or OriginKey or Automatic;
+    public static bool IsReserved(string name) => name is User or Erased or Redelivered or Fault or Channel or ChannelMessageId or Account or OriginKey or Automatic;
 }

@@ -40,6 +40,11 @@ public interface IJournal
     /// <exception cref="JournalConflictException">The message is not failed as uncertain.</exception>
     ValueTask ConfirmAsync(MessageId id, string user, CancellationToken cancellationToken);
 
+    /// <summary>Removes body, files and personal headers of a finished message and leaves its record (JN-12). It cannot be replayed any more.</summary>
+    /// <returns>Whether there was anything left to remove.</returns>
+    /// <exception cref="JournalConflictException">The message is open, or not kept.</exception>
+    ValueTask<bool> EraseAsync(MessageId id, CancellationToken cancellationToken);
+
     /// <summary>Removes finished messages whose time is past.</summary>
     /// <param name="retention">How long finished messages are kept.</param>
     /// <param name="cancellationToken">Ends it between two batches.</param>

@@ -88,6 +88,17 @@ public interface IStoreLifecycle : IAsyncDisposable
     ValueTask CloseAsync(CancellationToken cancellationToken);
 }
 
+/// <summary>A store that can be copied while messages flow. Safe for concurrent use.</summary>
+public interface IStoreBackup
+{
+    /// <summary>Makes an online, consistent copy: one snapshot, in which every message is that was acknowledged before it began (ST-23).</summary>
+    /// <param name="target">A file that does not exist, in a folder that does.</param>
+    /// <param name="cancellationToken">Ends it; the incomplete copy is deleted.</param>
+    /// <exception cref="IOException">The file is there already, or cannot be written.</exception>
+    /// <exception cref="StoreUnavailableException">It could not be completed; the store is as it was.</exception>
+    ValueTask BackupAsync(string target, CancellationToken cancellationToken);
+}
+
 /// <summary>Takes the rules of queues that change what may be leased, and answers what admission asks. Safe for concurrent use.</summary>
 public interface IQueueControl
 {

@@ -47,7 +47,8 @@ internal sealed class CloudAnswers(ServiceHttp http, TimeProvider clock)
         {
             (190, _) or (_, (int)HttpStatusCode.Unauthorized) => new DeliveryFailure.Unauthorized(),
             (PairRate, _) when recipient is not null => new DeliveryFailure.RateLimited(clock.GetUtcNow() + _pauses.Next(recipient)),
-            (PairRate or 130429 or 80007, _) or (_, (int)HttpStatusCode.TooManyRequests) => new DeliveryFailure.RateLimited(clock.GetUtcNow() + (answer.RetryAfter ?? DefaultWait), Lane: true),
+            (PairRate or 130429 or 80007, _) or (_, (int)HttpStatusCode.TooManyRequests) => new DeliveryFailure.RateLimited(
+                clock.GetUtcNow() + (answer.RetryAfter ?? DefaultWait), Lane: true, IsTold: answer.RetryAfter is not null),
             (_, 502 or 503 or 504) => new DeliveryFailure.Transient(ServiceWide: true),
             (131000, _) or (_, >= 500) => new DeliveryFailure.Transient(),
             // Nobody follows a redirect: the address in the settings is wrong, and messages wait until it is mended.

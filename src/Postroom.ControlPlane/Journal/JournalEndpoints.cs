@@ -105,15 +105,21 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, A
         }
 
         Envelope envelope = record.Entry.Envelope;
-        bool erased = envelope.Body.IsEmpty && record.Entry.BodyLength > 0;
+        ReadOnlyMemory<byte>? body = envelope.Header(HeaderNames.Erased) is null ? envelope.Body : default(ReadOnlyMemory<byte>?);
         string name = envelope.Id + MediaTypes.ExtensionOf(envelope.ContentType);
-        await WriteFileAsync(context, envelope.Id, "journal.body", erased ? null : envelope.Body, name, envelope.ContentType);
+        await WriteFileAsync(context, envelope.Id, "journal.body", body, name, envelope.ContentType);
     }
 
     /// <summary>The bytes of one attachment, by its number from 0.</summary>
     public async Task AttachmentAsync(HttpContext context)
     {
         JournalRecord? record = await FindAsync(context, withBody: true);
+        if (record?.Entry.Envelope.Header(HeaderNames.Erased) is not null)
+        {
+            await WriteFileAsync(context, record.Entry.Envelope.Id, "journal.attachment", null, "", "");
+            return;
+        }
+
         IReadOnlyList<Attachment> files = record?.Entry.Envelope.Attachments ?? [];
         if (!int.TryParse(context.Request.RouteValues["number"] as string, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
             || number >= files.Count || files[number].Reference is not null)

@@ -36,6 +36,9 @@ internal sealed class RequestJournal(IRuntimeView runtime) : IJournal
     public ValueTask ConfirmAsync(MessageId id, string user, CancellationToken cancellationToken) => runtime.Journal.ConfirmAsync(id, user, cancellationToken);
 
     /// <inheritdoc/>
+    public ValueTask<bool> EraseAsync(MessageId id, CancellationToken cancellationToken) => runtime.Journal.EraseAsync(id, cancellationToken);
+
+    /// <inheritdoc/>
     public ValueTask<long> CompactAsync(JournalRetention retention, CancellationToken cancellationToken) => runtime.Journal.CompactAsync(retention, cancellationToken);
 
     private async ValueTask<T> ReadAsync<T>(Func<ValueTask<T>> read)

@@ -21,6 +21,20 @@ internal sealed record DrainView(int InWork);
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record PurgeRequest(long? Confirm = null, string? Reason = null);
 
+/// <summary>How many messages the caller expects to be touched.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record ConfirmRequest(long? Confirm = null);
+
+/// <summary>How many messages were erased.</summary>
+internal sealed record ErasedView(long Erased);
+
+/// <summary>Where a copy of the store goes.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record BackupRequest(string? File = null);
+
+/// <summary>A copy of the store.</summary>
+internal sealed record BackupView(string File, long Bytes, long DurationMs);
+
 /// <summary>How many were given up.</summary>
 internal sealed record DiscardedView(long Discarded);
 
@@ -137,6 +151,10 @@ internal sealed record AuditRowView(DateTimeOffset At, string User, string Role,
 [JsonSerializable(typeof(ReasonRequest))]
 [JsonSerializable(typeof(DrainRequest))]
 [JsonSerializable(typeof(DrainView))]
+[JsonSerializable(typeof(ConfirmRequest))]
+[JsonSerializable(typeof(ErasedView))]
+[JsonSerializable(typeof(BackupRequest))]
+[JsonSerializable(typeof(BackupView))]
 [JsonSerializable(typeof(PurgeRequest))]
 [JsonSerializable(typeof(DiscardedView))]
 [JsonSerializable(typeof(ScaleRequest))]

@@ -23,6 +23,8 @@ internal sealed class ColdJournal(SqliteJournalReader reader) : IJournal, IFacts
 
     public ValueTask ConfirmAsync(MessageId id, string user, CancellationToken cancellationToken) => throw ReadOnly();
 
+    public ValueTask<bool> EraseAsync(MessageId id, CancellationToken cancellationToken) => throw ReadOnly();
+
     public ValueTask<long> CompactAsync(JournalRetention retention, CancellationToken cancellationToken) => throw ReadOnly();
 
     ValueTask<StoredFact?> IFacts.GetAsync(string scope, string key, CancellationToken cancellationToken) => new((StoredFact?)null);

@@ -211,6 +211,7 @@ internal sealed class ReplayOperation(LaneSet lanes, MessageId id, ReplayOptions
         OpenMessage message = lanes.Open.GetValueOrDefault(id) ?? session.Find(id, withBody: true) ?? throw JournalMoves.NotKept(id);
         if (message.State == MessageState.Acked && options.Force)
         {
+            JournalMoves.CheckContent(message.Envelope, message.State);
             Envelope copy = JournalMoves.Copy(message.Envelope, session.Clock);
             _ = session.Append(copy, out long seq);
             _appended.Add((copy, seq));
@@ -219,6 +220,7 @@ internal sealed class ReplayOperation(LaneSet lanes, MessageId id, ReplayOptions
         }
 
         JournalMoves.CheckReplay(id, message.State);
+        JournalMoves.CheckContent(message.Envelope, message.State);
         bool expires = message.Envelope.ExpiresAt is not null;
         JournalMoves.Reopen(message, options.KeepAttempts);
         if (expires)

@@ -229,7 +229,7 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
 
         if (settlement.Outcome.State == MessageState.Acked && !session.Retention.KeepBody)
         {
-            session.EraseBody(settlement.Message);
+            session.Erase(settlement.Message, personal: false);
         }
     }
 

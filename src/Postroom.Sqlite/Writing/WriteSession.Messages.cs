@@ -161,15 +161,17 @@ internal sealed partial class WriteSession
         return message;
     }
 
-    /// <summary>Erases body and attachments of an acknowledged message, leaving the record.</summary>
-    public void EraseBody(OpenMessage message)
+    /// <summary>Erases body and attachments of a finished message, leaving the record.</summary>
+    /// <param name="message">The message, whole.</param>
+    /// <param name="personal">Whether what headers say of a person goes as well.</param>
+    public void Erase(OpenMessage message, bool personal)
     {
-        if (message.IsSlim || (message.Envelope.Body.IsEmpty && message.Envelope.Attachments.Count == 0))
+        if (message.IsSlim || (!personal && message.Envelope.Body.IsEmpty && message.Envelope.Attachments.Count == 0))
         {
             return;
         }
 
-        Envelope stripped = message.Envelope.WithoutBody();
+        Envelope stripped = message.Envelope.Erase(Clock.GetUtcNow(), personal);
         ReleaseApart(message.Envelope);
         long crc = BodyCrcOf(message.Seq, stripped);
         SqliteStatement erase = Statement("erase body", "update messages set body = null, body_hash = null, extra = ?2, body_crc = ?3, expires_at = ?4 where seq = ?1");

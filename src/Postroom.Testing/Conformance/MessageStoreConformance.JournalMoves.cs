@@ -58,6 +58,41 @@ public abstract partial class MessageStoreConformance
         Assert.Equal(MessageState.Acked, (await EntryAsync(original)).State);
     }
 
+    /// <summary>The content of a finished message can be erased: its record stays, a repeat of its key is still known, and nothing can be replayed.</summary>
+    [Theory(Timeout = Limit)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Jn12_erasing_removes_body_files_and_personal_headers_of_a_finished_message(bool fails)
+    {
+        Envelope whole = Message() with
+        {
+            DedupKey = "mail-17",
+            From = Address.Parse("shop:ada"),
+            Headers = new Dictionary<string, string> { ["subject"] = "my ailment", ["meta.name"] = "Ada", [HeaderNames.Label] = "orders" },
+            Attachments = [Attachment.FromBytes("ada.txt", "secret"u8.ToArray()), Attachment.FromBytes("large.txt", new byte[100_000])],
+        };
+        Envelope message = await AppendAsync(whole);
+        await ConflictAsync(message, MessageState.Pending, async () => await Journal.EraseAsync(message.Id, Cancel));
+        MessageLease lease = await BeginAsync(message);
+        await ConflictAsync(message, MessageState.Dispatched, async () => await Journal.EraseAsync(message.Id, Cancel));
+        await SettleAsync(lease, fails ? Settlement.Fail(FailureKind.Rejected, "no") : Settlement.Acknowledge);
+
+        bool erased = await Journal.EraseAsync(message.Id, Cancel);
+        bool again = await Journal.EraseAsync(message.Id, Cancel);
+        JournalEntry entry = (await Journal.GetAsync(message.Id, withBody: true, Cancel))!.Entry;
+        AppendResult same = Assert.Single(await Store.AppendAsync([whole with { Id = MessageId.New() }], null, Cancel));
+        AppendResult other = Assert.Single(await Store.AppendAsync([whole with { Id = MessageId.New(), Body = "[1]"u8.ToArray() }], null, Cancel));
+
+        Assert.Equal((true, false), (erased, again));
+        Assert.Equal((0, 0, fails ? MessageState.Failed : MessageState.Acked), (entry.Envelope.Body.Length, entry.Envelope.Attachments.Count, entry.State));
+        Assert.Equal([HeaderNames.Erased, HeaderNames.Label], entry.Envelope.Headers.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(Address.Parse("shop:ada"), entry.Envelope.From);
+        Assert.Equal((true, true), (same.Duplicate, same.SameBody));
+        Assert.Equal((true, false), (other.Duplicate, other.SameBody));
+        await ConflictAsync(message, entry.State, async () => await Journal.ReplayAsync(message.Id, new ReplayOptions { Force = true }, Cancel));
+        await Assert.ThrowsAsync<JournalConflictException>(async () => await Journal.EraseAsync(MessageId.New(), Cancel));
+    }
+
     /// <summary>An open message is not replayed, not even with force; an unknown one neither.</summary>
     [Fact(Timeout = Limit)]
     public async Task Ac15_a_replay_of_an_open_message_is_a_conflict()

@@ -79,4 +79,48 @@ internal static class DataDirectory
             Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
     }
+
+    /// <summary>The full path of a file inside the directory, links in its path followed.</summary>
+    /// <param name="directory">The data directory.</param>
+    /// <param name="file">A path relative to it, or a full one; its folder exists.</param>
+    /// <exception cref="ArgumentException">It is elsewhere, or has no folder.</exception>
+    public static string Inside(string directory, string file)
+    {
+        string root = Resolved(Path.GetFullPath(directory));
+        string full;
+        try
+        {
+            full = Path.GetFullPath(file, Path.GetFullPath(directory));
+        }
+        catch (ArgumentException)
+        {
+            throw Outside();
+        }
+
+        string folder = Resolved(Path.GetDirectoryName(full) ?? throw Outside());
+        return Path.GetFileName(full) is { Length: > 0 } name && (folder == root || folder.StartsWith(root + Path.DirectorySeparatorChar, StringComparison.Ordinal))
+            ? Path.Combine(folder, name)
+            : throw Outside();
+
+        ArgumentException Outside() => new($"'{Names.Shorten(file)}' is no file in the data directory ({directory}). Name one in it, such as backup.db; its folder has to exist.", nameof(file));
+    }
+
+    /// <summary>A folder without links on its way.</summary>
+    private static string Resolved(string folder)
+    {
+        if (Path.GetDirectoryName(folder) is not { } parent)
+        {
+            return folder;
+        }
+
+        DirectoryInfo here = new(Path.Combine(Resolved(parent), Path.GetFileName(folder)));
+        try
+        {
+            return here.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? here.FullName;
+        }
+        catch (IOException)
+        {
+            return here.FullName; // not there: whoever opens it says so
+        }
+    }
 }

@@ -102,6 +102,30 @@ internal sealed class RuntimeControl(MessageRuntime runtime, TimeProvider clock)
     public Task<long> KillConversationAsync(string conversation, string reason, CancellationToken cancellationToken) =>
         runtime.KillConversationAsync(conversation, reason, cancellationToken);
 
+    public Task<ContactMessages> CountContactAsync(Address contact, CancellationToken cancellationToken) => new ContactRecords(runtime.Journal).CountAsync(contact, cancellationToken);
+
+    public Task<long> EraseAsync(Address contact, CancellationToken cancellationToken) => new ContactRecords(runtime.Journal).EraseAsync(contact, cancellationToken);
+
+    public async Task<FileInfo> BackupAsync(string file, CancellationToken cancellationToken)
+    {
+        if (runtime.Store is not IStoreBackup store)
+        {
+            throw new RuntimeConflictException("This store is one of memory and has no file to copy. Set store.kind sqlite.");
+        }
+
+        string target = DataDirectory.Inside(runtime.Configuration.Current.Get<RuntimeOptions>("runtime").DataDirectory, file);
+        try
+        {
+            await store.BackupAsync(target, cancellationToken);
+        }
+        catch (IOException e)
+        {
+            throw new RuntimeConflictException(e.Message);
+        }
+
+        return new FileInfo(target);
+    }
+
     public void PausePool(string pool) => Pool(pool).Pause();
 
     public void ResumePool(string pool) => Pool(pool).Resume();

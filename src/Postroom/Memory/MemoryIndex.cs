@@ -91,6 +91,22 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         }
     }
 
+    /// <summary>Removes the content of a finished message; its key still knows a repeat by the hash.</summary>
+    /// <returns>Whether there was anything left to remove.</returns>
+    public bool Erase(OpenMessage message, bool personal)
+    {
+        Envelope envelope = message.Envelope;
+        if (envelope.Header(HeaderNames.Erased) is not null && (!personal || (envelope.Attachments.Count == 0 && envelope.Headers.Keys.All(HeaderNames.IsTechnical))))
+        {
+            return false;
+        }
+
+        KeepKey(message);
+        _bytes -= Size(envelope);
+        message.Fill(envelope.Erase(clock.GetUtcNow(), personal));
+        return true;
+    }
+
     public void Reopen(OpenMessage message)
     {
         _open++;
@@ -248,16 +264,20 @@ internal sealed class MemoryIndex(TimeProvider clock, MemoryStoreOptions options
         }
 
         _bytes -= Size(message.Envelope);
+        KeepKey(message);
+        return true;
+    }
+
+    /// <summary>A key outlives its message, but does not keep its body.</summary>
+    private void KeepKey(OpenMessage message)
+    {
         if (message.Envelope.DedupKey is { } key
             && _dedup.TryGetValue((message.Envelope.Queue, key), out DedupEntry? entry) && ReferenceEquals(entry.Message, message))
         {
-            // The key outlives the message, but does not keep its body.
             entry.ContentHash = MessageContent.HashOf(message.Envelope);
             entry.FinishedAt = message.FinishedAt;
             entry.Message = null;
         }
-
-        return true;
     }
 
     private void Forget(((string Queue, string Key) Key, DedupEntry Entry) oldest)

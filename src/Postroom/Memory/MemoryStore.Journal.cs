@@ -49,6 +49,7 @@ public sealed partial class MemoryStore
             OpenMessage message = Find(id);
             if (message.State == MessageState.Acked && options.Force)
             {
+                JournalMoves.CheckContent(message.Envelope, message.State);
                 Envelope copy = JournalMoves.Copy(message.Envelope, _clock);
                 Append([copy], admission: false, out List<OpenMessage>? stored);
                 Admit(stored);
@@ -56,6 +57,7 @@ public sealed partial class MemoryStore
             }
 
             JournalMoves.CheckReplay(id, message.State);
+            JournalMoves.CheckContent(message.Envelope, message.State);
             MemoryLane lane = Lane(message.Envelope.Queue);
             JournalMoves.Reopen(message, options.KeepAttempts);
             _index.Reopen(message);
@@ -119,6 +121,17 @@ public sealed partial class MemoryStore
 
             lane.Lane.Resume(message.Envelope.OrderKey, id);
             return default;
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> EraseAsync(MessageId id, CancellationToken cancellationToken)
+    {
+        lock (_writes)
+        {
+            OpenMessage message = Find(id);
+            JournalMoves.CheckErase(id, message.State);
+            return new ValueTask<bool>(_index.Erase(message, personal: true));
         }
     }
 

@@ -186,6 +186,11 @@ public sealed partial class MemoryStore
         lane.Settle(message, outcome);
         if (outcome.State != MessageState.Pending)
         {
+            if (outcome.State == MessageState.Acked && !_retention.KeepBody)
+            {
+                _index.Erase(message, personal: false);
+            }
+
             _index.Finished(message);
         }
 

@@ -155,7 +155,7 @@ internal sealed partial class DeliveryRunner(
                 DateTimeOffset until = Bounded(limited.Until, now);
                 if (limited.Lane)
                 {
-                    Remember(target, () => LearntOf(target).Refused(until - now));
+                    Remember(target, () => LearntOf(target).Refused(until - now, limited.IsTold));
                     gate.Suspend(until - now, e.Message, random());
                 }
 

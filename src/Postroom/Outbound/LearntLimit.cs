@@ -1,11 +1,12 @@
 namespace Postroom.Outbound;
 
 /// <summary>
-/// What the refusals of a service tell of a limit that neither its communicator nor the settings know: so many sends were taken from the end of the last pause to the
-/// refusal, and the service names the instant from which it takes more. From then on the lane keeps to that rate by itself. Safe for concurrent use.
+/// What the refusals of a service tell of a limit that neither its communicator nor the settings know: so many sends were taken up to the refusal, and the service names
+/// the instant from which it takes more. From then on the lane keeps to that rate by itself. Safe for concurrent use.
 /// </summary>
 /// <remarks>
-/// Waits come in whole seconds, so the first rate may be too low. While the lane uses it up it is raised towards the one that was refused, half of the way each time; a
+/// How long the service's window is, it does not tell. Whatever the window, the latest n sends were taken in the time from the first of them to the end of the wait; the n
+/// for which that was fastest is what the service allows at least, and quiet times before it count for nothing. Waits come in whole seconds, so the first rate may be too low. While the lane uses it up it is raised towards the one that was refused, half of the way each time; a
 /// raise that is refused is taken back. Sends are spread over the window, so that such a refusal meets one or two of them. A limit that was not met for
 /// <see cref="Memory"/> is tried beyond what was refused, and forgotten when the lane does not use it up: the service may allow more by then.
 /// </remarks>
@@ -14,7 +15,8 @@ internal sealed class LearntLimit(TimeProvider clock)
     /// <summary>Fewer sends before a refusal say nothing of a rate: somebody else may have used the limit up.</summary>
     private const int Fewest = 5;
 
-    private const int MostCounted = 100_000;
+    /// <summary>How many of the latest sends are looked at.</summary>
+    private const int MostKept = 1_024;
 
     /// <summary>A window is cut into so many, so that its sends do not leave together.</summary>
     private const int Spread = 10;
@@ -37,8 +39,8 @@ internal sealed class LearntLimit(TimeProvider clock)
     private readonly Lock _gate = new();
     private IReadOnlyList<SendLimit> _current = [];
     private bool _isFirst; // those that were in flight at the first refusal are still to be counted
-    private long _begun;
-    private int _taken; // since _begun
+    private readonly long[] _sends = new long[MostKept]; // a ring of instants
+    private long _taken; // since the last pause
     private long _watchedFrom;
     private int _watched; // taken since _watchedFrom
     private long _pausedUntil;
@@ -81,18 +83,14 @@ internal sealed class LearntLimit(TimeProvider clock)
 
             _isFirst = false;
             _watched++;
-            if (_taken == 0 || _taken == MostCounted)
-            {
-                (_begun, _taken) = (clock.GetTimestamp(), 0);
-            }
-
-            _taken++;
+            _sends[_taken++ % MostKept] = clock.GetTimestamp();
         }
     }
 
     /// <summary>The service refused a send because there were too many.</summary>
-    /// <param name="wait">How long it wants to be left alone.</param>
-    public void Refused(TimeSpan wait)
+    /// <param name="wait">How long it is left alone.</param>
+    /// <param name="isTold">Whether the service said so; otherwise the wait tells nothing of its limit.</param>
+    public void Refused(TimeSpan wait, bool isTold = true)
     {
         lock (_gate)
         {
@@ -103,7 +101,7 @@ internal sealed class LearntLimit(TimeProvider clock)
             }
 
             _pausedUntil = _refusedAt = now + (long)(wait.TotalSeconds * clock.TimestampFrequency);
-            (int taken, TimeSpan period) = (_taken, clock.GetElapsedTime(_begun) + wait);
+            (int taken, TimeSpan period) = Fastest(isTold ? wait : TimeSpan.Zero);
             _taken = 0;
             if (_current is [{ Rate: var kept }])
             {
@@ -125,6 +123,23 @@ internal sealed class LearntLimit(TimeProvider clock)
                 Set(taken, period);
             }
         }
+    }
+
+    /// <summary>The latest sends that were taken at the highest rate, and the time from the first of them to the end of the wait; none when there were too few.</summary>
+    private (int Taken, TimeSpan Period) Fastest(TimeSpan wait)
+    {
+        (int taken, TimeSpan period) = (0, TimeSpan.Zero);
+        for (int n = Fewest; n <= Math.Min(_taken, MostKept); n++)
+        {
+            TimeSpan time = clock.GetElapsedTime(_sends[(_taken - n) % MostKept]) + wait;
+            time = time < Rounding ? Rounding : time; // no service counts in less
+            if (taken == 0 || n * period >= taken * time)
+            {
+                (taken, period) = (n, time);
+            }
+        }
+
+        return (taken, period);
     }
 
     /// <summary>Looks once in a while how the limit was used, and changes it accordingly.</summary>

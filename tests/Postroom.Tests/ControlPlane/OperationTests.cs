@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Postroom.ControlPlane;
+using Postroom.Sqlite;
 using Postroom.Testing;
+using Postroom.Tests.Sqlite;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
 
@@ -35,6 +37,64 @@ public sealed class OperationTests
         Assert.All(audit.GetProperty("items").EnumerateArray(), row => Assert.Equal(("admin", "127.0.0.1"), (row.GetProperty("role").GetString(), row.GetProperty("remote").GetString())));
         JournalPage discarded = await http.Runtime.Journal.QueryAsync(new JournalQuery { Queue = "work", Kind = FailureKind.Discarded }, Cancel);
         Assert.All(discarded.Items, entry => Assert.Contains("twice imported", entry.Error, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Jn12_what_is_kept_of_a_contact_is_erased_once_its_messages_have_ended()
+    {
+        await using RealHttp http = await StartAsync();
+        string admin = await http.KeyAsync(ApiRole.Admin);
+        async Task<MessageId> InjectAsync(string from) => MessageId.Parse((await http.CallAsync(
+            "POST", "/api/v1/inject", admin, $$$"""{"queue":"work","type":"work.todo","from":"{{{from}}}","body":{"number":"my ailment"}}""")).Json.GetProperty("id").GetString()!);
+        MessageId first = await InjectAsync("shop:ada/7");
+        MessageId neighbour = await InjectAsync("shop:adam");
+        await http.Runtime.EndedAsync(first, MessageState.Acked);
+        await http.Runtime.EndedAsync(neighbour, MessageState.Acked);
+        Assert.Equal(200, (await http.CallAsync("POST", "/api/v1/queues/work/pause", admin)).Status);
+        MessageId second = await InjectAsync("shop:ada");
+
+        Answer open = await http.CallAsync("DELETE", "/api/v1/contacts/shop:ada", admin, """{"confirm":2}""");
+        await http.CallAsync("POST", "/api/v1/queues/work/resume", admin);
+        await http.Runtime.EndedAsync(second, MessageState.Acked);
+        Answer wrong = await http.CallAsync("DELETE", "/api/v1/contacts/shop:ada", admin, """{"confirm":1}""");
+        Answer done = await http.CallAsync("DELETE", "/api/v1/contacts/shop:ada", admin, """{"confirm":2}""");
+        int gone = (await http.CallAsync("GET", $"/api/v1/journal/{first}/body", admin)).Status;
+        int kept = (await http.CallAsync("GET", $"/api/v1/journal/{neighbour}/body", admin)).Status;
+        JsonElement audit = (await http.CallAsync("GET", "/api/v1/audit?action=contact.erase", admin)).Json;
+
+        Assert.Equal((409, "conflict"), (open.Status, open.Json.GetProperty("code").GetString()));
+        Assert.Equal((409, "confirm_count", 2), (wrong.Status, wrong.Json.GetProperty("code").GetString(), wrong.Json.GetProperty("count").GetInt32()));
+        Assert.Equal((200, 2), (done.Status, done.Json.GetProperty("erased").GetInt32()));
+Assert.Equal((410, 200), (gone, kept));
+        Assert.Equal(["done", "confirm_count", "conflict"], audit.GetProperty("items").EnumerateArray().Select(row => row.GetProperty("result").GetString()!));
+        Assert.Equal(400, (await http.CallAsync("DELETE", "/api/v1/contacts/nobody", admin, """{"confirm":0}""")).Status);
+    }
+
+    [Fact]
+    public async Task St23_a_copy_of_the_store_goes_to_a_new_file_in_the_data_directory_only()
+    {
+        await using RealHttp http = await StartAsync();
+        string admin = await http.KeyAsync(ApiRole.Admin);
+
+        MessageId done = await http.Runtime.PublishAsync("7");
+        await http.Runtime.EndedAsync(done, MessageState.Acked);
+        using TempFolder elsewhere = new();
+        Directory.CreateSymbolicLink(Path.Combine(http.Folder, "out"), elsewhere.Path);
+
+        Answer copied = await http.CallAsync("POST", "/api/v1/store/backup", admin, """{"file":"copy.db"}""");
+        Answer again = await http.CallAsync("POST", "/api/v1/store/backup", admin, """{"file":"copy.db"}""");
+        string copy = Path.Combine(http.Folder, "copy.db");
+        using SqliteJournalReader reader = SqliteJournalReader.Open(copy);
+
+        Assert.Equal((200, copy, new FileInfo(copy).Length), (copied.Status, copied.Json.GetProperty("file").GetString(), copied.Json.GetProperty("bytes").GetInt64()));
+        Assert.Equal(MessageState.Acked, reader.Get(done, withBody: false)?.Entry.State);
+        Assert.Equal(409, again.Status);
+        foreach (string file in (string[])["../copy.db", "/tmp/postroom-copy.db", "out/postroom-copy.db", ".", "", "no-folder/copy.db\u0000"])
+        {
+            Assert.Equal((file, 400), (file, (await http.CallAsync("POST", "/api/v1/store/backup", admin, $$"""{"file":"{{file}}"}""")).Status));
+        }
+
+        Assert.Empty(Directory.EnumerateFileSystemEntries(elsewhere.Path));
     }
 
     [Fact]

@@ -164,6 +164,8 @@ public sealed class ConversationWatchTests : IDisposable
 
         public ValueTask ConfirmAsync(MessageId id, string user, CancellationToken cancellationToken) => inner.ConfirmAsync(id, user, cancellationToken);
 
+        public ValueTask<bool> EraseAsync(MessageId id, CancellationToken cancellationToken) => inner.EraseAsync(id, cancellationToken);
+
         public ValueTask<long> CompactAsync(JournalRetention retention, CancellationToken cancellationToken) => inner.CompactAsync(retention, cancellationToken);
     }
 }

@@ -53,6 +53,46 @@ public sealed class LearntLimitTests
     }
 
     [Fact]
+    public void Quiet_times_before_a_burst_make_a_limit_no_lower()
+    {
+        ManualClock clock = new();
+        LearntLimit learnt = new(clock);
+        for (int hour = 0; hour < 30; hour++)
+        {
+            learnt.Taken();
+            clock.Advance(TimeSpan.FromHours(1));
+        }
+
+        for (int i = 0; i < 20; i++)
+        {
+            learnt.Taken();
+            clock.Advance(TimeSpan.FromMilliseconds(50));
+        }
+
+        learnt.Refused(TimeSpan.FromSeconds(1));
+        SendLimit limit = Assert.Single(learnt.Current);
+
+        Assert.Equal((20, TimeSpan.FromSeconds(2)), (limit.Rate.Count, limit.Rate.Period));
+    }
+
+    [Fact]
+    public void A_wait_that_the_service_did_not_name_says_nothing_of_its_window()
+    {
+        ManualClock clock = new();
+        LearntLimit learnt = new(clock);
+        for (int i = 0; i < 400; i++)
+        {
+            learnt.Taken();
+            clock.Advance(TimeSpan.FromMilliseconds(12.5));
+        }
+
+        learnt.Refused(TimeSpan.FromMinutes(1), isTold: false);
+        SendLimit limit = Assert.Single(learnt.Current);
+
+        Assert.Equal(80, limit.Rate.Count / limit.Rate.Period.TotalSeconds, 0.5);
+    }
+
+    [Fact]
     public void Answers_that_come_after_the_refusal_of_another_are_counted_too()
     {
         ManualClock clock = new();

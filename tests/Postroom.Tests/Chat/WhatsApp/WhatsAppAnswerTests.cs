@@ -82,7 +82,7 @@ public sealed class WhatsAppAnswerTests
 
             DeliveryException failed = await wa.RefusedAsync(new OutgoingMessage("x"));
 
-            Assert.Equal(new DeliveryFailure.RateLimited(wa.Clock.GetUtcNow() + TimeSpan.FromSeconds(seconds), Lane: true), failed.Failure);
+            Assert.Equal(new DeliveryFailure.RateLimited(wa.Clock.GetUtcNow() + TimeSpan.FromSeconds(seconds), Lane: true, IsTold: seconds != 60), failed.Failure);
         }
     }
 
