@@ -177,11 +177,11 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
     /// <summary>Takes a communicator away and stops it.</summary>
     internal async Task RemoveAsync(string name, CancellationToken cancellationToken)
     {
-        ICommunicator? communicator = _room.Routes.Find(name)?.Communicator;
+        Registration? registration = _room.Routes.Find(name);
         await _room.RemoveAsync(name, cancellationToken);
-        if (communicator is not null)
+        if (registration is not null)
         {
-            await communicator.StopAsync(cancellationToken);
+            await _room.StopAsync(registration, cancellationToken);
         }
     }
 

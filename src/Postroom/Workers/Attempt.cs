@@ -28,6 +28,10 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
     /// <summary>What earlier attempts sent without an answer did certainly not arrive.</summary>
     public void ForgetEarlierSends() => Lease = Lease with { SendStartedAt = null, UnansweredSends = 0 };
 
+    /// <summary>What earlier attempts sent without an answer has arrived: these parts are delivered.</summary>
+    /// <param name="progress">The service's ids of all of them, in order.</param>
+    public void ForgetEarlierSends(IReadOnlyList<string> progress) => Lease = Lease with { SendStartedAt = null, UnansweredSends = 0, Progress = progress };
+
     public int Slot { get; } = slot;
 
     /// <summary>When it began, on the monotonic clock.</summary>
