@@ -31,6 +31,7 @@ public sealed partial class MessageRuntime
         services.AddLogging();
         _services = services.BuildServiceProvider(new ServiceProviderOptions { ValidateScopes = true });
         _rooms = RuntimeRooms.Build(composition, _services, Node, _setup);
+        MakeRestarts(_rooms);
         RegisterParts(composition, options);
     }
 
@@ -110,12 +111,17 @@ public sealed partial class MessageRuntime
             return Task.CompletedTask;
         }, (_, _) =>
         {
-            rooms.Intake.IsOpen = false;
+            rooms.Intake.IsOpen &= _keepsIntake;
             return Task.CompletedTask;
         }));
         foreach (Func<IServiceProvider, IRuntimeComponent> create in composition.Builder.Components)
         {
-            _phases.Add(create(_services!));
+            IRuntimeComponent component = create(_services!);
+            _phases.Add(component);
+            if (component is IHandsOver part)
+            {
+                _handsOver.Add(part);
+            }
         }
     }
 
@@ -127,6 +133,7 @@ public sealed partial class MessageRuntime
             // A store that cannot go on takes nothing more, however long one waits.
             await rooms.Settler.FlushAsync(Failure.IsCompleted ? new CancellationToken(canceled: true) : cancellationToken);
             await FlushReportsAsync(rooms, cancellationToken);
+            await EndRunAsync(cancellationToken);
         }
         catch (OperationCanceledException)
         {
@@ -134,9 +141,21 @@ public sealed partial class MessageRuntime
         }
         finally
         {
+            if (_order is not null)
+            {
+                await HandOverAsync(cancellationToken);
+            }
+
             DisposeSettler(rooms);
             rooms.Hooks.Close();
-            await rooms.Lifecycle.CloseAsync(CancellationToken.None);
+            if (_keepsOwnership)
+            {
+                _ownership = await rooms.Lifecycle.CloseKeepingOwnershipAsync(CancellationToken.None);
+            }
+            else
+            {
+                await rooms.Lifecycle.CloseAsync(CancellationToken.None);
+            }
         }
     }
 
@@ -162,7 +181,8 @@ public sealed partial class MessageRuntime
         NodeIdentity.Keep(composition.Get<RuntimeOptions>("runtime"), Node, durable: composition.Get<StoreOptions>("store").Kind != "memory");
         QueueRulesBook rules = new(rooms, composition);
         rules.SetBeforeRecovery();
-        _recovery = await rooms.Lifecycle.OpenAsync(new StoreOpening { Node = Node, Version = _setup.Version }, cancellationToken);
+        _recovery = await rooms.Lifecycle.OpenAsync(new StoreOpening { Node = Node, Version = _setup.Version, Generation = _setup.Origin.Generation, Ownership = _setup.Origin.Ownership }, cancellationToken);
+        await BeginRunAsync(cancellationToken);
         _ = Failure.ContinueWith(
             fatal => Fault(fatal.Result), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         long parked = await rules.SetAfterRecoveryAsync(cancellationToken);
