@@ -101,6 +101,7 @@ internal static partial class PostroomCommand
         root.Subcommands.Add(Replay());
         root.Subcommands.Add(Queues());
         root.Subcommands.Add(Send());
+        root.Subcommands.Add(Restart());
         root.Subcommands.Add(Reload());
         root.Subcommands.Add(Stop());
         root.Subcommands.Add(Token());

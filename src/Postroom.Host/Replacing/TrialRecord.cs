@@ -50,7 +50,7 @@ internal sealed class TrialRecord : IDisposable
         {
             origin.Bad = $"{(_found.Bad == 1 ? "The generation before this one" : $"The {_found.Bad} generations before this one")} ended by {(_found.Bad == 1 ? "itself" : "themselves")} too soon, the last one because: {_found.Why}";
             origin.Distrust = _found.Bad >= MostBad
-                ? $"Sources are paused: {_found.Bad} generations in a row ended by themselves before they were ready or within {Duration.Format(_minUptime)}, the last one because: {_found.Why} Mend that and start them (POST /api/v1/sources/NAME/start)."
+                ? $"Sources and schedules are paused: {_found.Bad} generations in a row ended by themselves before they were ready or within {Duration.Format(_minUptime)}, the last one because: {_found.Why} Mend that, and let them go on with POST /api/v1/runtime/resume."
                 : null;
         }
     }

@@ -73,6 +73,11 @@ public sealed partial class MessageRuntime
         {
             if (!_setup.Paused)
             {
+                if (_setup.Origin.Distrust is not null)
+                {
+                    ((RuntimeControl)View.Control).HoldDistrusted();
+                }
+
                 rooms.Sources.StartAll();
             }
 
@@ -80,7 +85,7 @@ public sealed partial class MessageRuntime
         }, (drain, _) => rooms.Sources.StopAllAsync(drain)));
         _phases.Add(new RuntimePart("schedules", RuntimePhase.Sources, _ =>
         {
-            if (!_setup.Paused)
+            if (!_setup.Paused && _setup.Origin.Distrust is null)
             {
                 rooms.Schedules.Start();
             }
@@ -295,6 +300,7 @@ public sealed partial class MessageRuntime
         }
 
         notices.AddRange(_storeNotices);
+        notices.AddRange(_setup.Origin.Distrust is { } distrust ? [distrust] : _setup.Origin.Bad is { } bad ? [bad] : []);
         notices.AddRange(_composition?.Notices ?? []);
         notices.AddRange(_composition?.Configuration.Current.Notices.Select(notice => notice.Message) ?? []);
         return notices;

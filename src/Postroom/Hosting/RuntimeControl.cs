@@ -9,6 +9,7 @@ internal sealed class RuntimeControl(MessageRuntime runtime, TimeProvider clock)
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(20);
 
     private readonly Lock _gate = new();
+    private Action? _distrusted;
     private (string[] Pools, string[] Sources)? _paused; // what had been paused on its own before, and stays so
 
     public bool IsPaused
@@ -45,6 +46,15 @@ internal sealed class RuntimeControl(MessageRuntime runtime, TimeProvider clock)
         lock (_gate)
         {
             RequireRunning();
+            if (_paused is null && _distrusted is { } release)
+            {
+                _distrusted = null;
+                runtime.Origin.Distrust = null;
+                release();
+                Rooms.Schedules.Start();
+                return Task.CompletedTask;
+            }
+
             LetGo();
         }
 
@@ -72,6 +82,9 @@ internal sealed class RuntimeControl(MessageRuntime runtime, TimeProvider clock)
             }
         };
     }
+
+    /// <summary>Begins with paused sources and without schedules, until somebody resumes the runtime (SPEC RS-13).</summary>
+    public void HoldDistrusted() => _distrusted = HoldSources();
 
     /// <summary>Pauses sources only, so that workers can empty the queues; the result lets them go on as they were.</summary>
     public Action HoldSources()
