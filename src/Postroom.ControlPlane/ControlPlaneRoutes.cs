@@ -50,6 +50,7 @@ internal sealed class ControlPlaneRoutes
             .. StatusRoutes(status),
             .. EventRoutes(),
             .. FlowRoutes(status, new FlowActions(runtime, action), new ScheduleEndpoints(runtime, audit)),
+            .. RestartRoutes(new RestartEndpoints(runtime, action)),
             .. CommunicatorRoutes(status, new CommunicatorActions(runtime, action), new CallEndpoint(runtime, audit)),
             .. JournalRoutes(
                 new JournalEndpoints(runtime, journal, audit, _gate, clock),
@@ -193,6 +194,22 @@ internal sealed class ControlPlaneRoutes
             Status = StatusCodes.Status202Accepted,
             Errors = wrongState,
         };
+    }
+
+    private static IEnumerable<ApiRoute> RestartRoutes(RestartEndpoints restarts)
+    {
+        string[] aliases = [$"{Api}/organism/restart", "/organism/restart"];
+        ApiRoute one = Post(Admin, "/runtime/restart", "Restarts the program while messages flow; the process stays where the platform can.", restarts.RequestAsync) with { Aliases = aliases, Result = RestartJson.Default.RestartView };
+        yield return one with
+        {
+            Body = RestartJson.Default.RestartBody,
+            BodyIsOptional = true,
+            Status = StatusCodes.Status202Accepted,
+            Errors = [(409, "One is under way, or the runtime does not run."), (422, "The next program would not start; every problem is listed, and nothing has changed."), (429, "There were too many lately."), (501, "This process cannot be replaced.")],
+        };
+        yield return one with { Method = HttpMethods.Get, Summary = "How the restart stands.", Handle = restarts.ProgressAsync };
+        yield return one with { Method = HttpMethods.Delete, Summary = "Gives a restart up while it drains.", Handle = restarts.CancelAsync, Status = StatusCodes.Status202Accepted, Errors = [(409, "None is under way, or it has gone too far.")] };
+        yield return Get(Viewer, "/runtime/restarts", "The runs of the program on its store, each with what the restart that began it did and cost.", restarts.RunsAsync) with { IsList = true, Result = RestartJson.Default.ListViewRunView };
     }
 
     private static IEnumerable<ApiRoute> CommunicatorRoutes(StatusEndpoints status, CommunicatorActions actions, CallEndpoint calls)

@@ -74,6 +74,9 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFe
     /// <summary>The version and origin of the SQLite library in use, for the start line.</summary>
     public static string LibraryVersion => $"{SqliteLibrary.Current.Version} ({SqliteLibrary.Current.Origin})";
 
+    /// <summary>The version of the tables that this build writes; it opens those up to it.</summary>
+    internal static int SchemaVersion => StoreSchema.Version;
+
     internal StoreWriter Writer => _writer ?? throw NotOpen();
 
     internal LaneSet Lanes => _lanes;

@@ -9,6 +9,15 @@ public interface IRuntimeView
     /// <summary>Where it stands, without looking at the store.</summary>
     RuntimeState State { get; }
 
+    /// <summary>Whether messages from outside are stored now: while it runs, and while a hot restart drains (SPEC WH-8).</summary>
+    bool TakesMessages => State == RuntimeState.Running;
+
+    /// <summary>Completed, except in a generation that a hot restart began: there once it is ready, or will not be. Requests wait for it, since they were left to it.</summary>
+    Task Opened => Task.CompletedTask;
+
+    /// <summary>Whether a restart is under way, so that connections end after their next answer.</summary>
+    bool IsBeingReplaced => false;
+
     /// <summary>What operators may do to it.</summary>
     IRuntimeControl Control { get; }
 

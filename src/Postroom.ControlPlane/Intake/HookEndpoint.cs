@@ -21,7 +21,7 @@ internal sealed class HookEndpoint(IRuntimeView runtime, HookBoard board, Intake
             return;
         }
 
-        if (runtime.State != RuntimeState.Running)
+        if (!runtime.TakesMessages)
         {
             await _answers.RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "the service is starting or stopping", seconds: 2);
             return;

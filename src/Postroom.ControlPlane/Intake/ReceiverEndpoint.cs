@@ -13,7 +13,7 @@ internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, ILogger log
 
     private async Task HandleAsync(HttpContext context, IReadOnlyList<IWebhookReceiver> receivers)
     {
-        if (runtime.State != RuntimeState.Running)
+        if (!runtime.TakesMessages)
         {
             await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "the service is starting or stopping");
             return;

@@ -150,7 +150,8 @@ internal static class OperateCommands
         Say(arguments, view, OperationJson.Default.DoneView, "The key is revoked, and the sessions made with it have ended.");
     }, cancellationToken);
 
-    private static async Task<int> WithAsync(HostArguments arguments, string what, Func<RuntimeClient, Task> work, CancellationToken cancellationToken)
+    /// <summary>Does something with the running runtime.</summary>
+    public static async Task<int> WithAsync(HostArguments arguments, string what, Func<RuntimeClient, Task> work, CancellationToken cancellationToken)
     {
         ConfigurationSnapshot settings = await ReadCommands.SettingsAsync(arguments, cancellationToken);
         using RuntimeClient client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken)
@@ -202,7 +203,8 @@ internal static class OperateCommands
         return Console.ReadLine()?.Trim() is "y" or "Y" or "yes";
     }
 
-    private static void Say<T>(HostArguments arguments, T view, JsonTypeInfo<T> json, string text)
+    /// <summary>Says what was done, as JSON or in words.</summary>
+    public static void Say<T>(HostArguments arguments, T view, JsonTypeInfo<T> json, string text)
     {
         if (arguments.Json)
         {

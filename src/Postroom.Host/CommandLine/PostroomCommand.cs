@@ -101,6 +101,7 @@ internal static partial class PostroomCommand
         root.Subcommands.Add(Replay());
         root.Subcommands.Add(Queues());
         root.Subcommands.Add(Send());
+        root.Subcommands.Add(Restart());
         root.Subcommands.Add(Reload());
         root.Subcommands.Add(Stop());
         root.Subcommands.Add(Token());
@@ -151,8 +152,9 @@ internal static partial class PostroomCommand
     private static Command Check()
     {
         Option<bool> preflight = new("--preflight") { Description = "Only validate; print nothing when all is well." };
-        Command command = new("check", "Validates configuration and modules and changes nothing. Example: postroom check --config postroom.yaml") { preflight };
-        command.SetAction((result, token) => CheckCommand.RunAsync(Arguments(result), result.GetValue(preflight), token));
+        Option<long?> schema = Number("--schema", "The version of the store's tables that has to be understood; a restart asks.", 1, int.MaxValue, "N");
+        Command command = new("check", "Validates configuration and modules and changes nothing. Example: postroom check --config postroom.yaml") { preflight, schema };
+        command.SetAction((result, token) => CheckCommand.RunAsync(Arguments(result), result.GetValue(preflight), result.GetValue(schema), token));
         Refuse(command, "it looks at the configuration only", Url, KeyText, Store);
         return command;
     }

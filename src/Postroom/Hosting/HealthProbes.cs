@@ -53,6 +53,11 @@ internal static class HealthProbes
                 }
                 : HealthResult.Healthy);
         }));
+        health.Register(new HealthProbe("restart", HealthViews.Status, _ => new ValueTask<HealthResult>(
+            runtime.Origin.Distrust is { } distrust ? new HealthResult(HealthState.Degraded, distrust)
+            : runtime.Origin.Bad is { } bad ? new HealthResult(HealthState.Degraded, bad)
+            : runtime.Restarts.Status is { State: RestartState.Aborted, Why: { } why } ? new HealthResult(HealthState.Degraded, $"The last restart was given up: {why}")
+            : HealthResult.Healthy)));
         health.Register(new HealthProbe("configuration", HealthViews.Status, _ =>
         {
             IReadOnlyList<Configuration.ConfigurationProblem> problems = composition.Configuration.Problems;

@@ -31,6 +31,7 @@ public sealed partial class MessageRuntime
         services.AddLogging();
         _services = services.BuildServiceProvider(new ServiceProviderOptions { ValidateScopes = true });
         _rooms = RuntimeRooms.Build(composition, _services, Node, _setup);
+        MakeRestarts(_rooms);
         RegisterParts(composition, options);
     }
 
@@ -72,6 +73,11 @@ public sealed partial class MessageRuntime
         {
             if (!_setup.Paused)
             {
+                if (_setup.Origin.Distrust is not null)
+                {
+                    ((RuntimeControl)View.Control).HoldDistrusted();
+                }
+
                 rooms.Sources.StartAll();
             }
 
@@ -79,7 +85,7 @@ public sealed partial class MessageRuntime
         }, (drain, _) => rooms.Sources.StopAllAsync(drain)));
         _phases.Add(new RuntimePart("schedules", RuntimePhase.Sources, _ =>
         {
-            if (!_setup.Paused)
+            if (!_setup.Paused && _setup.Origin.Distrust is null)
             {
                 rooms.Schedules.Start();
             }
@@ -110,12 +116,17 @@ public sealed partial class MessageRuntime
             return Task.CompletedTask;
         }, (_, _) =>
         {
-            rooms.Intake.IsOpen = false;
+            rooms.Intake.IsOpen &= _keepsIntake;
             return Task.CompletedTask;
         }));
         foreach (Func<IServiceProvider, IRuntimeComponent> create in composition.Builder.Components)
         {
-            _phases.Add(create(_services!));
+            IRuntimeComponent component = create(_services!);
+            _phases.Add(component);
+            if (component is IHandsOver part)
+            {
+                _handsOver.Add(part);
+            }
         }
     }
 
@@ -127,6 +138,7 @@ public sealed partial class MessageRuntime
             // A store that cannot go on takes nothing more, however long one waits.
             await rooms.Settler.FlushAsync(Failure.IsCompleted ? new CancellationToken(canceled: true) : cancellationToken);
             await FlushReportsAsync(rooms, cancellationToken);
+            await EndRunAsync(cancellationToken);
         }
         catch (OperationCanceledException)
         {
@@ -134,9 +146,21 @@ public sealed partial class MessageRuntime
         }
         finally
         {
+            if (_order is not null)
+            {
+                await HandOverAsync(cancellationToken);
+            }
+
             DisposeSettler(rooms);
             rooms.Hooks.Close();
-            await rooms.Lifecycle.CloseAsync(CancellationToken.None);
+            if (_keepsOwnership)
+            {
+                _ownership = await rooms.Lifecycle.CloseKeepingOwnershipAsync(CancellationToken.None);
+            }
+            else
+            {
+                await rooms.Lifecycle.CloseAsync(CancellationToken.None);
+            }
         }
     }
 
@@ -162,7 +186,8 @@ public sealed partial class MessageRuntime
         NodeIdentity.Keep(composition.Get<RuntimeOptions>("runtime"), Node, durable: composition.Get<StoreOptions>("store").Kind != "memory");
         QueueRulesBook rules = new(rooms, composition);
         rules.SetBeforeRecovery();
-        _recovery = await rooms.Lifecycle.OpenAsync(new StoreOpening { Node = Node, Version = _setup.Version }, cancellationToken);
+        _recovery = await rooms.Lifecycle.OpenAsync(new StoreOpening { Node = Node, Version = _setup.Version, Generation = _setup.Origin.Generation, Ownership = _setup.Origin.Ownership }, cancellationToken);
+        await BeginRunAsync(cancellationToken);
         _ = Failure.ContinueWith(
             fatal => Fault(fatal.Result), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         long parked = await rules.SetAfterRecoveryAsync(cancellationToken);
@@ -275,6 +300,7 @@ public sealed partial class MessageRuntime
         }
 
         notices.AddRange(_storeNotices);
+        notices.AddRange(_setup.Origin.Distrust is { } distrust ? [distrust] : _setup.Origin.Bad is { } bad ? [bad] : []);
         notices.AddRange(_composition?.Notices ?? []);
         notices.AddRange(_composition?.Configuration.Current.Notices.Select(notice => notice.Message) ?? []);
         return notices;

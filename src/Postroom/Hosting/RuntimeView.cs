@@ -8,6 +8,12 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
 {
     public RuntimeState State => runtime.State;
 
+    public bool TakesMessages => runtime.TakesMessages;
+
+    public Task Opened => runtime.Opened;
+
+    public bool IsBeingReplaced => runtime.IsBeingReplaced;
+
     public IRuntimeControl Control { get; } = new RuntimeControl(runtime, setup.Clock);
 
     public IJournal Journal => runtime.Journal;
@@ -26,6 +32,7 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
             Role = "all",
             State = runtime.State,
             StartedAt = runtime.StartedAt,
+            Generation = runtime.Origin.Generation,
             ProcessId = Environment.ProcessId,
             Store = runtime.Store.Features,
             Counts = counts is null ? null : WithParked(counts),
