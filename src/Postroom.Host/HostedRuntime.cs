@@ -81,6 +81,7 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
             Loggers = loggers,
             Redactor = redactor,
             Configured = settings => log?.Apply(settings.Get<LoggingOptions>("logging")),
+            LostLogLines = log is null ? null : () => log.Lost,
             Paused = arguments.Paused,
             OpensReceivers = !standalone,
             Version = ProgramVersion,

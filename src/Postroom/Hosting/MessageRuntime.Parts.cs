@@ -23,6 +23,7 @@ public sealed partial class MessageRuntime
         services.AddSingleton<Configuration.IRuntimeConfiguration>(composition.Configuration);
         services.AddSingleton(View);
         services.AddSingleton(this);
+        services.AddSingleton<TraceService>();
         services.AddSingleton(_ => Sender);
         services.AddSingleton(_ => Dispatcher);
         services.AddSingleton(_ => Journal);
@@ -30,13 +31,14 @@ public sealed partial class MessageRuntime
         services.AddSingleton(_ => Health);
         services.AddLogging();
         _services = services.BuildServiceProvider(new ServiceProviderOptions { ValidateScopes = true });
-        _rooms = RuntimeRooms.Build(composition, _services, Node, _setup);
+        _rooms = RuntimeRooms.Build(this, composition, _services, Node, _setup);
         RegisterParts(composition, options);
     }
 
     private void RegisterParts(Composition composition, RuntimeOptions options)
     {
         RuntimeRooms rooms = _rooms!;
+        _phases.Add(new RuntimePart("traces", RuntimePhase.Telemetry, _ => rooms.TraceExporter.ApplyAsync(composition.Get<TracingOptions>("tracing")), (_, _) => rooms.TraceExporter.StopAsync()));
         _phases.Add(new RuntimePart("store", RuntimePhase.Store, token => OpenStoreAsync(composition, token), (_, token) => CloseStoreAsync(rooms, token)));
         _phases.Add(new RuntimePart("lanes", RuntimePhase.Lanes, _ =>
         {
@@ -275,6 +277,11 @@ public sealed partial class MessageRuntime
         }
 
         notices.AddRange(_storeNotices);
+        if (_rooms?.TraceExporter.Problem is { } traces)
+        {
+            notices.Add(traces);
+        }
+
         notices.AddRange(_composition?.Notices ?? []);
         notices.AddRange(_composition?.Configuration.Current.Notices.Select(notice => notice.Message) ?? []);
         return notices;

@@ -234,6 +234,7 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
             rooms.Hooks.Close();
             await rooms.Lifecycle.DisposeAsync();
             rooms.Failures.Dispose();
+            rooms.MetricsText.Dispose();
             rooms.Metrics.Dispose();
         }
 

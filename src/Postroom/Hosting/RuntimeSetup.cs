@@ -34,6 +34,9 @@ public sealed record RuntimeSetup
     /// <summary>Called once with the first configuration, before anything starts, so that the program's log is as it says from then on; null for nobody.</summary>
     internal Action<ConfigurationSnapshot>? Configured { get; init; }
 
+    /// <summary>How many lines the program's log has lost, for the metrics; null when it cannot tell.</summary>
+    internal Func<long>? LostLogLines { get; init; }
+
     /// <summary>Modules that the setting <c>modules</c> may name.</summary>
     public IReadOnlyList<IApplicationModule> KnownModules { get; init; } = [];
 }

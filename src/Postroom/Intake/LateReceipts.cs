@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Postroom.Diagnostics;
 using Postroom.Outbound;
 
 namespace Postroom.Intake;
@@ -21,7 +22,7 @@ internal sealed record ResolvedReceipts
 /// is told as a failed delivery, though its state does not move.
 /// </summary>
 /// <remarks>A receipt may overtake the answer of its own send, whose outside id is stored with the outcome: it is looked for again a little later.</remarks>
-internal sealed partial class LateReceipts(IJournal journal, IMessageStore store, DeliveryFailures failures, Func<bool> isHandled, TimeProvider clock, ILogger log)
+internal sealed partial class LateReceipts(IJournal journal, IMessageStore store, DeliveryFailures failures, RuntimeMetrics metrics, Func<bool> isHandled, TimeProvider clock, ILogger log)
 {
     private const string Receipt = "receipt";
     private const int MostEarly = 10_000;
@@ -99,6 +100,11 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
         {
             string reason = $"The service had taken it and gave it up later: {dated.Detail ?? "it did not say why"}";
             resolved.GivenUp.Add(new FailedDelivery(entry.Envelope.Id, communicator, entry.Envelope.Conversation, FailureKind.Refused, reason, entry.Attempt, clock.GetUtcNow()));
+        }
+
+        if (OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is { } sender)
+        {
+            metrics.Receipt(sender, dated.Status);
         }
 
         if (isHandled())

@@ -20,15 +20,20 @@ internal sealed partial class Settler(
     private TaskCompletionSource? _idle;
     private int _unfinished;
 
+    /// <summary>The spans of attempts; null for none.</summary>
+    public MessageSpans? Spans { get; init; }
+
     /// <summary>Hands one outcome over; waits only while the window is full.</summary>
     public ValueTask SettleAsync(Attempt attempt, Settlement settlement, PoolCounters counters)
     {
+        Spans?.BeginSettle(attempt, settlement);
         return counters.TryBeginSettle() ? Continue(attempt, settlement, counters) : WaitCountedAsync(attempt, settlement, counters);
     }
 
     /// <summary>Hands one outcome over without waiting, for an attempt that was given up.</summary>
     public void HandOver(Attempt attempt, Settlement settlement, PoolCounters counters)
     {
+        Spans?.BeginSettle(attempt, settlement);
         Interlocked.Increment(ref _unfinished);
         _ = HandOverAsync(attempt, settlement, counters);
     }
@@ -152,6 +157,7 @@ internal sealed partial class Settler(
     {
         try
         {
+            Spans?.EndSettle(attempt, settlement);
             ValueTask reported = reporter.ReportAsync(attempt, settlement);
             return reported.IsCompletedSuccessfully ? default : Guard(reported);
         }
@@ -213,6 +219,7 @@ internal sealed partial class Settler(
             switch (failure)
             {
                 case LeaseLostException lost:
+                    Spans?.EndSettle(attempt, null);
                     await Guard(reporter.LostAsync(attempt, lost));
                     return (false, settlement);
                 case ObjectDisposedException when _closing.IsCancellationRequested:
