@@ -154,6 +154,7 @@ internal static class JournalMoves
             Kind = message.FailureKind,
             Reason = message.State == MessageState.Acked ? null : message.Error,
             Duration = duration,
+            TraceId = TraceService.TraceIdOf(message.Envelope),
         };
     }
 

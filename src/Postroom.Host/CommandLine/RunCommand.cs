@@ -31,7 +31,7 @@ internal static class RunCommand
         });
 
         _ = Task.Run(WarmUp, CancellationToken.None);
-        await using HostedRuntime host = HostedRuntime.Create(arguments, configure, standalone: true, Console.Out);
+        await using HostedRuntime host = HostedRuntime.Create(arguments, configure, standalone: true, StandardOutput.Open());
         try
         {
             await host.StartAsync(starting.Token);

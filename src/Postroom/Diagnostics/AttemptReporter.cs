@@ -15,11 +15,13 @@ internal sealed partial class AttemptReporter(HookDispatcher hooks, RuntimeMetri
             if (!OutboundQueue.Is(attempt.Envelope.Queue) && attempt.Envelope.Queue != OutboundQueue.Unrouted)
             {
                 // Deliveries are told of wherever they fail, see DeliveryFailures.
+                using IDisposable? scope = MessageScope.Open(log, attempt.Envelope);
                 LogFailed(attempt.Envelope.Id, attempt.Envelope.Queue, attempt.Lease.Attempt, kind, reason);
             }
         }
         else if (settlement is Settlement.Retried retried)
         {
+            using IDisposable? scope = MessageScope.Open(log, attempt.Envelope);
             LogRetry(attempt.Envelope.Id, attempt.Envelope.Queue, attempt.Lease.Attempt, retried.At > clock.GetUtcNow() ? $"at {retried.At:O}" : "at once", retried.Reason);
         }
 
@@ -31,6 +33,7 @@ internal sealed partial class AttemptReporter(HookDispatcher hooks, RuntimeMetri
     public ValueTask LostAsync(Attempt attempt, LeaseLostException e)
     {
         metrics.SettleLost(attempt.Envelope.Queue, leasesExpire);
+        using IDisposable? scope = MessageScope.Open(log, attempt.Envelope);
         LogLost(attempt.Envelope.Id, e.Message);
         attempt.Context?.Dispose();
         return attempt.Hooks is { } calls ? hooks.EndAsync(calls, Settlement.Release) : default;

@@ -88,7 +88,7 @@ public sealed partial class MessageRuntime
 
             return Task.CompletedTask;
         }, (_, _) => rooms.Schedules.StopAsync()));
-        RetentionLoop retention = new(rooms.Journal, () => composition.Get<RetentionOptions>("retention"), _setup.Clock, _setup.Loggers.CreateLogger("Postroom.Retention"));
+        RetentionLoop retention = new(rooms.Journal, () => composition.Get<RetentionOptions>("retention"), rooms.Clock, _setup.Clock, _setup.Loggers.CreateLogger("Postroom.Retention"));
         _phases.Add(new RuntimePart("retention", RuntimePhase.Ready, _ =>
         {
             retention.Start();

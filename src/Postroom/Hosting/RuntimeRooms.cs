@@ -96,6 +96,12 @@ internal sealed class RuntimeRooms
     /// <summary>Outgoing messages that ended failed.</summary>
     public required DeliveryFailures Failures { get; init; }
 
+    /// <summary>All messages that ended failed within the last hour.</summary>
+    public required FailureCounts FailureCounts { get; init; }
+
+    /// <summary>Notices a wall clock that was set.</summary>
+    public required ClockWatch Clock { get; init; }
+
     public required HealthRegistry Health { get; init; }
 
     public required IMessageSender Sender { get; init; }
@@ -173,6 +179,8 @@ internal sealed class RuntimeRooms
         };
         DeliveryFailures failures = new(metrics, clock, loggers.CreateLogger("Postroom.Outbound"));
         failures.Watch((ITransitionFeed)store);
+        FailureCounts counts = new(clock);
+        counts.Watch((ITransitionFeed)store);
         LateReceipts late = new((IJournal)store, store, failures, metrics, () => composition.Builder.Handlers.Exists(static entry => entry is { Queue: "in", Type: PayloadTypes.ReceiptChanged }), clock, loggers.CreateLogger("Postroom.Intake"));
         CommunicationDispatcher dispatcher = new(outbound, composer, store, intake, late, calls, failures, incoming, clock);
 
@@ -193,6 +201,8 @@ internal sealed class RuntimeRooms
             TraceExporter = exporter,
             MetricsText = new MetricsText(metrics.Meter),
             Failures = failures,
+            FailureCounts = counts,
+            Clock = new ClockWatch(clock, loggers.CreateLogger("Postroom.Clock")),
             Files = files,
             Settler = settler,
             Pools = pools,

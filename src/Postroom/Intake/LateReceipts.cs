@@ -99,7 +99,7 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
         if (dated.Status == DeliveryStatus.Failed && entry.State == MessageState.Acked && OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is { } communicator)
         {
             string reason = $"The service had taken it and gave it up later: {dated.Detail ?? "it did not say why"}";
-            resolved.GivenUp.Add(new FailedDelivery(entry.Envelope.Id, communicator, entry.Envelope.Conversation, FailureKind.Refused, reason, entry.Attempt, clock.GetUtcNow()));
+            resolved.GivenUp.Add(new FailedDelivery(entry.Envelope.Id, communicator, entry.Envelope.Conversation, FailureKind.Refused, reason, entry.Attempt, clock.GetUtcNow()) { TraceId = TraceService.TraceIdOf(entry.Envelope) });
         }
 
         if (OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is { } sender)

@@ -23,6 +23,10 @@ internal sealed partial class Settler(
     /// <summary>The spans of attempts; null for none.</summary>
     public MessageSpans? Spans { get; init; }
 
+    /// <summary>Puts the message on every line that its handler or communicator logs; null where nothing is logged.</summary>
+    public IDisposable? OpenScope(Attempt attempt) =>
+        log.IsEnabled(LogLevel.Critical) ? MessageScope.Open(log, attempt.Envelope.Id, attempt.Span?.TraceId.ToHexString() ?? TraceService.TraceIdOf(attempt.Envelope)) : null;
+
     /// <summary>Hands one outcome over; waits only while the window is full.</summary>
     public ValueTask SettleAsync(Attempt attempt, Settlement settlement, PoolCounters counters)
     {
@@ -85,6 +89,7 @@ internal sealed partial class Settler(
                 {
                     if (failures == 1)
                     {
+                        using IDisposable? scope = MessageScope.Open(log, lease.Envelope);
                         LogWaiting(lease.Envelope.Id, e.Message);
                     }
                 }
@@ -213,6 +218,7 @@ internal sealed partial class Settler(
     /// <summary>Goes on after a failure until the outcome is stored or given up; says which outcome it was in the end.</summary>
     private async ValueTask<(bool Stored, Settlement Settlement)> StoreAgainAsync(Exception failure, Attempt attempt, Settlement settlement)
     {
+        using IDisposable? scope = OpenScope(attempt);
         bool refused = false;
         for (int failures = 1; ; failures++)
         {

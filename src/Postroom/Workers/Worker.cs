@@ -152,6 +152,7 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
                 spans.BeginAttempt(attempt); // current until this method returns
             }
 
+            using IDisposable? scope = settler.OpenScope(attempt);
             return await runner.RunAsync(attempt);
         }
         catch (Exception e)
