@@ -49,6 +49,7 @@ internal sealed class ControlPlaneRoutes
             .. DashboardRoutes(),
             .. StatusRoutes(status),
             .. EventRoutes(),
+            .. TraceRoutes(new TraceEndpoints(runtime, journal)),
             .. FlowRoutes(status, new FlowActions(runtime, action), new ScheduleEndpoints(runtime, audit)),
             .. RestartRoutes(new RestartEndpoints(runtime, action)),
             .. CommunicatorRoutes(status, new CommunicatorActions(runtime, action), new CallEndpoint(runtime, audit)),
@@ -131,6 +132,7 @@ internal sealed class ControlPlaneRoutes
     {
         yield return Get(Viewer, "/openapi.json", "This document.", DocumentAsync) with { IsEarly = true, Media = "application/json" };
         yield return Get(Viewer, "/status", "The runtime and its parts.", status.StatusAsync) with { Aliases = [$"{Api}/runtime", $"{Api}/organism", "/organism"], Result = StatusJson.Default.StatusView };
+        yield return new ApiRoute(HttpMethods.Get, "/metrics", Viewer, "All instruments, as Prometheus reads them.", status.MetricsAsync) { Media = StatusEndpoints.MetricsMedia };
         yield return Get(Viewer, "/stats/history", "What moved in the last hour, in steps of ten seconds.", status.HistoryAsync) with { Result = StatusJson.Default.HistoryView };
     }
 
@@ -138,6 +140,12 @@ internal sealed class ControlPlaneRoutes
     {
         yield return Bare(HttpMethods.Get, "/ui", "The dashboard.", DashboardEndpoints.PageAsync) with { Media = "text/html" };
         yield return Bare(HttpMethods.Get, "/ui/{file}", "A file of the dashboard.", DashboardEndpoints.FileAsync);
+    }
+
+    private static IEnumerable<ApiRoute> TraceRoutes(TraceEndpoints traces)
+    {
+        yield return Get(Viewer, "/traces", "Traces by the message they began with, newest first.", traces.ListAsync) with { IsList = true, Query = ["queue"], Result = TraceJson.Default.ListViewTraceHeadView };
+        yield return Get(Viewer, "/traces/{id}", "One trace: the journal's times of its messages, and kept spans.", traces.OneAsync) with { Result = TraceJson.Default.TraceView };
     }
 
     private IEnumerable<ApiRoute> EventRoutes()

@@ -89,6 +89,7 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
             },
             Replacer = generation?.Replacer,
             Origin = generation?.Origin ?? new RestartOrigin(),
+            LostLogLines = log is null ? null : () => log.Lost,
             Paused = arguments.Paused,
             OpensReceivers = !standalone,
             Version = ProgramVersion,

@@ -215,6 +215,7 @@ public sealed partial class SqliteStore
     {
         _readers = new ReaderPool(OpenReader, _watch.Damaged);
         _writer = new StoreWriter(session, ReopenSession, _readers, _mark!, _watch, _lanes, _logger);
+        ObserveWriter(_writer);
         _ = _writer.Fatal.ContinueWith(fatal => _fatal.TrySetResult(fatal.Result), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         _lanes.Writer = _writer;
         foreach (SqliteLane lane in _lanes.All)

@@ -9,7 +9,7 @@ namespace Postroom.Sqlite;
 /// Queue, journal and outbox in one. Every change is an operation that the writer's thread runs with whoever else waits, in one transaction;
 /// what may be leased is in memory, and the backlog is read from disk as there is room.
 /// </remarks>
-public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFeed, IStoreLifecycle, IQueueControl, IInstantLeases, IStoreBackup
+public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFeed, IStoreLifecycle, IQueueControl, IInstantLeases, IStoreBackup, ICommitFeed
 {
     private readonly StoreOptions _options;
     private readonly RetentionOptions _retention;

@@ -30,6 +30,14 @@ public interface IRuntimeView
     /// <summary>The health of all parts for one question.</summary>
     ValueTask<HealthReport> CheckHealthAsync(HealthViews view, CancellationToken cancellationToken);
 
+    /// <summary>All instruments of the runtime in the text format 0.0.4 of Prometheus; empty when it has none.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    ValueTask<string> WriteMetricsAsync(CancellationToken cancellationToken) => new("");
+
+    /// <summary>The latest spans of a trace that were given to a trace transport, oldest first, as far as <c>tracing.keep</c> keeps them; empty without a transport.</summary>
+    /// <param name="traceId">The trace, as 32 lower-case hexadecimal digits; null for all traces.</param>
+    IReadOnlyList<TraceSpan> KeptSpans(string? traceId) => [];
+
     /// <summary>Calls a method of a communicator; a failure is a result.</summary>
     /// <param name="communicator">Its name.</param>
     /// <param name="method">The method.</param>

@@ -20,7 +20,7 @@ internal static class RunCommand
 
     private static async Task<(int Code, StoppedForReplacement? Stopped)> RunAsync(HostArguments arguments, Generation generation, RunSignals signals, Action<IApplicationBuilder>? configure)
     {
-        await using HostedRuntime host = HostedRuntime.Create(arguments, configure, standalone: true, Console.Out, generation);
+        await using HostedRuntime host = HostedRuntime.Create(arguments, configure, standalone: true, StandardOutput.Open(), generation);
         try
         {
             await host.StartAsync(signals.Starting);

@@ -17,6 +17,7 @@ internal sealed class LiveSettings(RuntimeRooms rooms, Composition composition)
             rooms.Lifecycle.Change(change.New);
             return default;
         });
+        _ = configuration.Subscribe<TracingOptions>("tracing", async (change, _) => await rooms.TraceExporter.ApplyAsync(change.New));
         _ = configuration.Subscribe<HooksOptions>("hooks", (change, _) =>
         {
             rooms.Hooks.Timeout = change.New.Timeout;

@@ -23,6 +23,7 @@ public sealed partial class MessageRuntime
         services.AddSingleton<Configuration.IRuntimeConfiguration>(composition.Configuration);
         services.AddSingleton(View);
         services.AddSingleton(this);
+        services.AddSingleton<TraceService>();
         services.AddSingleton(_ => Sender);
         services.AddSingleton(_ => Dispatcher);
         services.AddSingleton(_ => Journal);
@@ -30,7 +31,7 @@ public sealed partial class MessageRuntime
         services.AddSingleton(_ => Health);
         services.AddLogging();
         _services = services.BuildServiceProvider(new ServiceProviderOptions { ValidateScopes = true });
-        _rooms = RuntimeRooms.Build(composition, _services, Node, _setup);
+        _rooms = RuntimeRooms.Build(this, composition, _services, Node, _setup);
         MakeRestarts(_rooms);
         RegisterParts(composition, options);
     }
@@ -38,6 +39,7 @@ public sealed partial class MessageRuntime
     private void RegisterParts(Composition composition, RuntimeOptions options)
     {
         RuntimeRooms rooms = _rooms!;
+        _phases.Add(new RuntimePart("traces", RuntimePhase.Telemetry, _ => rooms.TraceExporter.ApplyAsync(composition.Get<TracingOptions>("tracing")), (_, _) => rooms.TraceExporter.StopAsync()));
         _phases.Add(new RuntimePart("store", RuntimePhase.Store, token => OpenStoreAsync(composition, token), (_, token) => CloseStoreAsync(rooms, token)));
         _phases.Add(new RuntimePart("lanes", RuntimePhase.Lanes, _ =>
         {
@@ -92,7 +94,7 @@ public sealed partial class MessageRuntime
 
             return Task.CompletedTask;
         }, (_, _) => rooms.Schedules.StopAsync()));
-        RetentionLoop retention = new(rooms.Journal, () => composition.Get<RetentionOptions>("retention"), _setup.Clock, _setup.Loggers.CreateLogger("Postroom.Retention"));
+        RetentionLoop retention = new(rooms.Journal, () => composition.Get<RetentionOptions>("retention"), rooms.Clock, _setup.Clock, _setup.Loggers.CreateLogger("Postroom.Retention"));
         _phases.Add(new RuntimePart("retention", RuntimePhase.Ready, _ =>
         {
             retention.Start();
@@ -301,6 +303,11 @@ public sealed partial class MessageRuntime
 
         notices.AddRange(_storeNotices);
         notices.AddRange(_setup.Origin.Distrust is { } distrust ? [distrust] : _setup.Origin.Bad is { } bad ? [bad] : []);
+        if (_rooms?.TraceExporter.Problem is { } traces)
+        {
+            notices.Add(traces);
+        }
+
         notices.AddRange(_composition?.Notices ?? []);
         notices.AddRange(_composition?.Configuration.Current.Notices.Select(notice => notice.Message) ?? []);
         return notices;

@@ -106,6 +106,9 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
 
     internal RecoveryReport? Recovery => _recovery;
 
+    /// <summary>What the store found when it was opened; empty for nothing.</summary>
+    internal IReadOnlyList<string> StoreNotices => _storeNotices;
+
     internal DateTimeOffset? StartedAt => _startedAt;
 
     private RuntimeView? _view;
@@ -240,6 +243,8 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
             rooms.Hooks.Close();
             await rooms.Lifecycle.DisposeAsync();
             rooms.Failures.Dispose();
+            rooms.FailureCounts.Dispose();
+            rooms.MetricsText.Dispose();
             rooms.Metrics.Dispose();
         }
 

@@ -41,6 +41,9 @@ public sealed record RuntimeSetup
     /// <summary>How this generation came to be; by a start unless set.</summary>
     internal RestartOrigin Origin { get; init; } = new();
 
+    /// <summary>How many lines the program's log has lost, for the metrics; null when it cannot tell.</summary>
+    internal Func<long>? LostLogLines { get; init; }
+
     /// <summary>Modules that the setting <c>modules</c> may name.</summary>
     public IReadOnlyList<IApplicationModule> KnownModules { get; init; } = [];
 }

@@ -54,6 +54,19 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
         return runtime.HasRooms ? runtime.Health.CheckAsync(view, cancellationToken) : new ValueTask<HealthReport>(new HealthReport(HealthState.Unhealthy, []));
     }
 
+    public IReadOnlyList<TraceSpan> KeptSpans(string? traceId) => runtime.HasRooms ? runtime.Rooms.TraceExporter.Kept(traceId) : [];
+
+    public async ValueTask<string> WriteMetricsAsync(CancellationToken cancellationToken)
+    {
+        if (!runtime.HasRooms)
+        {
+            return "";
+        }
+
+        await runtime.Rooms.Gauges.RefreshAsync().WaitAsync(cancellationToken);
+        return runtime.Rooms.MetricsText.Write();
+    }
+
     public ValueTask<RemoteCallResult> CallAsync(string communicator, string method, System.Text.Json.JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken) =>
         runtime.Dispatcher.CallAsync(communicator, method, arguments, timeout, cancellationToken);
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Postroom.Diagnostics;
 using Postroom.Outbound;
 
 namespace Postroom.Intake;
@@ -24,7 +25,7 @@ internal sealed record ResolvedReceipts
 /// is told as a failed delivery, though its state does not move.
 /// </summary>
 /// <remarks>A receipt may overtake the answer of its own send, whose outside id is stored with the outcome: it is looked for again a little later.</remarks>
-internal sealed partial class LateReceipts(IJournal journal, IMessageStore store, DeliveryFailures failures, Func<bool> isHandled, TimeProvider clock, ILogger log)
+internal sealed partial class LateReceipts(IJournal journal, IMessageStore store, DeliveryFailures failures, RuntimeMetrics metrics, Func<bool> isHandled, TimeProvider clock, ILogger log)
 {
     private const string Receipt = "receipt";
     private const int MostEarly = 10_000;
@@ -106,7 +107,12 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
         if (dated.Status == DeliveryStatus.Failed && entry.State != MessageState.Failed && OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is { } communicator)
         {
             string reason = $"The service had taken it and gave it up later: {dated.Detail ?? "it did not say why"}";
-            (entry.State == MessageState.Acked ? resolved.GivenUp : resolved.GivenUpEarly).Add(new FailedDelivery(entry.Envelope.Id, communicator, entry.Envelope.Conversation, FailureKind.Refused, reason, entry.Attempt, clock.GetUtcNow()));
+            (entry.State == MessageState.Acked ? resolved.GivenUp : resolved.GivenUpEarly).Add(new FailedDelivery(entry.Envelope.Id, communicator, entry.Envelope.Conversation, FailureKind.Refused, reason, entry.Attempt, clock.GetUtcNow()) { TraceId = TraceService.TraceIdOf(entry.Envelope) });
+        }
+
+        if (OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is { } sender)
+        {
+            metrics.Receipt(sender, dated.Status);
         }
 
         if (isHandled())

@@ -54,7 +54,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         _calls = new RemoteCalls(routes, new Redactor(), clock);
         _failures = new DeliveryFailures(metrics, clock, log);
         _failures.Watch(store);
-        _late = new LateReceipts(store, store, _failures, static () => false, clock, log);
+        _late = new LateReceipts(store, store, _failures, metrics, static () => false, clock, log);
         _waits = new EmitWaits(store, store, clock);
         _composer = new OutboundComposer(routes, queues, publisher, () => UnroutablePolicy.Fail, clock, log);
         _room = new OutboundRoom(routes, queues, store, pools, hooks, new OutboundOptions(), static () => UnroutablePolicy.Fail, static _ => { }, clock, Chance.Next, loggers);

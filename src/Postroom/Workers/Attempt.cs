@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Postroom.Diagnostics;
 using Postroom.Handling;
 
@@ -37,6 +38,9 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
     /// <summary>When it began, on the monotonic clock.</summary>
     public long StartedAt { get; } = startedAt;
 
+    /// <summary>When its handler or send returned, on the monotonic clock; 0 before, and for one that was given up.</summary>
+    public long ReturnedAt { get; set; }
+
     /// <summary>Cancelled when the time is over or the drain limit is near.</summary>
     public CancellationToken CancellationToken => Time.Token;
 
@@ -68,6 +72,20 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
     {
         get => _rare?.Routed ?? [];
         set => (_rare ??= new Rare()).Routed = value;
+    }
+
+    /// <summary>Its span; null while nobody looks at spans.</summary>
+    public Activity? Span
+    {
+        get => _rare?.Span;
+        set => (_rare ??= new Rare()).Span = value;
+    }
+
+    /// <summary>The span of its settlement; null while nobody looks at spans.</summary>
+    public Activity? SettleSpan
+    {
+        get => _rare?.SettleSpan;
+        set => (_rare ??= new Rare()).SettleSpan = value;
     }
 
     /// <summary>What is stored with an outcome.</summary>
@@ -117,5 +135,9 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
         public DeliveryReceipt? Receipt { get; set; }
 
         public IReadOnlyList<Envelope> Routed { get; set; } = [];
+
+        public Activity? Span { get; set; }
+
+        public Activity? SettleSpan { get; set; }
     }
 }
