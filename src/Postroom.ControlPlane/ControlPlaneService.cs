@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -182,7 +183,9 @@ internal sealed partial class ControlPlaneService : IHandsOver
         WebApplicationBuilder builder = CreateBuilder();
         builder.WebHost.ConfigureKestrel(options => KestrelLimits.Apply(options, _intake.Webhook.MaxBody)).UseUrls(urls);
         builder.Services.AddSingleton(_loggers);
-        builder.Services.AddSingleton<IConnectionListenerFactory>(_sockets);
+        builder.Services.Configure<SocketTransportOptions>(options => options.CreateBoundListenSocket = _sockets.Bind);
+        builder.Services.AddSingleton<SocketTransportFactory>();
+        builder.Services.AddSingleton<IConnectionListenerFactory>(services => new KeptListeners(services.GetRequiredService<SocketTransportFactory>(), _sockets));
         WebApplication app = builder.Build();
         if (_server.TrustedProxies.Count > 0)
         {

@@ -171,7 +171,7 @@ public sealed class RestartCampaign : IAsyncDisposable
         }
     }
 
-    /// <summary>What the process has open beside connections, once it is quiet.</summary>
+    /// <summary>What the process has open beside connections and assemblies, once it is quiet.</summary>
     private async Task<int> CountDescriptorsAsync()
     {
         int count = 0;
@@ -182,7 +182,9 @@ public sealed class RestartCampaign : IAsyncDisposable
             {
                 try
                 {
-                    return File.ResolveLinkTarget(entry, returnFinalTarget: false)?.Name.StartsWith("socket:", StringComparison.Ordinal) == false;
+                    // Connections come and go, and assemblies are open for as long as they are loaded, which depends on what was asked for.
+                    string? target = File.ResolveLinkTarget(entry, returnFinalTarget: false)?.Name;
+                    return target?.StartsWith("socket:", StringComparison.Ordinal) == false && !target.EndsWith(".dll", StringComparison.Ordinal);
                 }
                 catch (IOException)
                 {

@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Postroom.ControlPlane;
 
@@ -10,13 +9,12 @@ namespace Postroom.ControlPlane;
 /// Opens the sockets that HTTP listens on, takes those over that another program had opened, and keeps them through a hot restart (SPEC RS-9): what Kestrel closes
 /// at its stop is the connections only. Safe for concurrent use.
 /// </summary>
-internal sealed class ListenSockets : IConnectionListenerFactory, IConnectionListenerFactorySelector, IDisposable
+internal sealed class ListenSockets : IDisposable
 {
-    private const int Backlog = 512; // what Kestrel asks for
-
     private readonly Lock _gate = new();
     private readonly List<(string Key, Socket Socket)> _inherited = [];
     private readonly List<KeptListener> _open = [];
+    private readonly List<(string Key, Socket Socket)> _bound = [];
     private bool _keeps;
 
     /// <summary>Whether sockets stay open when their listener ends, for the next program.</summary>
@@ -39,18 +37,6 @@ internal sealed class ListenSockets : IConnectionListenerFactory, IConnectionLis
             lock (_gate)
             {
                 return [.. _open.Select(static listener => (listener.Key, listener.Socket))];
-            }
-        }
-    }
-
-    /// <summary>Sockets that another program opened and nobody has asked for yet.</summary>
-    public IReadOnlyList<string> Unused
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return [.. _inherited.Select(static one => one.Key)];
             }
         }
     }
@@ -80,30 +66,47 @@ internal sealed class ListenSockets : IConnectionListenerFactory, IConnectionLis
         }
     }
 
-    /// <inheritdoc/>
-    public bool CanBind(EndPoint endpoint) => endpoint is IPEndPoint or UnixDomainSocketEndPoint;
-
-    /// <inheritdoc/>
-    public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
+    /// <summary>Makes or takes over the socket of an address, for Kestrel's transport, which listens on it.</summary>
+    public Socket Bind(EndPoint endpoint)
     {
         string key = KeyOf(endpoint);
         lock (_gate)
         {
             int found = _inherited.FindIndex(one => one.Key == key);
-            Socket socket;
+            Socket socket = found >= 0 ? _inherited[found].Socket : SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
             if (found >= 0)
             {
-                socket = _inherited[found].Socket;
                 _inherited.RemoveAt(found);
             }
-            else
-            {
-                socket = Bind(endpoint);
-            }
 
-            KeptListener listener = new(this, key, socket);
-            _open.Add(listener);
-            return new ValueTask<IConnectionListener>(listener);
+            _bound.Add((key, socket));
+            return socket;
+        }
+    }
+
+    /// <summary>A listener over Kestrel's own whose socket can outlive it.</summary>
+    public IConnectionListener Keep(IConnectionListener listener, EndPoint endpoint)
+    {
+        string key = KeyOf(endpoint);
+        lock (_gate)
+        {
+            int bound = _bound.FindIndex(one => one.Key == key);
+            KeptListener kept = new(this, key, _bound[bound].Socket, listener);
+            _bound.RemoveAt(bound);
+            _open.Add(kept);
+            return kept;
+        }
+    }
+
+    /// <summary>Closes the sockets of another program that no address has asked for, since nobody would ever answer there; their addresses.</summary>
+    public IReadOnlyList<string> CloseUnused()
+    {
+        lock (_gate)
+        {
+            string[] unused = [.. _inherited.Select(static one => one.Key)];
+            _inherited.ForEach(static one => one.Socket.Dispose());
+            _inherited.Clear();
+            return unused;
         }
     }
 
@@ -121,102 +124,76 @@ internal sealed class ListenSockets : IConnectionListenerFactory, IConnectionLis
         }
     }
 
-    private static Socket Bind(EndPoint endpoint)
-    {
-        try
-        {
-            Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
-            socket.Listen(Backlog);
-            return socket;
-        }
-        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
-        {
-            throw new AddressInUseException(e.Message, e); // the type by which Kestrel tells it from other failures
-        }
-    }
-
-    private void Ended(KeptListener listener)
+    /// <summary>Whether the socket of a listener that ends is to be closed; it is forgotten then.</summary>
+    private bool Ends(KeptListener listener)
     {
         lock (_gate)
         {
-            if (!_keeps)
-            {
-                _open.Remove(listener);
-                listener.Socket.Dispose();
-            }
+            _ = !_keeps && _open.Remove(listener);
+            return !_keeps;
         }
     }
 
-    /// <summary>Accepts on a socket that outlives it.</summary>
-    private sealed class KeptListener(ListenSockets owner, string key, Socket socket) : IConnectionListener
+    /// <summary>Kestrel's listener, which ends its wait by a token instead of by closing the socket.</summary>
+    private sealed class KeptListener(ListenSockets owner, string key, Socket socket, IConnectionListener inner) : IConnectionListener
     {
         // A client sends its request right behind the handshake; one that was accepted a moment ago is given that moment before idle connections are closed.
-        private static readonly TimeSpan Arrival = TimeSpan.FromMilliseconds(15);
+        private static readonly TimeSpan Arrival = TimeSpan.FromMilliseconds(10);
 
         private readonly CancellationTokenSource _stop = new();
-        private readonly SocketConnectionContextFactory _connections = new(new SocketConnectionFactoryOptions(), NullLogger.Instance);
 
         public string Key => key;
 
         public Socket Socket => socket;
 
-        public EndPoint EndPoint { get; } = socket.LocalEndPoint!;
+        public EndPoint EndPoint => inner.EndPoint;
 
         public void StopAccepting() => _stop.Cancel();
 
         public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
         {
-            while (true)
+            try
             {
-                try
-                {
-                    // Cancelled, never closed, to end the wait: closing would tear down the socket for the next program too, and with it the connections that wait there.
-                    Socket accepted = await socket.AcceptAsync(_stop.Token);
-                    if (accepted.LocalEndPoint is IPEndPoint)
-                    {
-                        accepted.NoDelay = true;
-                    }
-
-                    return _connections.Create(accepted);
-                }
-                catch (OperationCanceledException)
-                {
-                    return null;
-                }
-                catch (ObjectDisposedException)
-                {
-                    return null;
-                }
-                catch (SocketException e) when (e.SocketErrorCode == SocketError.OperationAborted)
-                {
-                    return null;
-                }
-                catch (SocketException)
-                {
-                    // The client left before it was accepted.
-                }
+                // Closing would tear the socket down for the next program too, and with it the connections that wait there.
+                return await inner.AcceptAsync(_stop.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                return null;
             }
         }
 
         public async ValueTask UnbindAsync(CancellationToken cancellationToken = default)
         {
+            if (owner.Ends(this))
+            {
+                await inner.UnbindAsync(cancellationToken);
+                return;
+            }
+
             await _stop.CancelAsync();
-            if (owner.Keeps)
-            {
-                await Task.Delay(Arrival, TimeProvider.System, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-            else
-            {
-                owner.Ended(this); // the address is free from here on
-            }
+            await Task.Delay(Arrival, TimeProvider.System, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        public ValueTask DisposeAsync()
+        public async ValueTask DisposeAsync()
         {
-            owner.Ended(this);
-            _connections.Dispose();
+            if (owner.Ends(this))
+            {
+                await inner.DisposeAsync();
+            }
+
             _stop.Dispose();
-            return default;
         }
     }
+}
+
+/// <summary>Kestrel's transport with sockets that can outlive it.</summary>
+internal sealed class KeptListeners(SocketTransportFactory transport, ListenSockets sockets) : IConnectionListenerFactory, IConnectionListenerFactorySelector
+{
+    /// <inheritdoc/>
+    public bool CanBind(EndPoint endpoint) => transport.CanBind(endpoint);
+
+    /// <inheritdoc/>
+    public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) =>
+        sockets.Keep(await transport.BindAsync(endpoint, cancellationToken), endpoint);
 }

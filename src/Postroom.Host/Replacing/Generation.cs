@@ -1,4 +1,6 @@
 using System.IO.Pipes;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Postroom.Configuration;
 using Postroom.ControlPlane;
 using Postroom.Hosting;
@@ -6,7 +8,7 @@ using Postroom.Hosting;
 namespace Postroom.Host;
 
 /// <summary>One life of the program between hot restarts: what it took over, and what it needs to be replaced.</summary>
-internal sealed class Generation : IDisposable
+internal sealed partial class Generation : IDisposable
 {
     private readonly Handover? _received;
     private readonly TrialRecord _trial;
@@ -62,6 +64,11 @@ internal sealed class Generation : IDisposable
     public void Ready(MessageRuntime runtime)
     {
         _trial.Ready();
+        if (Sockets.CloseUnused() is { Count: > 0 } unused)
+        {
+            LogUnused(runtime.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Postroom.Restart"), string.Join(", ", unused));
+        }
+
         Systemd.Ready(() => runtime.State != RuntimeState.Faulted);
         if (_received?.ReadyPipe is { } pipe)
         {
@@ -89,4 +96,7 @@ internal sealed class Generation : IDisposable
         Systemd.Dispose();
         Sockets.Dispose();
     }
+
+    [LoggerMessage(5020, LogLevel.Warning, "Listening sockets that were handed over are closed, since server.urls names no such address: {Addresses}")]
+    private static partial void LogUnused(ILogger log, string addresses);
 }
