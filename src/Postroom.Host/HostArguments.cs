@@ -27,6 +27,9 @@ internal sealed record HostArguments
     /// <summary>Prints results only.</summary>
     public bool Quiet { get; init; }
 
+    /// <summary>Answers questions with yes.</summary>
+    public bool Yes { get; init; }
+
     /// <summary>Starts without sources.</summary>
     public bool Paused { get; init; }
 

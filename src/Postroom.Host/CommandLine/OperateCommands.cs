@@ -50,9 +50,9 @@ internal static class OperateCommands
     public static Task<int> PurgeAsync(HostArguments arguments, string queue, long? confirm, string? reason, CancellationToken cancellationToken) => WithAsync(arguments, "A purge", async client =>
     {
         QueueView view = await client.GetAsync($"queues/{Uri.EscapeDataString(queue)}", StatusJson.Default.QueueView, cancellationToken) ?? throw new InvalidOperationException($"There is no queue '{queue}'. 'postroom queues list' shows those there are.");
-        long count = confirm ?? (Ask($"Give up {view.Stats.Pending} waiting messages of queue '{queue}'? They become failed (discarded), and can be replayed.")
+        long count = confirm ?? (Ask(arguments, $"Give up {view.Stats.Pending} waiting messages of queue '{queue}'? They become failed (discarded), and can be replayed.")
             ? view.Stats.Pending
-            : throw new InvalidOperationException($"Nothing was touched. To do it, repeat with --confirm {view.Stats.Pending}."));
+            : throw new InvalidOperationException($"Nothing was touched. To do it, repeat with --confirm {view.Stats.Pending}, or with --yes."));
         DiscardedView discarded = (await client.PostAsync(
             $"queues/{Uri.EscapeDataString(queue)}/purge", new JsonObject { ["confirm"] = count, ["reason"] = reason }.ToJsonString(), OperationJson.Default.DiscardedView, cancellationToken))!;
         Say(arguments, discarded, OperationJson.Default.DiscardedView, $"{discarded.Discarded} messages were given up.");
@@ -192,8 +192,14 @@ internal static class OperateCommands
         }
     }
 
-    private static bool Ask(string question)
+    /// <summary>Asks a person; without one, only <c>--yes</c> is a yes.</summary>
+    public static bool Ask(HostArguments arguments, string question)
     {
+        if (arguments.Yes)
+        {
+            return true;
+        }
+
         if (Console.IsInputRedirected || Console.IsOutputRedirected)
         {
             return false;
