@@ -188,7 +188,9 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
     private StoreInUseException? InUse()
     {
         StoreOptions store = Runtime.Configuration.Current.Get<StoreOptions>("store");
-        return store.Kind == "sqlite" && OwnerLock.IsHeld(store.Path) ? new StoreInUseException(store.Path, OwnerLock.ReadOwner(store.Path)) : null;
+
+        // A generation that took the ownership over has it itself.
+        return store.Kind == "sqlite" && OwnerLock.IsHeld(store.Path) && OwnerLock.ReadOwner(store.Path) is var owner && owner != Environment.ProcessId ? new StoreInUseException(store.Path, owner) : null;
     }
 
     private static bool FileExists(ConfigurationSources sources)

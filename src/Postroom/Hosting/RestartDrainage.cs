@@ -21,6 +21,15 @@ internal sealed class RestartDrainage(MessageRuntime runtime, RuntimeControl con
 
     private RuntimeRooms Rooms => runtime.Rooms;
 
+    /// <summary>Holds everything back.</summary>
+    public void Begin()
+    {
+        _begun = Counted();
+        _inFlight = control.InWork();
+        runtime.BeginDrain(keepsIntake: keepsIntake && !_empties);
+        _release = _empties ? control.HoldSources() : control.Hold();
+    }
+
     /// <summary>Drains until nothing is in work or the time is over.</summary>
     /// <param name="limit">The time.</param>
     /// <param name="cancellationToken">Ends the wait; nothing has gone on by itself then.</param>
@@ -29,10 +38,6 @@ internal sealed class RestartDrainage(MessageRuntime runtime, RuntimeControl con
     {
         long begun = clock.GetTimestamp();
         _before = await RunRecord.CountAsync(runtime.Store, cancellationToken);
-        _begun = Counted();
-        _inFlight = control.InWork();
-        runtime.BeginDrain(keepsIntake: keepsIntake && !_empties);
-        _release = _empties ? control.HoldSources() : control.Hold();
         _fired = Rooms.Schedules.IsRunning;
         await Rooms.Schedules.StopAsync();
 

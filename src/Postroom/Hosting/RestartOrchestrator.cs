@@ -57,20 +57,19 @@ internal sealed partial class RestartOrchestrator(MessageRuntime runtime, Runtim
         try
         {
             await CheckAsync(mode, cancellationToken);
+            if (request.DryRun)
+            {
+                Set(RestartStatus.None);
+                return asked with { State = RestartState.Idle, InFlight = control.InWork() };
+            }
+
+            return BeginDrain(asked, new Plan(request, mode, request.Drain ?? options.Drain, limit, clock.GetElapsedTime(begun)));
         }
         catch (Exception e)
         {
-            GiveUp(asked, e is RestartRefusedException ? e.Message : $"Looking whether it can succeed ended: {e.Message}");
+            GiveUp(asked, e.Message);
             throw;
         }
-
-        if (request.DryRun)
-        {
-            Set(RestartStatus.None);
-            return asked with { State = RestartState.Idle, InFlight = control.InWork() };
-        }
-
-        return BeginDrain(asked, new Plan(request, mode, request.Drain ?? options.Drain, limit, clock.GetElapsedTime(begun)));
     }
 
     /// <summary>Gives it up while it drains; returns once everything goes on.</summary>
@@ -163,16 +162,19 @@ internal sealed partial class RestartOrchestrator(MessageRuntime runtime, Runtim
             _recent.Add(asked.RequestedAt!.Value);
             _draining = new CancellationTokenSource();
             _status = asked with { State = RestartState.Draining, Deadline = clock.GetUtcNow() + plan.Limit, InFlight = control.InWork() };
-            _drain = Task.Run(() => DrainAsync(_status, plan, _draining.Token), CancellationToken.None);
+            RestartDrainage drainage = new(runtime, control, clock, plan.Drain == RestartDrain.Full, keepsIntake: replacer!.HandsSocketsOver(plan.Mode));
+            drainage.Begin();
+            RestartStatus begun = _status;
+            CancellationToken cancelled = _draining.Token;
+            _drain = Task.Run(() => DrainAsync(begun, plan, drainage, cancelled), CancellationToken.None);
             LogBegun(asked.Id, Word(plan.Mode), asked.Reason ?? "no reason given", _status.InFlight, Duration.Format(plan.Limit));
             return _status;
         }
     }
 
-    private async Task DrainAsync(RestartStatus asked, Plan plan, CancellationToken cancelled)
+    private async Task DrainAsync(RestartStatus asked, Plan plan, RestartDrainage drainage, CancellationToken cancelled)
     {
         long begun = clock.GetTimestamp();
-        RestartDrainage drainage = new(runtime, control, clock, plan.Drain == RestartDrain.Full, keepsIntake: replacer!.HandsSocketsOver(plan.Mode));
         try
         {
             string? left = await drainage.RunAsync(plan.Limit, cancelled);
