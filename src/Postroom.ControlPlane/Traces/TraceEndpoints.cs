@@ -64,7 +64,7 @@ internal sealed class TraceEndpoints(IRuntimeView runtime, IJournal journal)
             : null;
         return new TraceView(
             id, begun, ended, (ended - begun)?.TotalMilliseconds, records.Length, tree.IsTruncated ? true : null,
-            [.. records.SelectMany(TraceTree.SpansOf).OrderBy(static span => span.StartedAt)], kept);
+            [.. records.SelectMany(TraceTree.SpansOf).OrderBy(static span => span.StartedAt ?? span.EndedAt ?? DateTimeOffset.MaxValue)], kept);
     }
 
     private static bool IsId(string text) => text.Length is 32 or 36 && Guid.TryParse(text, out _);

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
+using System.Text.Encodings.Web;
 using Microsoft.Extensions.Logging;
 using Postroom.Diagnostics;
 
@@ -108,7 +108,8 @@ internal sealed record LogRecord(DateTimeOffset At, LogLevel Level, string Categ
 
     private static int Whole(string text, int length) => length > 0 && char.IsHighSurrogate(text[length - 1]) ? length - 1 : length;
 
-    private static string Encode(string text) => JsonEncodedText.Encode(text).ToString();
+    // Half a pair of surrogates becomes the replacement character here, where the encoder of whole texts throws.
+    private static string Encode(string text) => JavaScriptEncoder.Default.Encode(text);
 
     private string Instant => At.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
 

@@ -36,13 +36,20 @@ internal sealed class RuntimeGauges(MessageRuntime runtime, TraceExporter traces
         meter.CreateObservableCounter("postroom.log.lost", () => lostLogLines?.Invoke() ?? 0, null, "Lines of the log that could not be written.");
 
         void Queue(string name, string? unit, string description, Func<StoreQueueStats, DateTimeOffset, double> value) =>
-            Gauge(name, unit, description, status => Bounded("queue", status.Counts?.Queues.Select(pair => (pair.Key, value(pair.Value, clock.GetUtcNow()))) ?? [], sums: unit is null));
+            Gauge(name, unit, description, status => Bounded("queue", Queues(status).Select(pair => (pair.Key, value(pair.Value, clock.GetUtcNow()))), sums: unit is null));
 
         void Gauge(string name, string? unit, string description, Func<RuntimeStatus, IEnumerable<Measurement<double>>> read) =>
             meter.CreateObservableGauge(name, () => Latest() is { } status ? read(status) : [], unit, description);
 
         void Counter(string name, string description, Func<RuntimeStatus, IEnumerable<Measurement<double>>> read) =>
             meter.CreateObservableCounter(name, () => Latest() is { } status ? read(status) : [], null, description);
+    }
+
+    /// <summary>The counts of all queues, those that are declared and have had no message among them.</summary>
+    private IEnumerable<KeyValuePair<string, StoreQueueStats>> Queues(RuntimeStatus status)
+    {
+        IReadOnlyDictionary<string, StoreQueueStats> counts = status.Counts?.Queues ?? new Dictionary<string, StoreQueueStats>();
+        return counts.Concat(runtime.Rooms.Queues.Names.Where(name => !counts.ContainsKey(name)).Select(static name => KeyValuePair.Create(name, new StoreQueueStats())));
     }
 
     /// <summary>Reads the status again unless it is younger than a second.</summary>
