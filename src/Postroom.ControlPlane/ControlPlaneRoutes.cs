@@ -29,7 +29,7 @@ internal sealed class ControlPlaneRoutes
         OperatorAction action = new(audit, clock);
         Chat = new ChatEndpoints(runtime, chat, Access, keys, _gate);
         Health = new HealthEndpoints(runtime, clock);
-        Receivers = new ReceiverEndpoint(runtime, loggers.CreateLogger<ReceiverEndpoint>());
+        Receivers = new ReceiverEndpoint(runtime, Access, loggers.CreateLogger<ReceiverEndpoint>());
         History = new FlowHistory(runtime, clock, loggers.CreateLogger<FlowHistory>());
         StatusEndpoints status = new(runtime, History, clock);
         Board = new EventBoard(runtime, configuration, clock);

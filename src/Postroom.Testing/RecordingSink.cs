@@ -110,8 +110,9 @@ public sealed class RecordingSink : IMessageSink
 
     /// <summary>Says how a message stands that was taken, as its work would.</summary>
     /// <param name="index">Its place in <see cref="Messages"/>.</param>
-    /// <param name="state">The state; null when it is not kept any more: then its key is forgotten too.</param>
-    public void SetState(int index, MessageState? state)
+    /// <param name="state">The state; null when it is not kept any more.</param>
+    /// <param name="keepKey">Whether its key outlives a message that is not kept any more, as it does for a while (<c>retention.dedup</c>); false unless set.</param>
+    public void SetState(int index, MessageState? state, bool keepKey = false)
     {
         lock (_gate)
         {
@@ -123,7 +124,10 @@ public sealed class RecordingSink : IMessageSink
             }
 
             _states.Remove(id);
-            _keys.Remove(message.DedupKey ?? "");
+            if (!keepKey)
+            {
+                _keys.Remove(message.DedupKey ?? "");
+            }
         }
     }
 

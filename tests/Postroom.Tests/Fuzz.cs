@@ -5,7 +5,8 @@ using Xunit;
 namespace Postroom.Tests;
 
 /// <summary>
-/// Runs a property over and over, each time with the next seed. The long form, ten minutes for each:
+/// Runs a property over and over, each time with the next seed: for three seconds among the other tests, and for 20 in a process of its own beside them (<c>./test</c>). The long form,
+/// ten minutes for each:
 /// <c>POSTROOM_FUZZ_SECONDS=600 tests/Postroom.Tests/bin/Release/net10.0/Postroom.Tests -class "*FuzzTests"</c>; <c>POSTROOM_FUZZ_SEED</c> repeats one.
 /// </summary>
 internal static class Fuzz
@@ -29,6 +30,7 @@ internal static class Fuzz
         for (; Stopwatch.GetElapsedTime(begun).TotalSeconds < limit; seed++)
         {
             long one = Stopwatch.GetTimestamp();
+            TimeSpan worked = Environment.CpuUsage.TotalTime;
             try
             {
                 once(new Random(seed));
@@ -38,7 +40,8 @@ internal static class Fuzz
                 throw new InvalidOperationException($"POSTROOM_FUZZ_SEED={seed.ToString(CultureInfo.InvariantCulture)} repeats it: {e.Message}", e);
             }
 
-            TimeSpan took = Stopwatch.GetElapsedTime(one);
+            // By the clock, or by the work of the process where that is less: beside other work a case may have to wait long for its turn.
+            TimeSpan took = Least(Stopwatch.GetElapsedTime(one), Environment.CpuUsage.TotalTime - worked);
             slowest = took > slowest ? took : slowest;
             Assert.True(took < MostForOne, $"Seed {seed} took {took}.");
         }
@@ -77,6 +80,8 @@ internal static class Fuzz
 
         return [.. bytes];
     }
+
+    private static TimeSpan Least(TimeSpan one, TimeSpan other) => one < other ? one : other;
 
     private static double Number(string name, double fallback) => double.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out double number) ? number : fallback;
 }

@@ -10,6 +10,7 @@ internal sealed class Catalogue
     private readonly Dictionary<string, Product> _bySku = new(StringComparer.OrdinalIgnoreCase);
     private readonly Dictionary<string, Product> _byAlias = new(StringComparer.OrdinalIgnoreCase);
     private readonly Dictionary<string, Product?> _byName = new(StringComparer.OrdinalIgnoreCase); // null: several articles have it
+    private readonly List<Word> _words = [];
 
     /// <summary>Makes a catalogue; articles that are not sold are unknown to it.</summary>
     public Catalogue(IEnumerable<Product> products)
@@ -17,13 +18,16 @@ internal sealed class Catalogue
         foreach (Product product in products.Where(product => product.Active).OrderBy(product => product.Sku, StringComparer.Ordinal))
         {
             _bySku[product.Sku] = product;
-            foreach (string alias in product.Aliases)
+            _words.Add(new Word(product.Sku, product));
+            foreach (string alias in product.Aliases.Select(Plain))
             {
-                _byAlias.TryAdd(Plain(alias), product);
+                _byAlias.TryAdd(alias, product);
+                _words.Add(new Word(alias, product));
             }
 
             string name = Plain(product.Name);
             _byName[name] = _byName.ContainsKey(name) ? null : product;
+            _words.Add(new Word(name, product));
         }
     }
 
@@ -38,7 +42,9 @@ internal sealed class Catalogue
     }
 
     /// <summary>Articles that may have been meant, nearest first: numbers, aliases and names at most two letters away, and all that have the name when several do.</summary>
-    public IReadOnlyList<Product> Suggest(string article)
+    /// <param name="article">What was written.</param>
+    /// <param name="budget">What may be compared; when it is used up there are no suggestions.</param>
+    public IReadOnlyList<Product> Suggest(string article, SuggestionBudget budget)
     {
         string text = Plain(article).ToUpperInvariant();
         if (text.Length is 0 or > LongestCompared)
@@ -46,27 +52,75 @@ internal sealed class Catalogue
             return [];
         }
 
-        List<(int Distance, Product Product)> near = [];
-        foreach (Product product in _bySku.Values)
+        ulong letters = Word.LettersOf(text);
+        Dictionary<Product, int> near = new(ReferenceEqualityComparer.Instance);
+        foreach (Word word in _words)
         {
-            int? best = Nearest(text, product.Sku);
-            foreach (string word in product.Aliases.Append(product.Name))
+            if (word.MayBeWithin(MaxDistance, text.Length, letters))
             {
-                best = Nearest(text, Plain(word)) is { } distance && !(distance >= best) ? distance : best;
-            }
+                if (!budget.TakeComparison())
+                {
+                    return [];
+                }
 
-            if (best is { } found)
-            {
-                near.Add((found, product));
+                // A short word is near to everything: it may differ by less than half of its letters.
+                if (EditDistance.Within(text, word.Upper, MaxDistance) is { } distance && distance * 2 < text.Length && !(near.TryGetValue(word.Product, out int best) && best <= distance))
+                {
+                    near[word.Product] = distance;
+                }
             }
         }
 
-        return [.. near.OrderBy(pair => pair.Distance).ThenBy(pair => pair.Product.Sku, StringComparer.Ordinal).Take(MaxSuggestions).Select(pair => pair.Product)];
+        return [.. near.OrderBy(pair => pair.Value).ThenBy(pair => pair.Key.Sku, StringComparer.Ordinal).Take(MaxSuggestions).Select(pair => pair.Key)];
     }
 
-    // A short word is near to everything: it may differ by less than half of its letters.
-    private static int? Nearest(string text, string word) =>
-        EditDistance.Within(text, word.ToUpperInvariant(), MaxDistance) is { } distance && distance * 2 < Math.Max(text.Length, 1) ? distance : null;
-
     private static string Plain(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+
+    /// <summary>A number, alias or name, prepared to be compared with many.</summary>
+    private readonly record struct Word(string Upper, Product Product, ulong Letters)
+    {
+        public Word(string text, Product product)
+            : this(text.ToUpperInvariant(), product, LettersOf(text.ToUpperInvariant()))
+        {
+        }
+
+        /// <summary>Which letters occur, each as one bit of 64.</summary>
+        public static ulong LettersOf(string upper)
+        {
+            ulong letters = 0;
+            foreach (char c in upper)
+            {
+                letters |= 1UL << (c & 63);
+            }
+
+            return letters;
+        }
+
+        /// <summary>Whether a text may be so near: each change adds or takes at most one letter, or does both.</summary>
+        public bool MayBeWithin(int distance, int length, ulong letters) =>
+            Math.Abs(length - Upper.Length) <= distance && System.Numerics.BitOperations.PopCount(letters ^ Letters) <= 2 * distance;
+    }
+}
+
+/// <summary>What the search for near articles may cost for one order. A mail may hold thousands of lines with numbers, and a catalogue a hundred thousand articles. Not safe for concurrent use.</summary>
+/// <param name="lookups">The most lines, beside those that are order lines whatever is found, for which near articles are looked for; not negative.</param>
+internal sealed class SuggestionBudget(int lookups)
+{
+    /// <summary>The most words that are compared letter by letter: about a tenth of a second.</summary>
+    public const int MaxComparisons = 500_000;
+
+    /// <summary>How many lines were looked at.</summary>
+    public int Lookups { get; private set; }
+
+    /// <summary>How many words were compared.</summary>
+    public int Comparisons { get; private set; }
+
+    /// <summary>Whether words may still be compared.</summary>
+    public bool IsLeft => Comparisons < MaxComparisons;
+
+    /// <summary>Takes a line; false when there were too many.</summary>
+    public bool TakeLookup() => IsLeft && Lookups < lookups && ++Lookups > 0;
+
+    /// <summary>Takes a comparison; false when there were too many.</summary>
+    public bool TakeComparison() => IsLeft && ++Comparisons > 0;
 }

@@ -34,6 +34,15 @@ internal sealed record CheckedLine
     public LineProblem? Problem { get; init; }
 }
 
+/// <summary>An order whose articles are known, and no price or stock.</summary>
+/// <param name="Lines">The lines, in order, without prices.</param>
+/// <param name="Problems">What is wrong with it as a whole; empty for nothing.</param>
+internal sealed record ResolvedOrder(IReadOnlyList<CheckedLine> Lines, IReadOnlyList<string> Problems)
+{
+    /// <summary>Whether it names an article of the shop.</summary>
+    public bool NamesArticle => Lines.Any(line => line.Product is not null);
+}
+
 /// <summary>An order that was checked against the catalogue.</summary>
 internal sealed record CheckedOrder
 {

@@ -3,6 +3,8 @@ namespace MailOrderBot.Domain;
 /// <summary>How far two words are apart: letters to insert, remove or replace.</summary>
 internal static class EditDistance
 {
+    private const int MostOnStack = 256;
+
     /// <summary>The distance of two texts; null when it is more than <paramref name="most"/>. Work is bounded by the lengths times <paramref name="most"/>.</summary>
     public static int? Within(string one, string other, int most)
     {
@@ -11,7 +13,7 @@ internal static class EditDistance
             return null;
         }
 
-        int[] row = new int[other.Length + 1];
+        Span<int> row = other.Length < MostOnStack ? stackalloc int[other.Length + 1] : new int[other.Length + 1];
         for (int j = 0; j < row.Length; j++)
         {
             row[j] = j <= most ? j : most + 1;

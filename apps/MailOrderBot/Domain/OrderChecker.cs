@@ -2,20 +2,36 @@ using System.Globalization;
 
 namespace MailOrderBot.Domain;
 
-/// <summary>Checks what was asked for against catalogue and stock, and prices it (MB-8, MB-9). Pure: the same input gives the same order.</summary>
-internal sealed class OrderChecker(Catalogue catalogue, OrderLimits limits)
+/// <summary>
+/// Checks what was asked for against the catalogue (<see cref="Resolve"/>), and then prices it against the stock (<see cref="Price"/>; MB-8, MB-9). Pure: the same input gives
+/// the same order. The first may take long and needs the articles' names only; the second is short, and what it finds has to hold until the stock is taken.
+/// </summary>
+internal sealed class OrderChecker(OrderLimits limits)
 {
     private const int LongestSentence = 3; // words of an article that stands before an unmarked number
 
-    /// <summary>Checks a request.</summary>
-    public CheckedOrder Check(OrderRequest request)
+    /// <summary>Finds the articles of a request.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="catalogue">The articles.</param>
+    /// <param name="budget">What looking for near articles may cost.</param>
+    /// <param name="cancellationToken">Ends the work between two lines.</param>
+    public ResolvedOrder Resolve(OrderRequest request, Catalogue catalogue, SuggestionBudget budget, CancellationToken cancellationToken)
     {
         List<CheckedLine> lines = [];
         Dictionary<string, int> at = new(StringComparer.OrdinalIgnoreCase);
         List<string> problems = [.. request.Problems];
         foreach (RequestedLine requested in request.Lines)
         {
-            if (Resolve(requested) is not { } line)
+            cancellationToken.ThrowIfCancellationRequested();
+            (CheckedLine? found, bool isTooMuch) = Resolve(requested, catalogue, budget);
+            if (isTooMuch)
+            {
+                // What was not looked at may be a line that is meant: the order is not confirmed without it.
+                problems.Add(string.Create(CultureInfo.InvariantCulture, $"The mail has more than {budget.Lookups} lines with a number and no article that we know. Please send the order lines alone."));
+                break;
+            }
+
+            if (found is not { } line)
             {
                 continue;
             }
@@ -40,41 +56,58 @@ internal sealed class OrderChecker(Catalogue catalogue, OrderLimits limits)
             lines.Add(line);
         }
 
+        return new ResolvedOrder(lines, problems);
+    }
+
+    /// <summary>Prices an order against the articles as they are now.</summary>
+    /// <param name="order">The order.</param>
+    /// <param name="now">The article of a number; null when it is not sold any more.</param>
+    public CheckedOrder Price(ResolvedOrder order, Func<string, Product?> now)
+    {
+        CheckedLine[] lines = [.. order.Lines.Select(line => line is { Problem: null, Product: { } product }
+            ? now(product.Sku) is { } current ? line with { Product = current } : line with { Product = null, Problem = NoArticle(product.Sku) }
+            : line)];
         string currency = lines.FirstOrDefault(line => line.Problem is null)?.Product?.Currency ?? limits.Currency;
-        return new CheckedOrder { Lines = [.. lines.Select(line => line.Problem is null ? Price(line, currency) : line)], Problems = problems, Currency = currency };
+        return new CheckedOrder { Lines = [.. lines.Select(line => line.Problem is null ? Price(line, currency) : line)], Problems = order.Problems, Currency = currency };
     }
 
     // Of a file that names one article ten thousand times, the first mentions tell enough.
     private static string Joined(string raw, string more) => raw.Length + more.Length < 500 ? $"{raw} + {more}" : raw;
 
-    /// <summary>The line with its article; null when it orders nothing.</summary>
-    private CheckedLine? Resolve(RequestedLine requested)
+    /// <summary>The line with its article; null when it orders nothing. Whether there were too many lines of which that cannot be said.</summary>
+    private (CheckedLine? Line, bool IsTooMuch) Resolve(RequestedLine requested, Catalogue catalogue, SuggestionBudget budget)
     {
         if (requested.Malformed is { } malformed)
         {
-            return new CheckedLine { Raw = requested.Raw, Problem = new LineProblem(malformed) };
+            return (new CheckedLine { Raw = requested.Raw, Problem = new LineProblem(malformed) }, false);
         }
 
         foreach (LineReading reading in requested.Readings)
         {
             if (catalogue.Find(reading.Article) is { } product)
             {
-                return Quantity(reading.Quantity) is { } quantity
+                return (Quantity(reading.Quantity) is { } quantity
                     ? new CheckedLine { Raw = requested.Raw, Product = product, Quantity = quantity }
-                    : new CheckedLine { Raw = requested.Raw, Product = product, Problem = new LineProblem($"'{reading.Quantity}' is no whole number") };
+                    : new CheckedLine { Raw = requested.Raw, Product = product, Problem = new LineProblem($"'{reading.Quantity}' is no whole number") }, false);
             }
+        }
+
+        LineReading? meant = requested.Readings.FirstOrDefault(reading => requested.IsCertain || LooksMeant(requested, reading));
+        if (meant is null && !budget.TakeLookup())
+        {
+            return (null, true);
         }
 
         foreach (LineReading reading in requested.Readings)
         {
-            IReadOnlyList<Product> suggestions = catalogue.Suggest(reading.Article);
+            IReadOnlyList<Product> suggestions = catalogue.Suggest(reading.Article, budget);
             if (suggestions.Count > 0)
             {
-                return Unknown(requested, reading, suggestions);
+                return (Unknown(requested, reading, suggestions), false);
             }
         }
 
-        return requested.Readings.FirstOrDefault(reading => requested.IsCertain || LooksMeant(requested, reading)) is { } meant ? Unknown(requested, meant, []) : null;
+        return meant is not null ? (Unknown(requested, meant, []), false) : (null, !budget.IsLeft);
     }
 
     /// <summary>Whether a line with an unknown article is an order line all the same, and not a sentence, a street or a telephone number.</summary>
@@ -92,7 +125,9 @@ internal sealed class OrderChecker(Catalogue catalogue, OrderLimits limits)
     }
 
     private static CheckedLine Unknown(RequestedLine requested, LineReading reading, IReadOnlyList<Product> suggestions) =>
-        new() { Raw = requested.Raw, Quantity = Quantity(reading.Quantity), Problem = new LineProblem($"there is no article '{Short(reading.Article)}'", suggestions) };
+        new() { Raw = requested.Raw, Quantity = Quantity(reading.Quantity), Problem = NoArticle(reading.Article, suggestions) };
+
+    private static LineProblem NoArticle(string article, params IReadOnlyList<Product> suggestions) => new($"there is no article '{Short(article)}'", suggestions);
 
     private CheckedLine Price(CheckedLine line, string currency)
     {

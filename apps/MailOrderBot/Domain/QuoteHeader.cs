@@ -95,14 +95,14 @@ internal static partial class QuoteHeader
     private static partial Regex Header();
 
     // On Mon, 2 Mar 2026, Shop <a@b> wrote:  Am 02.03.2026 um 09:00 schrieb Shop:
-    [GeneratedRegex(@"^(on|am|le|el|il giorno|il|op|em) .*\b(wrote|schrieb|a écrit|escribió|ha scritto|schreef|escreveu)\b.{0,120}:$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^(on|am|le|el|il giorno|il|op|em) .*\b(wrote|schrieb|a écrit|escribió|ha scritto|schreef|escreveu)\b.{0,120}:$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex Sentence();
 
     // Shop <a@b> schrieb am Mo., 2. März 2026, 09:00:
-    [GeneratedRegex(@"^[^:]{0,120}[@\d][^:]{0,60}\b(wrote|schrieb|a écrit|escribió|ha scritto|schreef)\b.{0,80}:$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^[^:]{0,120}[@\d][^:]{0,60}\b(wrote|schrieb|a écrit|escribió|ha scritto|schreef)\b.{0,80}:$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex NameFirst();
 
     // 2026-03-02 9:00 GMT+01:00 Shop <a@b>:
-    [GeneratedRegex(@"^\d{4}-\d{2}-\d{2},? \d{1,2}:\d{2}.{0,120}<[^<>]{1,120}@[^<>]{1,120}>:$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^\d{4}-\d{2}-\d{2},? \d{1,2}:\d{2}.{0,120}<[^<>]{1,120}@[^<>]{1,120}>:$", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex DateFirst();
 }

@@ -57,7 +57,7 @@ internal sealed partial class CatalogueKeeper(ShopDatabase shop, IRuntimeConfigu
     /// <inheritdoc/>
     public async ValueTask<HealthResult> CheckAsync(CancellationToken cancellationToken)
     {
-        (IReadOnlyDictionary<string, long> orders, int articles) = await shop.WriteAsync(transaction => (transaction.CountOrders(), transaction.Products().Count(product => product.Active)), cancellationToken);
+        (IReadOnlyDictionary<string, long> orders, int articles) = await shop.ReadAsync(transaction => (transaction.CountOrders(), transaction.CountProducts()), cancellationToken);
         Dictionary<string, string> data = orders.ToDictionary(pair => $"orders.{pair.Key}", pair => pair.Value.ToString(CultureInfo.InvariantCulture));
         data["articles"] = articles.ToString(CultureInfo.InvariantCulture);
         return new HealthResult(_problem is null ? HealthState.Healthy : HealthState.Degraded, _problem) { Data = data };
@@ -101,7 +101,7 @@ internal sealed partial class CatalogueKeeper(ShopDatabase shop, IRuntimeConfigu
         string print = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{options.Currency} {options.StockMode} {Convert.ToHexStringLower(SHA256.HashData(content))}")));
         if (file is null)
         {
-            int articles = await shop.WriteAsync(transaction => new Catalogue(transaction.Products()).Count, cancellationToken);
+            int articles = await shop.ReadAsync(transaction => transaction.CountProducts(), cancellationToken);
             _problem = null;
             if (articles == 0)
             {
@@ -119,7 +119,7 @@ internal sealed partial class CatalogueKeeper(ShopDatabase shop, IRuntimeConfigu
         }
 
         // The same file again, as at every start, must not put back stock that was sold.
-        bool changed = await shop.WriteAsync(transaction => transaction.NoteCatalogue(print) && Save(transaction, read.Products, options), cancellationToken);
+        bool changed = await shop.WriteAsync(transaction => transaction.NoteCatalogue(print) && Save(transaction, read.Products, options, cancellationToken), cancellationToken);
         _problem = null;
         if (changed)
         {
@@ -127,7 +127,7 @@ internal sealed partial class CatalogueKeeper(ShopDatabase shop, IRuntimeConfigu
         }
     }
 
-    private static bool Save(ShopTransaction transaction, IReadOnlyList<Product> products, MailOrderOptions options)
+    private static bool Save(ShopTransaction transaction, IReadOnlyList<Product> products, MailOrderOptions options, CancellationToken cancellationToken)
     {
         HashSet<string> named = new(products.Select(product => product.Sku), StringComparer.OrdinalIgnoreCase);
         foreach (Product gone in transaction.Products().Where(product => product.Active && !named.Contains(product.Sku)))
@@ -137,6 +137,7 @@ internal sealed partial class CatalogueKeeper(ShopDatabase shop, IRuntimeConfigu
 
         foreach (Product product in products)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             transaction.SaveProduct(product, options.StockMode == StockMode.Replace);
         }
 

@@ -12,10 +12,11 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
 
     /// <summary>Deals with a mail. When this returns, its effect and its answer are on disk.</summary>
     /// <returns>The key that the shop has the mail under, which is not always its Message-ID, and the answer.</returns>
-    public Task<(string Key, Answer Answer)> HandleAsync(OrderMail mail, CancellationToken cancellationToken)
+    public async Task<(string Key, Answer Answer)> HandleAsync(OrderMail mail, CancellationToken cancellationToken)
     {
         MailOrderOptions options = configuration.Current.Get<MailOrderOptions>(MailOrderOptions.Section);
-        return shop.WriteAsync(
+        MailContent content = await ReadAsync(mail, options, cancellationToken);
+        return await shop.WriteAsync(
             transaction =>
             {
                 if (transaction.FindMail(mail.Key) is { } known)
@@ -33,13 +34,42 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
                     }
                 }
 
-                return (mail.Key, new Work(transaction, options, new Letters(options), mail, clock.GetUtcNow()).Run());
+                return (mail.Key, new Work(transaction, options, new Letters(options), mail, content, clock.GetUtcNow()).Run());
             },
             cancellationToken);
     }
 
+    /// <summary>Reads what a mail says, before the shop is held for it: that takes as long as its writer likes.</summary>
+    private async Task<MailContent> ReadAsync(OrderMail mail, MailOrderOptions options, CancellationToken cancellationToken)
+    {
+        if (mail.Ignored is not null)
+        {
+            return MailContent.None;
+        }
+
+        if (OrderNumber.ReadCancel(mail.Subject, BodyOrderReader.FirstLine(mail.Text)) is { } number)
+        {
+            return MailContent.None with { Cancels = number };
+        }
+
+        OrderRequest request = mail.ReadRequest();
+        Catalogue catalogue = request.Lines.Count == 0 ? new Catalogue([]) : new Catalogue(await shop.ReadAsync(transaction => transaction.Products(), cancellationToken));
+        ResolvedOrder order = new OrderChecker(options.Limits).Resolve(request, catalogue, new SuggestionBudget(options.Limits.MaxLines), cancellationToken);
+        shop.Passing?.Invoke("read");
+        return new MailContent(null, request, order);
+    }
+
+    /// <summary>What a mail says.</summary>
+    /// <param name="Cancels">The number of the order that it cancels; null for none.</param>
+    /// <param name="Request">What it asks for.</param>
+    /// <param name="Order">The articles of that.</param>
+    private sealed record MailContent(string? Cancels, OrderRequest Request, ResolvedOrder Order)
+    {
+        public static MailContent None { get; } = new(null, new OrderRequest(), new ResolvedOrder([], []));
+    }
+
     /// <summary>The work on one mail.</summary>
-    private sealed class Work(ShopTransaction shop, MailOrderOptions options, Letters letters, OrderMail mail, DateTimeOffset now)
+    private sealed class Work(ShopTransaction shop, MailOrderOptions options, Letters letters, OrderMail mail, MailContent said, DateTimeOffset now)
     {
         public Answer Run()
         {
@@ -60,26 +90,25 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
                 return (null, Silent($"ignored: {reason.Why}", reason.Notice));
             }
 
-            if (OrderNumber.ReadCancel(mail.Subject, BodyOrderReader.FirstLine(mail.Text)) is { } number)
+            if (said.Cancels is { } number)
             {
                 return Cancel(number);
             }
 
-            OrderRequest request = mail.ReadRequest();
-            CheckedOrder content = new OrderChecker(new Catalogue(shop.Products()), options.Limits).Check(request);
+            OrderRequest request = said.Request;
             Order? order = shop.FindOrder(mail);
             switch (order?.Status)
             {
                 case OrderStatus.NeedsPerson:
                     return (order.Id, Silent("passed-on", new Notice(NoticeLevel.Warning, $"{mail.Sender} wrote again about {order.Number}, which waits for a person: {Subject()}")));
-                case OrderStatus.Confirmed or OrderStatus.Cancelled when !content.Lines.Any(line => line.Product is not null):
+                case OrderStatus.Confirmed or OrderStatus.Cancelled when !said.Order.NamesArticle:
                     return (order.Id, Silent("passed-on", new Notice(NoticeLevel.Info, $"{mail.Sender} wrote about {order.Number} ({order.Status}) and orders nothing new: {Subject()}")));
-                case null when shop.AnswersRefusal(mail) && !content.Lines.Any(line => line.Product is not null):
+                case null when shop.AnswersRefusal(mail) && !said.Order.NamesArticle:
                     return (null, Silent("passed-on", new Notice(NoticeLevel.Info, $"{mail.Sender} answered a refused cancellation: {Subject()}")));
                 case OrderStatus.Clarification:
-                    return Save(order! with { Reference = request.Reference ?? order.Reference, ShipTo = request.ShipTo ?? order.ShipTo, Note = request.Note ?? order.Note }, content);
+                    return Save(order! with { Reference = request.Reference ?? order.Reference, ShipTo = request.ShipTo ?? order.ShipTo, Note = request.Note ?? order.Note });
                 default:
-                    return Save(new Order { Number = "", Customer = mail.Sender, Status = OrderStatus.Clarification, Reference = request.Reference, ShipTo = request.ShipTo, Note = request.Note }, content);
+                    return Save(new Order { Number = "", Customer = mail.Sender, Status = OrderStatus.Clarification, Reference = request.Reference, ShipTo = request.ShipTo, Note = request.Note });
             }
         }
 
@@ -102,8 +131,9 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
                 : null;
         }
 
-        private (long?, Answer) Save(Order order, CheckedOrder content)
+        private (long?, Answer) Save(Order order)
         {
+            CheckedOrder content = new OrderChecker(options.Limits).Price(said.Order, shop.ProductOnSale);
             long asked = order.Id == 0 ? 0 : shop.CountReplies(order.Id, OrderStatus.Clarification);
             order = order with { Status = content.IsGood ? OrderStatus.Confirmed : asked < options.MaxClarifications ? OrderStatus.Clarification : OrderStatus.NeedsPerson };
             if (order.Status == OrderStatus.Clarification && TalksTooMuch() is { } silence)

@@ -3,13 +3,15 @@ using Microsoft.Data.Sqlite;
 
 namespace MailOrderBot.Services;
 
-/// <summary>The file that holds catalogue, orders and stock. One transaction at a time; each is on disk when it returns.</summary>
+/// <summary>The file that holds catalogue, orders and stock. One transaction that writes at a time, which is on disk when it returns; who only reads waits for none of them.</summary>
 /// <remarks>One process owns the file while it runs; others may read it. Safe for concurrent use.</remarks>
 internal sealed class ShopDatabase : IDisposable
 {
     private const int SchemaVersion = 1;
     private readonly SemaphoreSlim _turn = new(1, 1);
+    private readonly SemaphoreSlim _readTurn = new(1, 1);
     private readonly SqliteConnection _connection;
+    private readonly SqliteConnection _reading;
 
     static ShopDatabase()
     {
@@ -20,7 +22,7 @@ internal sealed class ShopDatabase : IDisposable
         SQLitePCL.Batteries_V2.Init();
     }
 
-    private ShopDatabase(SqliteConnection connection, string path) => (_connection, Path) = (connection, path);
+    private ShopDatabase(SqliteConnection connection, SqliteConnection reading, string path) => (_connection, _reading, Path) = (connection, reading, path);
 
     /// <summary>The file.</summary>
     public string Path { get; }
@@ -45,11 +47,10 @@ internal sealed class ShopDatabase : IDisposable
                 using FileStream made = new(full, new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
             }
 
-            connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = full, ForeignKeys = true, Pooling = false, DefaultTimeout = 5 }.ToString());
-            connection.Open();
+            connection = Connect(full, SqliteOpenMode.ReadWriteCreate);
             Execute(connection, "pragma journal_mode = wal; pragma synchronous = full;");
             Migrate(connection, path);
-            return new ShopDatabase(connection, path) { Passing = passing };
+            return new ShopDatabase(connection, Connect(full, SqliteOpenMode.ReadOnly), path) { Passing = passing };
         }
         catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
         {
@@ -82,11 +83,35 @@ internal sealed class ShopDatabase : IDisposable
         }
     }
 
+    /// <summary>Reads what is on disk at one moment; nothing that writes waits for it, nor it for that.</summary>
+    public async Task<T> ReadAsync<T>(Func<ShopTransaction, T> work, CancellationToken cancellationToken)
+    {
+        await _readTurn.WaitAsync(cancellationToken);
+        try
+        {
+            using SqliteTransaction transaction = _reading.BeginTransaction(deferred: true);
+            return work(new ShopTransaction(_reading, transaction));
+        }
+        finally
+        {
+            _readTurn.Release();
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
+        _reading.Dispose();
         _connection.Dispose();
         _turn.Dispose();
+        _readTurn.Dispose();
+    }
+
+    private static SqliteConnection Connect(string path, SqliteOpenMode mode)
+    {
+        SqliteConnection connection = new(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, ForeignKeys = true, Pooling = false, DefaultTimeout = 5 }.ToString());
+        connection.Open();
+        return connection;
     }
 
     private static void Migrate(SqliteConnection connection, string path)

@@ -14,10 +14,20 @@ internal sealed record KnownMail(string Sender, long? OrderId, Answer Answer);
 /// <summary>What can be asked and changed in one transaction of the shop.</summary>
 internal sealed class ShopTransaction(SqliteConnection connection, SqliteTransaction transaction)
 {
+    private const string Articles = "select sku, name, aliases, unit, price_minor, currency, tax_bp, pack_size, stock, active from products";
+
     /// <summary>The articles.</summary>
-    public IReadOnlyList<Product> Products()
+    public IReadOnlyList<Product> Products() => ReadProducts(Command(Articles));
+
+    /// <summary>An article that is sold, as it is now; null when there is none of this number.</summary>
+    public Product? ProductOnSale(string sku) => ReadProducts(Command($"{Articles} where sku = $sku and active = 1", ("$sku", sku))).SingleOrDefault();
+
+    /// <summary>How many articles are sold.</summary>
+    public int CountProducts() => (int)(long)Scalar("select count(*) from products where active = 1")!;
+
+    private static List<Product> ReadProducts(SqliteCommand command)
     {
-        using SqliteCommand command = Command("select sku, name, aliases, unit, price_minor, currency, tax_bp, pack_size, stock, active from products");
+        using SqliteCommand owned = command;
         using SqliteDataReader row = command.ExecuteReader();
         List<Product> products = [];
         while (row.Read())

@@ -1,7 +1,10 @@
 namespace Postroom;
 
 /// <summary>Optional for a communicator whose service calls it over HTTP: verifies one request, takes what it says, and answers.</summary>
-/// <remarks>The control plane reads the body, bounded, and asks every started communicator that has the path. Safe for concurrent requests.</remarks>
+/// <remarks>
+/// The control plane reads the body, bounded, and asks every started communicator that has the path. A request that is answered with 401, 403, 405 or 413 counts against its
+/// address (<c>intake.webhook.perAddress</c>). Safe for concurrent requests.
+/// </remarks>
 public interface IWebhookReceiver
 {
     /// <summary>The path it answers at, such as <c>/telegram/shop</c>; null for none, as long as its settings name no secret.</summary>
@@ -9,6 +12,13 @@ public interface IWebhookReceiver
 
     /// <summary>The longest body, in bytes; a longer one is answered with 413 before the receiver is asked.</summary>
     long MaxWebhookBody { get; }
+
+    /// <summary>
+    /// Whether a request may be proved once its body is known: whatever proof its service sends stands in the method, the query and the headers. Asked before the body is
+    /// read; a request that cannot be proved to any receiver of its path is answered with 401, and its body is not read. True unless implemented.
+    /// </summary>
+    /// <param name="request">The request without its body.</param>
+    bool MayBeProved(WebhookCall request) => true;
 
     /// <summary>Verifies a request in constant time, takes what it says, and answers once that is stored.</summary>
     /// <param name="request">The request; nothing of it is trusted.</param>

@@ -123,18 +123,18 @@ internal static partial class MessageFitter
         return WebUtility.HtmlDecode(ManyLines().Replace(text, "\n\n")).Trim('\n');
     }
 
-    [GeneratedRegex(@"<script\b[^>]*>.*?</script\s*>|<style\b[^>]*>.*?</style\s*>|<!--.*?-->", RegexOptions.IgnoreCase | RegexOptions.Singleline, 1_000)]
+    [GeneratedRegex(@"<script\b[^>]*>.*?</script\s*>|<style\b[^>]*>.*?</style\s*>|<!--.*?-->", RegexOptions.IgnoreCase | RegexOptions.Singleline | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex Unseen();
 
-    [GeneratedRegex("""<a\b[^>]*\bhref\s*=\s*["'](?<address>[^"']*)["'][^>]*>(?<words>[^<]*)</a\s*>""", RegexOptions.IgnoreCase, 1_000)]
+    [GeneratedRegex("""<a\b[^>]*\bhref\s*=\s*["'](?<address>[^"']*)["'][^>]*>(?<words>[^<]*)</a\s*>""", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex Link();
 
-    [GeneratedRegex(@"<br\b[^>]*>|</(p|div|li|tr|h[1-6]|blockquote|pre)\s*>", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture, 1_000)]
+    [GeneratedRegex(@"<br\b[^>]*>|</(p|div|li|tr|h[1-6]|blockquote|pre)\s*>", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex LineEnd();
 
-    [GeneratedRegex("<[a-z/!][^>]*>", RegexOptions.IgnoreCase, 1_000)]
+    [GeneratedRegex("<[a-z/!][^>]*>", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex Tag();
 
-    [GeneratedRegex(@"\n[ \t]*(\n[ \t]*){2,}", RegexOptions.ExplicitCapture, 1_000)]
+    [GeneratedRegex(@"\n[ \t]*(\n[ \t]*){2,}", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex ManyLines();
 }

@@ -30,7 +30,10 @@ public sealed record QueueOptions
     /// <summary>Due messages below which they resume. At most <see cref="HighWater"/>; 8,000 unless set.</summary>
     public int LowWater { get; set; } = 8_000;
 
-    /// <summary>Pending messages of one order key above which its sender gets 429. At least 1; 1,000 unless set.</summary>
+    /// <summary>
+    /// Pending messages of one order key above which a caller who waits for an answer gets 429, on <c>/webhook</c> and <c>/hooks</c>, and health names the key. Sources and
+    /// channels that read from a line take them on, since a message that was refused there would keep all behind it out. At least 1; 1,000 unless set.
+    /// </summary>
     public int MaxPerKey { get; set; } = 1_000;
 
     /// <summary>How long a message may wait before it is Failed (expired). Null, the default, never expires one.</summary>

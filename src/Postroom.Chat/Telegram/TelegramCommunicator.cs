@@ -131,6 +131,9 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
     }
 
     /// <inheritdoc/>
+    public bool MayBeProved(WebhookCall request) => _webhook.IsProved(request ?? throw new ArgumentNullException(nameof(request)));
+
+    /// <inheritdoc/>
     public ValueTask<WebhookReply> ReceiveAsync(WebhookCall request, CancellationToken cancellationToken)
     {
         return _api is { } api && WebhookPath is not null

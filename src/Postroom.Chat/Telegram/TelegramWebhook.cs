@@ -24,8 +24,7 @@ internal sealed class TelegramWebhook(Secret secret, TelegramIntake intake)
             return Problem(405, "Updates are posted.");
         }
 
-        string given = call.Headers.FirstOrDefault(header => header.Key.Equals(SecretHeader, StringComparison.OrdinalIgnoreCase)).Value ?? "";
-        if (secret.IsEmpty || !CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(given)), SHA256.HashData(Encoding.UTF8.GetBytes(secret.Reveal()))))
+        if (!IsProved(call))
         {
             return Problem(401, "The secret token is missing or wrong.");
         }
@@ -49,6 +48,13 @@ internal sealed class TelegramWebhook(Secret secret, TelegramIntake intake)
         {
             return Problem(503, e.Message);
         }
+    }
+
+    /// <summary>Whether a request has the secret.</summary>
+    public bool IsProved(WebhookCall call)
+    {
+        string given = call.Headers.FirstOrDefault(header => header.Key.Equals(SecretHeader, StringComparison.OrdinalIgnoreCase)).Value ?? "";
+        return !secret.IsEmpty && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(given)), SHA256.HashData(Encoding.UTF8.GetBytes(secret.Reveal())));
     }
 
     private static WebhookReply Problem(int status, string text) => new(status, $"{{\"error\":{JsonSerializer.Serialize(text, TelegramJson.Default.String)}}}");

@@ -62,6 +62,9 @@ internal sealed partial class CloudWebhook
         };
     }
 
+    /// <summary>Whether a request may be Meta's: a post has a signature. The others have no body, and are asked for a word in their query.</summary>
+    public static bool MayBeProved(WebhookCall request) => request.Method != "POST" || request.Headers.ContainsKey(CloudSignature.Header);
+
     private WebhookReply Verify(IReadOnlyDictionary<string, string> query)
     {
         return _config.VerifyToken is { IsEmpty: false } token

@@ -110,6 +110,9 @@ public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookRecei
         new(StatusText is { } text ? new HealthResult(HealthState.Degraded, text) : HealthResult.Healthy);
 
     /// <inheritdoc/>
+    public bool MayBeProved(WebhookCall request) => CloudWebhook.MayBeProved(request ?? throw new ArgumentNullException(nameof(request)));
+
+    /// <inheritdoc/>
     public ValueTask<WebhookReply> ReceiveAsync(WebhookCall request, CancellationToken cancellationToken) => _webhook.ReceiveAsync(request, cancellationToken);
 
     /// <summary>Waits for a status callback that gives the key back (WA-5). A bridge is not asked: unknown.</summary>

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Postroom.ControlPlane;
 
 /// <summary>The requests of services that call their communicator: read within bounds here, verified and answered there.</summary>
-internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, ILogger log)
+internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, IntakeAccess access, ILogger log)
 {
     /// <summary>Answers what a communicator has the path of, before routing; everything else goes on.</summary>
     public RequestDelegate First(RequestDelegate next) => context =>
@@ -13,21 +13,16 @@ internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, ILogger log
 
     private async Task HandleAsync(HttpContext context, IReadOnlyList<IWebhookReceiver> receivers)
     {
+        if (access.Charge(context) is { } wait)
+        {
+            await RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many requests without a valid proof from this address", wait);
+            return;
+        }
+
         if (!runtime.TakesMessages)
         {
             await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "the service is starting or stopping");
             return;
-        }
-
-        ReadOnlyMemory<byte> body = default;
-        switch (await RequestBody.ReadAsync(context.Request, receivers.Max(static receiver => receiver.MaxWebhookBody), context.RequestAborted))
-        {
-            case RequestBody.Bytes read:
-                body = read.Raw;
-                break;
-            case RequestBody.Refused refused:
-                await refused.ToProblem().WriteAsync(context);
-                return;
         }
 
         WebhookCall call = new()
@@ -35,18 +30,48 @@ internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, ILogger log
             Method = context.Request.Method,
             Query = context.Request.Query.ToDictionary(static pair => pair.Key, static pair => pair.Value.Count > 0 ? pair.Value[0] ?? "" : "", StringComparer.Ordinal),
             Headers = context.Request.Headers.ToDictionary(static pair => pair.Key, static pair => pair.Value.ToString(), StringComparer.OrdinalIgnoreCase),
-            Body = body,
         };
+        receivers = [.. receivers.Where(receiver => receiver.MayBeProved(call))];
+        if (receivers.Count == 0)
+        {
+            await RefuseAsync(context, StatusCodes.Status401Unauthorized, "the token or signature is missing or wrong", seconds: null);
+            return;
+        }
+
+        if (!HttpMethods.IsGet(call.Method) && !HttpMethods.IsHead(call.Method)) // what they carry means nothing (RFC 9110 §9.3.1)
+        {
+            switch (await RequestBody.ReadAsync(context.Request, receivers.Max(static receiver => receiver.MaxWebhookBody), context.RequestAborted))
+            {
+                case RequestBody.Bytes read:
+                    call = call with { Body = read.Raw };
+                    break;
+                case RequestBody.Refused refused:
+                    await refused.ToProblem().WriteAsync(context);
+                    return;
+            }
+        }
+
+        await AnswerAsync(context, receivers, call);
+    }
+
+    private async Task AnswerAsync(HttpContext context, IReadOnlyList<IWebhookReceiver> receivers, WebhookCall call)
+    {
         try
         {
             // A caller that hangs up now must not undo the commit, only miss its answer.
             WebhookReply reply = await AskAsync(receivers, call);
+            if (reply.Status is not (StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden or StatusCodes.Status405MethodNotAllowed or StatusCodes.Status413PayloadTooLarge))
+            {
+                access.TakeBackCharge(context);
+            }
+
             context.Response.StatusCode = reply.Status;
             context.Response.ContentType = reply.ContentType;
             await context.Response.WriteAsync(reply.Body, context.RequestAborted);
         }
         catch (Exception e) when (e is IntakeClosedException or StoreUnavailableException)
         {
+            access.TakeBackCharge(context); // It was about to be stored.
             LogRefused(log, context.Request.Path, e.Message);
             await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "messages cannot be taken now");
         }
@@ -70,11 +95,11 @@ internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, ILogger log
         static int Rank(WebhookReply reply) => reply.Status >= 500 ? 2 : reply.Status < 300 ? 1 : 0;
     }
 
-    private static Task RefuseAsync(HttpContext context, int status, string reason)
+    private static Task RefuseAsync(HttpContext context, int status, string reason, int? seconds = 2)
     {
         context.Response.StatusCode = status;
         context.Response.ContentType = "application/json";
-        context.Response.Headers.RetryAfter = 2.ToString(CultureInfo.InvariantCulture);
+        context.Response.Headers.RetryAfter = seconds?.ToString(CultureInfo.InvariantCulture);
         return context.Response.WriteAsync($$"""{"success":false,"message":"{{reason}}"}""", context.RequestAborted);
     }
 

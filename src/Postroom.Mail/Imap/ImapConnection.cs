@@ -13,6 +13,7 @@ internal sealed class ImapConnection : IAsyncDisposable
     private uint _exists;
     private uint _recent;
     private bool _refusesIdle;
+    private bool _refusesKeywords;
 
     /// <summary>Takes over what <see cref="ImapOpening"/> opened.</summary>
     /// <param name="wire">The connection; owned.</param>
@@ -84,6 +85,37 @@ internal sealed class ImapConnection : IAsyncDisposable
         }, cancellationToken);
         uids.Sort();
         return [.. uids.Where((uid, i) => uid > 0 && (i == 0 || uid != uids[i - 1]))];
+    }
+
+    /// <summary>
+    /// Whether a search can leave out the mails with a keyword. Where keywords do not last no mail has one, and the server may refuse to look for it. A mailbox that is open
+    /// for reading only keeps nothing and says so, but its mails may have one.
+    /// </summary>
+    public bool FindsKeyword(string keyword) => !_refusesKeywords && Selected is { } open && (open.IsReadOnly || open.KeepsKeyword(keyword));
+
+    /// <summary>Finds unread mails without a keyword, or all unread ones where the server cannot tell them apart (<see cref="FindsKeyword"/>).</summary>
+    /// <param name="keyword">The keyword.</param>
+    /// <param name="further">What else they fit, as syntax; empty for nothing.</param>
+    /// <param name="cancellationToken">Ends the commands.</param>
+    /// <returns>Their UIDs, ascending.</returns>
+    public async ValueTask<IReadOnlyList<uint>> SearchUnreadAsync(string keyword, string further, CancellationToken cancellationToken)
+    {
+        bool asks = FindsKeyword(keyword);
+        if (asks)
+        {
+            try
+            {
+                return await SearchAsync($"UNSEEN UNKEYWORD {keyword}{further}", cancellationToken);
+            }
+            catch (ImapCommandException e) when (!e.IsTemporary)
+            {
+                // Exchange and Kerio refuse it: "BAD Command Argument Error. 11".
+            }
+        }
+
+        IReadOnlyList<uint> found = await SearchAsync($"UNSEEN{further}", cancellationToken);
+        _refusesKeywords |= asks; // Only now is it the keyword that was refused.
+        return found;
     }
 
     /// <summary>Reads mails of the open mailbox.</summary>

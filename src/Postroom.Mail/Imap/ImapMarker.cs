@@ -60,7 +60,7 @@ internal sealed class ImapMarker(ImapSourceConfig config, ImapConnection connect
 
                 Array.ForEach(uids, ledger.Remove);
                 break;
-            case MarkRequest.Failed when keeps && await TryAsync(connection.StoreAsync(uids, set: true, config.FailedKeyword, cancellationToken)):
+            case MarkRequest.Failed when keeps && await TryAsync(connection.StoreAsync(uids, set: true, config.FailedKeyword, cancellationToken)) && connection.FindsKeyword(config.FailedKeyword):
                 Array.ForEach(uids, uid => ledger.Fail(uid));
                 break;
             case MarkRequest.Failed:

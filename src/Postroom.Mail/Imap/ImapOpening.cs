@@ -184,8 +184,15 @@ internal static class ImapOpening
 /// <summary>Logs in: XOAUTH2 with a token, otherwise AUTHENTICATE PLAIN, or LOGIN where that is all there is.</summary>
 internal static class ImapLogin
 {
-    /// <summary>What a server says that could take the login at another time (RFC 5530 §3): nothing is wrong with the credentials.</summary>
-    private static readonly string[] ForNow = ["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"];
+    /// <summary>What a server says that could take the login at another time (RFC 5530 §3; the last two are Gmail's and Yahoo's): nothing is wrong with the credentials.</summary>
+    private static readonly string[] ForNow = ["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "OVERQUOTA", "THROTTLED"];
+
+    /// <summary>The same in words, where there is no code or one that says nothing: Gmail's <c>[ALERT] Too many simultaneous connections. (Failure)</c>, Dovecot's <c>Temporary authentication failure</c>.</summary>
+    private static readonly string[] WordsForNow =
+        ["temporar", "try again", "try later", "connections", "unavailable", "not available", "busy", "internal error", "server error", "rate limit", "bandwidth", "timed out", "timeout", "overload"];
+
+    /// <summary>Words of a refusal that speaks of trying again and means other credentials: <c>[ALERT] Invalid credentials (Failure)</c>, <c>Wrong password, try again</c>.</summary>
+    private static readonly string[] WordsOfRefusal = ["credential", "password", "username", "user name", "invalid login", "login failures", "failed login", "web browser", "disabled"];
 
     /// <summary>Logs in.</summary>
     /// <exception cref="ImapLoginException">The server refuses the credentials, or offers no way that fits them.</exception>
@@ -217,9 +224,9 @@ internal static class ImapLogin
                 throw new ImapLoginException($"{wire.Server} allows no login here (LOGINDISABLED). Use a connection with TLS, or accessToken.");
             }
         }
-        catch (ImapCommandException e) when (ForNow.Contains(e.Code))
+        catch (ImapCommandException e) when (IsForNow(e))
         {
-            throw new ImapConnectionException($"{wire.Server} takes no login now ({e.Code}): {Masked(e.Text, account)}");
+            throw new ImapConnectionException($"{wire.Server} takes no login now{(e.Code.Length == 0 ? "" : $" ({e.Code})")}: {Masked(e.Text, account)}");
         }
         catch (ImapCommandException e)
         {
@@ -230,6 +237,11 @@ internal static class ImapLogin
             throw new ImapConnectionException($"{wire.Server} ended the connection within the login.");
         }
     }
+
+    private static bool IsForNow(ImapCommandException refusal) => ForNow.Contains(refusal.Code)
+        || (refusal.Code is "" or "ALERT" && Speaks(refusal, WordsForNow) && (Speaks(refusal, ["temporar"]) || !Speaks(refusal, WordsOfRefusal)));
+
+    private static bool Speaks(ImapCommandException refusal, string[] of) => of.Any(word => refusal.Text.Contains(word, StringComparison.OrdinalIgnoreCase));
 
     private static string Masked(string text, ImapAccount account) => Shows(text, account) ? "(it repeats the credentials)" : Names.Shorten(text);
 

@@ -93,13 +93,8 @@ internal sealed partial class ImapRound(
 
     private async ValueTask<List<uint>> FindAsync(CancellationToken cancellationToken)
     {
-        string criteria = $"UNSEEN UNKEYWORD {config.FailedKeyword}";
-        if (_never)
-        {
-            criteria += string.Create(CultureInfo.InvariantCulture, $" UID {Math.Min(ledger.Watermark, uint.MaxValue - 1) + 1}:*");
-        }
-
-        IReadOnlyList<uint> found = await connection.SearchAsync(criteria, cancellationToken);
+        string beyond = _never ? string.Create(CultureInfo.InvariantCulture, $" UID {Math.Min(ledger.Watermark, uint.MaxValue - 1) + 1}:*") : "";
+        IReadOnlyList<uint> found = await connection.SearchUnreadAsync(config.FailedKeyword, beyond, cancellationToken);
         memory.Forget(found);
         if (!_never)
         {
@@ -321,8 +316,8 @@ internal sealed partial class ImapRound(
             }
             else if (results[i].Duplicate)
             {
-                // When the work of the first copy has ended, its mark was for the first.
-                MessageState? state = await sink.StateOfAsync(results[i].Id, cancellationToken);
+                // When the work of the first copy has ended, its mark was for the first. A key that outlives its message has no work left: it would be read with every look.
+                MessageState state = await sink.StateOfAsync(results[i].Id, cancellationToken) ?? MessageState.Acked;
                 if (state is MessageState.Acked or MessageState.Failed)
                 {
                     if (state == MessageState.Failed)

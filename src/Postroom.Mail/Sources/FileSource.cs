@@ -265,7 +265,7 @@ public abstract partial class FileSource : PollingSource, IMarkOrigin
             {
                 case MarkPolicy.AfterAck when results[i].Duplicate:
                     // Its work may have ended in an earlier life, or with a first copy, and its mark with it.
-                    await EndAsync(file, results[i].Id, sink, cancellationToken);
+                    await EndAsync(file, results[i].Id, MessageState.Acked, sink, cancellationToken);
                     break;
                 case MarkPolicy.AfterAccept:
                     TryComplete(file, MarkRequest.Seen);
@@ -296,15 +296,20 @@ public abstract partial class FileSource : PollingSource, IMarkOrigin
             }
             else
             {
-                await EndAsync(file, id, sink, cancellationToken);
+                await EndAsync(file, id, null, sink, cancellationToken);
             }
         }
     }
 
     /// <summary>Moves a file whose message has ended.</summary>
-    private async ValueTask EndAsync(FoundFile file, MessageId id, IMessageSink sink, CancellationToken cancellationToken)
+    /// <param name="file">The file.</param>
+    /// <param name="id">Its message.</param>
+    /// <param name="unless">How a message stands that is not kept any more. A key that outlives its message has no work left: its file would be read with every look.</param>
+    /// <param name="sink">Knows how the message stands.</param>
+    /// <param name="cancellationToken">Ends the question.</param>
+    private async ValueTask EndAsync(FoundFile file, MessageId id, MessageState? unless, IMessageSink sink, CancellationToken cancellationToken)
     {
-        switch (await sink.StateOfAsync(id, cancellationToken))
+        switch (await sink.StateOfAsync(id, cancellationToken) ?? unless)
         {
             case MessageState.Acked:
                 TryComplete(file, MarkRequest.Seen);

@@ -36,6 +36,9 @@ public sealed record FakeImapOptions
     /// <summary>Tells of new mails and of those that are gone, within IDLE at once; true unless set. Without it a client learns of them by its own searches only.</summary>
     public bool Announces { get; init; } = true;
 
+    /// <summary>Finds mails by keyword; true unless set. Without it such a search is answered as Exchange does, with <c>BAD Command Argument Error. 11</c>.</summary>
+    public bool KeywordSearch { get; init; } = true;
+
     /// <summary>The conversation that every connection has, line by line: <c>S: </c> is said, <c>C: </c> is waited for, where <c>*</c> stands for any text and
     /// <c>{tag}</c> for the tag that the client chose last. Null, the default, answers as a server does.</summary>
     public IReadOnlyList<string>? Script { get; init; }

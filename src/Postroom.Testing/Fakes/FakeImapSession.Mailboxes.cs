@@ -63,6 +63,8 @@ internal sealed partial class FakeImapSession
                 case "UNSEEN":
                     found = found.Where(mail => !mail.Value.Flags.Contains(@"\Seen"));
                     break;
+                case "UNKEYWORD" or "KEYWORD" when !_options.KeywordSearch:
+                    return await RefuseAsync(FakeImapStep.Search, "BAD Command Argument Error. 11", cancellationToken);
                 case "UNKEYWORD" or "KEYWORD" when i + 1 < command.Arguments.Count:
                     string word = command[++i];
                     found = found.Where(mail => mail.Value.Flags.Contains(word) == (key == "KEYWORD"));

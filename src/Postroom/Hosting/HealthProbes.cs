@@ -88,12 +88,18 @@ internal static class HealthProbes
                 ? new HealthResult(HealthState.Degraded, $"Configuration rejected, and the former one stays in force: {string.Join(' ', problems.Take(MostProblems))}{(problems.Count > MostProblems ? $" And {problems.Count - MostProblems} more." : "")}")
                 : HealthResult.Healthy);
         }));
-        health.Register(new HealthProbe("queues", HealthViews.Status, _ =>
+        health.Register(new HealthProbe("queues", HealthViews.Status, async token =>
         {
             string[] above = [.. composition.Queues.Names.Where(rooms.Intake.HighWaterMarks.IsAbove)];
-            return new ValueTask<HealthResult>(above.Length > 0
-                ? new HealthResult(HealthState.Degraded, $"Above high water: {string.Join(", ", above.Where(queue => queue != OutboundQueue.Unrouted))}.")
-                : HealthResult.Healthy);
+            List<string> found = above.Length > 0 ? [$"Above high water: {string.Join(", ", above.Where(queue => queue != OutboundQueue.Unrouted))}."] : [];
+            IReadOnlyList<string> busy = await rooms.Intake.BusyKeys.ReadAsync(token);
+            found.AddRange(busy.Take(MostProblems));
+            if (busy.Count > MostProblems)
+            {
+                found.Add($"And {busy.Count - MostProblems} more keys.");
+            }
+
+            return found.Count > 0 ? new HealthResult(HealthState.Degraded, string.Join(' ', found)) : HealthResult.Healthy;
         }));
         foreach (Func<IServiceProvider, IHealthContributor> create in composition.Builder.Health)
         {

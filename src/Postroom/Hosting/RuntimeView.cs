@@ -136,6 +136,6 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
 
         public ValueTask<MessageState?> StateOfAsync(MessageId id, CancellationToken cancellationToken) => Sink.StateOfAsync(id, cancellationToken);
 
-        private SourceSink Sink => new(source, runtime.Rooms.Intake, runtime.Rooms.Late, runtime.Store.Facts, runtime.Rooms.Journal);
+        private SourceSink Sink => new(source, answersAtOnce: true, runtime.Rooms.Intake, runtime.Rooms.Late, runtime.Store.Facts, runtime.Rooms.Journal);
     }
 }

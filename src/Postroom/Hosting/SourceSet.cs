@@ -7,6 +7,7 @@ internal sealed partial class SourceSet(SourceSupervisor sources, QueueCatalog q
 {
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly HashSet<string> _applied = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (bool IsPaused, bool IsStopped)> _held = new(StringComparer.Ordinal); // by operators, of those that are being replaced
 
     /// <summary>Brings the sources in line with a configuration; one that fails is logged and keeps no other from it.</summary>
     /// <param name="config">What is asked for.</param>
@@ -19,8 +20,14 @@ internal sealed partial class SourceSet(SourceSupervisor sources, QueueCatalog q
         {
             foreach (string name in _applied.Where(name => !IsWanted(name) || !isSame(name)).ToArray())
             {
+                _held[name] = sources.HoldOf(name);
                 await sources.RemoveAsync(name);
                 _applied.Remove(name);
+            }
+
+            foreach (string name in _held.Keys.Where(name => !IsWanted(name)).ToArray())
+            {
+                _held.Remove(name);
             }
 
             foreach ((string name, SourceConfig source) in config.Where(pair => pair.Value.Enabled && !_applied.Contains(pair.Key)))
@@ -45,9 +52,10 @@ internal sealed partial class SourceSet(SourceSupervisor sources, QueueCatalog q
             queues.Require(config.Into);
             if (create(name, config) is { } source)
             {
-                sources.Add(source, config.Into);
+                _held.Remove(name, out (bool IsPaused, bool IsStopped) held);
+                sources.Add(source, config.Into, held.IsPaused);
                 _applied.Add(name);
-                if (sources.AreRunning)
+                if (sources.AreRunning && !held.IsStopped)
                 {
                     sources.Start(name);
                 }

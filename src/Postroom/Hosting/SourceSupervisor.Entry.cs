@@ -215,7 +215,7 @@ internal sealed partial class SourceSupervisor
                     {
                         return await StoreAsync(batch, checkpoint, cancellationToken);
                     }
-                    catch (IntakeClosedException e) when (!IsLeft && e.Refusal is IntakeRefusal.HighWater or IntakeRefusal.StoreUnavailable or IntakeRefusal.TooManyPerKey or IntakeRefusal.NotRunning)
+                    catch (IntakeClosedException e) when (!IsLeft && e.Refusal is IntakeRefusal.HighWater or IntakeRefusal.StoreUnavailable or IntakeRefusal.NotRunning)
                     {
                         entry.HoldBack(true, clock.GetUtcNow());
                         do

@@ -19,10 +19,14 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, LateReceipt
     /// <summary>Whether a source that is added begins paused, because the whole is.</summary>
     public bool AddsPaused { get; set; }
 
-    public void Add(IMessageSource source, string queue)
+    /// <summary>Takes a source; it is started apart.</summary>
+    /// <param name="source">The source.</param>
+    /// <param name="queue">Where its messages go.</param>
+    /// <param name="isPaused">Whether an operator holds the name back.</param>
+    public void Add(IMessageSource source, string queue, bool isPaused = false)
     {
         Entry entry = new(source, queue);
-        if (AddsPaused)
+        if (AddsPaused || isPaused)
         {
             entry.Pause(clock.GetUtcNow());
         }
@@ -33,6 +37,20 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, LateReceipt
 
     /// <summary>Whether sources run, so that one which is added has to be started.</summary>
     public bool AreRunning { get; private set; }
+
+    /// <summary>What an operator did to a source: whether it is held back, and whether it was stopped while the others run.</summary>
+    public (bool IsPaused, bool IsStopped) HoldOf(string name)
+    {
+        if (!_sources.TryGetValue(name, out Entry? entry))
+        {
+            return default;
+        }
+
+        lock (entry)
+        {
+            return (entry.Paused is not null, AreRunning && entry.Stop is null);
+        }
+    }
 
     /// <summary>Ends a source and forgets it. One that ignores its token is waited for up to 5 s and then left to itself: what it brings is refused.</summary>
     public async Task RemoveAsync(string name)
@@ -49,6 +67,9 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, LateReceipt
             }
         }
     }
+
+    /// <summary>The source of a name.</summary>
+    public IMessageSource SourceOf(string name) => Find(name).Source;
 
     public IReadOnlyDictionary<string, SourceStatus> Status() => _sources.ToDictionary(pair => pair.Key, pair => pair.Value.Status, StringComparer.Ordinal);
 
@@ -182,7 +203,7 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, LateReceipt
 
     private async Task RunAsync(Entry entry, CancellationToken cancellationToken)
     {
-        PacedSink sink = new(entry, new SourceSink(entry.Source.Name, intake, late, facts, journal), intake, clock, cancellationToken);
+        PacedSink sink = new(entry, new SourceSink(entry.Source.Name, entry.Source.AnswersAtOnce, intake, late, facts, journal), intake, clock, cancellationToken);
         entry.IsLeft = false;
         int refusals = 0;
         for (int failures = 0; !cancellationToken.IsCancellationRequested;)

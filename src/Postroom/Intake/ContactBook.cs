@@ -3,11 +3,21 @@ using System.Text;
 
 namespace Postroom.Intake;
 
-/// <summary>Remembers through which channel each contact wrote last. In memory for the latest contacts, as facts for all.</summary>
+/// <summary>Remembers through which channel each contact wrote last: as facts for a year from then, and in memory for the latest contacts (SE-11). Safe for concurrent use.</summary>
+/// <param name="facts">The store.</param>
+/// <param name="clock">Ages contacts.</param>
+/// <param name="capacity">The most contacts in memory; at least 1.</param>
 internal sealed class ContactBook(IFacts facts, TimeProvider clock, int capacity)
 {
+    /// <summary>How long the channel of somebody is known who writes no more.</summary>
+    public static readonly TimeSpan Kept = TimeSpan.FromDays(365);
+
     private static readonly TimeSpan Freshness = TimeSpan.FromMinutes(1);
     private readonly ConcurrentDictionary<string, (string Channel, long At)> _latest = new(StringComparer.Ordinal);
+    private readonly Lock _evicting = new();
+
+    /// <summary>How many are in memory.</summary>
+    public int InMemory => _latest.Count;
 
     /// <summary>Notes a contact's channel. Returns the change to store with the message; null when the store knows it already.</summary>
     public FactChange? Note(string contact, string channel)
@@ -18,13 +28,29 @@ internal sealed class ContactBook(IFacts facts, TimeProvider clock, int capacity
             return null;
         }
 
-        if (_latest.Count >= capacity)
+        _latest[contact] = (channel, now);
+        if (_latest.Count > capacity)
         {
-            _latest.Clear(); // The facts remember; this is only what saves a write.
+            Evict();
         }
 
-        _latest[contact] = (channel, now);
-        return new FactChange(FactScopes.Contact, contact, Encoding.UTF8.GetBytes(channel));
+        return new FactChange(FactScopes.Contact, contact, Encoding.UTF8.GetBytes(channel), clock.GetUtcNow() + Kept);
+    }
+
+    /// <summary>Takes those out of memory who wrote longest ago; some at once, so that the next ones cost no search. The facts remember them.</summary>
+    private void Evict()
+    {
+        lock (_evicting)
+        {
+            int tooMany = _latest.Count - capacity;
+            if (tooMany > 0)
+            {
+                foreach (string contact in _latest.OrderBy(static pair => pair.Value.At).Take(tooMany + (capacity / 16)).Select(static pair => pair.Key).ToArray())
+                {
+                    _latest.TryRemove(contact, out _);
+                }
+            }
+        }
     }
 
     /// <summary>Takes a note back whose change was not stored.</summary>

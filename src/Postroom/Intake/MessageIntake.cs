@@ -18,6 +18,7 @@ internal sealed class MessageIntake(
 {
     private static readonly TimeSpan SoonAgain = TimeSpan.FromSeconds(5);
     private readonly HighWater _highWater = new(control, queues);
+    private readonly BusyKeys _busyKeys = new(control, queues);
 
     /// <summary>Whether messages are taken. Closed while the runtime starts and stops.</summary>
     public bool IsOpen { get; set; }
@@ -28,19 +29,24 @@ internal sealed class MessageIntake(
     /// <summary>Raised when a queue goes above its high-water mark or comes back below the low one.</summary>
     public HighWater HighWaterMarks => _highWater;
 
-    /// <summary>Stores a batch of one source, with its checkpoint.</summary>
-    /// <exception cref="IntakeClosedException">Nothing was stored.</exception>
-    public ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(string source, IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
-    {
-        return AcceptAsync(source, batch, checkpoint, [], cancellationToken);
-    }
+    /// <summary>The order keys of which as many messages wait as may.</summary>
+    public BusyKeys BusyKeys => _busyKeys;
 
     /// <summary>Stores a batch of one source, with its checkpoint and with rows beside it.</summary>
+    /// <param name="source">Its name.</param>
+    /// <param name="batch">What it brings.</param>
+    /// <param name="checkpoint">Where it stands then; null to leave that.</param>
+    /// <param name="notes">Rows beside them.</param>
+    /// <param name="refusesKeys">
+    /// Whether a caller waits who is told that too many of its messages wait (<c>maxPerKey</c>). Of a source that reads from a line the next reading begins with the same
+    /// messages, so that one sender would keep all others out.
+    /// </param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="IntakeClosedException">Nothing was stored.</exception>
     public ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(
-        string source, IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, IReadOnlyList<StoreNote> notes, CancellationToken cancellationToken)
+        string source, IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, IReadOnlyList<StoreNote> notes, bool refusesKeys, CancellationToken cancellationToken)
     {
-        return AcceptAsync(new Batch(source, batch) { Checkpoint = checkpoint, Notes = notes }, cancellationToken);
+        return AcceptAsync(new Batch(source, batch) { Checkpoint = checkpoint, Notes = notes, RefusesKeys = refusesKeys }, cancellationToken);
     }
 
     /// <summary>Stores what a communicator received; live subscribers get it after the commit, with <see cref="PublishOnly"/> from the pool that also acknowledges it.</summary>
@@ -102,7 +108,7 @@ internal sealed class MessageIntake(
     private async ValueTask<IReadOnlyList<AcceptResult>> TakeAsync(Batch batch, CancellationToken cancellationToken)
     {
         IReadOnlyList<SourceMessage> messages = batch.Messages;
-        await AdmitAsync(batch.Source, messages, cancellationToken);
+        await AdmitAsync(batch, cancellationToken);
         Envelope[] envelopes = new Envelope[messages.Count];
         List<FactChange> facts = batch.Checkpoint is { } position ? [new FactChange(FactScopes.Checkpoint, batch.Source, position)] : [];
         for (int i = 0; i < messages.Count; i++)
@@ -158,14 +164,14 @@ internal sealed class MessageIntake(
         return results;
     }
 
-    private async ValueTask AdmitAsync(string source, IReadOnlyList<SourceMessage> batch, CancellationToken cancellationToken)
+    private async ValueTask AdmitAsync(Batch batch, CancellationToken cancellationToken)
     {
         if (!IsOpen)
         {
             throw new IntakeClosedException(IntakeRefusal.NotRunning, SoonAgain, "The runtime is starting or stopping.");
         }
 
-        foreach (SourceMessage message in batch)
+        foreach (SourceMessage message in batch.Messages)
         {
             QueueOptions options = queues.Require(message.Queue);
             if (PublishOnly && message.Queue == "in")
@@ -175,7 +181,7 @@ internal sealed class MessageIntake(
 
             if (_highWater.IsAbove(message.Queue))
             {
-                metrics.Refused(message.Queue, source);
+                metrics.Refused(message.Queue, batch.Source);
                 throw new IntakeClosedException(
                     IntakeRefusal.HighWater, SoonAgain, $"Queue '{message.Queue}' is above its high-water mark of {options.HighWater} due messages; it takes new ones again below {options.LowWater}.");
             }
@@ -184,8 +190,12 @@ internal sealed class MessageIntake(
             if (key is { Length: > 0 }
                 && await control.CountKeyAsync(message.Queue, key, options.MaxPerKey, cancellationToken) >= options.MaxPerKey)
             {
-                metrics.Refused(message.Queue, source);
-                throw new IntakeClosedException(IntakeRefusal.TooManyPerKey, SoonAgain, $"{options.MaxPerKey} messages of one sender wait in queue '{message.Queue}' (maxPerKey).");
+                _busyKeys.Note(message.Queue, key);
+                if (batch.RefusesKeys)
+                {
+                    metrics.Refused(message.Queue, batch.Source);
+                    throw new IntakeClosedException(IntakeRefusal.TooManyPerKey, SoonAgain, $"{options.MaxPerKey} messages of one sender wait in queue '{message.Queue}' (maxPerKey).");
+                }
             }
         }
     }
@@ -245,39 +255,8 @@ internal sealed class MessageIntake(
 
         /// <summary>Its spans; null while nobody looks.</summary>
         public AcceptSpans? Spans { get; set; }
-    }
-}
 
-/// <summary>The sink of one source.</summary>
-internal sealed class SourceSink(string source, MessageIntake intake, LateReceipts late, IFacts facts, IJournal journal) : IMessageSink
-{
-    public ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
-    {
-        return batch.All(static message => message.Receipts.Count == 0)
-            ? intake.AcceptAsync(source, batch, checkpoint, cancellationToken)
-            : AcceptWithReceiptsAsync(batch, checkpoint, cancellationToken);
+        /// <summary>Whether its caller is told that too many messages of a key wait.</summary>
+        public bool RefusesKeys { get; init; }
     }
-
-    /// <summary>Messages that tell of earlier sends, such as reports on mails: the receipts are stored in the same transaction.</summary>
-    private async ValueTask<IReadOnlyList<AcceptResult>> AcceptWithReceiptsAsync(IReadOnlyList<SourceMessage> batch, ReadOnlyMemory<byte>? checkpoint, CancellationToken cancellationToken)
-    {
-        ResolvedReceipts resolved = await late.ResolveAsync([.. batch.SelectMany(static message => message.Receipts)], TakeLaterAsync, cancellationToken);
-        IReadOnlyList<AcceptResult> results = await intake.AcceptAsync(source, [.. batch, .. resolved.Told], checkpoint, resolved.Notes, cancellationToken);
-        await late.FollowAsync(resolved, cancellationToken);
-        return [.. results.Take(batch.Count)];
-    }
-
-    private async ValueTask TakeLaterAsync(ResolvedReceipts resolved)
-    {
-        _ = await intake.AcceptAsync(source, resolved.Told, null, resolved.Notes, CancellationToken.None);
-        await late.FollowAsync(resolved, CancellationToken.None);
-    }
-
-    public async ValueTask<ReadOnlyMemory<byte>?> GetCheckpointAsync(CancellationToken cancellationToken)
-    {
-        StoredFact? fact = await facts.GetAsync(FactScopes.Checkpoint, source, cancellationToken);
-        return fact?.Value;
-    }
-
-    public async ValueTask<MessageState?> StateOfAsync(MessageId id, CancellationToken cancellationToken) => (await journal.GetAsync(id, withBody: false, cancellationToken))?.Entry.State;
 }

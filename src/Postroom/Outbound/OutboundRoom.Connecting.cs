@@ -14,6 +14,7 @@ internal sealed partial class OutboundRoom
 
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _turns = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Connection> _connections = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, byte> _stopped = new(StringComparer.Ordinal); // by operators
     private volatile bool _communicatorsRun;
 
     /// <summary>Starts communicators side by side; one that cannot is tried again in the background.</summary>
@@ -33,10 +34,18 @@ internal sealed partial class OutboundRoom
     }
 
     /// <summary>Connects one that was stopped; returns after its first try.</summary>
-    public Task StartCommunicatorAsync(Registration registration, CancellationToken cancellationToken) => TryConnectAsync(registration, cancellationToken);
+    public Task StartCommunicatorAsync(Registration registration, CancellationToken cancellationToken)
+    {
+        _stopped.TryRemove(registration.Name, out _);
+        return TryConnectAsync(registration, cancellationToken);
+    }
 
-    /// <summary>Disconnects one after the sends in progress; its messages wait until it is connected again.</summary>
-    public Task StopCommunicatorAsync(Registration registration, CancellationToken cancellationToken) => DisconnectAsync(registration, cancellationToken);
+    /// <summary>Disconnects one after the sends in progress; its messages wait until it is connected again, also when it is replaced meanwhile.</summary>
+    public Task StopCommunicatorAsync(Registration registration, CancellationToken cancellationToken)
+    {
+        _stopped[registration.Name] = 0;
+        return DisconnectAsync(registration, cancellationToken);
+    }
 
     private async Task DisconnectAsync(Registration registration, CancellationToken cancellationToken)
     {

@@ -70,7 +70,11 @@ internal sealed partial class OutboundRoom(
             lane.Start();
         }
 
-        if (_communicatorsRun)
+        if (_stopped.ContainsKey(current.Name))
+        {
+            lane.Gate.Close("The communicator was stopped. Start it to have its messages sent.");
+        }
+        else if (_communicatorsRun)
         {
             _ = Connect(current);
         }
@@ -123,6 +127,11 @@ internal sealed partial class OutboundRoom(
 
         using Turn turn = await TurnAsync(name, CancellationToken.None);
         await EndStaleAsync(name, cancellationToken);
+        if (routes.Find(name) is null)
+        {
+            _stopped.TryRemove(name, out _);
+        }
+
         if (routes.Find(name) is null && _lanes.TryRemove(name, out OutboundLane? lane))
         {
             await lane.Pool.StopAsync(defaults.DrainTimeout, TimeSpan.FromSeconds(1), cancellationToken);

@@ -11,6 +11,10 @@ internal sealed class OrderRun(RealImapServer dovecot, LetterBox box, string mod
 {
     private const string Catalogue = "sku,name,price,tax,pack,stock,active,aliases\nTEA-001,Green tea,4.50,7,1,1000000,yes,\nTEA-002,Black tea,3.95,19,1,1000000,yes,\n";
 
+    // The shipped settings send several letters side by side. A letter's claim is stored before it has a connection, so each of them would be in doubt after a kill, also those that
+    // only waited for one; with one at a time the doubt is about one letter, and a repeat beyond that is a fault. To be left out once the connection comes before the claim.
+    private const int MaxInFlight = 1;
+
     public RealProgram Program { get; } = new();
 
     private string Database => Path.Combine(Program.Folder, "shop.db");
@@ -27,7 +31,7 @@ internal sealed class OrderRun(RealImapServer dovecot, LetterBox box, string mod
     {
         IGrouping<string, string>[] byId = [.. Letters.GroupBy(letter => Header(letter, "Message-ID"))];
         int repeats = Letters.Length - byId.Length;
-        Assert.True(repeats <= kills, $"{repeats} letters came again, after {kills} kills.");
+        Assert.True(repeats <= kills * MaxInFlight, $"{repeats} letters came again, after {kills} kills.");
         Assert.All(byId, same => Assert.Single(same.Select(letter => letter[letter.IndexOf("From: ", StringComparison.Ordinal)..]).Distinct()));
         return [.. byId.Select(same => same.First())];
     }
@@ -69,7 +73,7 @@ internal sealed class OrderRun(RealImapServer dovecot, LetterBox box, string mod
         string[] settings =
         [
             $"store.kind={store}", "store.reserve=0", $"mailOrder.database={Database}", $"mailOrder.catalogueFile={catalogue}", "mailOrder.labels.operators=",
-            $"{Reply}.type=email", $"{Reply}.host=localhost", $"{Reply}.port={box.Port.ToString(CultureInfo.InvariantCulture)}", $"{Reply}.security=starttls", $"{Reply}.caFile={dovecot.CaFile}", $"{Reply}.maxInFlight=1",
+            $"{Reply}.type=email", $"{Reply}.host=localhost", $"{Reply}.port={box.Port.ToString(CultureInfo.InvariantCulture)}", $"{Reply}.security=starttls", $"{Reply}.caFile={dovecot.CaFile}", $"{Reply}.maxInFlight={MaxInFlight.ToString(CultureInfo.InvariantCulture)}",
             $"{Reply}.fromAddress=bot@example.test", $"{Reply}.labels=[\"mail\"]", .. box.Login ? [$"{Reply}.username={RealMailServer.User}", $"{Reply}.password={RealMailServer.Password}"] : Array.Empty<string>(),
             $"{Source}.type=imap", $"{Source}.host=localhost", $"{Source}.port={dovecot.Port.ToString(CultureInfo.InvariantCulture)}", $"{Source}.security=implicit", $"{Source}.caFile={dovecot.CaFile}",
             $"{Source}.username=bot", $"{Source}.password={RealMailServer.Password}", $"{Source}.into=orders", $"{Source}.replyVia=shop-mail", $"{Source}.mode={mode}", $"{Source}.pollInterval=1s",

@@ -9,7 +9,10 @@ using static Postroom.EndToEnd.Tests.Program.RealProgram;
 
 namespace Postroom.EndToEnd.Tests.Program;
 
-/// <summary>Callers that are slow or too many, against the real program.</summary>
+/// <summary>
+/// Callers that are slow or too many, against the real program. <c>./test</c> runs a short form. The long form, ten minutes of which the first warms up, is what AC-45 asks for:
+/// <c>POSTROOM_OVERLOAD_SECONDS=600 tests/Postroom.EndToEnd.Tests/bin/Release/net10.0/Postroom.EndToEnd.Tests -method "*AC_45*"</c>.
+/// </summary>
 [Collection(Processes.Name)]
 public sealed class OverloadTests(ITestOutputHelper output)
 {
@@ -17,6 +20,11 @@ public sealed class OverloadTests(ITestOutputHelper output)
     private const int OtherFiles = 500;
     private const int Senders = 16;
     private const int MessagesEach = 60;
+    private const int MostAsked = 20_000; // ids whose message is looked up; of all the number is compared
+    private const int ShortRounds = 4;
+    private const int ShortWarmUp = 1;
+    private const int ShortWindow = 1; // rounds
+    private const int Window = 15;
     private static readonly TimeSpan InTime = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Hung = TimeSpan.FromSeconds(20);
 
@@ -27,25 +35,39 @@ public sealed class OverloadTests(ITestOutputHelper output)
         await using RealProgram program = new();
         await program.RunAsync("queues.in.highWater=10", "queues.in.lowWater=5");
         ConcurrentBag<string> accepted = [];
-        (int refusedBefore, _) = await LoadAsync(program, accepted);
-        long before = Memory(program);
-        List<TcpClient> slow = await ConnectSlowlyAsync(program, slowConnections);
+        List<TcpClient> slow = [];
+        List<long> memory = [];
+        int refused = 0;
+        int warm = 0;
+        double seconds = double.TryParse(Environment.GetEnvironmentVariable("POSTROOM_OVERLOAD_SECONDS"), CultureInfo.InvariantCulture, out double many) ? many : 0;
+        bool isLong = seconds > 0;
+        long begun = Stopwatch.GetTimestamp();
+        while (memory.Count < ShortRounds || Stopwatch.GetElapsedTime(begun).TotalSeconds < seconds)
+        {
+            slow.ForEach(client => client.Dispose()); // the program hangs up on them in the end: new ones come
+            slow = await ConnectSlowlyAsync(program, slowConnections);
+            (int refusedNow, int inTime) = await LoadAsync(program, accepted);
+            refused += refusedNow;
+            memory.Add(Memory(program));
+            warm = isLong && Stopwatch.GetElapsedTime(begun).TotalSeconds > seconds / 10 ? warm : isLong ? memory.Count : ShortWarmUp;
+            Assert.True(inTime >= Senders * MessagesEach / 2, $"Only {inTime} of {Senders * MessagesEach} were answered within {InTime}.");
+        }
 
-        (int refused, int inTime) = await LoadAsync(program, accepted);
-
+        // Between two collections memory rises and falls: the least of some rounds is what is kept.
+        int window = isLong ? Window : ShortWindow;
+        long before = memory.Skip(warm).Take(window).Min();
+        long after = memory.TakeLast(window).Min();
         int served = accepted.Count;
-        long after = Memory(program);
         slow.ForEach(client => client.Dispose());
-        output.WriteLine($"{slowConnections} slow connections; {served} accepted in both loads, {refusedBefore} and {refused} refused, {inTime} of {Senders * MessagesEach} answered within {InTime}; {before >> 20} MiB before, {after >> 20} MiB after.");
-        Assert.True(inTime >= Senders * MessagesEach / 2, $"Only {inTime} of {Senders * MessagesEach} were answered within {InTime}.");
-        Assert.True(served >= Senders * MessagesEach / 5, $"Only {served} of {2 * Senders * MessagesEach} were served."); // the others were told when to come again
-        Assert.Equal(2 * Senders * MessagesEach, served + refusedBefore + refused);
+        output.WriteLine($"{slowConnections} slow connections; {served} accepted in {memory.Count} loads, {refused} refused; {before >> 20} MiB after {warm}, {after >> 20} MiB in the end.");
+        Assert.True(served >= Senders * MessagesEach / 5, $"Only {served} of {memory.Count * Senders * MessagesEach} were served."); // the others were told when to come again
+        Assert.Equal(memory.Count * Senders * MessagesEach, served + refused);
         Assert.Equal(served, accepted.Distinct().Count());
-        await Parallel.ForEachAsync(accepted, Cancel, async (id, _) => await program.ApiAsync($"journal/{id}"));
+        await Parallel.ForEachAsync(accepted.Where((_, i) => i % Math.Max(1, served / MostAsked) == 0), Cancel, async (id, _) => await program.ApiAsync($"journal/{id}"));
         Assert.Equal(served.ToString(CultureInfo.InvariantCulture), (await program.SqlAsync("select count(*) from messages m join names n on n.id = m.queue where n.name = 'in'")).Trim());
 
-        // A tenth is asked of the long form, ten minutes; a short run still warms up. A leak for each connection or message would be far beyond this.
-        Assert.True(after < before * 1.5, $"{before >> 20} MiB before, {after >> 20} MiB after.");
+        // In the first half minute caches fill, so a tenth is asked of the long form alone.
+        Assert.True(after <= before * (isLong ? 1.1 : 1.25), $"{before >> 20} MiB before, {after >> 20} MiB after.");
     }
 
     /// <summary>As many as open files allow: 2,000 where a process may have 2,500.</summary>

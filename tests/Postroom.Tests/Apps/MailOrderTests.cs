@@ -1,4 +1,6 @@
 using System.Text;
+using MailOrderBot.Services;
+using Microsoft.Extensions.DependencyInjection;
 using Postroom.Configuration;
 using Postroom.Testing;
 using Xunit;
@@ -9,6 +11,47 @@ namespace Postroom.Tests.Apps;
 /// <summary>What the bot does with orders (MB-5 to MB-14).</summary>
 public sealed class MailOrderTests
 {
+    [Fact]
+    public async Task MB_9_a_mail_is_checked_before_the_shop_is_held_for_it_and_the_stock_is_decided_while_it_is()
+    {
+        await using ShopFixture shop = await StartAsync();
+        shop.Passing = step => _ = step == "read" ? shop.Sql("begin immediate; update products set stock = 2, price_minor = 500 where sku = 'TEA-001'; update products set active = 0 where sku = 'TEA-002'; commit") : "";
+
+        await shop.ReceiveAsync(MailOf("one", "3 x TEA-001\n1 x TEA-002\n"));
+        shop.Passing = null;
+        await shop.ReceiveAsync(AnswerTo("two", "one", "2 x TEA-001\n"));
+
+        Assert.Contains("only 2 are available", shop.Letters[0], StringComparison.Ordinal);
+        Assert.Contains("there is no article 'TEA-002'", shop.Letters[0], StringComparison.Ordinal);
+        Assert.Equal("confirmed|1000", shop.Sql("select status, net_minor from orders"));
+        Assert.Equal("0", shop.Sql("select stock from products where sku = 'TEA-001'"));
+    }
+
+    [Fact]
+    public async Task Who_only_reads_the_shop_waits_for_nobody_who_writes()
+    {
+        await using ShopFixture shop = await StartAsync();
+        using ManualResetEventSlim mayEnd = new();
+        using ShopDatabase database = ShopDatabase.Open(shop.Database);
+        TaskCompletionSource begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task<int> writing = Task.Run(() => database.WriteAsync(
+            transaction =>
+            {
+                transaction.RetireProduct("TEA-001");
+                begun.SetResult();
+                mayEnd.Wait(TestContext.Current.CancellationToken);
+                return transaction.CountProducts();
+            },
+            TestContext.Current.CancellationToken));
+        await begun.Task;
+
+        int before = await database.ReadAsync(transaction => transaction.CountProducts(), TestContext.Current.CancellationToken);
+        HealthResult health = await shop.Runtime.Runtime.Services.GetRequiredService<CatalogueKeeper>().CheckAsync(TestContext.Current.CancellationToken);
+        mayEnd.Set();
+
+        Assert.Equal((4, "4", 3), (before, health.Data["articles"], await writing));
+    }
+
     [Fact]
     public async Task AC_91_an_order_in_words_is_confirmed_to_the_cent_in_the_senders_thread()
     {

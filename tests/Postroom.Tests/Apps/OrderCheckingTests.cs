@@ -93,7 +93,7 @@ public sealed class OrderCheckingTests
     [InlineData("xy", "")]
     [InlineData("", "")]
     public void MB_8_an_unknown_article_has_up_to_three_suggestions(string article, string skus) =>
-        Assert.Equal(skus, string.Join(' ', new Catalogue(Products).Suggest(article).Select(product => product.Sku)));
+        Assert.Equal(skus, string.Join(' ', new Catalogue(Products).Suggest(article, new SuggestionBudget(0)).Select(product => product.Sku)));
 
     [Theory]
     [InlineData("3 x TEA-001", null)]
@@ -148,7 +148,7 @@ public sealed class OrderCheckingTests
         Product[] many = [.. Enumerable.Range(0, 600).Select(i => new Product { Sku = $"A{i}", Name = $"Article {i}", Currency = "EUR", PriceMinor = Money.MaxPrice, TaxBasisPoints = Money.MaxTax, Stock = 1_000_000 })];
         OrderRequest request = BodyOrderReader.Read(string.Concat(many.Select(product => $"9999 x {product.Sku}\n")));
 
-        CheckedOrder order = new OrderChecker(new Catalogue(many), Limits).Check(request);
+        CheckedOrder order = Check(request, many);
 
         Assert.Equal(500, order.Lines.Count);
         Assert.Equal("The order has more than 500 lines. Please split it.", Assert.Single(order.Problems));
@@ -194,7 +194,50 @@ public sealed class OrderCheckingTests
         Assert.Equal("Line 1 has no column price. The columns are sku, name, price, tax, pack, stock, active, aliases, unit, currency.", Assert.Single(CatalogueReader.Read("sku,name\n", "EUR").Problems));
     }
 
-    private static CheckedOrder Check(string text) => new OrderChecker(new Catalogue(Products), Limits).Check(BodyOrderReader.Read(text));
+    [Theory]
+    [InlineData("3 abcd2345x.")] // No order line, however near it is to an article.
+    [InlineData("3 x ABCD2345X")]
+    public void MB_2_twenty_thousand_lines_of_unknown_articles_cost_little_work_and_confirm_nothing(string line)
+    {
+        Product[] many = [.. Enumerable.Range(0, 20_000).Select(i => new Product { Sku = $"ABC{i:00000}", Name = $"Article {i}", Aliases = [$"a{i}"], Currency = "EUR" })];
+        OrderRequest request = BodyOrderReader.Read(string.Concat(Enumerable.Repeat($"{line}\n", 20_000)));
+        SuggestionBudget budget = new(Limits.MaxLines);
+
+        ResolvedOrder order = new OrderChecker(Limits).Resolve(request, new Catalogue(many), budget, CancellationToken.None);
+
+        Assert.Equal(20_000, request.Lines.Count);
+        Assert.InRange(budget.Lookups, 0, Limits.MaxLines);
+        Assert.InRange(budget.Comparisons, 1, SuggestionBudget.MaxComparisons);
+        Assert.InRange(order.Lines.Count, 0, Limits.MaxLines);
+        Assert.Single(order.Problems);
+    }
+
+    [Fact]
+    public void MB_8_near_articles_of_a_few_lines_are_found_without_comparing_most_words_of_a_catalogue()
+    {
+        Product[] many = [.. Enumerable.Range(0, 20_000).Select(i => new Product { Sku = $"ABC{i:00000}", Name = $"Article number {i}", Currency = "EUR" })];
+        SuggestionBudget budget = new(Limits.MaxLines);
+
+        ResolvedOrder order = new OrderChecker(Limits).Resolve(BodyOrderReader.Read("3 x Articel number 123\nTel. 030 1234567\nFax 030 1234567\n"), new Catalogue(many), budget, CancellationToken.None);
+
+        Assert.Equal("ABC00123", Assert.Single(order.Lines).Problem!.Suggestions[0].Sku);
+        Assert.InRange(budget.Comparisons, 1, 20_000);
+    }
+
+    [Fact]
+    public void A_check_that_is_given_up_ends()
+    {
+        Assert.Throws<OperationCanceledException>(() => new OrderChecker(Limits).Resolve(BodyOrderReader.Read("3 x TEA-001"), new Catalogue(Products), new SuggestionBudget(1), new CancellationToken(canceled: true)));
+    }
+
+    private static CheckedOrder Check(string text) => Check(BodyOrderReader.Read(text), Products);
+
+    private static CheckedOrder Check(OrderRequest request, IEnumerable<Product> products)
+    {
+        Catalogue catalogue = new(products);
+        OrderChecker checker = new(Limits);
+        return checker.Price(checker.Resolve(request, catalogue, new SuggestionBudget(Limits.MaxLines), CancellationToken.None), catalogue.Find);
+    }
 
     private static int Distance(string one, string other)
     {

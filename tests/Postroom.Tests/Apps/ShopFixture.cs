@@ -30,6 +30,9 @@ internal sealed class ShopFixture : IAsyncDisposable
     /// <summary>What operators get.</summary>
     public RecordingCommunicator Operators { get; private set; } = new("ops");
 
+    /// <summary>Called at the points of the shop's work that the module names; null for nobody.</summary>
+    public Action<string>? Passing { get; set; }
+
     public string Database => _folder.File("shop.db");
 
     public string CatalogueFile => _folder.File("catalogue.csv");
@@ -54,7 +57,7 @@ internal sealed class ShopFixture : IAsyncDisposable
         _runtime = await TestRuntime.StartAsync(
             app =>
             {
-                new MailOrderModule().Configure(app);
+                new MailOrderModule { Passing = step => Passing?.Invoke(step) }.Configure(app);
                 app.AddCommunicator(_ => Mail, ["mail"]).AddCommunicator(_ => Operators, ["operators"]);
             },
             [$"mailOrder.database={Database}", $"mailOrder.catalogueFile={CatalogueFile}", .. settings]);

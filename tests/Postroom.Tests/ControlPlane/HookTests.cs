@@ -226,7 +226,12 @@ public sealed class HookTests
         return new FileConfigurationLayer("guide", file, mustExist: true, TimeProvider.System);
     }
 
-    private static Task<RealHttp> StartAsync(Action<IApplicationBuilder> configure, params string[] settings) => RealHttp.StartAsync(configure, settings);
+    private static async Task<RealHttp> StartAsync(Action<IApplicationBuilder> configure, params string[] settings)
+    {
+        RealHttp http = await RealHttp.StartAsync(configure, settings);
+        await UntilAsync(() => http.Runtime.Rooms.Sources.Status().Values.All(source => source.State != SourceState.Starting)); // before that it is 503
+        return http;
+    }
 
     private static void Idle(IApplicationBuilder app) => app.AddQueue("in");
 

@@ -19,9 +19,8 @@ public sealed class StrictJsonTests
     [Fact]
     public void The_public_parsing_cases_behave_as_expected_inside_a_body()
     {
-        // Without the public set, the cases of the other tests here are what runs.
         List<string> wrong = [];
-        foreach (string file in CorpusFolder() is { } folder ? Directory.EnumerateFiles(folder, "*.json") : [])
+        foreach (string file in Corpora.Required("json", "*.json"))
         {
             string name = Path.GetFileName(file);
             bool accepted = Accepts(File.ReadAllBytes(file));
@@ -141,8 +140,6 @@ public sealed class StrictJsonTests
         byte[] body = [.. "{\"sender\":\"1\",\"msg_type\":\"chat\",\"metadata\":{\"x\":"u8, .. value, .. "}}"u8];
         return RequestBody.ParseObject(body) is RequestBody.Json;
     }
-
-    internal static string? CorpusFolder() => Corpora.Folder("json");
 
     private sealed class UnreadableStream : MemoryStream
     {

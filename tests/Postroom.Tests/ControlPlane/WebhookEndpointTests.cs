@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Postroom.Tests.Messages;
 using Xunit;
 
 namespace Postroom.Tests.ControlPlane;
@@ -336,8 +337,7 @@ public sealed class WebhookEndpointTests
         await using HttpFixture http = await HttpFixture.StartAsync(new WebhookIntakeOptions { PerSender = Rate.Parse("10000/s"), PerAddress = Rate.Parse("10000/s") });
         List<string> wrong = [];
 
-        // Without the public set, StrictJsonTests runs cases of our own.
-        foreach (string file in StrictJsonTests.CorpusFolder() is { } folder ? Directory.EnumerateFiles(folder, "*.json") : [])
+        foreach (string file in Corpora.Files("json", "*.json"))
         {
             string name = Path.GetFileName(file);
             byte[] value = await File.ReadAllBytesAsync(file, Cancel);
@@ -353,6 +353,7 @@ public sealed class WebhookEndpointTests
         Assert.Empty(wrong);
         string nested = $$"""{"sender":"1","msg_type":"chat","metadata":{"x":{{new string('[', 100_000)}}""";
         Assert.Equal(400, (await http.PostAsync(nested)).Status);
+        Corpora.SkipUnlessNear("json");
     }
 
     [Fact]

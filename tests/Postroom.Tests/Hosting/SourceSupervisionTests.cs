@@ -1,5 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
+using Postroom.Host;
 using Postroom.Testing;
+using Postroom.Tests.Sqlite;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
 
@@ -38,6 +40,88 @@ public sealed class SourceSupervisionTests
         Assert.Equal((false, SourceState.Starting, 1), (early, between, most));
         await runtime.Rooms.Sources.StopAsync("mailbox");
         Assert.Equal(SourceState.Stopped, State(runtime));
+    }
+
+    [Fact]
+    public async Task QU_4_SR_6_one_sender_whose_messages_wait_keeps_no_other_out_of_a_source_or_a_channel_and_health_names_it()
+    {
+        TaskCompletionSource brought = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        FunctionSource source = new("mailbox", async (sink, token) =>
+        {
+            await sink.AcceptAsync([Of("a"), Of("a"), Of("a")], null, token);
+            await sink.AcceptAsync([Of("a"), Of("b")], null, token);
+            brought.SetResult();
+            await Task.Delay(Timeout.Infinite, token);
+        });
+        await using MessageRuntime runtime = await StartAsync(app => app.AddQueue("work", queue => queue.MaxPerKey = 2).AddQueue("in", queue => queue.MaxPerKey = 2).AddSource("mailbox", _ => source, "work"));
+
+        await brought.Task.WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        RecordingCommunicator chat = new("chat");
+        runtime.Dispatcher.Register(chat, ["chat"]);
+        await UntilAsync(() => chat.IsStarted);
+        for (int i = 0; i < 4; i++)
+        {
+            await chat.ReceiveAsync(new IncomingMessage { Text = "text", SenderId = i < 3 ? "busy" : "other" }, Cancel);
+        }
+
+        IntakeClosedException refused = await Assert.ThrowsAsync<IntakeClosedException>(async () => await runtime.View.OpenSink("webhook").AcceptAsync([Of("a")], null, Cancel));
+        HealthResult health = await QueuesAsync();
+        Assert.Equal((5, 4), ((await runtime.Journal.QueryAsync(new JournalQuery { Queue = "work" }, Cancel)).Total, (await runtime.Journal.QueryAsync(new JournalQuery { Queue = "in" }, Cancel)).Total));
+        Assert.Equal((IntakeRefusal.TooManyPerKey, HealthState.Degraded), (refused.Refusal, health.State));
+        Assert.Equal("2 or more messages of 'chat/busy' wait in queue 'in' (maxPerKey); look at the first of them. 2 or more messages of 'a' wait in queue 'work' (maxPerKey); look at the first of them.", health.Text);
+        Assert.Equal(SourceState.Running, State(runtime));
+
+        foreach (JournalEntry waiting in (await runtime.Journal.QueryAsync(new JournalQuery(), Cancel)).Items)
+        {
+            await runtime.Journal.DiscardAsync(waiting.Envelope.Id, "test", force: false, Cancel);
+        }
+
+        Assert.Empty(await runtime.Rooms.Intake.BusyKeys.ReadAsync(Cancel));
+
+        SourceMessage Of(string key) => new("work", "order.received", "{}"u8.ToArray()) { Conversation = key };
+
+        async Task<HealthResult> QueuesAsync() => (await runtime.Rooms.Health.CheckAsync(HealthViews.Status, Cancel)).Checks.Single(check => check.Name == "queues").Result;
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_source_that_is_replaced_by_a_reload_stays_paused_or_stopped_as_an_operator_left_it(bool paused)
+    {
+        using TempFolder folder = new();
+        await using MessageRuntime runtime = await StartAsync(app =>
+        {
+            app.AddChannels();
+            app.AddQueue("work");
+        }, "sources.mailbox.type=folder", $"sources.mailbox.path={folder.Path}", "sources.mailbox.into=work");
+        await UntilAsync(() => State(runtime) == SourceState.Running);
+        if (paused)
+        {
+            runtime.Rooms.Sources.Pause("mailbox");
+        }
+        else
+        {
+            await runtime.Rooms.Sources.StopAsync("mailbox");
+        }
+
+        foreach (string settle in (string[])["3s", "4s"])
+        {
+            IMessageSource before = runtime.Rooms.Sources.SourceOf("mailbox");
+            Assert.Empty((await runtime.Configuration.SetOverrideAsync("sources.mailbox.settle", settle, persist: false, Cancel)).Problems);
+            await UntilAsync(() => runtime.Rooms.Sources.Status().ContainsKey("mailbox") && runtime.Rooms.Sources.SourceOf("mailbox") != before);
+            await UntilAsync(() => State(runtime) == (paused ? SourceState.Paused : SourceState.Stopped));
+        }
+
+        if (paused)
+        {
+            runtime.Rooms.Sources.Resume("mailbox");
+        }
+        else
+        {
+            runtime.Rooms.Sources.Start("mailbox");
+        }
+
+        await UntilAsync(() => State(runtime) == SourceState.Running);
     }
 
     [Theory]

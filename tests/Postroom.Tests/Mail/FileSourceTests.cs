@@ -5,6 +5,7 @@ using System.Text.Json;
 using Postroom.Configuration;
 using Postroom.Host;
 using Postroom.Mail;
+using Postroom.Testing;
 using Postroom.Tests.Hosting;
 using Postroom.Tests.Sqlite;
 using Xunit;
@@ -78,6 +79,23 @@ public sealed class FileSourceTests : IDisposable
         await using MessageRuntime third = await StartAsync(Task.CompletedTask, settings);
         await UntilAsync(() => Names("mail", "cur") is ["1.a:2,S"] && Names("drop", "done") is ["a.csv"]);
         Assert.Equal(2, _handled.Count);
+    }
+
+    [Fact]
+    public async Task SR_17_a_file_whose_message_is_kept_no_more_but_whose_key_is_known_is_done_and_not_read_with_every_look()
+    {
+        RecordingSink sink = new();
+        Deliver("1.a", Mail("one"));
+        await using (RunningSource first = new(sink, In("mail")))
+        {
+            await sink.WaitForAsync(1, Cancel);
+        }
+
+        sink.SetState(0, null, keepKey: true); // retention.acked is shorter than retention.dedup
+        await using RunningSource second = new(sink, In("mail"));
+        await UntilAsync(() => Names("mail", "cur") is ["1.a:2,S"]);
+
+        Assert.Equal((1, 1), (sink.Messages.Count, sink.Duplicates));
     }
 
     [Theory]
@@ -278,6 +296,21 @@ public sealed class FileSourceTests : IDisposable
             await mayEnd.WaitAsync(cancellationToken);
             _handled.Enqueue((type, name));
             return name == "bad" && _refuse ? HandlerResult.Fail("no such order") : HandlerResult.Completed;
+        }
+    }
+
+    private sealed class RunningSource : IAsyncDisposable
+    {
+        private readonly CancellationTokenSource _stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        private readonly Task _run;
+
+        public RunningSource(IMessageSink sink, string path) => _run = new MaildirSource("mail", new MaildirSourceConfig { Path = path, Into = "work" }).RunAsync(sink, _stop.Token);
+
+        public async ValueTask DisposeAsync()
+        {
+            await _stop.CancelAsync();
+            await _run.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _stop.Dispose();
         }
     }
 }

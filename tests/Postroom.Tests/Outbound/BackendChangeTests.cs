@@ -39,6 +39,19 @@ public sealed class BackendChangeTests
         await UntilAsync(() => made.ElementAt(2).Stops == 1);
         Assert.Equal(["first"], runtime.Dispatcher.Names);
 
+        await SetAsync("communications.backends.second.enabled", "true");
+        await UntilAsync(() => made.Count == 4 && made.ElementAt(3).IsStarted);
+        await Control(runtime).StopCommunicatorAsync("second", Cancel);
+        await SetAsync("communications.backends.second.labels", """["ops", "night"]"""); // an operator's stop outlives the change
+        await UntilAsync(() => made.Count == 5);
+        EmitResult held = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("ops", "hello"), Cancel);
+        await UntilAsync(() => runtime.Rooms.Outbound.Lanes.Single(lane => lane.Communicator == "second").Gate.Problem == "The communicator was stopped. Start it to have its messages sent.");
+        Assert.Equal((false, 0), (made.ElementAt(4).IsStarted, made.ElementAt(4).Sends.Count));
+        await Control(runtime).StartCommunicatorAsync("second", Cancel);
+        Assert.Equal(MessageState.Acked, (await held.WaitAsync(TimeSpan.FromSeconds(20), Cancel))[0].State);
+
+        static IRuntimeControl Control(MessageRuntime runtime) => runtime.View.Control;
+
         async Task SetAsync(string key, string value) => Assert.Empty((await runtime.Configuration.SetOverrideAsync(key, value, persist: false, Cancel)).Problems);
     }
 

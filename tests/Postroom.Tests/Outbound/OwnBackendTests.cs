@@ -64,6 +64,33 @@ public sealed class OwnBackendTests
         Assert.Equal(415, (await PostAsync("/api/v1/send", "from=7", "application/x-www-form-urlencoded")).Status);
     }
 
+    [Fact]
+    public async Task Wh7_of_a_stranger_without_any_proof_nothing_is_read_and_strangers_are_charged_by_their_address()
+    {
+        await using RealHttp http = await RealHttp.StartAsync(app => app.AddCommunicator(static _ => new PagerCommunicator("pager", "4711") { Wants = "X-Pager-Signature" }), "intake.webhook.perAddress=3/min");
+        await UntilAsync(async () => (await http.Runtime.View.GetStatusAsync(Cancel)).Communicators[0].Started);
+        for (int i = 0; i < 5; i++)
+        {
+            Assert.Equal("HTTP/1.1 200 OK", await FirstLineAsync("X-Pager-Signature: right\r\nContent-Type: text/xml\r\nContent-Length: 1\r\n\r\nx")); // who proves it is charged nothing
+        }
+
+        string[] strangers = [await FirstLineAsync(Unsent), await FirstLineAsync($"X-Pager-Signature: wrong\r\n{Unsent}x"), await FirstLineAsync(Unsent), await FirstLineAsync(Unsent)];
+
+        Assert.Equal(["HTTP/1.1 401 Unauthorized", "HTTP/1.1 401 Unauthorized", "HTTP/1.1 401 Unauthorized", "HTTP/1.1 429 Too Many Requests"], strangers);
+
+        async Task<string> FirstLineAsync(string rest)
+        {
+            using System.Net.Sockets.TcpClient client = new();
+            await client.ConnectAsync(http.Client.BaseAddress!.Host, http.Client.BaseAddress.Port, Cancel);
+            await client.GetStream().WriteAsync(System.Text.Encoding.ASCII.GetBytes($"POST /pager HTTP/1.1\r\nHost: {http.Client.BaseAddress.Authority}\r\n{rest}"), Cancel);
+            using StreamReader answer = new(client.GetStream());
+            return await answer.ReadLineAsync(Cancel).AsTask().WaitAsync(TimeSpan.FromSeconds(3), Cancel) ?? "";
+        }
+    }
+
+    // One byte is declared, and does not come unless it is written behind this: an answer that waits for it takes five seconds at least.
+    private const string Unsent = "Content-Type: text/xml\r\nContent-Length: 1\r\n\r\n";
+
     private sealed record PagerConfig : CommunicatorBackendConfig
     {
         [SetsRequiredMembers]
@@ -92,6 +119,11 @@ public sealed class OwnBackendTests
 
         public string Number => number;
 
+        /// <summary>The header that its service signs with; null for none.</summary>
+        public string? Wants { get; init; }
+
+        public bool MayBeProved(WebhookCall request) => Wants is null || request.Headers.ContainsKey(Wants);
+
         public override CommunicatorCapabilities Capabilities { get; } = new() { TextLimit = 160 };
 
         public string WebhookPath => "/pager";
@@ -100,7 +132,8 @@ public sealed class OwnBackendTests
 
         public override ValueTask<DeliveryReceipt> SendAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken) => new(new DeliveryReceipt { Status = DeliveryStatus.Sent });
 
-        public ValueTask<WebhookReply> ReceiveAsync(WebhookCall request, CancellationToken cancellationToken) =>
-            new(new WebhookReply(200, $"{request.Headers["Content-Type"].Split(';')[0]}: {System.Text.Encoding.UTF8.GetString(request.Body.Span)}", "text/plain"));
+        public ValueTask<WebhookReply> ReceiveAsync(WebhookCall request, CancellationToken cancellationToken) => Wants is not null && request.Headers[Wants] != "right"
+            ? new(new WebhookReply(401, "{}"))
+            : new(new WebhookReply(200, $"{request.Headers["Content-Type"].Split(';')[0]}: {System.Text.Encoding.UTF8.GetString(request.Body.Span)}", "text/plain"));
     }
 }

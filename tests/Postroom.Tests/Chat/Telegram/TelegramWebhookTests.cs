@@ -35,8 +35,11 @@ public sealed class TelegramWebhookTests
 
         foreach (string wrong in (string[])["", secret[..^1], secret + "0", secret.ToUpperInvariant(), $"{secret}, {secret}"])
         {
-            Assert.Equal(401, (await run.Bot.ReceiveAsync(call with { Headers = new Dictionary<string, string> { [Header] = wrong } }, TelegramRun.Cancel)).Status);
+            WebhookCall forged = call with { Headers = new Dictionary<string, string> { [Header] = wrong } };
+            Assert.Equal((401, false), ((await run.Bot.ReceiveAsync(forged, TelegramRun.Cancel)).Status, run.Bot.MayBeProved(forged with { Body = default })));
         }
+
+        Assert.True(run.Bot.MayBeProved(call with { Body = default }));
 
         Assert.Equal(401, (await run.Bot.ReceiveAsync(call with { Headers = new Dictionary<string, string>() }, TelegramRun.Cancel)).Status);
         Assert.Empty(run.Received);

@@ -91,6 +91,7 @@ public sealed class ImapOpeningTests
     [InlineData("INUSE", false)]
     [InlineData("AUTHENTICATIONFAILED", true)]
     [InlineData("EXPIRED", true)]
+    [InlineData("OVERQUOTA", false)]
     public async Task ML_7_a_server_that_takes_no_login_for_now_is_no_refusal_of_the_credentials(string code, bool refusesCredentials)
     {
         await using ImapBench bench = new();
@@ -100,6 +101,28 @@ public sealed class ImapOpeningTests
 
         Assert.Equal(refusesCredentials, e is OriginRefusedException);
         Assert.Contains(code, e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("NO [ALERT] Too many simultaneous connections. (Failure)", false)] // Gmail
+    [InlineData("NO [ALERT] Invalid credentials (Failure)", true)] // Gmail
+    [InlineData("NO [ALERT] Please log in via your web browser: https://support.example (Failure)", true)] // Gmail
+    [InlineData("NO [ALERT] Application-specific password required", true)] // Gmail
+    [InlineData("NO [WEBALERT https://accounts.example] Web login required.", true)] // Gmail
+    [InlineData("NO Temporary authentication failure.", false)] // Dovecot before 2.1
+    [InlineData("NO Server error - Please try again later", false)] // Yahoo
+    [InlineData("NO LOGIN failed.", true)] // Exchange
+    [InlineData("NO Wrong password, please try again", true)]
+    [InlineData("NO Too many login failures, try again later", true)] // Soon again would lock the account for longer.
+    [InlineData("NO [AUTHENTICATIONFAILED] service temporarily unavailable", true)] // The code is the word that counts.
+    public async Task ML_7_a_refusal_without_a_code_that_decides_is_of_the_time_or_of_the_credentials_by_its_words(string answer, bool refusesCredentials)
+    {
+        await using ImapBench bench = new();
+        bench.Server.Next(FakeImapStep.Login, new FakeImapFault.Refuse(answer));
+
+        Exception e = await bench.FailAsync();
+
+        Assert.Equal((refusesCredentials, !refusesCredentials), (e is OriginRefusedException, e is ImapConnectionException));
     }
 
     [Fact]
