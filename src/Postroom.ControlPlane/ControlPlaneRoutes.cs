@@ -54,7 +54,7 @@ internal sealed class ControlPlaneRoutes
             .. RestartRoutes(new RestartEndpoints(runtime, action)),
             .. CommunicatorRoutes(status, new CommunicatorActions(runtime, action), new CallEndpoint(runtime, audit)),
             .. JournalRoutes(
-                new JournalEndpoints(runtime, journal, audit, _gate, clock),
+                new JournalEndpoints(runtime, journal, audit, action, _gate, clock),
                 new ConversationEndpoints(runtime, journal, _gate),
                 new MessageActions(runtime, journal, action, settings.Get<LimitsOptions>("limits"), clock),
                 () => configuration.Current.Get<RetentionOptions>("retention")),
@@ -250,7 +250,7 @@ internal sealed class ControlPlaneRoutes
         yield return Get(Viewer, "/journal/{id}/why", "Where a message stands, why, and what happens next.", journal.WhyAsync) with { Result = JournalJson.Default.WhyView };
         yield return Get(Operator, "/journal/{id}/body", "The bytes of a body.", journal.BodyAsync) with { Media = "*/*", Errors = [(410, "It was erased.")] };
         yield return Get(Operator, "/journal/{id}/attachments/{number}", "The bytes of a file.", journal.AttachmentAsync) with { Media = "*/*", Errors = [(410, "It was erased.")] };
-        yield return Post(Operator, "/journal/{id}/replay", "Makes a finished message due again.", journal.ReplayAsync) with
+        yield return Post(Operator, "/journal/{id}/replay", "Makes a finished message due again; with dryRun handler it says what its handler would do, and changes nothing.", journal.ReplayAsync) with
         {
             Body = JournalJson.Default.ReplayRequest,
             BodyIsOptional = true,

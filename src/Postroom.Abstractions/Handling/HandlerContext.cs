@@ -28,6 +28,12 @@ public abstract class HandlerContext
     /// <summary>Whether an earlier attempt began and ended without an outcome.</summary>
     public abstract bool Redelivered { get; }
 
+    /// <summary>
+    /// Whether this is a dry run: what is staged is shown to an operator and not stored, signals are not shown, and calls answer <c>unavailable</c>. Whatever else the handler
+    /// would change, it leaves. False unless overridden.
+    /// </summary>
+    public virtual bool IsDryRun => false;
+
     /// <summary>The trace this attempt belongs to; null when there is none.</summary>
     public abstract string? TraceId { get; }
 

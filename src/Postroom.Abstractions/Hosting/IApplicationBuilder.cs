@@ -31,6 +31,13 @@ public interface IApplicationBuilder
     IApplicationBuilder AddHandler<T>(
         string type, JsonTypeInfo<T> json, Func<T, HandlerContext, CancellationToken, ValueTask<HandlerResult>> handle, string? queue = null);
 
+    /// <summary>
+    /// Says that the handlers of a payload type may be run without effect, so that an operator sees what they would do with a message (JN-4): they only stage, or do nothing
+    /// else while <see cref="HandlerContext.IsDryRun"/>.
+    /// </summary>
+    /// <param name="type">The payload type.</param>
+    IApplicationBuilder SupportsDryRun(string type);
+
     /// <summary>Registers what takes every type of a queue that no handler takes.</summary>
     /// <typeparam name="THandler">The handler; a singleton unless <see cref="Services"/> says otherwise.</typeparam>
     IApplicationBuilder AddFallbackHandler<THandler>(string queue)

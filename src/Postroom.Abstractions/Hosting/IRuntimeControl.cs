@@ -108,6 +108,14 @@ public interface IRuntimeControl
     /// <exception cref="RuntimeConflictException">The store is one of memory, the file is there already, or it cannot be written.</exception>
     Task<FileInfo> BackupAsync(string file, CancellationToken cancellationToken);
 
+    /// <summary>Runs the handler of a message without effect: nothing is stored, sent or counted (JN-4).</summary>
+    /// <param name="id">The message, in any state.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="JournalConflictException">The message is not kept, or its content is erased.</exception>
+    /// <exception cref="DryRunUnsupportedException">No handler takes it, or the one that does was not registered with <see cref="IApplicationBuilder.SupportsDryRun"/>.</exception>
+    /// <exception cref="TimeoutException">The handler went on after its time.</exception>
+    Task<DryRunResult> DryRunAsync(MessageId id, CancellationToken cancellationToken);
+
     /// <summary>Leases nothing new for a pool, a lane included; what runs goes on. It ends with the process.</summary>
     /// <param name="pool">A worker pool, or <c>out.{communicator}</c>.</param>
     void PausePool(string pool);
@@ -175,6 +183,16 @@ public interface IRuntimeControl
 /// <param name="Open">Those that wait or are worked on.</param>
 /// <param name="Finished">Those that have ended.</param>
 public readonly record struct ContactMessages(long Open, long Finished);
+
+/// <summary>What a handler would do with a message.</summary>
+/// <param name="Outcome">The state that the message would get: <c>acked</c>, <c>pending</c> for another try, or <c>failed</c>.</param>
+/// <param name="Error">Why it would not be acknowledged; null otherwise.</param>
+/// <param name="Staged">The messages that would be stored with the outcome.</param>
+public sealed record DryRunResult(string Outcome, string? Error, IReadOnlyList<Envelope> Staged);
+
+/// <summary>A message has no handler that may be run without effect.</summary>
+/// <param name="message">Which, and what to do.</param>
+public sealed class DryRunUnsupportedException(string message) : Exception(message);
 
 /// <summary>What was asked of a runtime is not possible in the state it is in.</summary>
 /// <param name="message">What stands in the way, and what to do.</param>

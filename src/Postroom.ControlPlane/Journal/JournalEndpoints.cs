@@ -6,7 +6,7 @@ using Postroom.Explaining;
 namespace Postroom.ControlPlane;
 
 /// <summary>The journal, read (CP-10).</summary>
-internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, AuditTrail audit, KeyGate gate, TimeProvider clock)
+internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, AuditTrail audit, OperatorAction action, KeyGate gate, TimeProvider clock)
 {
     public static readonly string[] Filters = ["state", "queue", "conversation", "from", "to", "type", "direction", "kind", "group", "since", "until", "q", "order"];
 
@@ -147,6 +147,12 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, A
             return;
         }
 
+        if (request.DryRun is { } dryRun)
+        {
+            await DryRunAsync(context, id, dryRun);
+            return;
+        }
+
         try
         {
             DateTimeOffset asked = clock.GetUtcNow(); // its handler may be done before this call returns
@@ -162,6 +168,12 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, A
             await new Problem { Status = 409, Code = ProblemCode.Conflict, Detail = e.Message }.WriteAsync(context);
         }
     }
+
+    /// <summary>What the handler would do, without its effect (JN-4).</summary>
+    private Task DryRunAsync(HttpContext context, MessageId id, string dryRun) => dryRun == "handler"
+        ? action.DoAsync(
+            context, "journal.dryrun", id.ToString(), async token => DryRunView.Of(await runtime.Control.DryRunAsync(id, token)), JournalJson.Default.DryRunView, message: id)
+        : throw new BadRequestException("dryRun", $"dryRun is '{Names.Shorten(dryRun)}'; of one message there is handler, which runs its handler without effect.");
 
     /// <summary>Writes one page of a query.</summary>
     internal static async Task WritePageAsync(HttpContext context, IJournal journal, JournalQuery filter, ApiQuery query)

@@ -141,8 +141,7 @@ internal sealed record MessageDetailView
 
     public static MessageDetailView Of(JournalRecord record, bool withBody)
     {
-        ReadOnlySpan<byte> body = record.Entry.Envelope.Body.Span;
-        bool isText = Utf8.IsValid(body);
+        (string? body, string? encoding) = withBody ? BodyText.Of(record.Entry.Envelope.Body.Span) : default;
         return new MessageDetailView
         {
             Message = MessageView.Of(record.Entry),
@@ -154,10 +153,17 @@ internal sealed record MessageDetailView
             Audit = [.. record.Audit.Select(entry => new AuditView(entry.At, entry.User, entry.Action, entry.Result, WhyTimeline.Audit(entry)))],
             Children = [.. record.Children.Select(MessageView.Of)],
             Group = [.. record.Copies.Select(MessageView.Of)],
-            Body = !withBody ? null : isText ? Encoding.UTF8.GetString(body) : Convert.ToBase64String(body),
-            BodyEncoding = !withBody ? null : isText ? "text" : "base64",
+            Body = body,
+            BodyEncoding = encoding,
         };
     }
+}
+
+/// <summary>A body as JSON can hold it.</summary>
+internal static class BodyText
+{
+    /// <summary>The body as text, or in base64 when it is none, and which.</summary>
+    public static (string Body, string Encoding) Of(ReadOnlySpan<byte> body) => Utf8.IsValid(body) ? (Encoding.UTF8.GetString(body), "text") : (Convert.ToBase64String(body), "base64");
 }
 
 /// <summary>One file of a message.</summary>
@@ -181,7 +187,29 @@ internal sealed record JournalStatsView(CountsView Counts, RecoveryView? Recover
 
 /// <summary>How a message is replayed. What it does not know is refused: a replay instead of a dry run would be a surprise.</summary>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
-internal sealed record ReplayRequest(bool Force = false, bool KeepAttempts = false);
+internal sealed record ReplayRequest(bool Force = false, bool KeepAttempts = false, string? DryRun = null);
+
+/// <summary>What a handler would do with a message.</summary>
+internal sealed record DryRunView(string Outcome, string? Error, IReadOnlyList<StagedView> Staged)
+{
+    public static DryRunView Of(DryRunResult result) => new(result.Outcome, result.Error, [.. result.Staged.Select(StagedView.Of)]);
+}
+
+/// <summary>A message that a handler would stage.</summary>
+/// <param name="Queue">Where it would go.</param>
+/// <param name="Type">Its payload type.</param>
+/// <param name="To">Its recipient or label; null for none.</param>
+/// <param name="Body">Its body as text, or in base64 when it is none.</param>
+/// <param name="BodyEncoding"><c>text</c> or <c>base64</c>.</param>
+/// <param name="Attachments">The names of its files.</param>
+internal sealed record StagedView(string Queue, string Type, string? To, string Body, string BodyEncoding, IReadOnlyList<string> Attachments)
+{
+    public static StagedView Of(Envelope envelope)
+    {
+        (string body, string encoding) = BodyText.Of(envelope.Body.Span);
+        return new StagedView(envelope.Queue, envelope.Type, envelope.To?.ToString(), body, encoding, [.. envelope.Attachments.Select(static file => file.Name)]);
+    }
+}
 
 /// <summary>The message that is due again.</summary>
 internal sealed record ReplayView(string Id);
@@ -220,6 +248,7 @@ internal sealed record ConversationView
 [JsonSerializable(typeof(WhyView))]
 [JsonSerializable(typeof(ReplayRequest))]
 [JsonSerializable(typeof(ReplayView))]
+[JsonSerializable(typeof(DryRunView))]
 [JsonSerializable(typeof(ConversationView))]
 [JsonSerializable(typeof(ListView<ConversationView>))]
 internal sealed partial class JournalJson : JsonSerializerContext;

@@ -96,6 +96,7 @@ internal sealed class OperatorAction(AuditTrail audit, TimeProvider clock)
             Detail = $"Nothing has changed; {invalid.Problems.Count} problem{(invalid.Problems.Count == 1 ? "" : "s")}, the first: {invalid.Problems[0]}",
             Errors = invalid.Problems.GroupBy(problem => problem.Key, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.Select(problem => problem.ToString()).ToArray(), StringComparer.Ordinal),
         },
+        DryRunUnsupportedException => new Problem { Status = 409, Code = ProblemCode.DryRunUnsupported, Detail = e.Message },
         DeliveryFailedException => new Problem { Status = 502, Code = ProblemCode.DeliveryFailed, Detail = e.Message },
         TimeoutException => new Problem { Status = 504, Code = ProblemCode.Timeout, Detail = e.Message },
         AddressException => new Problem { Status = 422, Code = ProblemCode.BadRequest, Detail = e.Message },

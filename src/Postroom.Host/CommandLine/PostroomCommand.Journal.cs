@@ -77,14 +77,14 @@ internal static partial class PostroomCommand
             HelpName = "KEY=VALUE",
             AllowMultipleArgumentsPerToken = false,
         };
-        Option<bool> dryRun = new("--dry-run") { Description = "With --filter: only say which they are." };
+        Option<bool> dryRun = new("--dry-run") { Description = "With --filter: only say which they are. With ids: only say what their handlers would do." };
         Option<long?> max = Number("--max", "With --filter: how many at most; 100 unless given.", 1, 10_000, "N");
         Option<string?> rate = new("--rate") { Description = "With --filter: how fast; 10/s unless given.", HelpName = "RATE" };
         Option<long?> stopAfter = Number("--stop-after", "With --filter: end when so many have failed again; 1 unless given.", 1, int.MaxValue, "N");
         Command command = new("replay", "Makes finished messages due again. Example: postroom replay 0198f2c4-6d1e-7a30") { ids, force, filter, dryRun, max, rate, stopAfter };
         command.SetAction((result, token) => result.GetValue(filter) is { Length: > 0 } parts
             ? ReplayCommand.RunAsync(Arguments(result), new BulkReplayArguments(parts, result.GetValue(dryRun), result.GetValue(max), result.GetValue(rate), result.GetValue(stopAfter)), token)
-            : ReplayCommand.RunAsync(Arguments(result), result.GetValue(ids) ?? [], result.GetValue(force), token));
+            : ReplayCommand.RunAsync(Arguments(result), result.GetValue(ids) ?? [], result.GetValue(force), result.GetValue(dryRun), token));
         command.Validators.Add(result =>
         {
             bool some = result.GetValue(ids) is { Length: > 0 };
@@ -94,7 +94,7 @@ internal static partial class PostroomCommand
                 result.AddError(some ? "Give message ids or --filter, not both." : "Which messages? Give their ids, or --filter kind=uncertain and the like.");
             }
 
-            foreach (Option option in ((Option[])[dryRun, max, rate, stopAfter]).Where(option => !fits && result.GetResult(option) is { Implicit: false }))
+            foreach (Option option in ((Option[])[max, rate, stopAfter]).Where(option => !fits && result.GetResult(option) is { Implicit: false }))
             {
                 result.AddError($"{option.Name} goes with --filter.");
             }

@@ -50,7 +50,7 @@ internal static class ReplayCommand
         }
     }, cancellationToken);
 
-    public static async Task<int> RunAsync(HostArguments arguments, IReadOnlyList<string> ids, bool force, CancellationToken cancellationToken)
+    public static async Task<int> RunAsync(HostArguments arguments, IReadOnlyList<string> ids, bool force, bool dryRun, CancellationToken cancellationToken)
     {
         ConfigurationSnapshot settings = await ReadCommands.SettingsAsync(arguments, cancellationToken);
         using RuntimeClient client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken)
@@ -60,7 +60,7 @@ internal static class ReplayCommand
         {
             try
             {
-                await ReplayAsync(client, arguments, id, force, cancellationToken);
+                await ReplayAsync(client, arguments, id, force, dryRun, cancellationToken);
             }
             catch (InvalidOperationException e)
             {
@@ -88,6 +88,21 @@ internal static class ReplayCommand
         }
     }
 
+    private static void Show(HostArguments arguments, string id, DryRunView view)
+    {
+        if (arguments.Json)
+        {
+            Output.Json(view, JournalJson.Default.DryRunView);
+            return;
+        }
+
+        Console.WriteLine($"{id} would be {view.Outcome}{(view.Error is null ? "" : $": {view.Error}")}");
+        foreach (StagedView staged in view.Staged)
+        {
+            Console.WriteLine($"  to {staged.To ?? staged.Queue}: '{staged.Type}' {staged.Body}");
+        }
+    }
+
     private static JsonObject FilterOf(IReadOnlyList<string> parts)
     {
         JsonObject filter = [];
@@ -105,11 +120,17 @@ internal static class ReplayCommand
         return filter;
     }
 
-    private static async Task ReplayAsync(RuntimeClient client, HostArguments arguments, string id, bool force, CancellationToken cancellationToken)
+    private static async Task ReplayAsync(RuntimeClient client, HostArguments arguments, string id, bool force, bool dryRun, CancellationToken cancellationToken)
     {
         // The story finds messages by prefix and outside id as well.
         WhyView found = await client.GetAsync($"journal/{Uri.EscapeDataString(id)}/why", JournalJson.Default.WhyView, cancellationToken)
             ?? throw new InvalidOperationException(default(FoundMessage).Complain(id));
+        if (dryRun)
+        {
+            Show(arguments, found.Id, (await client.PostAsync($"journal/{found.Id}/replay", """{"dryRun":"handler"}""", JournalJson.Default.DryRunView, cancellationToken))!);
+            return;
+        }
+
         ReplayView replayed = await client.PostAsync($"journal/{found.Id}/replay", force ? "{\"force\":true}" : "{}", JournalJson.Default.ReplayView, cancellationToken)
             ?? throw new InvalidOperationException(default(FoundMessage).Complain(id));
         if (arguments.Json)

@@ -18,6 +18,9 @@ internal sealed class HandlerRunner(
 {
     private WorkerOptions _options = options;
 
+    /// <summary>Types whose handlers may be run without effect.</summary>
+    public IReadOnlySet<string> DryRuns { get; init; } = new HashSet<string>();
+
     public void Change(WorkerOptions options) => Volatile.Write(ref _options, options);
 
     public ValueTask WaitUntilReadyAsync(CancellationToken cancellationToken) => default;
@@ -73,31 +76,76 @@ internal sealed class HandlerRunner(
 
             HandlerResult result = await CallAsync(entry, payload, context, 0, attempt.CancellationToken);
             context.Close();
-            return result switch
-            {
-                HandlerResult.Done => AttemptEnd.Success,
-                null => new AttemptEnd.Threw(new InvalidOperationException($"Handler {entry.Name} returned null. Return HandlerResult.Completed, RetryAfter or Fail.")),
-                _ => new AttemptEnd.Returned(result),
-            };
-        }
-        catch (OperationCanceledException e)
-        {
-            return attempt.CancelReason switch
-            {
-                CancelReason.Timeout => new AttemptEnd.TimedOut(_options.HandlerTimeout),
-                CancelReason.Stopping or CancelReason.Operator => AttemptEnd.Cancelled,
-                _ => new AttemptEnd.Threw(e),
-            };
-        }
-        catch (StagingLimitException e)
-        {
-            return new AttemptEnd.Unfit(FailureKind.Rejected, e.Message);
+            return EndOf(result, entry);
         }
         catch (Exception e)
         {
-            return new AttemptEnd.Threw(e);
+            return EndOf(e, attempt);
         }
     }
+
+    /// <summary>Runs a handler without effect: outside of every pool, without hooks, and on a context whose messages go nowhere.</summary>
+    /// <exception cref="DryRunUnsupportedException">No handler may be run so.</exception>
+    /// <exception cref="TimeoutException">It goes on although its time is over.</exception>
+    public async Task<DryRunResult> DryRunAsync(Envelope envelope, CancellationToken cancellationToken)
+    {
+        HandlerEntry entry = handlers.Find(envelope.Queue, envelope.Type) ?? throw new DryRunUnsupportedException(NoHandler(envelope));
+        if (!DryRuns.Contains(envelope.Type))
+        {
+            throw new DryRunUnsupportedException($"Handler {entry.Name} of type '{envelope.Type}' does not say that it may be run without effect. Call SupportsDryRun(\"{envelope.Type}\") where it is added, once it changes nothing while IsDryRun.");
+        }
+
+        using CancellationTokenSource time = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Attempt attempt = new(new MessageLease { Envelope = envelope, Attempt = 1, Fence = 0, Owner = "dry-run" }, 0, clock.GetTimestamp(), time);
+        StagingContext context = staging.Create(attempt, isDryRun: true);
+        attempt.Context = context;
+        await using ITimer timer = clock.CreateTimer(_ => _ = attempt.TryCancel(CancelReason.Timeout) ? time.CancelAsync() : Task.CompletedTask, null, _options.HandlerTimeout, Timeout.InfiniteTimeSpan);
+        AttemptEnd end = await Task.Run(() => RehearseAsync(entry, attempt, context), cancellationToken).WaitAsync(_options.HandlerTimeout + _options.CancelGrace, clock, cancellationToken);
+        Settlement settlement = Decide(attempt, end);
+        DryRunResult result = settlement switch
+        {
+            Settlement.Acknowledged => new DryRunResult("acked", null, context.StagedFor(settlement)),
+            Settlement.Failed failed => new DryRunResult("failed", failed.Reason, context.StagedFor(settlement)),
+            Settlement.Retried retried => new DryRunResult("pending", retried.Reason, []),
+            _ => new DryRunResult("pending", null, []),
+        };
+        context.Dispose();
+        return result;
+    }
+
+    private async Task<AttemptEnd> RehearseAsync(HandlerEntry entry, Attempt attempt, StagingContext context)
+    {
+        try
+        {
+            Envelope envelope = attempt.Envelope;
+            HandlerResult result = await CallAsync(entry, entry.Decode(envelope, payloads.Upcast(envelope.Type, envelope.Body)), context, 0, attempt.CancellationToken);
+            context.Close();
+            return EndOf(result, entry);
+        }
+        catch (Exception e)
+        {
+            return EndOf(e, attempt);
+        }
+    }
+
+    private static AttemptEnd EndOf(HandlerResult result, HandlerEntry entry) => result switch
+    {
+        HandlerResult.Done => AttemptEnd.Success,
+        null => new AttemptEnd.Threw(new InvalidOperationException($"Handler {entry.Name} returned null. Return HandlerResult.Completed, RetryAfter or Fail.")),
+        _ => new AttemptEnd.Returned(result),
+    };
+
+    private AttemptEnd EndOf(Exception exception, Attempt attempt) => exception switch
+    {
+        OperationCanceledException => attempt.CancelReason switch
+        {
+            CancelReason.Timeout => new AttemptEnd.TimedOut(_options.HandlerTimeout),
+            CancelReason.Stopping or CancelReason.Operator => AttemptEnd.Cancelled,
+            _ => new AttemptEnd.Threw(exception),
+        },
+        StagingLimitException => new AttemptEnd.Unfit(FailureKind.Rejected, exception.Message),
+        _ => new AttemptEnd.Threw(exception),
+    };
 
     private ValueTask<HandlerResult> CallAsync(HandlerEntry entry, object? payload, HandlerContext context, int index, CancellationToken cancellationToken)
     {

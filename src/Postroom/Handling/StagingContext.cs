@@ -8,7 +8,7 @@ namespace Postroom.Handling;
 internal sealed class StagingLimitException(string message) : Exception(message);
 
 /// <summary>What one attempt stages. Nothing leaves before its acknowledgement is stored.</summary>
-internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : HandlerContext, IDisposable
+internal sealed class StagingContext(Attempt attempt, StagingFactory factory, bool isDryRun) : HandlerContext, IDisposable
 {
     private Effects? _effects;
     private bool _closed;
@@ -16,6 +16,8 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
     public override Envelope Envelope => attempt.Envelope;
 
     public override int Attempt => attempt.Lease.Attempt;
+
+    public override bool IsDryRun => isDryRun;
 
     public override bool Redelivered => attempt.Lease.Redelivered;
 
@@ -72,6 +74,10 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
                 Stage(envelope);
             }
         }
+        else if (isDryRun)
+        {
+            // Nobody is to see that it was tried.
+        }
         else if (signal is Signal.Typing typing)
         {
             Type(typing);
@@ -82,8 +88,9 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
         }
     }
 
-    public override ValueTask<RemoteCallResult> CallAsync(string communicator, string method, JsonElement arguments, TimeSpan? timeout = null, CancellationToken cancellationToken = default) =>
-        factory.Calls.CallAsync(communicator, method, arguments, timeout, cancellationToken);
+    public override ValueTask<RemoteCallResult> CallAsync(string communicator, string method, JsonElement arguments, TimeSpan? timeout = null, CancellationToken cancellationToken = default) => isDryRun
+        ? new(new RemoteCallResult { Error = new RemoteCallError("unavailable", "A dry run calls nobody.", Retryable: false) })
+        : factory.Calls.CallAsync(communicator, method, arguments, timeout, cancellationToken);
 
     public override ValueTask<Stream> OpenAsync(Attachment attachment, CancellationToken cancellationToken = default) => factory.Files.OpenAsync(Envelope, attachment, cancellationToken);
 

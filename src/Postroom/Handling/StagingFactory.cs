@@ -26,7 +26,7 @@ internal sealed class StagingFactory(
 
     public LimitsOptions Limits { get; } = limits;
 
-    public StagingContext Create(Attempt attempt) => new(attempt, this);
+    public StagingContext Create(Attempt attempt, bool isDryRun = false) => new(attempt, this, isDryRun);
 
     /// <summary>Whether a handler was registered with a lifetime shorter than the runtime's.</summary>
     public bool IsScoped(Type handler) => scoped.Contains(handler);

@@ -43,6 +43,9 @@ internal sealed class ApplicationBuilder : IApplicationBuilder
 
     public List<ISecretStore> SecretStores { get; } = [];
 
+    /// <summary>Types whose handlers may be run without effect.</summary>
+    public HashSet<string> DryRuns { get; } = new(StringComparer.Ordinal);
+
     public Dictionary<string, StoreFactoryMethod> Stores { get; } = new(StringComparer.Ordinal);
 
     public Dictionary<string, ITraceTransport> TraceTransports { get; } = new(StringComparer.Ordinal);
@@ -110,6 +113,13 @@ internal sealed class ApplicationBuilder : IApplicationBuilder
     {
         AddPayload(type, json);
         return Register(type, queue, served => new FunctionEntry<T>(served, type, json, handle));
+    }
+
+    public IApplicationBuilder SupportsDryRun(string type)
+    {
+        CheckType(type);
+        DryRuns.Add(type);
+        return this;
     }
 
     public IApplicationBuilder AddFallbackHandler<THandler>(string queue)

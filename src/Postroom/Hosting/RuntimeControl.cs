@@ -1,4 +1,6 @@
+using Postroom.Handling;
 using Postroom.Outbound;
+using Postroom.Storage;
 using Postroom.Workers;
 
 namespace Postroom.Hosting;
@@ -168,6 +170,15 @@ internal sealed class RuntimeControl(MessageRuntime runtime, TimeProvider clock)
         }
 
         return new FileInfo(target);
+    }
+
+    public async Task<DryRunResult> DryRunAsync(MessageId id, CancellationToken cancellationToken)
+    {
+        JournalEntry entry = (await runtime.Journal.GetAsync(id, withBody: true, cancellationToken))?.Entry ?? throw JournalMoves.NotKept(id);
+        JournalMoves.CheckContent(entry.Envelope, entry.State);
+        HandlerRunner runner = Rooms.Workers.Pools.Where(pool => pool.Options.Queue == entry.Envelope.Queue).Select(static pool => pool.Runner).OfType<HandlerRunner>().FirstOrDefault()
+            ?? throw new DryRunUnsupportedException($"Nothing of this program handles queue '{entry.Envelope.Queue}', so there is nothing to run.");
+        return await runner.DryRunAsync(entry.Envelope, cancellationToken);
     }
 
     public void PausePool(string pool) => Pool(pool).Pause();

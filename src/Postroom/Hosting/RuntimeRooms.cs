@@ -161,7 +161,7 @@ internal sealed class RuntimeRooms
             : pools.Create(new WorkerDefinition(
                 name,
                 options,
-                new HandlerRunner(handlers, composition.Builder.Payloads, middleware, staging, hooks, queues, options, limits.Hops, clock, random),
+                new HandlerRunner(handlers, composition.Builder.Payloads, middleware, staging, hooks, queues, options, limits.Hops, clock, random) { DryRuns = composition.Builder.DryRuns },
                 queues.Get(options.Queue).Lease));
 
         WorkerDefinition router = new(

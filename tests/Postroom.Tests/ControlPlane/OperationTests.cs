@@ -2,6 +2,7 @@ using System.Text.Json;
 using Postroom.ControlPlane;
 using Postroom.Sqlite;
 using Postroom.Testing;
+using Postroom.Tests.Hosting;
 using Postroom.Tests.Sqlite;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
@@ -95,6 +96,54 @@ Assert.Equal((410, 200), (gone, kept));
         }
 
         Assert.Empty(Directory.EnumerateFileSystemEntries(elsewhere.Path));
+    }
+
+    [Fact]
+    public async Task Jn4_a_dry_run_says_what_the_handler_would_do_and_changes_nothing()
+    {
+        RecordingCommunicator chat = new("chat");
+        int runs = 0;
+        await using RealHttp http = await RealHttp.StartAsync(app => app
+            .AddCommunicator(_ => chat, ["default"])
+            .AddQueue("other")
+            .AddHandler<Order>("work.other", RuntimeTestJson.Default.Order, (_, _, _) => new(HandlerResult.Completed), "other")
+            .AddWorkers("other")
+            .AddWork(async (order, context, token) =>
+            {
+                runs++;
+                context.Signal(new Signal.Typing(Address.ForRecipient("chat", "7")));
+                RemoteCallResult call = await context.CallAsync("chat", "get_me", default, null, token);
+                context.Send("default", $"{order.Number} {context.IsDryRun} {call.Error?.Code}");
+                context.SendOnFailure(new OutgoingMessage("default", "it failed"));
+                return context.IsDryRun && order.Number == "7" ? HandlerResult.Completed : HandlerResult.Fail("no");
+            })
+            .SupportsDryRun("work.todo"));
+        string key = await http.KeyAsync(ApiRole.Operator);
+        MessageId good = await http.Runtime.PublishAsync("7");
+        MessageId bad = await http.Runtime.PublishAsync("8");
+        await http.Runtime.EndedAsync(good, MessageState.Failed);
+        await http.Runtime.EndedAsync(bad, MessageState.Failed);
+        await chat.WaitForSendsAsync(2, Cancel);
+        long before = (await http.Runtime.Journal.QueryAsync(new JournalQuery(), Cancel)).Total;
+        PublishResult other = await http.Runtime.Sender.PublishAsync("other", "work.other", new Order("9"), null, Cancel);
+        await http.Runtime.EndedAsync(other.Id, MessageState.Acked);
+
+        Answer acked = await http.CallAsync("POST", $"/api/v1/journal/{good}/replay", key, """{"dryRun":"handler"}""");
+        Answer failed = await http.CallAsync("POST", $"/api/v1/journal/{bad}/replay", key, """{"dryRun":"handler"}""");
+        Answer unsupported = await http.CallAsync("POST", $"/api/v1/journal/{other.Id}/replay", key, """{"dryRun":"handler"}""");
+        Answer wrong = await http.CallAsync("POST", $"/api/v1/journal/{good}/replay", key, """{"dryRun":"all"}""");
+        long after = (await http.Runtime.Journal.QueryAsync(new JournalQuery(), Cancel)).Total;
+
+        Assert.Equal((200, "acked"), (acked.Status, acked.Json.GetProperty("outcome").GetString()));
+        JsonElement staged = Assert.Single(acked.Json.GetProperty("staged").EnumerateArray());
+        Assert.Equal(("out.chat", "notify"), (staged.GetProperty("queue").GetString(), staged.GetProperty("type").GetString()));
+        Assert.Contains("7 True unavailable", staged.GetProperty("body").GetString(), StringComparison.Ordinal);
+        Assert.Equal(("failed", "no"), (failed.Json.GetProperty("outcome").GetString(), failed.Json.GetProperty("error").GetString()));
+        Assert.Contains("it failed", Assert.Single(failed.Json.GetProperty("staged").EnumerateArray()).GetProperty("body").GetString(), StringComparison.Ordinal);
+        Assert.Equal((409, "dry_run_unsupported", 400), (unsupported.Status, unsupported.Json.GetProperty("code").GetString(), wrong.Status));
+        Assert.Equal((before + 1, 4, 2), (after, runs, chat.Sends.Count));
+        Assert.Equal(MessageState.Failed, (await http.Runtime.Journal.GetAsync(good, false, Cancel))!.Entry.State);
+        Assert.Equal(2, chat.Signals.Count(signal => signal.Signal is Signal.Typing));
     }
 
     [Fact]
