@@ -290,9 +290,9 @@ public sealed class TraceTests
 
         Assert.Equal(span!.Id, carrying.Header(HeaderNames.TraceParent));
         Assert.Equal("vendor=1", carrying.Header(HeaderNames.TraceState));
-        ActivityContext context = traces.Extract(carrying)!.Value;
+        ActivityContext context = TraceService.Extract(carrying)!.Value;
         Assert.Equal((span.TraceId, span.SpanId, true), (context.TraceId, context.SpanId, context.IsRemote));
-        Assert.Null(traces.Extract(bare with { Headers = new Dictionary<string, string> { [HeaderNames.TraceParent] = "00-nonsense" } }));
+        Assert.Null(TraceService.Extract(bare with { Headers = new Dictionary<string, string> { [HeaderNames.TraceParent] = "00-nonsense" } }));
     }
 
     private Task<MessageRuntime> StartTracedAsync(Func<Order, HandlerContext, CancellationToken, ValueTask<HandlerResult>> handle, params string[] settings) => StartAsync(

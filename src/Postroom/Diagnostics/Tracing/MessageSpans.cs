@@ -33,7 +33,7 @@ internal sealed class MessageSpans(TraceService traces, Redactor redactor)
     {
         Envelope envelope = attempt.Envelope;
         string? communicator = OutboundQueue.CommunicatorOf(envelope.Queue);
-        ActivityContext? parent = traces.Extract(envelope);
+        ActivityContext? parent = TraceService.Extract(envelope);
         ActivityContext? first = attempt.Lease.Attempt > 1 || attempt.Lease.Redelivered ? _first.Find(envelope.Id) ?? parent : null;
         Activity? span = communicator is null
             ? traces.Start(Handle, ActivityKind.Consumer, parent, first, isCurrent: true)
