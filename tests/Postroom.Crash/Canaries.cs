@@ -8,7 +8,7 @@ namespace Postroom.Crash;
 /// </summary>
 public static class Canaries
 {
-    private static readonly string[] Endings = [".db", ".db-wal", ".log", ".mark", ".json.log"];
+    private static readonly string[] Endings = [".db", ".db-wal", ".log", ".mark", ".json.log", ".jsonl"];
     private static readonly byte[][] Words = [.. new[] { "canary", "Canary", "CANARY" }.SelectMany(static word => Base64Of(word).Prepend(word)).Select(Encoding.ASCII.GetBytes)];
 
     /// <summary>Looks through the stores and logs in a folder, and removes it.</summary>

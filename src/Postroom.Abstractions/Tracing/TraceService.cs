@@ -39,7 +39,7 @@ public sealed class TraceService : IDisposable
 
     /// <summary>What a message continues; null for nothing, or for headers that are not W3C trace context.</summary>
     /// <param name="envelope">The message.</param>
-    public ActivityContext? Extract(Envelope envelope)
+    public static ActivityContext? Extract(Envelope envelope)
     {
         ArgumentNullException.ThrowIfNull(envelope);
         return ContextOf(envelope.Header(HeaderNames.TraceParent), envelope.Header(HeaderNames.TraceState));

@@ -38,7 +38,7 @@ internal static class SettingsCatalogue
     }
 
     /// <summary>The sections every change of which needs a restart.</summary>
-    public static IReadOnlySet<string> SectionsAtRestart(ConfigurationCatalog catalog) =>
+    public static HashSet<string> SectionsAtRestart(ConfigurationCatalog catalog) =>
         BuiltInSections.Create(catalog).Concat(catalog.Sections).Where(static section => section.NeedsRestart).Select(static section => section.Name).ToHashSet(SettingKey.Comparer);
 
     /// <summary>Whether a change of a setting needs a restart.</summary>

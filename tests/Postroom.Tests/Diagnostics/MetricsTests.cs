@@ -5,7 +5,6 @@ using Postroom.ControlPlane;
 using Postroom.Diagnostics;
 using Postroom.Tests.Architecture;
 using Postroom.Tests.ControlPlane;
-using Postroom.Tests.Hosting;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
 

@@ -1,6 +1,5 @@
 using System.Text;
 using Postroom.Configuration;
-using Postroom.ControlPlane;
 using Postroom.Host;
 using Postroom.Hosting;
 using Postroom.Tests.Architecture;

@@ -1,10 +1,12 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
+using Postroom.Configuration;
 using Postroom.ControlPlane;
 using Postroom.Testing;
 using Postroom.Tests.ControlPlane;
 using Postroom.Tests.Hosting;
+using Postroom.Tests.Sqlite;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
 
@@ -54,7 +56,7 @@ public sealed class TraceTests
     public async Task A_retry_is_a_new_span_linked_to_the_first_attempt_and_says_why_the_first_failed()
     {
         await using MessageRuntime runtime = await StartTracedAsync(static (_, context, _) =>
-            context.Attempt < 3 ? throw new InvalidOperationException("the price list is away, Authorization: hidden-thing") : new(HandlerResult.Completed));
+            context.Attempt < 3 ? throw new InvalidOperationException("the price list is away, Authorization: canary-header") : new(HandlerResult.Completed));
 
         await runtime.EndedAsync((await AcceptAsync(runtime, "1", null)).Id, MessageState.Acked);
         await _transport.UntilAsync(spans => spans.Count(span => span.Name == "postroom.handle") == 3);
@@ -63,10 +65,39 @@ public sealed class TraceTests
         Assert.Empty(attempts[0].Links);
         Assert.Equal(ActivityStatusCode.Error, attempts[0].Status);
         Assert.Contains("the price list is away", attempts[0].StatusText, StringComparison.Ordinal);
-        Assert.DoesNotContain("hidden-thing", attempts[0].StatusText, StringComparison.Ordinal);
+        Assert.DoesNotContain("canary-header", attempts[0].StatusText, StringComparison.Ordinal);
         Assert.Equal("retry", Tag(attempts[0], "postroom.outcome"));
         Assert.All(attempts[1..], attempt => Assert.Equal([new TraceLink(attempts[0].TraceId, attempts[0].SpanId)], attempt.Links));
         Assert.All(attempts, attempt => Assert.Equal(_transport.One("postroom.accept").SpanId, attempt.ParentSpanId));
+    }
+
+    [Fact]
+    public async Task Ac90_a_secret_of_the_settings_is_in_no_span_no_metric_and_no_file_of_them()
+    {
+        using TempFolder folder = new();
+        Redactor redactor = new();
+        redactor.AddSecret("canary-setting");
+        string path = Path.Combine(folder.Path, "traces.jsonl");
+        MessageRuntime runtime = new(new RuntimeSetup
+        {
+            Configuration = new ConfigurationSources { Layers = { new CommandLineConfigurationLayer(["store.kind=memory", "tracing.transport=file", $"tracing.endpoint={path}"]) } },
+            Redactor = redactor,
+        });
+        runtime.RegisterModule(new TestModule(app => app.AddWork((_, context, _) =>
+        {
+            using Activity? span = context.Services.GetRequiredService<TraceService>().ForModule("shop").Create("price", [new("url", "https://user:canary-url@example.org"), new("token", "canary-setting")]);
+            throw new PermanentException("The service refused canary-setting. Authorization: Bearer canary-bearer");
+        })));
+        await runtime.StartAsync(Cancel);
+        await runtime.EndedAsync(await runtime.PublishAsync("1"), MessageState.Failed);
+        string metrics = await runtime.View.WriteMetricsAsync(Cancel);
+        await UntilAsync(() => runtime.Rooms.TraceExporter.Exported == 3);
+        string kept = string.Join('\n', runtime.View.KeptSpans(null).SelectMany(span => span.Tags.Select(tag => $"{tag.Value}").Append(span.StatusText)));
+        await runtime.DisposeAsync();
+
+        string file = await File.ReadAllTextAsync(path, Cancel);
+        Assert.Contains("price", file, StringComparison.Ordinal);
+        Assert.All((string[])[metrics, kept, file], text => Assert.DoesNotContain("canary", text, StringComparison.OrdinalIgnoreCase));
     }
 
     [Fact]
@@ -259,9 +290,9 @@ public sealed class TraceTests
 
         Assert.Equal(span!.Id, carrying.Header(HeaderNames.TraceParent));
         Assert.Equal("vendor=1", carrying.Header(HeaderNames.TraceState));
-        ActivityContext context = traces.Extract(carrying)!.Value;
+        ActivityContext context = TraceService.Extract(carrying)!.Value;
         Assert.Equal((span.TraceId, span.SpanId, true), (context.TraceId, context.SpanId, context.IsRemote));
-        Assert.Null(traces.Extract(bare with { Headers = new Dictionary<string, string> { [HeaderNames.TraceParent] = "00-nonsense" } }));
+        Assert.Null(TraceService.Extract(bare with { Headers = new Dictionary<string, string> { [HeaderNames.TraceParent] = "00-nonsense" } }));
     }
 
     private Task<MessageRuntime> StartTracedAsync(Func<Order, HandlerContext, CancellationToken, ValueTask<HandlerResult>> handle, params string[] settings) => StartAsync(

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Postroom.Diagnostics;
-using Postroom.Tests.Hosting;
 using Postroom.Tests.Sqlite;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
@@ -132,7 +131,7 @@ public sealed class TraceTransportTests
     public async Task The_console_shows_a_span_on_one_line()
     {
         StringWriter output = new();
-        using ConsoleTransport transport = new(output);
+        ConsoleTransport transport = new(output);
 
         await transport.ExportAsync([Span("postroom.handle") with { Tags = [new("queue", "a\nb")], StatusText = "x\ry" }], Cancel);
 

@@ -22,10 +22,14 @@ internal sealed class AcceptSpans
     {
         ActivityContext? only = messages.Count == 1 ? ContextOf(messages[0]) ?? Recorded() : Recorded();
         Activity? batch = traces.Start(MessageSpans.Source, ActivityKind.Consumer, only, link: null, isCurrent: false);
-        batch?.SetTag("messaging.system", "postroom");
-        batch?.SetTag("messaging.operation.type", "receive");
-        batch?.SetTag("messaging.batch.message_count", messages.Count);
-        batch?.SetTag("postroom.source", source);
+        if (batch is { IsAllDataRequested: true })
+        {
+            batch.SetTag("messaging.system", "postroom");
+            batch.SetTag("messaging.operation.type", "receive");
+            batch.SetTag("messaging.batch.message_count", messages.Count);
+            batch.SetTag("postroom.source", source);
+        }
+
         Activity?[] accepts = new Activity?[messages.Count];
         for (int i = 0; i < accepts.Length; i++)
         {
@@ -46,14 +50,20 @@ internal sealed class AcceptSpans
     {
         for (int i = 0; i < _accepts.Length; i++)
         {
-            if (_accepts[i] is { } span)
+            if (_accepts[i] is not { } span)
+            {
+                continue;
+            }
+
+            if (span.IsAllDataRequested)
             {
                 MessageSpans.Describe(span, envelopes[i], "create");
                 span.SetTag("messaging.message.id", stored[i].Id.ToString());
                 span.SetTag("postroom.source", source);
                 span.SetTag("postroom.outcome", stored[i].Duplicate ? "duplicate" : "accepted");
-                span.Stop();
             }
+
+            span.Stop();
         }
 
         _source?.Stop();

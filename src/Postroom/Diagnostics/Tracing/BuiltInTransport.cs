@@ -1,7 +1,7 @@
 namespace Postroom.Diagnostics;
 
 /// <summary>A transport that the runtime made itself and disposes when another takes its place.</summary>
-internal abstract class BuiltInTransport(string name) : ITraceTransport, IDisposable
+internal abstract class BuiltInTransport(string name) : ITraceTransport
 {
     public string Name { get; } = name;
 
@@ -18,8 +18,4 @@ internal abstract class BuiltInTransport(string name) : ITraceTransport, IDispos
     };
 
     public abstract ValueTask ExportAsync(IReadOnlyList<TraceSpan> batch, CancellationToken cancellationToken);
-
-    public virtual void Dispose()
-    {
-    }
 }

@@ -5,7 +5,7 @@ namespace Postroom.Diagnostics;
 
 /// <summary>Writes spans as JSON lines into a file that its owner alone reads; beyond 64 MiB a new one begins, and five are kept.</summary>
 /// <remarks>The newest has the name that was given; older ones have 1 to 4 before their extension.</remarks>
-internal sealed class FileTransport(string path, long longest = FileTransport.Longest) : BuiltInTransport("file")
+internal sealed class FileTransport(string path, long longest = FileTransport.Longest) : BuiltInTransport("file"), IDisposable
 {
     /// <summary>How long one file gets, in bytes.</summary>
     public const long Longest = 64L << 20;
@@ -38,7 +38,7 @@ internal sealed class FileTransport(string path, long longest = FileTransport.Lo
         }
     }
 
-    public override void Dispose()
+    public void Dispose()
     {
         _file?.Dispose();
         _file = null;

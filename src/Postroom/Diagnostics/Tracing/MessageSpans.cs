@@ -33,14 +33,15 @@ internal sealed class MessageSpans(TraceService traces, Redactor redactor)
     {
         Envelope envelope = attempt.Envelope;
         string? communicator = OutboundQueue.CommunicatorOf(envelope.Queue);
-        ActivityContext? parent = traces.Extract(envelope);
+        ActivityContext? parent = TraceService.Extract(envelope);
         ActivityContext? first = attempt.Lease.Attempt > 1 || attempt.Lease.Redelivered ? _first.Find(envelope.Id) ?? parent : null;
         Activity? span = communicator is null
             ? traces.Start(Handle, ActivityKind.Consumer, parent, first, isCurrent: true)
             : traces.Start(Deliver, ActivityKind.Producer, parent, first, isCurrent: true);
-        if (span is null)
+        attempt.Span = span;
+        if (span is not { IsAllDataRequested: true })
         {
-            return;
+            return; // nobody keeps it: it only carries the decision on
         }
 
         Describe(span, envelope, communicator is null ? "process" : "send");
@@ -50,8 +51,6 @@ internal sealed class MessageSpans(TraceService traces, Redactor redactor)
         {
             span.SetTag("postroom.redelivered", true);
         }
-
-        attempt.Span = span;
     }
 
     /// <summary>Ends the span of an attempt, and begins that of its settlement. An attempt that was given up may come here twice.</summary>
@@ -59,6 +58,12 @@ internal sealed class MessageSpans(TraceService traces, Redactor redactor)
     {
         if (attempt.Span is not { } span || attempt.SettleSpan is not null)
         {
+            return;
+        }
+
+        if (!span.IsAllDataRequested)
+        {
+            span.Stop();
             return;
         }
 

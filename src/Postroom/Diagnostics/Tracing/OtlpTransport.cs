@@ -7,7 +7,7 @@ namespace Postroom.Diagnostics;
 
 /// <summary>Sends spans to a collector by the OpenTelemetry protocol: over gRPC, or over HTTP when the endpoint has a path.</summary>
 /// <remarks>Redirections are not followed, and answers are read up to 64 KiB. An endpoint without a scheme of http or https is refused when it is first used.</remarks>
-internal sealed class OtlpTransport : BuiltInTransport
+internal sealed class OtlpTransport : BuiltInTransport, IDisposable
 {
     /// <summary>Where a collector listens when nobody says otherwise.</summary>
     public const string UsualEndpoint = "http://localhost:4317";
@@ -69,7 +69,7 @@ internal sealed class OtlpTransport : BuiltInTransport
         }
     }
 
-    public override void Dispose() => _http.Dispose();
+    public void Dispose() => _http.Dispose();
 
     private string Shown => _target.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
 

@@ -237,10 +237,13 @@ internal sealed partial class TraceExporter(TraceService traces, Func<TracingOpt
             await running.Loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        if (running.Transport is BuiltInTransport own)
+        if (running.Transport is BuiltInTransport and IDisposable own)
         {
             own.Dispose();
         }
+
+        running.Ending.Dispose();
+        running.Ended.Dispose();
     }
 
     [LoggerMessage(610, LogLevel.Warning, "{Problem}")]
