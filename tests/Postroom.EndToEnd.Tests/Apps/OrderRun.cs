@@ -74,6 +74,7 @@ internal sealed class OrderRun(RealImapServer dovecot, LetterBox box, string mod
         [
             $"store.kind={store}", "store.reserve=0", $"mailOrder.database={Database}", $"mailOrder.catalogueFile={catalogue}", "mailOrder.labels.operators=",
             $"{Reply}.type=email", $"{Reply}.host=localhost", $"{Reply}.port={box.Port.ToString(CultureInfo.InvariantCulture)}", $"{Reply}.security=starttls", $"{Reply}.caFile={dovecot.CaFile}", $"{Reply}.maxInFlight={MaxInFlight.ToString(CultureInfo.InvariantCulture)}",
+            "queues.orders.poisonDeaths=100", $"{Reply}.uncertainRetries=100", // it dies by other hands than those of what it works on
             $"{Reply}.fromAddress=bot@example.test", $"{Reply}.labels=[\"mail\"]", .. box.Login ? [$"{Reply}.username={RealMailServer.User}", $"{Reply}.password={RealMailServer.Password}"] : Array.Empty<string>(),
             $"{Source}.type=imap", $"{Source}.host=localhost", $"{Source}.port={dovecot.Port.ToString(CultureInfo.InvariantCulture)}", $"{Source}.security=implicit", $"{Source}.caFile={dovecot.CaFile}",
             $"{Source}.username=bot", $"{Source}.password={RealMailServer.Password}", $"{Source}.into=orders", $"{Source}.replyVia=shop-mail", $"{Source}.mode={mode}", $"{Source}.pollInterval=1s",
