@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Postroom.Configuration;
 
@@ -27,9 +28,11 @@ public static class ControlPlaneExtensions
             services.GetRequiredService<ControlPlaneKeys>(),
             services.GetRequiredService<WebChat>(),
             services.GetRequiredService<HookBoard>(),
+            services.GetRequiredService<ListenSockets>(),
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILoggerFactory>()));
         app.Services.AddSingleton<HookBoard>();
+        app.Services.TryAddSingleton<ListenSockets>();
         return app
             .RegisterSource(HookConfig.Kind, static (name, config, services) => new HookSource(name, (HookConfig)config, services.GetRequiredService<HookBoard>(), services.GetRequiredService<TimeProvider>()), HookConfig.Read)
             .AddComponent(static services => services.GetRequiredService<ControlPlaneService>())

@@ -49,7 +49,9 @@ internal sealed class ControlPlaneRoutes
             .. DashboardRoutes(),
             .. StatusRoutes(status),
             .. EventRoutes(),
+            .. TraceRoutes(new TraceEndpoints(runtime, journal)),
             .. FlowRoutes(status, new FlowActions(runtime, action), new ScheduleEndpoints(runtime, audit)),
+            .. RestartRoutes(new RestartEndpoints(runtime, action)),
             .. CommunicatorRoutes(status, new CommunicatorActions(runtime, action), new CallEndpoint(runtime, audit)),
             .. JournalRoutes(
                 new JournalEndpoints(runtime, journal, audit, _gate, clock),
@@ -130,6 +132,7 @@ internal sealed class ControlPlaneRoutes
     {
         yield return Get(Viewer, "/openapi.json", "This document.", DocumentAsync) with { IsEarly = true, Media = "application/json" };
         yield return Get(Viewer, "/status", "The runtime and its parts.", status.StatusAsync) with { Aliases = [$"{Api}/runtime", $"{Api}/organism", "/organism"], Result = StatusJson.Default.StatusView };
+        yield return new ApiRoute(HttpMethods.Get, "/metrics", Viewer, "All instruments, as Prometheus reads them.", status.MetricsAsync) { Media = StatusEndpoints.MetricsMedia };
         yield return Get(Viewer, "/stats/history", "What moved in the last hour, in steps of ten seconds.", status.HistoryAsync) with { Result = StatusJson.Default.HistoryView };
     }
 
@@ -137,6 +140,12 @@ internal sealed class ControlPlaneRoutes
     {
         yield return Bare(HttpMethods.Get, "/ui", "The dashboard.", DashboardEndpoints.PageAsync) with { Media = "text/html" };
         yield return Bare(HttpMethods.Get, "/ui/{file}", "A file of the dashboard.", DashboardEndpoints.FileAsync);
+    }
+
+    private static IEnumerable<ApiRoute> TraceRoutes(TraceEndpoints traces)
+    {
+        yield return Get(Viewer, "/traces", "Traces by the message they began with, newest first.", traces.ListAsync) with { IsList = true, Query = ["queue"], Result = TraceJson.Default.ListViewTraceHeadView };
+        yield return Get(Viewer, "/traces/{id}", "One trace: the journal's times of its messages, and kept spans.", traces.OneAsync) with { Result = TraceJson.Default.TraceView };
     }
 
     private IEnumerable<ApiRoute> EventRoutes()
@@ -193,6 +202,22 @@ internal sealed class ControlPlaneRoutes
             Status = StatusCodes.Status202Accepted,
             Errors = wrongState,
         };
+    }
+
+    private static IEnumerable<ApiRoute> RestartRoutes(RestartEndpoints restarts)
+    {
+        string[] aliases = [$"{Api}/organism/restart", "/organism/restart"];
+        ApiRoute one = Post(Admin, "/runtime/restart", "Restarts the program while messages flow; the process stays where the platform can.", restarts.RequestAsync) with { Aliases = aliases, Result = RestartJson.Default.RestartView };
+        yield return one with
+        {
+            Body = RestartJson.Default.RestartBody,
+            BodyIsOptional = true,
+            Status = StatusCodes.Status202Accepted,
+            Errors = [(409, "One is under way, or the runtime does not run."), (422, "The next program would not start; every problem is listed, and nothing has changed."), (429, "There were too many lately."), (501, "This process cannot be replaced.")],
+        };
+        yield return one with { Method = HttpMethods.Get, Summary = "How the restart stands.", Handle = restarts.ProgressAsync };
+        yield return one with { Method = HttpMethods.Delete, Summary = "Gives a restart up while it drains.", Handle = restarts.CancelAsync, Status = StatusCodes.Status202Accepted, Errors = [(409, "None is under way, or it has gone too far.")] };
+        yield return Get(Viewer, "/runtime/restarts", "The runs of the program on its store, each with what the restart that began it did and cost.", restarts.RunsAsync) with { IsList = true, Result = RestartJson.Default.ListViewRunView };
     }
 
     private static IEnumerable<ApiRoute> CommunicatorRoutes(StatusEndpoints status, CommunicatorActions actions, CallEndpoint calls)

@@ -1,7 +1,9 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -14,7 +16,7 @@ namespace Postroom.ControlPlane;
 /// It listens before the store is open, so that probes get an answer; until the runtime runs, intake answers 503. Where only the store can
 /// tell whether there is a key, other machines wait for it: see <see cref="OpenWiderAsync"/> (CP-3).
 /// </remarks>
-internal sealed partial class ControlPlaneService : IRuntimeComponent
+internal sealed partial class ControlPlaneService : IHandsOver
 {
     private readonly ServerOptions _server;
     private readonly IntakeOptions _intake;
@@ -25,6 +27,9 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     private readonly BrowserRulesOptions _rules;
     private readonly List<WebApplication> _listeners = [];
     private readonly CancellationTokenSource _streams = new();
+    private readonly ListenSockets _sockets;
+    private readonly Continuity _continuity;
+    private int _stopped;
 
     /// <summary>Makes the service; nothing listens before it starts.</summary>
     /// <param name="runtime">The one way into the runtime.</param>
@@ -32,16 +37,19 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
     /// <param name="keys">Who may read; a component of its own that starts once the store is open.</param>
     /// <param name="chat">The web chat; null without one.</param>
     /// <param name="hooks">The sources that take what other services post.</param>
+    /// <param name="sockets">Opens what is listened on, and keeps it through a hot restart.</param>
     /// <param name="clock">Dates, limits and expiry.</param>
     /// <param name="loggers">For the endpoints and the server.</param>
     public ControlPlaneService(
-        IRuntimeView runtime, IRuntimeConfiguration configuration, ControlPlaneKeys keys, WebChat? chat, HookBoard hooks, TimeProvider clock, ILoggerFactory loggers)
+        IRuntimeView runtime, IRuntimeConfiguration configuration, ControlPlaneKeys keys, WebChat? chat, HookBoard hooks, ListenSockets sockets, TimeProvider clock, ILoggerFactory loggers)
     {
         _server = configuration.Current.Get<ServerOptions>("server");
         _intake = configuration.Current.Get<IntakeOptions>("intake");
         _keys = keys;
         _chat = chat;
         _loggers = loggers;
+        _sockets = sockets;
+        _continuity = new Continuity(runtime, clock);
         _routes = new ControlPlaneRoutes(runtime, configuration, keys, chat, hooks, clock, loggers);
         _routes.Events.Stopping = _streams.Token;
         _routes.Bulk.Stopping = _streams.Token;
@@ -93,9 +101,22 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         return OpenAsync([.. Urls.Where(url => !_keys.AreConfigured && ControlPlaneKeys.IsWide(url))], cancellationToken);
     }
 
+    /// <summary>Accepts no more connections, which wait in the backlog from then on, answers what has begun, and ends the event streams, whose clients come back by themselves.</summary>
+    /// <inheritdoc/>
+    public Task HandOverAsync(TimeSpan limit, CancellationToken cancellationToken)
+    {
+        _sockets.KeepOpen();
+        return StopAsync(limit, cancellationToken);
+    }
+
     /// <inheritdoc/>
     public async Task StopAsync(TimeSpan drain, CancellationToken cancellationToken)
     {
+        if (Interlocked.Exchange(ref _stopped, 1) != 0)
+        {
+            return; // handed over before
+        }
+
         WebApplication[] open = [.. _listeners];
         _listeners.Clear();
         _routes.Chat.Stopping = true;
@@ -162,6 +183,9 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
         WebApplicationBuilder builder = CreateBuilder();
         builder.WebHost.ConfigureKestrel(options => KestrelLimits.Apply(options, _intake.Webhook.MaxBody)).UseUrls(urls);
         builder.Services.AddSingleton(_loggers);
+        builder.Services.Configure<SocketTransportOptions>(options => options.CreateBoundListenSocket = _sockets.Bind);
+        builder.Services.AddSingleton<SocketTransportFactory>();
+        builder.Services.AddSingleton<IConnectionListenerFactory>(services => new KeptListeners(services.GetRequiredService<SocketTransportFactory>(), _sockets));
         WebApplication app = builder.Build();
         if (_server.TrustedProxies.Count > 0)
         {
@@ -176,6 +200,7 @@ internal sealed partial class ControlPlaneService : IRuntimeComponent
 
         app.UseMiddleware<BrowserRules>(_rules);
         app.Use(_routes.Health.ProbesFirst);
+        app.Use(_continuity.Around);
         app.Use(_routes.Receivers.First);
         app.UseRouting();
         foreach (ApiRoute route in _routes.All)

@@ -27,8 +27,19 @@ internal sealed record HostArguments
     /// <summary>Prints results only.</summary>
     public bool Quiet { get; init; }
 
+    /// <summary>Answers questions with yes.</summary>
+    public bool Yes { get; init; }
+
     /// <summary>Starts without sources.</summary>
     public bool Paused { get; init; }
+
+    /// <summary>The words that lead to the same configuration.</summary>
+    public IEnumerable<string> SettingWords() =>
+    [
+        .. Config is null ? [] : (string[])["--config", Config],
+        .. AppConfig is null ? [] : (string[])["--app-config", AppConfig],
+        .. Settings.SelectMany(static setting => (string[])["--set", setting]),
+    ];
 
     /// <summary>Reads the options that a program passes on to <c>PostOffice.StartAsync</c>; words it does not know are the program's own.</summary>
     public static HostArguments Parse(string[] args)

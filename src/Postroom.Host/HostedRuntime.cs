@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postroom.Configuration;
 using Postroom.ControlPlane;
+using Postroom.Hosting;
 using Postroom.Sqlite;
 
 namespace Postroom.Host;
@@ -60,7 +61,8 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
     /// <param name="configure">Registers what the program adds; null for nothing.</param>
     /// <param name="standalone">Whether there is no program around it, so that the welcome module answers when nothing else is configured.</param>
     /// <param name="output">Where the log goes; null for nowhere.</param>
-    public static HostedRuntime Create(HostArguments arguments, Action<IApplicationBuilder>? configure, bool standalone, TextWriter? output)
+    /// <param name="generation">What a hot restart needs; null where there is none.</param>
+    public static HostedRuntime Create(HostArguments arguments, Action<IApplicationBuilder>? configure, bool standalone, TextWriter? output, Generation? generation = null)
     {
         Redactor redactor = new();
         LineLoggerProvider? log = output is null ? null : new LineLoggerProvider(redactor, TimeProvider.System, output);
@@ -80,13 +82,20 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
             Configuration = sources,
             Loggers = loggers,
             Redactor = redactor,
-            Configured = settings => log?.Apply(settings.Get<LoggingOptions>("logging")),
+            Configured = settings =>
+            {
+                log?.Apply(settings.Get<LoggingOptions>("logging"));
+                generation?.Configure(settings);
+            },
+            Replacer = generation?.Replacer,
+            Origin = generation?.Origin ?? new RestartOrigin(),
+            LostLogLines = log is null ? null : () => log.Lost,
             Paused = arguments.Paused,
             OpensReceivers = !standalone,
             Version = ProgramVersion,
             KnownModules = [new WelcomeModule(), new MailOrderModule()],
         });
-        runtime.RegisterModule(new PlatformModule());
+        runtime.RegisterModule(new PlatformModule(generation?.Sockets));
         if (configure is not null)
         {
             runtime.RegisterModule(new ProgramModule(configure));
@@ -179,7 +188,9 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
     private StoreInUseException? InUse()
     {
         StoreOptions store = Runtime.Configuration.Current.Get<StoreOptions>("store");
-        return store.Kind == "sqlite" && OwnerLock.IsHeld(store.Path) ? new StoreInUseException(store.Path, OwnerLock.ReadOwner(store.Path)) : null;
+
+        // A generation that took the ownership over has it itself.
+        return store.Kind == "sqlite" && OwnerLock.IsHeld(store.Path) && OwnerLock.ReadOwner(store.Path) is var owner && owner != Environment.ProcessId ? new StoreInUseException(store.Path, owner) : null;
     }
 
     private static bool FileExists(ConfigurationSources sources)

@@ -6,7 +6,7 @@ using Postroom.Sqlite;
 namespace Postroom.Host;
 
 /// <summary>What every Postroom program has: the stores, the channels and HTTP.</summary>
-internal sealed class PlatformModule : IApplicationModule
+internal sealed class PlatformModule(ListenSockets? sockets = null) : IApplicationModule
 {
     public string Name => "platform";
 
@@ -16,6 +16,11 @@ internal sealed class PlatformModule : IApplicationModule
     {
         app.AddStore("sqlite", static (options, retention, redactor, clock, services) =>
             new SqliteStore(options, retention, redactor, clock, services.GetRequiredService<ILoggerFactory>().CreateLogger<SqliteStore>()));
+        if (sockets is not null)
+        {
+            app.Services.AddSingleton(sockets);
+        }
+
         app.AddControlPlane().AddChannels();
     }
 }

@@ -1,3 +1,5 @@
+using Postroom.Storage;
+
 namespace Postroom.Sqlite;
 
 /// <summary>Calls at the earliest of the instants of the wall clock that were set, and when that clock was set meanwhile. Safe for concurrent use.</summary>

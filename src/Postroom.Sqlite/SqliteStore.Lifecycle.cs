@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Postroom.Sqlite;
@@ -30,6 +31,21 @@ public sealed partial class SqliteStore
     /// <inheritdoc/>
     public async ValueTask CloseAsync(CancellationToken cancellationToken)
     {
+        await CloseFilesAsync();
+        _lock?.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<SafeHandle?> CloseKeepingOwnershipAsync(CancellationToken cancellationToken)
+    {
+        await CloseFilesAsync();
+        SafeHandle? kept = _lock?.Handle;
+        _lock = null;
+        return kept;
+    }
+
+    private async ValueTask CloseFilesAsync()
+    {
         if (_closed)
         {
             return;
@@ -48,7 +64,6 @@ public sealed partial class SqliteStore
         _readers?.Dispose();
         _mark?.Dispose();
         _inFlight?.Dispose();
-        _lock?.Dispose();
     }
 
     /// <inheritdoc/>
@@ -65,6 +80,12 @@ public sealed partial class SqliteStore
         try
         {
             PrivateFiles.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(_options.Path))!);
+
+            if (opening.Ownership is { } handed && OwnerLock.Adopt(_options.Path, handed) is { } kept)
+            {
+                _lock = kept;
+                return;
+            }
 
             // Even a first start waits a moment: somebody asking whether the lock is held has it for as long as the question takes.
             TimeSpan wait = opening.Generation > 1 ? HandoverWait : TimeSpan.FromMilliseconds(300);
@@ -194,6 +215,7 @@ public sealed partial class SqliteStore
     {
         _readers = new ReaderPool(OpenReader, _watch.Damaged);
         _writer = new StoreWriter(session, ReopenSession, _readers, _mark!, _watch, _lanes, _logger);
+        ObserveWriter(_writer);
         _ = _writer.Fatal.ContinueWith(fatal => _fatal.TrySetResult(fatal.Result), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         _lanes.Writer = _writer;
         foreach (SqliteLane lane in _lanes.All)

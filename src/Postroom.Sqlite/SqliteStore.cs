@@ -9,7 +9,7 @@ namespace Postroom.Sqlite;
 /// Queue, journal and outbox in one. Every change is an operation that the writer's thread runs with whoever else waits, in one transaction;
 /// what may be leased is in memory, and the backlog is read from disk as there is room.
 /// </remarks>
-public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFeed, IStoreLifecycle, IQueueControl, IInstantLeases, IStoreBackup
+public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFeed, IStoreLifecycle, IQueueControl, IInstantLeases, IStoreBackup, ICommitFeed
 {
     private readonly StoreOptions _options;
     private readonly RetentionOptions _retention;
@@ -73,6 +73,9 @@ public sealed partial class SqliteStore : IMessageStore, IJournal, ITransitionFe
 
     /// <summary>The version and origin of the SQLite library in use, for the start line.</summary>
     public static string LibraryVersion => $"{SqliteLibrary.Current.Version} ({SqliteLibrary.Current.Origin})";
+
+    /// <summary>The version of the tables that this build writes; it opens those up to it.</summary>
+    internal static int SchemaVersion => StoreSchema.Version;
 
     internal StoreWriter Writer => _writer ?? throw NotOpen();
 

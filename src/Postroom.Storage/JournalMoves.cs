@@ -172,6 +172,7 @@ internal static class JournalMoves
             Kind = message.FailureKind,
             Reason = message.State == MessageState.Acked ? null : message.Error,
             Duration = duration,
+            TraceId = TraceService.TraceIdOf(message.Envelope),
         };
     }
 
@@ -192,6 +193,7 @@ internal static class JournalMoves
             && (query.Since is null || envelope.CreatedAt >= query.Since)
             && (query.Until is null || envelope.CreatedAt < query.Until)
             && (query.OutsideId is null || query.OutsideId == message.OutsideId)
+            && (query.TraceId is null || query.TraceId == TraceService.TraceIdOf(envelope))
             && (query.Text is null || Contains(message, query.Text));
     }
 

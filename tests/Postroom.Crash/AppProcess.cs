@@ -40,7 +40,7 @@ public sealed class AppProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts <c>dotnet {assembly} {arguments}</c>.</summary>
+    /// <summary>Starts <c>dotnet {assembly} {arguments}</c>; what is no assembly is executed by itself.</summary>
     public static AppProcess Start(string assembly, params IEnumerable<string> arguments) => StartIn(null, assembly, arguments);
 
     /// <summary>Starts a program in a folder; null for this process's.</summary>
@@ -48,9 +48,10 @@ public sealed class AppProcess : IAsyncDisposable
     {
         // Dumps would fill the disk, and a debugger's or profiler's channel is one file per death.
         Dictionary<string, string> environment = new() { ["DOTNET_DbgEnableMiniDump"] = "0", ["DOTNET_EnableDiagnostics"] = "0", ["DOTNET_TieredPGO"] = "0" };
+        string[] program = assembly.EndsWith(".dll", StringComparison.Ordinal) ? ["dotnet", assembly] : [assembly];
         return new AppProcess(folder is null
-            ? Shell.Start("dotnet", [assembly, .. arguments], environment)
-            : Shell.Start("env", ["-C", folder, "dotnet", assembly, .. arguments], environment));
+            ? Shell.Start(program[0], [.. program[1..], .. arguments], environment)
+            : Shell.Start("env", ["-C", folder, .. program, .. arguments], environment));
     }
 
     /// <summary>SIGKILL, and waits until the kernel has taken the process away.</summary>

@@ -14,6 +14,15 @@ public sealed record CampaignOptions
     /// <summary>Power-cut trials instead of kills; null for none.</summary>
     public int? PowerCuts { get; init; }
 
+    /// <summary>Hot restarts under load instead of kills; null for none.</summary>
+    public int? Restarts { get; init; }
+
+    /// <summary>Requests per second during hot restarts.</summary>
+    public int RestartRate { get; init; } = 200;
+
+    /// <summary>The shipped program, for hot restarts: an assembly, or a program that is executed by itself.</summary>
+    public string HostApp { get; init; } = DefaultHost;
+
     /// <summary>The setting <c>store.synchronous</c>.</summary>
     public string Synchronous { get; init; } = "full";
 
@@ -47,6 +56,17 @@ public sealed record CampaignOptions
         }
     }
 
+    /// <summary>The shipped program of the same build.</summary>
+    public static string DefaultHost
+    {
+        get
+        {
+            string output = AppContext.BaseDirectory.TrimEnd('/');
+            string root = Path.GetFullPath(Path.Combine(output, "../../../../.."));
+            return Path.Combine(root, "src", "Postroom.Host", "bin", Path.GetRelativePath(Path.Combine(output, "../.."), output), "Postroom.Host.dll");
+        }
+    }
+
     /// <summary>Reads a command line.</summary>
     public static CampaignOptions Parse(string[] args)
     {
@@ -60,6 +80,9 @@ public sealed record CampaignOptions
                 "--kills" => options with { Kills = Number() },
                 "--seed" => options with { Seed = Number() },
                 "--power-cuts" => options with { PowerCuts = Number() },
+                "--restarts" => options with { Restarts = Number() },
+                "--restart-rate" => options with { RestartRate = Number() },
+                "--host" => options with { HostApp = Value() },
                 "--synchronous" => options with { Synchronous = Value() },
                 "--until-loss" => options with { UntilLoss = true },
                 "--rate" => options with { Rate = Number() },
@@ -68,7 +91,7 @@ public sealed record CampaignOptions
                 "--app" => options with { App = Value() },
                 "--keep" => options with { Keep = true },
                 _ => throw new ArgumentException(
-                    $"'{args[i]}' is not an option. There are --kills N, --seed S, --power-cuts N, --synchronous full|normal, --until-loss, --rate N, --window MS, --folder DIR, --app DLL, --keep."),
+                    $"'{args[i]}' is not an option. There are --kills N, --seed S, --power-cuts N, --restarts N, --restart-rate N, --host PROGRAM, --synchronous full|normal, --until-loss, --rate N, --window MS, --folder DIR, --app DLL, --keep."),
             };
         }
 

@@ -19,6 +19,23 @@ if (options.PowerCuts is not null)
     return cuts.Good ? 0 : 1;
 }
 
+if (options.Restarts is not null)
+{
+    RestartReport restarts = await RestartCampaign.RunAsync(options, Console.Error.WriteLine, CancellationToken.None);
+    foreach (string problem in restarts.Problems)
+    {
+        await Console.Error.WriteLineAsync(problem);
+    }
+
+    if (restarts.Good && !options.Keep)
+    {
+        Directory.Delete(options.Folder, recursive: true);
+    }
+
+    Console.WriteLine(restarts);
+    return restarts.Good ? 0 : 1;
+}
+
 CampaignReport report = await Campaign.RunAsync(options, Console.Error.WriteLine, CancellationToken.None);
 foreach (Violation violation in report.Result.Violations.Take(20))
 {

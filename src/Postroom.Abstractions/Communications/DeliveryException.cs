@@ -15,7 +15,11 @@ public abstract record DeliveryFailure
     /// <param name="Until">When to try again.</param>
     /// <param name="Lane">True when the whole lane waits; false when only this recipient does.</param>
     /// <param name="IsTold">Whether the service named the instant; false for a usual wait, from which nothing can be learnt of its limit.</param>
-    public sealed record RateLimited(DateTimeOffset Until, bool Lane = false, bool IsTold = true) : DeliveryFailure;
+    public sealed record RateLimited(DateTimeOffset Until, bool Lane = false, bool IsTold = true) : DeliveryFailure
+    {
+        /// <summary>Whether this message waits and no other to the same recipient; false unless set.</summary>
+        public bool OnlyMessage { get; init; }
+    }
 
     /// <summary>The service said no; there is no retry.</summary>
     /// <param name="Code">The service's code.</param>

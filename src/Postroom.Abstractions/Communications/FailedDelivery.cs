@@ -8,4 +8,8 @@ namespace Postroom;
 /// <param name="Reason">Why, in words without secrets; null for none.</param>
 /// <param name="Attempt">The attempt that ended it; 0 when none had begun.</param>
 /// <param name="At">When.</param>
-public sealed record FailedDelivery(MessageId MessageId, string? Communicator, string? Conversation, FailureKind Kind, string? Reason, int Attempt, DateTimeOffset At);
+public sealed record FailedDelivery(MessageId MessageId, string? Communicator, string? Conversation, FailureKind Kind, string? Reason, int Attempt, DateTimeOffset At)
+{
+    /// <summary>The trace of the message, as 32 hexadecimal digits; null for none.</summary>
+    public string? TraceId { get; init; }
+}

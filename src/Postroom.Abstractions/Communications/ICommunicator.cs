@@ -41,6 +41,22 @@ public interface ISignals
     ValueTask SignalAsync(Signal signal, DeliveryContext context, CancellationToken cancellationToken);
 }
 
+/// <summary>Optional for a communicator whose sends need something that may take a while to get, such as one of a few connections.</summary>
+/// <remarks>
+/// The lane asks for it before it stores that a send begins. Whatever ends until then, the process included, has certainly sent nothing, and never counts as a send without
+/// an answer (LN-8).
+/// </remarks>
+public interface IPreparesSends
+{
+    /// <summary>Gets what one send needs.</summary>
+    /// <param name="message">What is to be sent.</param>
+    /// <param name="context">Which delivery it is.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Given to the send as <see cref="DeliveryContext.Prepared"/>, and disposed of after it; null for nothing.</returns>
+    /// <exception cref="DeliveryException">It cannot be had; the failure is classified.</exception>
+    ValueTask<IAsyncDisposable?> PrepareAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken);
+}
+
 /// <summary>What a service can do; messages are changed to fit before they are sent.</summary>
 public sealed record CommunicatorCapabilities
 {
@@ -129,6 +145,9 @@ public abstract class DeliveryContext
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="DeliveryException">The turn comes later: let it pass, and the next attempt goes on there.</exception>
     public virtual ValueTask WaitForTurnAsync(CancellationToken cancellationToken) => default;
+
+    /// <summary>What <see cref="IPreparesSends"/> got for this send; null for nothing. The lane disposes of it.</summary>
+    public IAsyncDisposable? Prepared { get; set; }
 
     /// <summary>Says that bytes have left: an exception that is not classified then counts as uncertain.</summary>
     public bool BytesLeft { get; set; }

@@ -12,9 +12,11 @@ public sealed partial class SectionReader
     /// <summary>Reads a text.</summary>
     /// <param name="name">The setting.</param>
     /// <param name="fallback">The default.</param>
-    public string? ReadText(string name, string? fallback = null) => ReadNode(name, out string text, out SettingNode? node)
-        ? Take(name, text, text, node)
-        : Default(name, fallback, fallback);
+    public string? ReadText(string name, string? fallback = null)
+    {
+        Describe(name, "text", fallback);
+        return ReadNode(name, out string text, out SettingNode? node) ? Take(name, text, text, node) : Default(name, fallback, fallback);
+    }
 
     /// <summary>Reads a text that must be there and not blank.</summary>
     /// <param name="name">The setting.</param>
@@ -23,6 +25,7 @@ public sealed partial class SectionReader
     public string RequireText(string name, string hint)
     {
         string? text = ReadText(name);
+        DescribeRequired();
         if (string.IsNullOrWhiteSpace(text) && Find(name) is not SettingValue { IsBroken: true })
         {
             AddError(name, $"{Key(name)} is missing. {hint}");
@@ -35,6 +38,7 @@ public sealed partial class SectionReader
     /// <param name="name">The setting.</param>
     public Secret? ReadSecret(string name)
     {
+        Describe(name, "secret", null);
         if (!ReadNode(name, out string text, out SettingNode? node) || text.Length == 0)
         {
             return Default<Secret?>(name, null, null);
@@ -68,6 +72,7 @@ public sealed partial class SectionReader
     public Secret RequireSecret(string name, string hint)
     {
         Secret? secret = ReadSecret(name);
+        DescribeRequired();
         if (secret is null && Find(name) is not SettingValue { IsBroken: true })
         {
             AddError(name, $"{Key(name)} is missing. {hint}");
@@ -79,8 +84,11 @@ public sealed partial class SectionReader
     /// <summary>Reads <c>true</c> or <c>false</c>.</summary>
     /// <param name="name">The setting.</param>
     /// <param name="fallback">The default.</param>
-    public bool ReadFlag(string name, bool fallback) =>
-        ReadParsed(name, fallback, bool.TryParse, flag => flag ? "true" : "false", "neither true nor false", null);
+    public bool ReadFlag(string name, bool fallback)
+    {
+        Describe(name, "true or false", fallback ? "true" : "false");
+        return ReadParsed(name, fallback, bool.TryParse, flag => flag ? "true" : "false", "neither true nor false", null);
+    }
 
     /// <summary>Reads a whole number.</summary>
     /// <param name="name">The setting.</param>
@@ -96,6 +104,7 @@ public sealed partial class SectionReader
     /// <param name="max">The largest value.</param>
     public int? ReadOptionalCount(string name, int? fallback = null, int min = 0, int max = int.MaxValue)
     {
+        Describe(name, "number", fallback is { } given ? Number(given) : null, Bounds(min == 0 && max == int.MaxValue ? null : Number(min), max == int.MaxValue ? null : Number(max)));
         return ReadParsed(name, fallback, TryParse, number => number?.ToString(CultureInfo.InvariantCulture), "not a whole number",
             number => number < min || number > max ? Range(Number(min), max == int.MaxValue ? null : Number(max)) : null);
 
@@ -116,6 +125,7 @@ public sealed partial class SectionReader
     /// <param name="max">The largest value.</param>
     public double ReadNumber(string name, double fallback, double min, double max)
     {
+        Describe(name, "decimal number", Number(fallback), Bounds(Number(min), Number(max)));
         return ReadParsed(name, fallback, TryParse, Number, "not a number", number => number >= min && number <= max ? null : Range(Number(min), Number(max)));
 
         static bool TryParse(string text, out double value) =>
@@ -138,6 +148,7 @@ public sealed partial class SectionReader
     /// <param name="max">The largest value.</param>
     public long? ReadOptionalSize(string name, long? fallback = null, long min = 0, long max = long.MaxValue)
     {
+        Describe(name, "size", fallback is { } given ? ByteSize.Format(given) : null, Bounds(min == 0 && max == long.MaxValue ? null : ByteSize.Format(min), max == long.MaxValue ? null : ByteSize.Format(max)));
         return ReadParsed(name, fallback, TryParse, size => size is { } bytes ? ByteSize.Format(bytes) : null, $"not a size. Write {ByteSize.Forms}",
             size => size < min || size > max ? Range(ByteSize.Format(min), max == long.MaxValue ? null : ByteSize.Format(max)) : null);
 
@@ -166,6 +177,9 @@ public sealed partial class SectionReader
     /// <param name="allowInfinite">Whether <c>infinite</c> may be written.</param>
     public TimeSpan? ReadOptionalDuration(string name, TimeSpan? fallback = null, TimeSpan? min = null, TimeSpan? max = null, bool allowInfinite = false)
     {
+        Describe(
+            name, allowInfinite ? "duration or `infinite`" : "duration", fallback is { } given ? Duration.Format(given) : null,
+            Bounds(min is { } shortest && shortest > TimeSpan.Zero || max is not null ? Duration.Format(min ?? TimeSpan.Zero) : null, max is { } most ? Duration.Format(most) : null));
         string forms = $"not a duration. Write {Duration.Forms}{(allowInfinite ? " or infinite" : "")}";
         return ReadParsed(name, fallback, TryParse, value => value is { } duration ? Duration.Format(duration) : null, forms,
             value => value != Timeout.InfiniteTimeSpan && (value < min || value > max)
@@ -185,6 +199,7 @@ public sealed partial class SectionReader
     /// <param name="fallback">The default.</param>
     public Rate? ReadRate(string name, Rate? fallback = null)
     {
+        Describe(name, "rate", fallback?.ToString());
         return ReadParsed(name, fallback, TryParse, rate => rate?.ToString(), $"not a rate. Write {Rate.Forms}", null);
 
         static bool TryParse(string text, out Rate? value)
@@ -238,6 +253,7 @@ public sealed partial class SectionReader
     /// <summary>Reads one of a few words as its place among them; negative for none.</summary>
     private int ReadPlace(string name, int fallback, string[] words)
     {
+        Describe(name, "word", fallback < 0 ? null : words[fallback], string.Join(", ", words));
         return ReadParsed(name, fallback, TryParse, place => place < 0 ? null : words[place], $"none of {string.Join(", ", words)}", null);
 
         bool TryParse(string text, out int place)
@@ -256,6 +272,7 @@ public sealed partial class SectionReader
     public T ReadForm<T>(string name, T fallback, Func<string, T?> read, string forms)
         where T : struct
     {
+        Describe(name, "word", fallback.ToString(), forms);
         return ReadParsed(name, fallback, TryParse, value => value.ToString(), $"none of {forms}", null);
 
         bool TryParse(string text, out T value)
@@ -271,6 +288,7 @@ public sealed partial class SectionReader
     /// <param name="fallback">The default; null is an empty list.</param>
     public IReadOnlyList<string> ReadTexts(string name, IReadOnlyList<string>? fallback = null)
     {
+        Describe(name, "list of texts", fallback is { Count: > 0 } given ? $"[{string.Join(", ", given)}]" : null);
         if (Items(name, oneAlone: true) is not { } items)
         {
             return Default(name, fallback ?? [], $"[{string.Join(", ", fallback ?? [])}]");
@@ -300,7 +318,22 @@ public sealed partial class SectionReader
 
     private static string Word(string name) => string.Concat(name[..1].ToLowerInvariant(), name.AsSpan(1));
 
-    private static string Range(string min, string? max) => max is null ? $"it must be at least {min}." : $"it must be {min} to {max}.";
+    private static string Range(string min, string? max) => $"it must be {Bounds(min, max)}.";
+
+    private static string? Bounds(string? min, string? max) => min is null ? null : max is null ? $"at least {min}" : $"{min} to {max}";
+
+    /// <summary>Says what is read, to whoever asks for the settings there are.</summary>
+    private void Describe(string name, string type, string? fallback, string? range = null) =>
+        _session.Descriptions?.Add(new SettingDescription(Key(name), type, string.IsNullOrEmpty(fallback) ? null : fallback, range));
+
+    /// <summary>The setting described last must be there.</summary>
+    private void DescribeRequired()
+    {
+        if (_session.Descriptions is [.., var last] all)
+        {
+            all[^1] = last with { Default = "required" };
+        }
+    }
 
     private T ReadParsed<T>(string name, T fallback, Parser<T> parse, Func<T, string?> format, string otherwise, Func<T, string?>? check)
     {

@@ -29,7 +29,7 @@ public sealed partial class SectionReader
     public string Path { get; }
 
     /// <summary>Whether nothing is written here, so that every setting has its default.</summary>
-    public bool IsEmpty => _map.Entries.Count == 0;
+    public bool IsEmpty => _map.Entries.Count == 0 && _session.Descriptions is null;
 
     /// <summary>Reads a map on its own, outside a whole configuration; unknown settings are problems too.</summary>
     /// <typeparam name="T">What it becomes.</typeparam>
@@ -78,6 +78,11 @@ public sealed partial class SectionReader
     /// <param name="read">Reads one item.</param>
     public IReadOnlyList<T> ReadList<T>(string name, Func<SectionReader, T> read)
     {
+        if (_session.Descriptions is not null)
+        {
+            _ = read(Child($"{Key(name)}[n]", SettingMap.Empty, _origin));
+        }
+
         IReadOnlyList<SettingNode> items = Items(name) ?? [];
         var result = new List<T>(items.Count);
         for (int i = 0; i < items.Count; i++)
@@ -112,6 +117,11 @@ public sealed partial class SectionReader
     {
         var result = new Dictionary<string, T>(StringComparer.Ordinal);
         _open = true;
+        if (_session.Descriptions is not null)
+        {
+            _ = read("{name}", Child($"{Path}.{{name}}", SettingMap.Empty, _origin));
+        }
+
         foreach ((string name, SettingNode node) in _map.Entries)
         {
             if (kind is not null && !IsName(name))

@@ -91,6 +91,11 @@ public interface IApplicationBuilder
     /// <param name="create">Makes the store.</param>
     IApplicationBuilder AddStore(string kind, StoreFactoryMethod create);
 
+    /// <summary>Registers where finished spans go when <c>tracing.transport</c> names it; the last registration of a name wins, over <c>console</c>, <c>file</c> and <c>otlp</c> too.</summary>
+    /// <param name="name">The name; <c>none</c> is taken.</param>
+    /// <param name="transport">Takes them.</param>
+    IApplicationBuilder AddTraceTransport(string name, ITraceTransport transport);
+
     /// <summary>Makes stored messages of a former type reach the handler of the new one.</summary>
     IApplicationBuilder AddTypeAlias(string oldType, string newType);
 

@@ -35,6 +35,27 @@ public interface IRuntimeControl
     /// <exception cref="RuntimeConflictException">It does not run, or the program that hosts it offers no stop.</exception>
     void RequestStop();
 
+    /// <summary>The restart that is under way, or the last one since the start; its state is idle when there was none.</summary>
+    RestartStatus Restart => RestartStatus.None;
+
+    /// <summary>Replaces the program by itself while messages flow: drains, stops in order, and starts again in the same process where the platform can (SPEC RS). Returns once draining has begun.</summary>
+    /// <param name="request">What is asked.</param>
+    /// <param name="cancellationToken">Ends the look whether it can succeed; a restart that has begun goes on.</param>
+    /// <returns>The restart; with <see cref="RestartRequest.DryRun"/> what it would be, and nothing has changed.</returns>
+    /// <exception cref="RestartRefusedException">It cannot be done now; nothing has changed.</exception>
+    Task<RestartStatus> RestartAsync(RestartRequest request, CancellationToken cancellationToken) =>
+        throw new RestartRefusedException(RestartRefusal.Unavailable, "This runtime cannot replace its process.");
+
+    /// <summary>Gives a restart up while it drains: everything goes on as before.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="RuntimeConflictException">None is under way, or it has gone too far.</exception>
+    Task<RestartStatus> CancelRestartAsync(CancellationToken cancellationToken) => throw new RuntimeConflictException("No restart is under way.");
+
+    /// <summary>Reads the last runs of the program on its store, the newest first.</summary>
+    /// <param name="limit">The most; 1 to 1,000.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    ValueTask<IReadOnlyList<RuntimeRun>> GetRunsAsync(int limit, CancellationToken cancellationToken) => new([]);
+
     /// <summary>Leases nothing more from a queue and goes on accepting. It stays paused through a restart.</summary>
     /// <param name="queue">A declared queue.</param>
     /// <param name="cancellationToken">Ends the wait.</param>

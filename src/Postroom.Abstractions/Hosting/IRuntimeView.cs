@@ -9,6 +9,15 @@ public interface IRuntimeView
     /// <summary>Where it stands, without looking at the store.</summary>
     RuntimeState State { get; }
 
+    /// <summary>Whether messages from outside are stored now: while it runs, and while a hot restart drains (SPEC WH-8).</summary>
+    bool TakesMessages => State == RuntimeState.Running;
+
+    /// <summary>Completed, except in a generation that a hot restart began: there once it is ready, or will not be. Requests wait for it, since they were left to it.</summary>
+    Task Opened => Task.CompletedTask;
+
+    /// <summary>Whether a restart is under way, so that connections end after their next answer.</summary>
+    bool IsBeingReplaced => false;
+
     /// <summary>What operators may do to it.</summary>
     IRuntimeControl Control { get; }
 
@@ -20,6 +29,14 @@ public interface IRuntimeView
 
     /// <summary>The health of all parts for one question.</summary>
     ValueTask<HealthReport> CheckHealthAsync(HealthViews view, CancellationToken cancellationToken);
+
+    /// <summary>All instruments of the runtime in the text format 0.0.4 of Prometheus; empty when it has none.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    ValueTask<string> WriteMetricsAsync(CancellationToken cancellationToken) => new("");
+
+    /// <summary>The latest spans of a trace that were given to a trace transport, oldest first, as far as <c>tracing.keep</c> keeps them; empty without a transport.</summary>
+    /// <param name="traceId">The trace, as 32 lower-case hexadecimal digits; null for all traces.</param>
+    IReadOnlyList<TraceSpan> KeptSpans(string? traceId) => [];
 
     /// <summary>Calls a method of a communicator; a failure is a result.</summary>
     /// <param name="communicator">Its name.</param>

@@ -133,6 +133,9 @@ public sealed record JournalQuery
     /// <summary>The outside service's id of the delivery; null for all.</summary>
     public string? OutsideId { get; init; }
 
+    /// <summary>The trace that the headers name, as 32 lower-case hexadecimal digits; null for all.</summary>
+    public string? TraceId { get; init; }
+
     /// <summary>A text that id, outside ids, type, address, conversation or error contains; null for all.</summary>
     public string? Text { get; init; }
 

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Postroom;
 
 /// <summary>Holds accepted messages until a worker settles them.</summary>
@@ -86,6 +88,14 @@ public interface IStoreLifecycle : IAsyncDisposable
 
     /// <summary>Finishes what was handed over, marks the end as clean and closes.</summary>
     ValueTask CloseAsync(CancellationToken cancellationToken);
+
+    /// <summary>Closes as <see cref="CloseAsync"/> does and keeps what makes this process the owner, for the program that takes its place.</summary>
+    /// <returns>The open file that holds the ownership; null where there is none to keep.</returns>
+    async ValueTask<SafeHandle?> CloseKeepingOwnershipAsync(CancellationToken cancellationToken)
+    {
+        await CloseAsync(cancellationToken);
+        return null;
+    }
 }
 
 /// <summary>A store that can be copied while messages flow. Safe for concurrent use.</summary>
@@ -153,6 +163,9 @@ public sealed record StoreOpening
 
     /// <summary>The generation of hot restarts; 1 at first.</summary>
     public int Generation { get; init; } = 1;
+
+    /// <summary>The open file that holds the ownership, from the program whose place this one took; null for none.</summary>
+    public SafeHandle? Ownership { get; init; }
 }
 
 /// <summary>What a store can do.</summary>

@@ -43,6 +43,9 @@ public readonly record struct Transition
     /// <summary>Why, in words; null for none.</summary>
     public string? Reason { get; init; }
 
+    /// <summary>The trace that the message's headers name, as 32 hexadecimal digits; null for none.</summary>
+    public string? TraceId { get; init; }
+
     /// <summary>How long the attempt took; null when none ended.</summary>
     public TimeSpan? Duration { get; init; }
 }

@@ -35,6 +35,7 @@ internal sealed class ServiceHttp : IDisposable
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(4), // Node, which bridges run on, ends idle ones after 5 seconds: a send would race with that
             PooledConnectionLifetime = TimeSpan.FromMinutes(5), // a service moves to other addresses
             UseProxy = false, // none from the environment: what is sent goes to the address of the settings and to nobody else
+            ActivityHeadersPropagator = null, // what trace a message belongs to is told to those who are meant to know, by their communicator
             MaxResponseHeadersLength = 64,
         })
         {

@@ -1,23 +1,37 @@
 namespace Postroom.Chat;
 
-/// <summary>Sees when a service's limit for the whole bot is used up. Safe for concurrent use.</summary>
+/// <summary>
+/// Sees when a refusal of too many messages is about the whole bot, which the service does not say: its limit is used up, or several chats are refused together, as when
+/// another program sends with the same token. Safe for concurrent use.
+/// </summary>
 /// <param name="clock">Measures the window.</param>
 /// <param name="limit">How many sends the service allows in a second.</param>
 internal sealed class BotLimit(TimeProvider clock, int limit)
 {
+    private const int Several = 3;
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Together = TimeSpan.FromSeconds(5);
     private readonly Lock _gate = new();
     private readonly Queue<long> _begun = new();
+    private readonly List<(string Chat, long At)> _refused = [];
 
-    /// <summary>Whether as many sends began within the last second as the limit allows.</summary>
-    public bool IsUsed
+    /// <summary>Notes a refusal of too many messages.</summary>
+    /// <param name="chat">The chat that the message was for.</param>
+    /// <returns>Whether it is about the whole bot.</returns>
+    public bool Refused(string chat)
     {
-        get
+        lock (_gate)
         {
-            lock (_gate)
+            _refused.RemoveAll(one => one.Chat == chat || clock.GetElapsedTime(one.At) > Together);
+            _refused.Add((chat, clock.GetTimestamp()));
+            bool isUsed = _begun.Count == limit && clock.GetElapsedTime(_begun.Peek()) <= Window;
+            if (!isUsed && _refused.Count < Several)
             {
-                return _begun.Count == limit && clock.GetElapsedTime(_begun.Peek()) <= Window;
+                return false;
             }
+
+            _refused.Clear();
+            return true;
         }
     }
 

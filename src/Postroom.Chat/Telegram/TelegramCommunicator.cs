@@ -84,7 +84,7 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
         }
         catch (TelegramException e)
         {
-            throw e.ToDelivery(_clock, lane: _limit.IsUsed);
+            throw e.ToDelivery(_clock, IsOfBot(e, LimitsOf(message, context.Recipient)[^1].Key));
         }
         catch (OperationCanceledException e) when (cancellationToken.IsCancellationRequested && !context.BytesLeft)
         {
@@ -125,7 +125,7 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
             }
             catch (TelegramException e)
             {
-                throw e.ToDelivery(_clock, lane: _limit.IsUsed);
+                throw e.ToDelivery(_clock, IsOfBot(e, $"chat/{chat.Id}"));
             }
         }
     }
@@ -157,6 +157,8 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
             throw e.Failure is DeliveryFailure.Uncertain ? new DeliveryException(new DeliveryFailure.Transient(), e.Message, e) : e.ToDelivery(_clock, lane: false);
         }
     }
+
+    private bool IsOfBot(TelegramException e, string chat) => e.RetryAfter is not null && _limit.Refused(chat);
 
     /// <summary>30 a second, 1 a second in a chat, 20 a minute in a group.</summary>
     /// <param name="message">What is to be sent.</param>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
@@ -101,7 +102,8 @@ public sealed class WebhookCommunicator : Communicator
         }
 
         headers.TryAddWithoutValidation("Idempotency-Key", context.IdempotencyKey);
-        if (context.Envelope.Header(HeaderNames.TraceParent) is { } trace)
+        Activity? span = Activity.Current is { Source.Name: TraceService.SourceName } current ? current : null;
+        if ((span?.Id ?? context.Envelope.Header(HeaderNames.TraceParent)) is { } trace)
         {
             headers.TryAddWithoutValidation("traceparent", trace);
         }

@@ -9,10 +9,11 @@ namespace Postroom.Chat;
 internal sealed class CloudAnswers(ServiceHttp http, TimeProvider clock)
 {
     private const int PairRate = 131056;
+    private const int AppRate = 4; // so many calls of the app in an hour
 
     private static readonly TimeSpan DefaultWait = TimeSpan.FromSeconds(60);
 
-    private readonly PairPauses _pauses = new();
+    private readonly PairPauses _pauses = new(clock);
 
     /// <summary>Returns when the service took it.</summary>
     /// <param name="answer">The answer.</param>
@@ -46,8 +47,10 @@ internal sealed class CloudAnswers(ServiceHttp http, TimeProvider clock)
         return (code, answer.Code) switch
         {
             (190, _) or (_, (int)HttpStatusCode.Unauthorized) => new DeliveryFailure.Unauthorized(),
+            // The token may not do it, which a person mends; what is wrong with one message has a code of its own.
+            (0 or 10 or (>= 200 and < 300), (int)HttpStatusCode.Forbidden) => new DeliveryFailure.Unauthorized(),
             (PairRate, _) when recipient is not null => new DeliveryFailure.RateLimited(clock.GetUtcNow() + _pauses.Next(recipient)),
-            (PairRate or 130429 or 80007, _) or (_, (int)HttpStatusCode.TooManyRequests) => new DeliveryFailure.RateLimited(
+            (PairRate or AppRate or 130429 or 80007, _) or (_, (int)HttpStatusCode.TooManyRequests) => new DeliveryFailure.RateLimited(
                 clock.GetUtcNow() + (answer.RetryAfter ?? DefaultWait), Lane: true, IsTold: answer.RetryAfter is not null),
             (_, 502 or 503 or 504) => new DeliveryFailure.Transient(ServiceWide: true),
             (131000, _) or (_, >= 500) => new DeliveryFailure.Transient(),

@@ -1,27 +1,37 @@
 namespace Postroom.Chat;
 
-/// <summary>How long a recipient waits that got too much from this number: 4ⁿ seconds, n growing from 0 with each such answer until one is taken (WA-4). Safe for concurrent use.</summary>
-internal sealed class PairPauses
+/// <summary>
+/// How long a recipient waits that got too much from this number: 4ⁿ seconds, n growing from 0 with each pause until a message is taken (WA-4). Messages that were on their
+/// way together and are refused together make one pause. Safe for concurrent use.
+/// </summary>
+internal sealed class PairPauses(TimeProvider clock)
 {
     private const int MaxRecipients = 4_096;
     private const int MaxPower = 6; // a little over an hour
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, int> _powers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (int Power, DateTimeOffset Until)> _pauses = new(StringComparer.Ordinal);
 
     /// <summary>The wait after one more such answer.</summary>
     public TimeSpan Next(string recipient)
     {
         lock (_gate)
         {
-            int power = _powers.GetValueOrDefault(recipient);
-            if (_powers.Count >= MaxRecipients && power == 0)
+            DateTimeOffset now = clock.GetUtcNow();
+            (int power, DateTimeOffset until) = _pauses.GetValueOrDefault(recipient);
+            if (until > now)
             {
-                _powers.Clear(); // so many at once is no memory worth keeping; waits begin anew at one second
+                return until - now;
             }
 
-            _powers[recipient] = Math.Min(power + 1, MaxPower);
-            return TimeSpan.FromSeconds(Math.Pow(4, power));
+            if (_pauses.Count >= MaxRecipients && power == 0)
+            {
+                _pauses.Clear(); // so many at once is no memory worth keeping; waits begin anew at one second
+            }
+
+            TimeSpan wait = TimeSpan.FromSeconds(Math.Pow(4, power));
+            _pauses[recipient] = (Math.Min(power + 1, MaxPower), now + wait);
+            return wait;
         }
     }
 
@@ -30,7 +40,7 @@ internal sealed class PairPauses
     {
         lock (_gate)
         {
-            _powers.Remove(recipient);
+            _pauses.Remove(recipient);
         }
     }
 }

@@ -6,11 +6,11 @@ namespace Postroom.ControlPlane;
 
 /// <summary>One move of one message (TR-1).</summary>
 internal sealed record TransitionView(
-    DateTimeOffset At, string MessageId, string Queue, string Type, string? Conversation, string? From, string To, int Attempt, string? Owner, string? Kind, string? Reason, double? DurationMs)
+    DateTimeOffset At, string MessageId, string Queue, string Type, string? Conversation, string? From, string To, int Attempt, string? Owner, string? Kind, string? Reason, double? DurationMs, string? TraceId)
 {
     public static TransitionView Of(Transition move) => new(
         move.At, move.MessageId.ToString(), move.Queue, move.Type, move.Conversation, move.From is { } from ? Why.Word(from) : null, Why.Word(move.To), move.Attempt, move.Owner,
-        move.Kind is { } kind ? Why.Word(kind) : null, move.Reason, move.Duration is { } took ? Math.Round(took.TotalMilliseconds, 2) : null);
+        move.Kind is { } kind ? Why.Word(kind) : null, move.Reason, move.Duration is { } took ? Math.Round(took.TotalMilliseconds, 2) : null, move.TraceId);
 }
 
 /// <summary>How a part stands now.</summary>

@@ -21,7 +21,7 @@ internal sealed class HookEndpoint(IRuntimeView runtime, HookBoard board, Intake
             return;
         }
 
-        if (runtime.State != RuntimeState.Running)
+        if (!runtime.TakesMessages)
         {
             await _answers.RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "the service is starting or stopping", seconds: 2);
             return;
@@ -66,7 +66,7 @@ internal sealed class HookEndpoint(IRuntimeView runtime, HookBoard board, Intake
             access.TakeBackCharge(context);
         }
 
-        IMessageSink sink = hook.Sink ?? throw new IntakeClosedException(IntakeRefusal.Paused, TimeSpan.FromSeconds(5), $"Source '{hook.Name}' does not run. Start it to take what comes.");
+        IMessageSink sink = await hook.FindSinkAsync(context.RequestAborted) ?? throw new IntakeClosedException(IntakeRefusal.Paused, TimeSpan.FromSeconds(5), $"Source '{hook.Name}' does not run. Start it to take what comes.");
         SourceMessage message = HookTranslator.ToSource(hook, context.Request.Headers, context.Request.ContentType, body);
 
         // A caller that hangs up now must not undo the commit, only miss its answer.

@@ -5,8 +5,12 @@ namespace Postroom.ControlPlane;
 /// <summary>One source of type <c>webhook</c>: it takes what is posted to <c>/hooks/{source}</c> while it runs.</summary>
 internal sealed class HookSource : IMessageSource, IDisposable
 {
+    private static readonly TimeSpan FirstStart = TimeSpan.FromSeconds(2);
+
     private readonly HookBoard _board;
     private readonly WebhookSignature? _signature;
+    private readonly TimeProvider _clock;
+    private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private IMessageSink? _sink;
 
     /// <summary>Makes the source, which is found on the board from now on.</summary>
@@ -15,6 +19,7 @@ internal sealed class HookSource : IMessageSource, IDisposable
         Name = name;
         Config = config;
         _board = board;
+        _clock = clock;
         _signature = config.Auth is { } auth ? new WebhookSignature(auth.Scheme, auth.Header, auth.Secrets.RevealAll(), clock, auth.Prefix, auth.Tolerance) : null;
         board.Put(this);
     }
@@ -34,8 +39,17 @@ internal sealed class HookSource : IMessageSource, IDisposable
     /// <summary>Whether callers have to prove something.</summary>
     public bool NeedsProof => _signature is not null;
 
-    /// <summary>What it takes messages with; null while it does not run.</summary>
-    public IMessageSink? Sink => Volatile.Read(ref _sink);
+    /// <summary>What it takes messages with; null while it does not run. One that is about to run for the first time is waited for: the program answers as soon as it listens.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async ValueTask<IMessageSink?> FindSinkAsync(CancellationToken cancellationToken)
+    {
+        if (!_begun.Task.IsCompleted)
+        {
+            await _begun.Task.WaitAsync(FirstStart, _clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        return Volatile.Read(ref _sink);
+    }
 
     /// <summary>Whether a request has what a proof is in, so that its body is worth reading.</summary>
     public bool MayBeProved(IHeaderDictionary headers) => Config.Auth is { } auth && headers[auth.Header].Count == 1;
@@ -47,6 +61,7 @@ internal sealed class HookSource : IMessageSource, IDisposable
     public async Task RunAsync(IMessageSink sink, CancellationToken cancellationToken)
     {
         Volatile.Write(ref _sink, sink);
+        _begun.TrySetResult();
         try
         {
             await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);

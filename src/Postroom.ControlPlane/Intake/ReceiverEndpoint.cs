@@ -19,7 +19,7 @@ internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, IntakeAcces
             return;
         }
 
-        if (runtime.State != RuntimeState.Running)
+        if (!runtime.TakesMessages)
         {
             await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "the service is starting or stopping");
             return;

@@ -70,7 +70,7 @@ internal sealed class WebhookEndpoint
             return await RefuseAsync(context, StatusCodes.Status401Unauthorized, "the token or signature is missing or wrong");
         }
 
-        if (_runtime.State != RuntimeState.Running)
+        if (!_runtime.TakesMessages)
         {
             return await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "the service is starting or stopping", seconds: 2);
         }

@@ -64,9 +64,29 @@ internal sealed class OperatorAction(AuditTrail audit, TimeProvider clock)
             return Task.CompletedTask;
         });
 
+    private static Problem ProblemOf(RestartRefusedException e)
+    {
+        (int status, string code) = e.Refusal switch
+        {
+            RestartRefusal.Running => (409, ProblemCode.Conflict),
+            RestartRefusal.Preflight => (422, ProblemCode.PreflightFailed),
+            RestartRefusal.TooMany => (429, ProblemCode.RateLimited),
+            _ => (501, ProblemCode.RestartUnavailable),
+        };
+        return new Problem
+        {
+            Status = status,
+            Code = code,
+            Detail = e.Message,
+            Errors = e.Problems.Count == 0 ? null : new Dictionary<string, string[]> { ["preflight"] = [.. e.Problems] },
+            RetryAfterSeconds = e.RetryAfter is { } wait ? (int)Math.Ceiling(wait.TotalSeconds) : null,
+        };
+    }
+
     private static Problem? ProblemOf(Exception e) => e switch
     {
         KeyNotFoundException => new Problem { Status = 404, Code = ProblemCode.NotFound, Detail = e.Message },
+        RestartRefusedException refused => ProblemOf(refused),
         RuntimeConflictException or JournalConflictException => new Problem { Status = 409, Code = ProblemCode.Conflict, Detail = e.Message },
         ConfirmCountException wrong => new Problem { Status = 409, Code = ProblemCode.ConfirmCount, Detail = e.Message, Count = wrong.Count },
         ConfigurationException invalid => new Problem

@@ -5,6 +5,9 @@ namespace Postroom.ControlPlane;
 /// <summary>The runtime and its parts, for people (CP-10). Reads only.</summary>
 internal sealed class StatusEndpoints(IRuntimeView runtime, FlowHistory history, TimeProvider clock)
 {
+    /// <summary>What metrics are written as.</summary>
+    public const string MetricsMedia = "text/plain";
+
     public async Task StatusAsync(HttpContext context)
     {
         RuntimeStatus status = await runtime.GetStatusAsync(context.RequestAborted);
@@ -13,6 +16,12 @@ internal sealed class StatusEndpoints(IRuntimeView runtime, FlowHistory history,
 
     public Task HistoryAsync(HttpContext context) =>
         ApiAnswer.WriteAsync(context, new HistoryView((long)FlowHistory.Step.TotalMilliseconds, FlowHistory.Capacity, clock.GetUtcNow(), history.Read()), StatusJson.Default.HistoryView);
+
+    public async Task MetricsAsync(HttpContext context)
+    {
+        context.Response.ContentType = $"{MetricsMedia}; version=0.0.4; charset=utf-8";
+        await context.Response.WriteAsync(await runtime.WriteMetricsAsync(context.RequestAborted), context.RequestAborted);
+    }
 
     public async Task QueuesAsync(HttpContext context)
     {

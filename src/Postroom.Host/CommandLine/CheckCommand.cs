@@ -8,8 +8,13 @@ namespace Postroom.Host;
 /// <summary>Validates configuration and modules and lists what the program is composed of. Changes nothing.</summary>
 internal static class CheckCommand
 {
-    public static async Task<int> RunAsync(HostArguments arguments, bool preflight, CancellationToken cancellationToken)
+    public static async Task<int> RunAsync(HostArguments arguments, bool preflight, long? schema, CancellationToken cancellationToken)
     {
+        if (schema > SqliteStore.SchemaVersion)
+        {
+            throw new StoreOpenException(StoreOpenFailure.Newer, $"The store's tables have version {schema}, and this program ({HostedRuntime.ProgramVersion}) knows up to {SqliteStore.SchemaVersion}. Use a release that is as new as the one that wrote them.");
+        }
+
         await using HostedRuntime host = HostedRuntime.Create(arguments, configure: null, standalone: true, output: null);
         CompositionReport report = await host.Runtime.CheckAsync(cancellationToken);
         ConfigurationSnapshot settings = await host.Runtime.LoadSettingsAsync(cancellationToken);

@@ -50,9 +50,9 @@ internal static class OperateCommands
     public static Task<int> PurgeAsync(HostArguments arguments, string queue, long? confirm, string? reason, CancellationToken cancellationToken) => WithAsync(arguments, "A purge", async client =>
     {
         QueueView view = await client.GetAsync($"queues/{Uri.EscapeDataString(queue)}", StatusJson.Default.QueueView, cancellationToken) ?? throw new InvalidOperationException($"There is no queue '{queue}'. 'postroom queues list' shows those there are.");
-        long count = confirm ?? (Ask($"Give up {view.Stats.Pending} waiting messages of queue '{queue}'? They become failed (discarded), and can be replayed.")
+        long count = confirm ?? (Ask(arguments, $"Give up {view.Stats.Pending} waiting messages of queue '{queue}'? They become failed (discarded), and can be replayed.")
             ? view.Stats.Pending
-            : throw new InvalidOperationException($"Nothing was touched. To do it, repeat with --confirm {view.Stats.Pending}."));
+            : throw new InvalidOperationException($"Nothing was touched. To do it, repeat with --confirm {view.Stats.Pending}, or with --yes."));
         DiscardedView discarded = (await client.PostAsync(
             $"queues/{Uri.EscapeDataString(queue)}/purge", new JsonObject { ["confirm"] = count, ["reason"] = reason }.ToJsonString(), OperationJson.Default.DiscardedView, cancellationToken))!;
         Say(arguments, discarded, OperationJson.Default.DiscardedView, $"{discarded.Discarded} messages were given up.");
@@ -150,7 +150,8 @@ internal static class OperateCommands
         Say(arguments, view, OperationJson.Default.DoneView, "The key is revoked, and the sessions made with it have ended.");
     }, cancellationToken);
 
-    private static async Task<int> WithAsync(HostArguments arguments, string what, Func<RuntimeClient, Task> work, CancellationToken cancellationToken)
+    /// <summary>Does something with the running runtime.</summary>
+    public static async Task<int> WithAsync(HostArguments arguments, string what, Func<RuntimeClient, Task> work, CancellationToken cancellationToken)
     {
         ConfigurationSnapshot settings = await ReadCommands.SettingsAsync(arguments, cancellationToken);
         using RuntimeClient client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken)
@@ -191,8 +192,14 @@ internal static class OperateCommands
         }
     }
 
-    private static bool Ask(string question)
+    /// <summary>Asks a person; without one, only <c>--yes</c> is a yes.</summary>
+    public static bool Ask(HostArguments arguments, string question)
     {
+        if (arguments.Yes)
+        {
+            return true;
+        }
+
         if (Console.IsInputRedirected || Console.IsOutputRedirected)
         {
             return false;
@@ -202,7 +209,8 @@ internal static class OperateCommands
         return Console.ReadLine()?.Trim() is "y" or "Y" or "yes";
     }
 
-    private static void Say<T>(HostArguments arguments, T view, JsonTypeInfo<T> json, string text)
+    /// <summary>Says what was done, as JSON or in words.</summary>
+    public static void Say<T>(HostArguments arguments, T view, JsonTypeInfo<T> json, string text)
     {
         if (arguments.Json)
         {

@@ -89,6 +89,34 @@ internal static partial class PostroomCommand
         return command;
     }
 
+    private static Command Restart()
+    {
+        Option<TimeSpan?> drain = new("--drain")
+        {
+            Description = "How long work in flight may take, up to 10m; the settings' unless given.",
+            HelpName = "DURATION",
+            CustomParser = result =>
+            {
+                if (Duration.TryParse(result.Tokens.Count == 1 ? result.Tokens[0].Value : "", allowInfinite: false, out TimeSpan time) && time <= TimeSpan.FromMinutes(10))
+                {
+                    return time;
+                }
+
+                result.AddError("--drain is a duration of at most 10m, such as 25s.");
+                return null;
+            },
+        };
+        Option<string?> mode = new("--mode") { Description = "graceful: until nothing is in work; full: until every queue is empty; force: also when messages of a memory store are lost." };
+        mode.AcceptOnlyFromAmong("graceful", "full", "force");
+        Option<string?> reason = Reason();
+        Option<bool> dryRun = new("--dry-run") { Description = "Only look whether it could succeed." };
+        Option<bool> wait = new("--wait") { Description = "Wait until the next generation is ready." };
+        Command command = new("restart", "Restarts the runtime while messages flow, so that a replaced program or changed settings take effect. Example: postroom restart --wait") { drain, mode, reason, dryRun, wait };
+        command.SetAction((result, token) => RestartCommand.RunAsync(
+            Arguments(result), new RestartArguments(result.GetValue(drain), result.GetValue(mode), result.GetValue(reason), result.GetValue(dryRun), result.GetValue(wait)), token));
+        return command;
+    }
+
     private static Command Stop()
     {
         Command command = new("stop", "Ends the runtime in order. Example: postroom stop");

@@ -19,6 +19,7 @@ internal static partial class PostroomCommand
     private static readonly Option<string?> KeyText = new("--token") { Description = "The key for it; unless given, the admin key of the data directory.", HelpName = "KEY", Recursive = true };
     private static readonly Option<string?> Store = new("--store") { Description = "Read this store file when no runtime runs.", HelpName = "FILE", Recursive = true };
     private static readonly Option<bool> Json = new("--json") { Description = "Print JSON.", Recursive = true };
+    private static readonly Option<bool> Yes = new("--yes") { Description = "Answer questions with yes.", Recursive = true };
     private static readonly Option<bool> Quiet = new("--quiet") { Description = "Print results only.", Recursive = true };
 
     /// <summary>Whether a word is a command that talks to a runtime or looks at its files instead of being one.</summary>
@@ -91,7 +92,7 @@ internal static partial class PostroomCommand
         // No RootCommand: that one is named after the assembly, and people call the program 'postroom'.
         Command root = new("postroom", "Postroom: a durable, message-driven application runtime.")
         {
-            new HelpOption(), new VersionOption(), Config, AppConfig, Set, Url, KeyText, Store, Json, Quiet,
+            new HelpOption(), new VersionOption(), Config, AppConfig, Set, Url, KeyText, Store, Json, Quiet, Yes,
         };
         root.Subcommands.Add(Run());
         root.Subcommands.Add(Check());
@@ -101,6 +102,7 @@ internal static partial class PostroomCommand
         root.Subcommands.Add(Replay());
         root.Subcommands.Add(Queues());
         root.Subcommands.Add(Send());
+        root.Subcommands.Add(Restart());
         root.Subcommands.Add(Reload());
         root.Subcommands.Add(Stop());
         root.Subcommands.Add(Token());
@@ -151,63 +153,18 @@ internal static partial class PostroomCommand
     private static Command Check()
     {
         Option<bool> preflight = new("--preflight") { Description = "Only validate; print nothing when all is well." };
-        Command command = new("check", "Validates configuration and modules and changes nothing. Example: postroom check --config postroom.yaml") { preflight };
-        command.SetAction((result, token) => CheckCommand.RunAsync(Arguments(result), result.GetValue(preflight), token));
+        Option<long?> schema = Number("--schema", "The version of the store's tables that has to be understood; a restart asks.", 1, int.MaxValue, "N");
+        Command command = new("check", "Validates configuration and modules and changes nothing. Example: postroom check --config postroom.yaml") { preflight, schema };
+        command.SetAction((result, token) => CheckCommand.RunAsync(Arguments(result), result.GetValue(preflight), result.GetValue(schema), token));
         Refuse(command, "it looks at the configuration only", Url, KeyText, Store);
         return command;
     }
 
     private static Command Status()
     {
-        Command command = new("status", "State, store promise, queues, pools and channels. Example: postroom status --json");
-        command.SetAction((result, token) => ReadCommands.StatusAsync(Arguments(result), token));
-        return command;
-    }
-
-    private static Command Journal()
-    {
-        Option<string[]> state = new("--state") { Description = "pending, dispatched, acked or failed; several may be given." };
-        Option<string?> queue = new("--queue") { Description = "The queue." };
-        Option<string?> conversation = new("--conversation") { Description = "The conversation." };
-        Option<string?> type = new("--type") { Description = "The payload type." };
-        Option<string?> text = new("--text") { Description = "A text that id, type, address, conversation or error contains." };
-        state.AcceptOnlyFromAmong([.. Enum.GetNames<MessageState>().Select(name => name.ToLowerInvariant())]);
-        Option<long?> limit = Number("--limit", "How many, 1 to 100; 50 unless given.", 1, 100);
-        Option<long?> cursor = Number("--cursor", "Go on behind the last page; it says with which number.", 0, long.MaxValue);
-        Command list = new("list", "Finds messages, newest first. Example: postroom journal list --state failed --queue in") { state, queue, conversation, type, text, limit, cursor };
-        list.SetAction((result, token) => ReadCommands.ListAsync(
-            Arguments(result),
-            new JournalFilter(result.GetValue(state) ?? [], result.GetValue(queue), result.GetValue(conversation), result.GetValue(type), result.GetValue(text), (int)(result.GetValue(limit) ?? 50), result.GetValue(cursor)),
-            token));
-
-        Argument<string> id = new("ID") { Description = "A message id, an outside id or a unique prefix." };
-        Option<bool> body = new("--body") { Description = "Show the body as well." };
-        Command show = new("show", "Shows one message with its attempts and receipts. Example: postroom journal show 0198f2c4-6d1e-7a30") { id, body };
-        show.SetAction((result, token) => ReadCommands.ShowAsync(Arguments(result), result.GetValue(id)!, result.GetValue(body), token));
-
-        Command journal = new("journal", "Reads the record of messages, and moves them.") { list, show };
-        foreach (Command move in JournalMoves())
-        {
-            journal.Subcommands.Add(move);
-        }
-
-        return journal;
-    }
-
-    private static Command Why()
-    {
-        Argument<string> id = new("ID") { Description = "A message id, an outside id or a unique prefix." };
-        Command command = new("why", "Explains where a message stands, why, and what happens next. Example: postroom why 0198f2c4-6d1e-7a30") { id };
-        command.SetAction((result, token) => ReadCommands.WhyAsync(Arguments(result), result.GetValue(id)!, token));
-        return command;
-    }
-
-    private static Command Replay()
-    {
-        Argument<string[]> ids = new("ID") { Description = "Message ids, outside ids or unique prefixes.", Arity = ArgumentArity.OneOrMore };
-        Option<bool> force = new("--force") { Description = "Replay acknowledged messages as well, as new ones." };
-        Command command = new("replay", "Makes finished messages due again. Example: postroom replay 0198f2c4-6d1e-7a30") { ids, force };
-        command.SetAction((result, token) => ReplayCommand.RunAsync(Arguments(result), result.GetValue(ids)!, result.GetValue(force), token));
+        Option<bool> watch = new("--watch") { Description = "Again every two seconds, until Ctrl+C." };
+        Command command = new("status", "State, store promise, queues, pools and channels. Example: postroom status --json") { watch };
+        command.SetAction((result, token) => result.GetValue(watch) ? ReadCommands.WatchStatusAsync(Arguments(result), token) : ReadCommands.StatusAsync(Arguments(result), token));
         return command;
     }
 
@@ -242,6 +199,7 @@ internal static partial class PostroomCommand
             Store = result.GetValue(Store),
             Json = result.GetValue(Json),
             Quiet = result.GetValue(Quiet),
+            Yes = result.GetValue(Yes),
         };
     }
 }

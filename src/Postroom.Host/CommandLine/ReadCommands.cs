@@ -46,6 +46,8 @@ internal sealed record JournalFilter(IReadOnlyList<string> States, string? Queue
 /// <summary>The commands that only read: from the running runtime, else from the store file.</summary>
 internal static class ReadCommands
 {
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(2);
+
     public static async Task<int> StatusAsync(HostArguments arguments, CancellationToken cancellationToken)
     {
         ConfigurationSnapshot settings = await SettingsAsync(arguments, cancellationToken);
@@ -57,19 +59,7 @@ internal static class ReadCommands
         }
 
         using SqliteJournalReader cold = OpenCold(arguments, settings);
-        (string State, JournalPage Page)[] counted = [.. Enum.GetValues<MessageState>().Select(state => (state.ToString().ToLowerInvariant(), cold.Query(new JournalQuery { States = [state], Limit = 1 })))];
-        if (arguments.Json)
-        {
-            Output.Json(counted.ToDictionary(pair => pair.State, pair => pair.Page.Total), HostJson.Default.IReadOnlyDictionaryStringInt64);
-            return ExitCodes.Done;
-        }
-
-        Console.WriteLine("No runtime answers; this is read from the store file.");
-        foreach ((string state, JournalPage page) in counted)
-        {
-            Console.WriteLine($"{state,-11} {page.Total}{(page.TotalIsAtLeast ? " or more" : "")}");
-        }
-
+        PrintCounts(arguments, cold, queue: null);
         return ExitCodes.Done;
     }
 
@@ -129,7 +119,48 @@ internal static class ReadCommands
             : View(cold!.Query(filter.ToQuery(limit, from)));
     }
 
-    private static ListView<MessageView> View(JournalPage page) => new([.. page.Items.Select(MessageView.Of)], page.Items.Count, page.Total, page.Items.Count, 0, page.Next);
+    /// <summary>Counts of a store file that no runtime has open.</summary>
+    public static void PrintCounts(HostArguments arguments, SqliteJournalReader cold, string? queue)
+    {
+        (string State, JournalPage Page)[] counted =
+            [.. Enum.GetValues<MessageState>().Select(state => (state.ToString().ToLowerInvariant(), cold.Query(new JournalQuery { States = [state], Queue = queue, Limit = 1 })))];
+        if (arguments.Json)
+        {
+            Output.Json(counted.ToDictionary(pair => pair.State, pair => pair.Page.Total), HostJson.Default.IReadOnlyDictionaryStringInt64);
+            return;
+        }
+
+        Console.WriteLine("No runtime answers; this is read from the store file.");
+        foreach ((string state, JournalPage page) in counted)
+        {
+            Console.WriteLine($"{state,-11} {page.Total}{(page.TotalIsAtLeast ? " or more" : "")}");
+        }
+    }
+
+    /// <summary>Shows the status again and again, until it is interrupted; a runtime that is away for a while is waited for.</summary>
+    public static async Task<int> WatchStatusAsync(HostArguments arguments, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                if (!Console.IsOutputRedirected)
+                {
+                    Console.Clear();
+                }
+
+                await StatusAsync(arguments, cancellationToken);
+            }
+            catch (Exception e) when (e is NotReachableException or HttpRequestException)
+            {
+                await Console.Error.WriteLineAsync(e.Message);
+            }
+
+            await Task.Delay(BetweenLooks, cancellationToken);
+        }
+    }
+
+    public static ListView<MessageView> View(JournalPage page) => new([.. page.Items.Select(MessageView.Of)], page.Items.Count, page.Total, page.Items.Count, 0, page.Next);
 
     public static async Task<int> ShowAsync(HostArguments arguments, string id, bool withBody, CancellationToken cancellationToken)
     {

@@ -1,59 +1,97 @@
 using System.Runtime.InteropServices;
+using Postroom.Hosting;
 
 namespace Postroom.Host;
 
 /// <summary>Runs the program in the foreground until a signal ends it.</summary>
 internal static class RunCommand
 {
+    /// <summary>Runs it; returns the exit code. Does not return where the next generation takes the place of this process.</summary>
     public static async Task<int> RunAsync(HostArguments arguments, CancellationToken cancellationToken, Action<IApplicationBuilder>? configure = null)
     {
-        TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        using CancellationTokenSource starting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        int interrupts = 0;
-
-        // Signals that a parent ignored are handled again here.
-        using PosixSignalRegistration term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
-        {
-            signal.Cancel = true;
-            stop.TrySetResult();
-            starting.CancelAsync();
-        });
-        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal =>
-        {
-            signal.Cancel = true;
-            if (Interlocked.Increment(ref interrupts) > 1)
-            {
-                Environment.Exit(ExitCodes.Interrupted);
-            }
-
-            stop.TrySetResult();
-            starting.CancelAsync();
-        });
-
+        using Generation generation = Generation.Begin(arguments, replaceable: configure is null);
+        using RunSignals signals = new(cancellationToken);
         _ = Task.Run(WarmUp, CancellationToken.None);
-        await using HostedRuntime host = HostedRuntime.Create(arguments, configure, standalone: true, Console.Out);
+        (int code, StoppedForReplacement? stopped) = await RunAsync(arguments, generation, signals, configure);
+
+        // From here on nothing of this generation runs any more, and its log is written.
+        return stopped is null ? code : await generation.Replacer!.ReplaceAsync(stopped, generation.Systemd);
+    }
+
+    private static async Task<(int Code, StoppedForReplacement? Stopped)> RunAsync(HostArguments arguments, Generation generation, RunSignals signals, Action<IApplicationBuilder>? configure)
+    {
+        await using HostedRuntime host = HostedRuntime.Create(arguments, configure, standalone: true, StandardOutput.Open(), generation);
         try
         {
-            await host.StartAsync(starting.Token);
+            await host.StartAsync(signals.Starting);
         }
-        catch (OperationCanceledException) when (stop.Task.IsCompleted)
+        catch (OperationCanceledException) when (signals.Stopped.IsCompleted)
         {
-            return ExitCodes.Done; // Stopped while it started: what had started is stopped again.
+            generation.EndWanted();
+            return (ExitCodes.Done, null); // Stopped while it started: what had started is stopped again.
+        }
+        catch (Exception e)
+        {
+            generation.EndBad($"it did not start: {e.Message}");
+            throw;
         }
 
+        HangUps hangUps = new(host);
+        signals.OnHangUp(hangUps.Take);
+        generation.Ready(host.Runtime);
         if (!arguments.Quiet)
         {
             await AnnounceAsync(host);
         }
 
-        Task ended = await Task.WhenAny(stop.Task, host.Runtime.StopRequested, host.Runtime.Failure);
+        Task ended = await Task.WhenAny(signals.Stopped, host.Runtime.StopRequested, host.Runtime.Failure, host.Runtime.ReplacementOrdered);
+        return ended == host.Runtime.ReplacementOrdered && !signals.Stopped.IsCompleted
+            ? await StopForReplacementAsync(arguments, host, generation, signals)
+            : (await StopAsync(arguments, host, generation, ended == host.Runtime.Failure), null);
+    }
+
+    private static async Task<int> StopAsync(HostArguments arguments, HostedRuntime host, Generation generation, bool failed)
+    {
+        if (failed)
+        {
+            generation.EndBad("its store could not go on.");
+        }
+        else
+        {
+            generation.EndWanted();
+        }
+
+        generation.Systemd.Stopping();
+        await host.Runtime.Restarts.TurnIntoStopAsync();
         await host.Runtime.StopAsync(CancellationToken.None);
         if (!arguments.Quiet)
         {
-            Say(host.Runtime.AbandonedWork ? "  Stopped; some work did not end in time and is handled again after the next start." : "  Stopped in order; nothing is in work.");
+            Say($"  {host.StopText}");
         }
 
-        return ended == host.Runtime.Failure ? ExitCodes.Store : host.Runtime.AbandonedWork ? ExitCodes.WorkAbandoned : ExitCodes.Done;
+        return failed ? ExitCodes.Store : host.Runtime.AbandonedWork ? ExitCodes.WorkAbandoned : ExitCodes.Done;
+    }
+
+    private static async Task<(int Code, StoppedForReplacement? Stopped)> StopForReplacementAsync(HostArguments arguments, HostedRuntime host, Generation generation, RunSignals signals)
+    {
+        RestartOrder order = await host.Runtime.ReplacementOrdered;
+        generation.EndWanted();
+        generation.Systemd.Reloading();
+        (RestartStatistics statistics, SafeHandle? ownership) = await host.Runtime.StopForReplacementAsync(order, keepsOwnership: order.Mode == RestartMode.Exec);
+        if (host.Runtime.Failure.IsCompleted || signals.Stopped.IsCompleted)
+        {
+            ownership?.Dispose();
+            generation.Systemd.Stopping();
+            return (host.Runtime.Failure.IsCompleted ? ExitCodes.Store : ExitCodes.Done, null); // a stop that came meanwhile is what is wanted now
+        }
+
+        if (!arguments.Quiet)
+        {
+            Say($"  Stopped for a restart ({order.Mode.ToString().ToLowerInvariant()}); {(statistics.Abandoned > 0 ? $"{statistics.Abandoned} messages are handled again." : "nothing is in work.")}");
+        }
+
+        host.Runtime.Restarts.Report(RestartState.Replacing);
+        return (ExitCodes.Done, new StoppedForReplacement(order, statistics, ownership));
     }
 
     /// <summary>Loads the libraries of the listener and of the store on another core while the configuration is read.</summary>

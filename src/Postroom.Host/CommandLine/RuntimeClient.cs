@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Postroom.Configuration;
@@ -26,7 +28,7 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
 
         string data = settings.Get<RuntimeOptions>("runtime").DataDirectory;
         string url = arguments.Url ?? await LiveAddress.ReadAsync(settings, cancellationToken) ?? settings.Get<ServerOptions>("server").Urls[0];
-        HttpClient http = new() { BaseAddress = new Uri(url.TrimEnd('/') + "/"), Timeout = TimeSpan.FromSeconds(10) };
+        HttpClient http = new() { BaseAddress = new Uri(url.TrimEnd('/') + "/"), Timeout = TimeSpan.FromSeconds(30) };
         try
         {
             using HttpResponseMessage live = await http.GetAsync(new Uri("health/live", UriKind.Relative), cancellationToken);
@@ -94,6 +96,32 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
         }
 
         return await TextOfAsync(answer, cancellationToken) is null ? null : throw new InvalidOperationException($"The runtime at {http.BaseAddress} sent no file.");
+    }
+
+    /// <summary>Follows a stream of events until the server ends it.</summary>
+    /// <param name="path">The stream.</param>
+    /// <param name="last">The id behind which it begins; null for from now on.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="HttpRequestException">The connection broke.</exception>
+    public async IAsyncEnumerable<(string? Id, string Name, string Data)> StreamAsync(string path, string? last, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using HttpRequestMessage request = new(HttpMethod.Get, new Uri($"api/v1/{path}", UriKind.Relative));
+        if (last is not null)
+        {
+            request.Headers.TryAddWithoutValidation("Last-Event-ID", last);
+        }
+
+        using HttpResponseMessage answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        if (!answer.IsSuccessStatusCode)
+        {
+            _ = await TextOfAsync(answer, cancellationToken);
+        }
+
+        await using Stream body = await answer.Content.ReadAsStreamAsync(cancellationToken);
+        await foreach (SseItem<string> item in SseParser.Create(body).EnumerateAsync(cancellationToken))
+        {
+            yield return (item.EventId, item.EventType, item.Data);
+        }
     }
 
     public void Dispose() => http.Dispose();

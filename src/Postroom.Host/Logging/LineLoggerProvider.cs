@@ -1,20 +1,23 @@
-using System.Globalization;
-using System.Text;
-using System.Text.Json;
+using System.Diagnostics;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
+using Postroom.Diagnostics;
 
 namespace Postroom.Host;
 
-/// <summary>Writes one record per line: control characters escaped, secrets masked, at most 16 KiB. A slow or closed output never holds up the runtime.</summary>
-internal sealed class LineLoggerProvider : ILoggerProvider
+/// <summary>Writes one record per line: control characters escaped, secrets masked, at most 16 KiB. A slow, full or closed output never holds up the runtime: lines are lost and counted.</summary>
+internal sealed class LineLoggerProvider : ILoggerProvider, ISupportExternalScope
 {
-    private const int MaxRecord = 16 * 1024;
+    /// <summary>How many lines wait for a slow output; those beyond are lost.</summary>
+    public const int MostWaiting = 4_096;
+
+    private const int LongestText = 256 * 1024; // masked before it is cut to a record
 
     private readonly Channel<string> _lines;
     private readonly Redactor _redactor;
     private readonly TimeProvider _clock;
     private readonly Task _writer;
+    private IExternalScopeProvider? _scopes;
     private long _lost;
 
     public LineLoggerProvider(Redactor redactor, TimeProvider clock, TextWriter output)
@@ -22,20 +25,22 @@ internal sealed class LineLoggerProvider : ILoggerProvider
         _redactor = redactor;
         _clock = clock;
         _lines = Channel.CreateBounded<string>(
-            new BoundedChannelOptions(4_096) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true }, _ => Interlocked.Increment(ref _lost));
+            new BoundedChannelOptions(MostWaiting) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true }, _ => Interlocked.Increment(ref _lost));
         _writer = Task.Run(() => WriteAsync(output));
     }
 
     /// <summary>The lowest level that is written; set once the configuration is known.</summary>
     public LogLevel Level { get; set; } = LogLevel.Information;
 
-    /// <summary>Writes JSON instead of text.</summary>
-    public bool Json { get; set; }
+    /// <summary>How lines are written.</summary>
+    public LogFormat Format { get; set; }
 
     /// <summary>Lines that could not be written.</summary>
     public long Lost => Interlocked.Read(ref _lost);
 
     public ILogger CreateLogger(string categoryName) => new LineLogger(this, categoryName);
+
+    public void SetScopeProvider(IExternalScopeProvider scopeProvider) => _scopes = scopeProvider;
 
     public void Dispose()
     {
@@ -47,75 +52,65 @@ internal sealed class LineLoggerProvider : ILoggerProvider
     public void Apply(LoggingOptions logging)
     {
         Level = logging.Level;
-        Json = logging.Format == LogFormat.Json;
+        Format = logging.Format;
     }
 
-    private void Log(string category, LogLevel level, string message, Exception? exception)
+    private void Log<TState>(string category, LogLevel level, EventId eventId, string message, TState state, Exception? exception)
     {
         string text = exception is null ? message : $"{message} {exception.GetType().Name}: {exception.Message}";
-        string clean = Redactor.Cut(_redactor.Redact(text), MaxRecord);
-        string at = _clock.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
-        string line = Json
-            ? $"{{\"at\":\"{at}\",\"level\":\"{Word(level).Trim()}\",\"category\":{JsonEncodedText.Encode(category).ToString().Quote()},\"message\":{JsonEncodedText.Encode(clean).ToString().Quote()}}}"
-            : $"{at} {Word(level)} {category}: {Escape(clean)}";
-        _lines.Writer.TryWrite(line);
+        About about = new();
+        about.Look(state);
+        _scopes?.ForEachScope(static (scope, found) => found.Look(scope), about);
+        LogRecord record = new(_clock.GetUtcNow(), level, category, Mask(text))
+        {
+            EventId = eventId.Id,
+            MessageId = about.MessageId,
+            TraceId = about.TraceId ?? (Activity.Current is { IdFormat: ActivityIdFormat.W3C, Recorded: true } current ? current.TraceId.ToHexString() : null),
+            Exception = exception is null || Format != LogFormat.Json ? null : Mask(exception.ToString()),
+        };
+        _lines.Writer.TryWrite(record.Format(Format));
     }
+
+    private string Mask(string text) => _redactor.Redact(text.Length > LongestText ? text[..LongestText] : text);
 
     private async Task WriteAsync(TextWriter output)
     {
+        long told = 0;
         await foreach (string line in _lines.Reader.ReadAllAsync())
         {
-            try
-            {
-                await output.WriteLineAsync(line);
-            }
-            catch (Exception e) when (e is IOException or ObjectDisposedException)
+            if (!await TryWriteAsync(output, line))
             {
                 Interlocked.Increment(ref _lost);
             }
-        }
-    }
-
-    private static string Word(LogLevel level)
-    {
-        return level switch
-        {
-            LogLevel.Trace => "trace",
-            LogLevel.Debug => "debug",
-            LogLevel.Information => "info ",
-            LogLevel.Warning => "warn ",
-            LogLevel.Error => "error",
-            _ => "crit ",
-        };
-    }
-
-    private static string Escape(string text)
-    {
-        if (!text.Any(c => char.IsControl(c) || c is '\u2028' or '\u2029'))
-        {
-            return text;
-        }
-
-        StringBuilder escaped = new(text.Length + 16);
-        foreach (char c in text)
-        {
-            escaped.Append(c switch
+            else if (Lost is var lost && lost != told && await TryWriteAsync(output, LostLine(lost - told)))
             {
-                '\n' => "\\n",
-                '\r' => "\\r",
-                '\t' => "\\t",
-                _ when char.IsControl(c) || c is '\u2028' or '\u2029' => FormattableString.Invariant($"\\u{(int)c:x4}"),
-                _ => c.ToString(),
-            });
+                told = lost;
+            }
         }
-
-        return escaped.ToString();
     }
+
+    /// <summary>Writes a line; false when the output does not take it.</summary>
+    private static async ValueTask<bool> TryWriteAsync(TextWriter output, string line)
+    {
+        try
+        {
+            await output.WriteAsync(line + "\n");
+            await output.FlushAsync();
+            return true;
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    private string LostLine(long lost) =>
+        new LogRecord(_clock.GetUtcNow(), LogLevel.Warning, "Postroom.Log", $"{lost} lines before this one are lost: the output was full, closed, or slower than the log.").Format(Format);
 
     private sealed class LineLogger(LineLoggerProvider provider, string category) : ILogger
     {
         public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
+            where TState : notnull => provider._scopes?.Push(state);
 
         public bool IsEnabled(LogLevel logLevel) => logLevel >= provider.Level && logLevel != LogLevel.None && (!category.StartsWith("Microsoft.", StringComparison.Ordinal) || logLevel >= LogLevel.Warning);
 
@@ -123,14 +118,37 @@ internal sealed class LineLoggerProvider : ILoggerProvider
         {
             if (IsEnabled(logLevel))
             {
-                provider.Log(category, logLevel, formatter(state, exception), exception);
+                provider.Log(category, logLevel, eventId, formatter(state, exception), state, exception);
             }
         }
     }
-}
 
-/// <summary>Small text helpers of the log.</summary>
-internal static class LogText
-{
-    public static string Quote(this string text) => $"\"{text}\"";
+    /// <summary>The message and the trace that a record is about: what it says itself wins over the scopes around it, and inner scopes over outer ones.</summary>
+    private sealed class About
+    {
+        private string? _own;
+        private bool _isScope;
+
+        public string? MessageId { get; private set; }
+
+        public string? TraceId { get; private set; }
+
+        public void Look(object? state)
+        {
+            foreach ((string name, object? value) in state as IReadOnlyList<KeyValuePair<string, object?>> ?? [])
+            {
+                if (name == MessageScope.Message && value is not null)
+                {
+                    MessageId = _own ?? value.ToString();
+                }
+                else if (name == MessageScope.Trace && value is string trace)
+                {
+                    TraceId = trace;
+                }
+            }
+
+            _own = _isScope ? _own : MessageId;
+            _isScope = true;
+        }
+    }
 }

@@ -48,7 +48,9 @@ internal sealed class EmailAttempt(SmtpConnections connections, string server, i
     {
         try
         {
-            _connection = await connections.TakeAsync(cancellationToken);
+            SmtpSlot? prepared = context.Prepared as SmtpSlot;
+            SmtpSlot slot = prepared ?? await SmtpSlot.TakeAsync(connections, cancellationToken);
+            _connection = slot.Connection;
             _isConnecting = false;
             try
             {
@@ -57,7 +59,11 @@ internal sealed class EmailAttempt(SmtpConnections connections, string server, i
             }
             finally
             {
-                await connections.ReturnAsync(_connection);
+                slot.Connection = _connection;
+                if (prepared is null)
+                {
+                    await slot.DisposeAsync();
+                }
             }
         }
         catch (MailConnectionException e)

@@ -8,7 +8,7 @@ namespace Postroom.Mail;
 /// One connection is opened at the start and kept; up to four are open while sends run side by side. A retry is the same mail to the byte, with the same
 /// Message-ID, and goes only to the recipients for whom nothing is settled yet. Safe for concurrent sends.
 /// </remarks>
-public sealed partial class EmailCommunicator : Communicator, IHealthContributor
+public sealed partial class EmailCommunicator : Communicator, IPreparesSends, IHealthContributor
 {
     private readonly EmailCommunicatorConfig _config;
     private readonly TimeProvider _clock;
@@ -80,6 +80,36 @@ public sealed partial class EmailCommunicator : Communicator, IHealthContributor
         };
     }
 
+    /// <summary>Takes a connection for a send, and opens one where none is free.</summary>
+    /// <param name="message">What is to be sent.</param>
+    /// <param name="context">Which delivery it is.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="DeliveryException">None can be had.</exception>
+    public async ValueTask<IAsyncDisposable?> PrepareAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
+    {
+        if (_connections is not { } connections || !HasRecipients(message, context))
+        {
+            return null; // The send says so, and needs no connection for that.
+        }
+
+        try
+        {
+            return await SmtpSlot.TakeAsync(connections, cancellationToken);
+        }
+        catch (MailConnectionException e)
+        {
+            throw SmtpFailures.Of(e);
+        }
+        catch (SmtpRefusedException e)
+        {
+            throw SmtpFailures.Of(e, _server);
+        }
+        catch (OperationCanceledException e) when (cancellationToken.IsCancellationRequested)
+        {
+            throw SmtpFailures.GivenUp(e, _server, connecting: true);
+        }
+    }
+
     /// <summary>Opens the first connection, login included, so that wrong settings show at the start.</summary>
     protected override async Task OnStartAsync(CancellationToken cancellationToken)
     {
@@ -126,7 +156,7 @@ public sealed partial class EmailCommunicator : Communicator, IHealthContributor
             }
 
             throw new DeliveryException(
-                new DeliveryFailure.RateLimited(_clock.GetUtcNow() + wait),
+                new DeliveryFailure.RateLimited(_clock.GetUtcNow() + wait) { OnlyMessage = true },
                 $"{_config.RepliesPerHour} replies went to a recipient within an hour (repliesPerHour), so this one is held: two programs may be answering each other. It goes in {Duration.Format(wait)}; discard it if they do.");
         }
 
@@ -137,6 +167,18 @@ public sealed partial class EmailCommunicator : Communicator, IHealthContributor
         finally
         {
             _replies.GiveBack(open.Where(recipient => !attempt.HasReached(recipient)), at);
+        }
+    }
+
+    private bool HasRecipients(OutgoingMessage message, DeliveryContext context)
+    {
+        try
+        {
+            return EmailRecipients.Of(message, context.Recipient ?? message.To, _defaultRecipients).To.Count > 0;
+        }
+        catch (FormatException)
+        {
+            return false;
         }
     }
 

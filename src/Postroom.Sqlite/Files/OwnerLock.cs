@@ -60,6 +60,20 @@ internal sealed class OwnerLock : IDisposable
         }
     }
 
+    /// <summary>Takes over the locked file of the program whose place this one took; null when it is not the one of this store, or not locked.</summary>
+    public static OwnerLock? Adopt(string storePath, SafeHandle handed)
+    {
+        SafeFileHandle file = new(handed.DangerousGetHandle(), ownsHandle: true);
+        handed.SetHandleAsInvalid();
+        if (file.IsInvalid || FileIdentity.Of(PathFor(storePath)) is not { } named || named != FileIdentity.Of(file) || NativeMethods.Lock(file, NativeMethods.LockExclusive | NativeMethods.LockWithoutWaiting) != 0)
+        {
+            file.Dispose();
+            return null;
+        }
+
+        return new OwnerLock(file);
+    }
+
     /// <summary>The process id in the lock file, of the owner or of the last one; null when the file is absent or unreadable.</summary>
     /// <remarks>Leaves the lock alone, unlike <see cref="File"/>, whose reading would take a lock itself.</remarks>
     public static int? ReadOwner(string storePath)

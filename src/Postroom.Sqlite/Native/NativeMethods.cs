@@ -52,6 +52,9 @@ internal static unsafe partial class NativeMethods
         [FieldOffset(16)]
         public uint Links;
 
+        [FieldOffset(20)]
+        public uint Owner;
+
         [FieldOffset(32)]
         public ulong Inode;
 

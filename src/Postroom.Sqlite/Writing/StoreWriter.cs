@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 
 namespace Postroom.Sqlite;
@@ -61,6 +62,9 @@ internal sealed partial class StoreWriter : IDisposable
     /// <summary>All messages ever appended.</summary>
     public long Appended => Volatile.Read(ref _appended);
 
+    /// <summary>Is told of every commit; null for nobody.</summary>
+    public Action<StoreCommit>? CommitObserver { get; set; }
+
     /// <summary>Called before a commit and after it, for tests that make it fail.</summary>
     internal Action<bool>? CommitFault { get; set; }
 
@@ -107,7 +111,7 @@ internal sealed partial class StoreWriter : IDisposable
     public Task CloseAsync()
     {
         _queue.Close();
-        return (_thread.ThreadState & ThreadState.Unstarted) != 0 ? Task.CompletedTask : _ended.Task;
+        return (_thread.ThreadState & System.Threading.ThreadState.Unstarted) != 0 ? Task.CompletedTask : _ended.Task;
     }
 
     public void Dispose() => _session?.Dispose();
@@ -322,7 +326,10 @@ internal sealed partial class StoreWriter : IDisposable
         try
         {
             CommitFault?.Invoke(false);
+            Action<StoreCommit>? observer = CommitObserver;
+            long begun = observer is null ? 0 : Stopwatch.GetTimestamp();
             session.Commit();
+            observer?.Invoke(new StoreCommit(Stopwatch.GetElapsedTime(begun), Math.Max(1, _ran.Count), Flushed: false));
             CommitFault?.Invoke(true);
         }
         catch (SqliteException failure) when (failure.Fault is SqliteFault.DiskFull or SqliteFault.Busy or SqliteFault.ReadOnly)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using Microsoft.Extensions.Logging;
+using Postroom.Diagnostics;
 
 namespace Postroom.Configuration;
 
@@ -127,11 +128,16 @@ internal static class ProcessSections
             Transport = reader.ReadText("transport", d.Transport)!,
             Endpoint = reader.ReadText("endpoint", d.Endpoint)!,
             SampleRatio = reader.ReadNumber("sampleRatio", d.SampleRatio, 0, 1),
-            Keep = reader.ReadCount("keep", d.Keep),
+            Keep = reader.ReadCount("keep", d.Keep, 0, 100_000),
         };
         if (!catalog.TraceTransports.Contains(options.Transport))
         {
             reader.AddError("transport", $"tracing.transport is '{options.Transport}', which is none of {string.Join(", ", catalog.TraceTransports)}.");
+        }
+
+        if (options.Transport == "otlp" && options.Endpoint.Length > 0 && !OtlpTransport.IsEndpoint(options.Endpoint))
+        {
+            reader.AddError("endpoint", $"tracing.endpoint is '{options.Endpoint}', which is no address such as {OtlpTransport.UsualEndpoint} for gRPC or http://localhost:4318/v1/traces for HTTP.");
         }
 
         return options;

@@ -108,9 +108,7 @@ public sealed partial class RuntimeConfiguration
 
     private List<SettingChange> Compare(ConfigurationSnapshot before, ConfigurationSnapshot next)
     {
-        HashSet<string> atRestart = new(SettingKey.Comparer) { "server.urls", "server.adminUrls", "server.port", "server.prefix", "server.trustedProxies" };
-        HashSet<string> sections = new(
-            BuiltInSections.Create(_sources.Catalog).Concat(_sources.Catalog.Sections).Where(section => section.NeedsRestart).Select(section => section.Name), SettingKey.Comparer);
+        IReadOnlySet<string> sections = SettingsCatalogue.SectionsAtRestart(_sources.Catalog);
         Dictionary<string, SettingReading> old = ByKey(before);
         Dictionary<string, SettingReading> now = ByKey(next);
         var changes = new List<SettingChange>();
@@ -120,16 +118,12 @@ public sealed partial class RuntimeConfiguration
             SettingReading? becomes = now.GetValueOrDefault(key);
             if (!string.Equals(was?.Text, becomes?.Text, StringComparison.Ordinal))
             {
-                changes.Add(new SettingChange(key, was?.ToView(_redactor).Value, becomes?.ToView(_redactor).Value, atRestart.Contains(key) || sections.Contains(Section(key)) || (was is not null && IsFixedOfPool(key))));
+                changes.Add(new SettingChange(key, was?.ToView(_redactor).Value, becomes?.ToView(_redactor).Value, SettingsCatalogue.NeedsRestart(key, sections, was is not null)));
             }
         }
 
         return changes;
     }
-
-    /// <summary>What a worker pool keeps until a restart.</summary>
-    private static bool IsFixedOfPool(string key) =>
-        SettingKey.Comparer.Equals(Section(key), "workers") && (key.EndsWith(".queue", StringComparison.OrdinalIgnoreCase) || key.EndsWith(".settleWindow", StringComparison.OrdinalIgnoreCase));
 
     private static Dictionary<string, SettingReading> ByKey(ConfigurationSnapshot snapshot)
     {

@@ -4,22 +4,24 @@ using Postroom.Workers;
 namespace Postroom.Diagnostics;
 
 /// <summary>Tells hooks, metrics and the log how an attempt ended, after its outcome is committed.</summary>
-internal sealed partial class AttemptReporter(HookDispatcher hooks, RuntimeMetrics metrics, TimeProvider clock, ILogger log)
+internal sealed partial class AttemptReporter(HookDispatcher hooks, RuntimeMetrics metrics, TimeProvider clock, ILogger log, bool leasesExpire = false)
 {
     /// <summary>Reports one committed outcome.</summary>
     public ValueTask ReportAsync(Attempt attempt, Settlement settlement)
     {
-        metrics.Settled(attempt, settlement, clock.GetElapsedTime(attempt.StartedAt));
+        metrics.Settled(attempt, settlement, clock);
         if (settlement is Settlement.Failed(var kind, var reason))
         {
             if (!OutboundQueue.Is(attempt.Envelope.Queue) && attempt.Envelope.Queue != OutboundQueue.Unrouted)
             {
                 // Deliveries are told of wherever they fail, see DeliveryFailures.
+                using IDisposable? scope = MessageScope.Open(log, attempt.Envelope);
                 LogFailed(attempt.Envelope.Id, attempt.Envelope.Queue, attempt.Lease.Attempt, kind, reason);
             }
         }
         else if (settlement is Settlement.Retried retried)
         {
+            using IDisposable? scope = MessageScope.Open(log, attempt.Envelope);
             LogRetry(attempt.Envelope.Id, attempt.Envelope.Queue, attempt.Lease.Attempt, retried.At > clock.GetUtcNow() ? $"at {retried.At:O}" : "at once", retried.Reason);
         }
 
@@ -30,7 +32,8 @@ internal sealed partial class AttemptReporter(HookDispatcher hooks, RuntimeMetri
     /// <summary>Counts an outcome that came too late: somebody else has decided.</summary>
     public ValueTask LostAsync(Attempt attempt, LeaseLostException e)
     {
-        metrics.SettleLost(attempt.Envelope.Queue);
+        metrics.SettleLost(attempt.Envelope.Queue, leasesExpire);
+        using IDisposable? scope = MessageScope.Open(log, attempt.Envelope);
         LogLost(attempt.Envelope.Id, e.Message);
         attempt.Context?.Dispose();
         return attempt.Hooks is { } calls ? hooks.EndAsync(calls, Settlement.Release) : default;

@@ -19,7 +19,7 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
 
     public override bool Redelivered => attempt.Lease.Redelivered;
 
-    public override string? TraceId => Envelope.Header(HeaderNames.TraceParent) is { Length: >= 35 } parent ? parent[3..35] : null;
+    public override string? TraceId => attempt.Span?.TraceId.ToHexString() ?? TraceService.TraceIdOf(Envelope);
 
     public override IServiceProvider Services => (Staged.Scope ??= factory.Services.CreateAsyncScope()).ServiceProvider;
 
@@ -157,7 +157,7 @@ internal sealed class StagingContext(Attempt attempt, StagingFactory factory) : 
 
     private Effects Staged => _effects ??= new Effects();
 
-    private MessageOrigin Origin() => new(Envelope.Id, Conversation, Envelope.Hops + 1, Envelope);
+    private MessageOrigin Origin() => new(Envelope.Id, Conversation, Envelope.Hops + 1, Envelope) { Span = attempt.Span };
 
     /// <summary>Shows typing until the handler has returned, or hides it again.</summary>
     private void Type(Signal.Typing typing)

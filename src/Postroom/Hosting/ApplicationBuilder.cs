@@ -45,6 +45,8 @@ internal sealed class ApplicationBuilder : IApplicationBuilder
 
     public Dictionary<string, StoreFactoryMethod> Stores { get; } = new(StringComparer.Ordinal);
 
+    public Dictionary<string, ITraceTransport> TraceTransports { get; } = new(StringComparer.Ordinal);
+
     public List<ConfigurationProblem> Problems { get; } = [];
 
     /// <summary>Lets one module describe itself.</summary>
@@ -237,6 +239,20 @@ internal sealed class ApplicationBuilder : IApplicationBuilder
     {
         Stores[kind] = create;
         Catalog.StoreKinds.Add(kind);
+        return this;
+    }
+
+    public IApplicationBuilder AddTraceTransport(string name, ITraceTransport transport)
+    {
+        ArgumentNullException.ThrowIfNull(transport);
+        if (!Names.IsName(name) || name == "none")
+        {
+            AddProblem("tracing.transport", $"'{Names.Shorten(name)}' is not a name for a trace transport. {Names.Rule} 'none' stands for no transport.");
+            return this;
+        }
+
+        TraceTransports[name] = transport;
+        Catalog.TraceTransports.Add(name);
         return this;
     }
 

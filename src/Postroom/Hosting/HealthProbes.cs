@@ -1,4 +1,5 @@
-
+using System.Globalization;
+using Postroom.Diagnostics;
 using Postroom.Outbound;
 
 namespace Postroom.Hosting;
@@ -8,6 +9,8 @@ internal static class HealthProbes
 {
     private const int MostProblems = 10;
 
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
+
     public static void Register(MessageRuntime runtime, Composition composition, IServiceProvider services)
     {
         RuntimeRooms rooms = runtime.Rooms;
@@ -15,8 +18,28 @@ internal static class HealthProbes
         health.Register(new HealthProbe("store", HealthViews.Ready | HealthViews.Status, async token =>
         {
             StoreStats stats = await rooms.Store.GetStatsAsync("in", token);
-            return stats.Writable ? HealthResult.Healthy : new HealthResult(HealthState.Unhealthy, stats.Problem);
+            IReadOnlyList<string> found = runtime.StoreNotices;
+            HealthResult result = !stats.Writable ? new HealthResult(HealthState.Unhealthy, stats.Problem)
+                : found.Count > 0 ? new HealthResult(HealthState.Degraded, $"Found when the store was opened: {string.Join(' ', found)}")
+                : HealthResult.Healthy;
+            return result with { Data = new Dictionary<string, string> { ["kind"] = rooms.Store.Features.Kind, ["bytes"] = Number(stats.Bytes), ["appended"] = Number(stats.Appended) } };
         }));
+        health.Register(new HealthProbe("failures", HealthViews.Status, _ =>
+        {
+            (long failed, long uncertain) = rooms.FailureCounts.LastHour();
+            string text = $"{failed + uncertain} {(failed + uncertain == 1 ? "message" : "messages")} failed in the last hour{(uncertain > 0 ? $", {uncertain} of them uncertain: a send left and got no answer, and a person decides" : "")}. Find them with 'postroom journal list --state failed'.";
+            return new ValueTask<HealthResult>(new HealthResult(failed + uncertain > 0 ? HealthState.Degraded : HealthState.Healthy, failed + uncertain > 0 ? text : null)
+            {
+                Data = new Dictionary<string, string> { ["failed"] = Number(failed), ["uncertain"] = Number(uncertain) },
+            });
+        }));
+        health.Register(new HealthProbe("clock", HealthViews.Status, _ =>
+        {
+            TimeSpan shift = rooms.Clock.Look();
+            return new ValueTask<HealthResult>(shift == TimeSpan.Zero ? HealthResult.Healthy : new HealthResult(HealthState.Degraded, ClockWatch.Text(shift)) { Data = new Dictionary<string, string> { ["seconds"] = Number((long)shift.TotalSeconds) } });
+        }));
+        health.Register(new HealthProbe("traces", HealthViews.Status, _ => new ValueTask<HealthResult>(
+            rooms.TraceExporter.Problem is { } traces ? new HealthResult(HealthState.Degraded, traces) : HealthResult.Healthy)));
         health.Register(new HealthProbe("recovery", HealthViews.Status, async token =>
         {
             List<string> found = [.. await new WaitingNotices(rooms).ReadAsync(await rooms.Store.GetStatsAsync(null, token), token)];
@@ -49,10 +72,15 @@ internal static class HealthProbes
             return new ValueTask<HealthResult>(texts.Length > 0
                 ? new HealthResult(HealthState.Degraded, $"Deliveries failed in the last hour: {string.Join("; ", texts)}. Find them with 'postroom journal list --state failed' (one that its service gave up later stays acknowledged; the log has its id), and replay them once the cause is mended.")
                 {
-                    Data = failed.ToDictionary(static one => one.Communicator.Length == 0 ? "unrouted" : one.Communicator, static one => one.Count.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+                    Data = failed.ToDictionary(static one => one.Communicator.Length == 0 ? "unrouted" : one.Communicator, static one => one.Count.ToString(CultureInfo.InvariantCulture)),
                 }
                 : HealthResult.Healthy);
         }));
+        health.Register(new HealthProbe("restart", HealthViews.Status, _ => new ValueTask<HealthResult>(
+            runtime.Origin.Distrust is { } distrust ? new HealthResult(HealthState.Degraded, distrust)
+            : runtime.Origin.Bad is { } bad ? new HealthResult(HealthState.Degraded, bad)
+            : runtime.Restarts.Status is { State: RestartState.Aborted, Why: { } why } ? new HealthResult(HealthState.Degraded, $"The last restart was given up: {why}")
+            : HealthResult.Healthy)));
         health.Register(new HealthProbe("configuration", HealthViews.Status, _ =>
         {
             IReadOnlyList<Configuration.ConfigurationProblem> problems = composition.Configuration.Problems;
@@ -86,9 +114,10 @@ internal static class HealthProbes
         List<string> problems = [];
         foreach (Registration registration in rooms.Outbound.Routes.All)
         {
-            if (rooms.Outbound.Lanes.FirstOrDefault(lane => lane.Communicator == registration.Name)?.Gate.Problem is { } waits)
+            if (rooms.Outbound.Lanes.FirstOrDefault(lane => lane.Communicator == registration.Name)?.Gate is { Problem: { } waits } gate)
             {
-                worst = worst < HealthState.Degraded ? HealthState.Degraded : worst;
+                HealthState state = StateOf(gate);
+                worst = worst < state ? state : worst;
                 problems.Add($"{registration.Name}: {waits}");
             }
 
@@ -101,4 +130,11 @@ internal static class HealthProbes
 
         return problems.Count == 0 ? HealthResult.Healthy : new HealthResult(worst, string.Join("; ", problems));
     }
+
+    /// <summary>A login that is refused needs somebody; a service that asks for a pause or is away for a moment does not.</summary>
+    private static HealthState StateOf(LaneGate gate) => gate.IsRefused ? HealthState.Unhealthy
+        : gate.IsOpen && (gate.SuspendedFor ?? TimeSpan.Zero) < LongestPause ? HealthState.Healthy
+        : HealthState.Degraded;
+
+    private static string Number(long number) => number.ToString(CultureInfo.InvariantCulture);
 }

@@ -9,13 +9,16 @@ public sealed class HealthRegistry
     private readonly ConcurrentDictionary<string, IHealthContributor> _contributors = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, (long At, HealthCheck Check)> _latest = new(StringComparer.Ordinal);
     private readonly TimeProvider _clock;
-    private readonly HealthOptions _options;
+    private volatile HealthOptions _options;
 
     internal HealthRegistry(HealthOptions options, TimeProvider clock)
     {
         _options = options;
         _clock = clock;
     }
+
+    /// <summary>Goes by other settings from the next check on.</summary>
+    internal void Change(HealthOptions options) => _options = options;
 
     /// <summary>Adds a contributor; one of the same name is replaced.</summary>
     public void Register(IHealthContributor contributor) => _contributors[contributor.Name] = contributor;

@@ -23,6 +23,7 @@ public sealed partial class MessageRuntime
         services.AddSingleton<Configuration.IRuntimeConfiguration>(composition.Configuration);
         services.AddSingleton(View);
         services.AddSingleton(this);
+        services.AddSingleton<TraceService>();
         services.AddSingleton(_ => Sender);
         services.AddSingleton(_ => Dispatcher);
         services.AddSingleton(_ => Journal);
@@ -30,13 +31,15 @@ public sealed partial class MessageRuntime
         services.AddSingleton(_ => Health);
         services.AddLogging();
         _services = services.BuildServiceProvider(new ServiceProviderOptions { ValidateScopes = true });
-        _rooms = RuntimeRooms.Build(composition, _services, Node, _setup);
+        _rooms = RuntimeRooms.Build(this, composition, _services, Node, _setup);
+        MakeRestarts(_rooms);
         RegisterParts(composition, options);
     }
 
     private void RegisterParts(Composition composition, RuntimeOptions options)
     {
         RuntimeRooms rooms = _rooms!;
+        _phases.Add(new RuntimePart("traces", RuntimePhase.Telemetry, _ => rooms.TraceExporter.ApplyAsync(composition.Get<TracingOptions>("tracing")), (_, _) => rooms.TraceExporter.StopAsync()));
         _phases.Add(new RuntimePart("store", RuntimePhase.Store, token => OpenStoreAsync(composition, token), (_, token) => CloseStoreAsync(rooms, token)));
         _phases.Add(new RuntimePart("lanes", RuntimePhase.Lanes, _ =>
         {
@@ -72,6 +75,11 @@ public sealed partial class MessageRuntime
         {
             if (!_setup.Paused)
             {
+                if (_setup.Origin.Distrust is not null)
+                {
+                    ((RuntimeControl)View.Control).HoldDistrusted();
+                }
+
                 rooms.Sources.StartAll();
             }
 
@@ -79,14 +87,14 @@ public sealed partial class MessageRuntime
         }, (drain, _) => rooms.Sources.StopAllAsync(drain)));
         _phases.Add(new RuntimePart("schedules", RuntimePhase.Sources, _ =>
         {
-            if (!_setup.Paused)
+            if (!_setup.Paused && _setup.Origin.Distrust is null)
             {
                 rooms.Schedules.Start();
             }
 
             return Task.CompletedTask;
         }, (_, _) => rooms.Schedules.StopAsync()));
-        RetentionLoop retention = new(rooms.Journal, () => composition.Get<RetentionOptions>("retention"), _setup.Clock, _setup.Loggers.CreateLogger("Postroom.Retention"));
+        RetentionLoop retention = new(rooms.Journal, () => composition.Get<RetentionOptions>("retention"), rooms.Clock, _setup.Clock, _setup.Loggers.CreateLogger("Postroom.Retention"));
         _phases.Add(new RuntimePart("retention", RuntimePhase.Ready, _ =>
         {
             retention.Start();
@@ -110,12 +118,17 @@ public sealed partial class MessageRuntime
             return Task.CompletedTask;
         }, (_, _) =>
         {
-            rooms.Intake.IsOpen = false;
+            rooms.Intake.IsOpen &= _keepsIntake;
             return Task.CompletedTask;
         }));
         foreach (Func<IServiceProvider, IRuntimeComponent> create in composition.Builder.Components)
         {
-            _phases.Add(create(_services!));
+            IRuntimeComponent component = create(_services!);
+            _phases.Add(component);
+            if (component is IHandsOver part)
+            {
+                _handsOver.Add(part);
+            }
         }
     }
 
@@ -127,6 +140,7 @@ public sealed partial class MessageRuntime
             // A store that cannot go on takes nothing more, however long one waits.
             await rooms.Settler.FlushAsync(Failure.IsCompleted ? new CancellationToken(canceled: true) : cancellationToken);
             await FlushReportsAsync(rooms, cancellationToken);
+            await EndRunAsync(cancellationToken);
         }
         catch (OperationCanceledException)
         {
@@ -134,9 +148,21 @@ public sealed partial class MessageRuntime
         }
         finally
         {
+            if (_order is not null)
+            {
+                await HandOverAsync(cancellationToken);
+            }
+
             DisposeSettler(rooms);
             rooms.Hooks.Close();
-            await rooms.Lifecycle.CloseAsync(CancellationToken.None);
+            if (_keepsOwnership)
+            {
+                _ownership = await rooms.Lifecycle.CloseKeepingOwnershipAsync(CancellationToken.None);
+            }
+            else
+            {
+                await rooms.Lifecycle.CloseAsync(CancellationToken.None);
+            }
         }
     }
 
@@ -162,7 +188,8 @@ public sealed partial class MessageRuntime
         NodeIdentity.Keep(composition.Get<RuntimeOptions>("runtime"), Node, durable: composition.Get<StoreOptions>("store").Kind != "memory");
         QueueRulesBook rules = new(rooms, composition);
         rules.SetBeforeRecovery();
-        _recovery = await rooms.Lifecycle.OpenAsync(new StoreOpening { Node = Node, Version = _setup.Version }, cancellationToken);
+        _recovery = await rooms.Lifecycle.OpenAsync(new StoreOpening { Node = Node, Version = _setup.Version, Generation = _setup.Origin.Generation, Ownership = _setup.Origin.Ownership }, cancellationToken);
+        await BeginRunAsync(cancellationToken);
         _ = Failure.ContinueWith(
             fatal => Fault(fatal.Result), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         long parked = await rules.SetAfterRecoveryAsync(cancellationToken);
@@ -275,6 +302,12 @@ public sealed partial class MessageRuntime
         }
 
         notices.AddRange(_storeNotices);
+        notices.AddRange(_setup.Origin.Distrust is { } distrust ? [distrust] : _setup.Origin.Bad is { } bad ? [bad] : []);
+        if (_rooms?.TraceExporter.Problem is { } traces)
+        {
+            notices.Add(traces);
+        }
+
         notices.AddRange(_composition?.Notices ?? []);
         notices.AddRange(_composition?.Configuration.Current.Notices.Select(notice => notice.Message) ?? []);
         return notices;

@@ -106,6 +106,9 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
 
     internal RecoveryReport? Recovery => _recovery;
 
+    /// <summary>What the store found when it was opened; empty for nothing.</summary>
+    internal IReadOnlyList<string> StoreNotices => _storeNotices;
+
     internal DateTimeOffset? StartedAt => _startedAt;
 
     private RuntimeView? _view;
@@ -170,7 +173,9 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
             RuntimeOptions options = _composition.Get<RuntimeOptions>("runtime");
             await _phases.StartAsync(Enter, options.StopTimeout, cancellationToken);
             State = Failure.IsCompleted ? RuntimeState.Faulted : RuntimeState.Running;
+            _opened.TrySetResult();
             Communications.Started(this);
+            await CompleteRestartAsync();
             LogReady(Node, _rooms!.Store.Features.Kind, _setup.Clock.GetUtcNow() - _startedAt.Value);
         }
         catch
@@ -180,6 +185,7 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
         }
         finally
         {
+            _opened.TrySetResult();
             _turn.Release();
         }
     }
@@ -195,7 +201,9 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
     }
 
     /// <summary>Stops in order: takes nothing new, finishes what it holds within the drain limit, stops the parts in reverse.</summary>
-    public async Task StopAsync(CancellationToken cancellationToken = default)
+    public Task StopAsync(CancellationToken cancellationToken = default) => StopAsync(drain: null, keepsOwnership: false, cancellationToken);
+
+    private async Task StopAsync(TimeSpan? drain, bool keepsOwnership, CancellationToken cancellationToken)
     {
         await _turn.WaitAsync(CancellationToken.None);
         try
@@ -208,8 +216,9 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
             Communications.Stopped(this);
             bool faulted = State == RuntimeState.Faulted;
             State = RuntimeState.Draining;
+            _keepsOwnership = keepsOwnership;
             RuntimeOptions options = _composition.Get<RuntimeOptions>("runtime");
-            await _phases.StopAsync(options.DrainTimeout, options.StopTimeout, cancellationToken);
+            await _phases.StopAsync(drain ?? options.DrainTimeout, options.StopTimeout, cancellationToken);
             State = faulted ? RuntimeState.Faulted : RuntimeState.Stopped;
         }
         finally
@@ -234,6 +243,8 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
             rooms.Hooks.Close();
             await rooms.Lifecycle.DisposeAsync();
             rooms.Failures.Dispose();
+            rooms.FailureCounts.Dispose();
+            rooms.MetricsText.Dispose();
             rooms.Metrics.Dispose();
         }
 

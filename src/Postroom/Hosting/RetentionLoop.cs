@@ -1,9 +1,10 @@
 using Microsoft.Extensions.Logging;
+using Postroom.Diagnostics;
 
 namespace Postroom.Hosting;
 
 /// <summary>Removes what is kept no longer, again and again (JN-9, JN-11). A store that cannot do it now is asked again at the next time.</summary>
-internal sealed partial class RetentionLoop(IJournal journal, Func<RetentionOptions> retention, TimeProvider clock, ILogger log)
+internal sealed partial class RetentionLoop(IJournal journal, Func<RetentionOptions> retention, ClockWatch watch, TimeProvider clock, ILogger log)
 {
     /// <summary>The time between two rounds.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
@@ -25,6 +26,7 @@ internal sealed partial class RetentionLoop(IJournal journal, Func<RetentionOpti
         using PeriodicTimer timer = new(Interval, clock);
         while (await timer.WaitForNextTickAsync(_stop.Token))
         {
+            _ = watch.Look(); // so that somebody looks even where nobody asks for the health
             try
             {
                 RetentionOptions now = retention();

@@ -9,6 +9,7 @@ internal sealed class RuntimeControl(MessageRuntime runtime, TimeProvider clock)
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(20);
 
     private readonly Lock _gate = new();
+    private Action? _distrusted;
     private (string[] Pools, string[] Sources)? _paused; // what had been paused on its own before, and stays so
 
     public bool IsPaused
@@ -45,21 +46,52 @@ internal sealed class RuntimeControl(MessageRuntime runtime, TimeProvider clock)
         lock (_gate)
         {
             RequireRunning();
-            (string[] pools, string[] sources) = _paused ?? throw new RuntimeConflictException("The runtime is not paused.");
-            _paused = null;
-            (Rooms.Pools.MakesPaused, Rooms.Sources.AddsPaused) = (false, false);
-            foreach (WorkerPool pool in Pools().Where(pool => !pools.Contains(pool.Name)))
+            if (_paused is null && _distrusted is { } release)
             {
-                pool.Resume();
+                _distrusted = null;
+                runtime.Origin.Distrust = null;
+                release();
+                Rooms.Schedules.Start();
+                return Task.CompletedTask;
             }
 
-            foreach (string source in Rooms.Sources.Status().Keys.Except(sources))
-            {
-                Rooms.Sources.Resume(source);
-            }
+            LetGo();
         }
 
         return Task.CompletedTask;
+    }
+
+    /// <summary>Pauses sources, pools and lanes for a restart; the result lets them go on as they were.</summary>
+    public Action Hold()
+    {
+        lock (_gate)
+        {
+            if (_paused is not null)
+            {
+                return static () => { };
+            }
+
+            HoldAll();
+        }
+
+        return () =>
+        {
+            lock (_gate)
+            {
+                LetGo();
+            }
+        };
+    }
+
+    /// <summary>Begins with paused sources and without schedules, until somebody resumes the runtime (SPEC RS-13).</summary>
+    public void HoldDistrusted() => _distrusted = HoldSources();
+
+    /// <summary>Pauses sources only, so that workers can empty the queues; the result lets them go on as they were.</summary>
+    public Action HoldSources()
+    {
+        string[] held = [.. Rooms.Sources.Status().Keys.Where(source => !Rooms.Sources.IsPaused(source))];
+        Array.ForEach(held, Rooms.Sources.Pause);
+        return () => Array.ForEach(held, Rooms.Sources.Resume);
     }
 
     public async Task<int> DrainAsync(TimeSpan limit, CancellationToken cancellationToken)
@@ -81,6 +113,18 @@ internal sealed class RuntimeControl(MessageRuntime runtime, TimeProvider clock)
 
         return InWork();
     }
+
+    public RestartStatus Restart => runtime.HasRooms ? runtime.Restarts.Status : RestartStatus.None;
+
+    public Task<RestartStatus> RestartAsync(RestartRequest request, CancellationToken cancellationToken)
+    {
+        _ = Rooms;
+        return runtime.Restarts.RequestAsync(request, cancellationToken);
+    }
+
+    public Task<RestartStatus> CancelRestartAsync(CancellationToken cancellationToken) => runtime.Restarts.CancelAsync(cancellationToken);
+
+    public ValueTask<IReadOnlyList<RuntimeRun>> GetRunsAsync(int limit, CancellationToken cancellationToken) => runtime.Runs.ReadAsync(limit, cancellationToken);
 
     public void RequestStop()
     {
@@ -162,11 +206,28 @@ internal sealed class RuntimeControl(MessageRuntime runtime, TimeProvider clock)
 
     public void Show(Signal signal) => Rooms.Signals.Show(signal);
 
-    private void RequireRunning()
+    /// <summary>Throws unless the runtime runs.</summary>
+    public void RequireRunning()
     {
         if (runtime.State != RuntimeState.Running)
         {
             throw new RuntimeConflictException($"The runtime is {runtime.State.ToString().ToLowerInvariant()}, not running.");
+        }
+    }
+
+    private void LetGo()
+    {
+        (string[] pools, string[] sources) = _paused ?? throw new RuntimeConflictException("The runtime is not paused.");
+        _paused = null;
+        (Rooms.Pools.MakesPaused, Rooms.Sources.AddsPaused) = (false, false);
+        foreach (WorkerPool pool in Pools().Where(pool => !pools.Contains(pool.Name)))
+        {
+            pool.Resume();
+        }
+
+        foreach (string source in Rooms.Sources.Status().Keys.Except(sources))
+        {
+            Rooms.Sources.Resume(source);
         }
     }
 
@@ -186,9 +247,11 @@ internal sealed class RuntimeControl(MessageRuntime runtime, TimeProvider clock)
         }
     }
 
-    private int InWork() => Pools().Sum(static pool => pool.Status() is var status ? status.Busy + status.Settling : 0);
+    /// <summary>How many messages are in work or await their commit.</summary>
+    public int InWork() => Pools().Sum(static pool => pool.Status() is var status ? status.Busy + status.Settling : 0);
 
-    private IEnumerable<WorkerPool> Pools() => [.. Rooms.Workers.Pools, .. Rooms.Outbound.Lanes.Select(static lane => lane.Pool)];
+    /// <summary>Worker pools and lanes.</summary>
+    public IEnumerable<WorkerPool> Pools() => [.. Rooms.Workers.Pools, .. Rooms.Outbound.Lanes.Select(static lane => lane.Pool)];
 
     private WorkerPool Pool(string name) => Pools().FirstOrDefault(pool => pool.Name == name)
         ?? throw new KeyNotFoundException($"There is no worker pool '{Names.Shorten(name)}'. Pools are {string.Join(", ", Pools().Select(static pool => pool.Name).Order(StringComparer.Ordinal))}.");

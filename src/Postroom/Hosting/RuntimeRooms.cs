@@ -43,6 +43,18 @@ internal sealed class RuntimeRooms
 
     public required RuntimeMetrics Metrics { get; init; }
 
+    /// <summary>The instruments that read the status.</summary>
+    public required RuntimeGauges Gauges { get; init; }
+
+    /// <summary>Makes spans.</summary>
+    public required TraceService Traces { get; init; }
+
+    /// <summary>Hands spans to the transport.</summary>
+    public required TraceExporter TraceExporter { get; init; }
+
+    /// <summary>The instruments as text.</summary>
+    public required MetricsText MetricsText { get; init; }
+
     public required Settler Settler { get; init; }
 
     public required PoolFactory Pools { get; init; }
@@ -84,12 +96,18 @@ internal sealed class RuntimeRooms
     /// <summary>Outgoing messages that ended failed.</summary>
     public required DeliveryFailures Failures { get; init; }
 
+    /// <summary>All messages that ended failed within the last hour.</summary>
+    public required FailureCounts FailureCounts { get; init; }
+
+    /// <summary>Notices a wall clock that was set.</summary>
+    public required ClockWatch Clock { get; init; }
+
     public required HealthRegistry Health { get; init; }
 
     public required IMessageSender Sender { get; init; }
 
     /// <summary>Builds the rooms. Nothing runs yet.</summary>
-    public static RuntimeRooms Build(Composition composition, IServiceProvider services, string node, RuntimeSetup setup)
+    public static RuntimeRooms Build(MessageRuntime runtime, Composition composition, IServiceProvider services, string node, RuntimeSetup setup)
     {
         TimeProvider clock = setup.Clock;
         ILoggerFactory loggers = setup.Loggers;
@@ -97,13 +115,19 @@ internal sealed class RuntimeRooms
         LimitsOptions limits = composition.Get<LimitsOptions>("limits");
         IMessageStore store = composition.CreateStore(services, setup);
 
-        RuntimeMetrics metrics = new();
+        RuntimeMetrics metrics = new(store.Features.Kind);
+        TraceService traces = services.GetRequiredService<TraceService>();
+        MessageSpans spans = new(traces, setup.Redactor);
+        TraceExporter exporter = new(traces, options => TransportOf(options, composition, node, setup), setup.Redactor, clock, loggers.CreateLogger("Postroom.Tracing"));
+        RuntimeGauges gauges = new(runtime, exporter, setup.LostLogLines, clock);
+        gauges.AddTo(metrics.Meter);
+        (store as ICommitFeed)?.ObserveCommits(metrics.Committed);
         HookDispatcher hooks = new(composition.Get<HooksOptions>("hooks").Timeout, (IJournal)store, (ITransitionFeed)store, metrics, clock, loggers.CreateLogger("Postroom.Hooks"));
-        AttemptReporter reporter = new(hooks, metrics, clock, loggers.CreateLogger("Postroom.Workers"));
+        AttemptReporter reporter = new(hooks, metrics, clock, loggers.CreateLogger("Postroom.Workers"), store.Features.LeasesExpire);
         QueueCatalog queues = composition.Queues;
         QueuePublisher publisher = new(queues, limits, clock);
         OriginMarks marks = new(queues, publisher);
-        Settler settler = new(store, marks, reporter, setup.Redactor, clock, random, loggers.CreateLogger("Postroom.Settling"));
+        Settler settler = new(store, marks, reporter, setup.Redactor, clock, random, loggers.CreateLogger("Postroom.Settling")) { Spans = spans };
         PoolFactory pools = new(store, settler, $"{node}/{Environment.ProcessId}", clock, loggers.CreateLogger("Postroom.Workers"));
 
         QueueActivity activity = new(clock);
@@ -116,7 +140,7 @@ internal sealed class RuntimeRooms
 
         HandlerTable handlers = new(composition.Builder.Handlers, composition.Builder.Fallbacks, composition.Builder.Payloads);
         FrozenSet<Type> scoped = composition.Builder.Services.Where(service => service.Lifetime != ServiceLifetime.Singleton).Select(service => service.ServiceType).ToFrozenSet();
-        RemoteCalls calls = new(routes, setup.Redactor, clock);
+        RemoteCalls calls = new(routes, setup.Redactor, clock, spans);
         IncomingFiles files = new(routes, clock);
         StagingFactory staging = new(services, scoped, composer, publisher, composition.Builder.Payloads, store.Facts, signals, calls, files, limits);
         IHandlerMiddleware[] middleware = [.. composition.Builder.Middleware.Select(type => (IHandlerMiddleware)services.GetRequiredService(type))];
@@ -149,13 +173,15 @@ internal sealed class RuntimeRooms
             workers.Register(pools.Create(live.Definition("incoming")));
         }
 
-        MessageIntake intake = new(store, (IQueueControl)store, queues, publisher, contacts, metrics, activity, incoming, live, clock)
+        MessageIntake intake = new(store, (IQueueControl)store, queues, publisher, contacts, metrics, activity, incoming, live, clock, spans)
         {
             PublishOnly = publishOnly,
         };
         DeliveryFailures failures = new(metrics, clock, loggers.CreateLogger("Postroom.Outbound"));
         failures.Watch((ITransitionFeed)store);
-        LateReceipts late = new((IJournal)store, store, failures, () => composition.Builder.Handlers.Exists(static entry => entry is { Queue: "in", Type: PayloadTypes.ReceiptChanged }), clock, loggers.CreateLogger("Postroom.Intake"));
+        FailureCounts counts = new(clock);
+        counts.Watch((ITransitionFeed)store);
+        LateReceipts late = new((IJournal)store, store, failures, metrics, () => composition.Builder.Handlers.Exists(static entry => entry is { Queue: "in", Type: PayloadTypes.ReceiptChanged }), clock, loggers.CreateLogger("Postroom.Intake"));
         CommunicationDispatcher dispatcher = new(outbound, composer, store, intake, late, calls, failures, incoming, clock);
 
         MarkLanes lanes = new(queues, pools, clock, random);
@@ -170,7 +196,13 @@ internal sealed class RuntimeRooms
             Payloads = composition.Builder.Payloads,
             Hooks = hooks,
             Metrics = metrics,
+            Gauges = gauges,
+            Traces = traces,
+            TraceExporter = exporter,
+            MetricsText = new MetricsText(metrics.Meter),
             Failures = failures,
+            FailureCounts = counts,
+            Clock = new ClockWatch(clock, loggers.CreateLogger("Postroom.Clock")),
             Files = files,
             Settler = settler,
             Pools = pools,
@@ -187,11 +219,21 @@ internal sealed class RuntimeRooms
             Late = late,
             Marks = marks,
             MarkLanes = lanes,
-            Sources = new SourceSupervisor(intake, late, store.Facts, (IJournal)store, lanes, clock, random, loggers.CreateLogger("Postroom.Sources")),
+            Sources = new SourceSupervisor(intake, late, store.Facts, (IJournal)store, lanes, metrics, clock, random, loggers.CreateLogger("Postroom.Sources")),
             Schedules = new Scheduler(store, (IJournal)store, queues, publisher, activity, () => composition.Get<RetentionOptions>("retention"), clock, loggers.CreateLogger("Postroom.Schedules")),
             Health = new HealthRegistry(composition.Get<HealthOptions>("health"), clock),
             Sender = new MessageSender(dispatcher, publisher, composition.Builder.Payloads, store, activity),
         };
+    }
+
+    /// <summary>A registered transport, or one of our own; null for none.</summary>
+    private static ITraceTransport? TransportOf(TracingOptions options, Composition composition, string node, RuntimeSetup setup)
+    {
+        RuntimeOptions runtime = composition.Get<RuntimeOptions>("runtime");
+        return composition.Builder.TraceTransports.TryGetValue(options.Transport, out ITraceTransport? own) ? own : BuiltInTransport.Create(
+            options,
+            runtime.DataDirectory,
+            [new("service.name", runtime.Name), new("service.version", setup.Version), new("service.instance.id", node), new("deployment.environment.name", runtime.Environment)]);
     }
 
     /// <summary>Whether a pool or a lane takes the messages of a queue; a receiver may take those of any.</summary>

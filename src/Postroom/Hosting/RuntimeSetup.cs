@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Postroom.Configuration;
+using Postroom.Hosting;
 
 namespace Postroom;
 
@@ -33,6 +34,15 @@ public sealed record RuntimeSetup
 
     /// <summary>Called once with the first configuration, before anything starts, so that the program's log is as it says from then on; null for nobody.</summary>
     internal Action<ConfigurationSnapshot>? Configured { get; init; }
+
+    /// <summary>Replaces the process at a restart; null where it cannot be replaced.</summary>
+    internal IProcessReplacer? Replacer { get; init; }
+
+    /// <summary>How this generation came to be; by a start unless set.</summary>
+    internal RestartOrigin Origin { get; init; } = new();
+
+    /// <summary>How many lines the program's log has lost, for the metrics; null when it cannot tell.</summary>
+    internal Func<long>? LostLogLines { get; init; }
 
     /// <summary>Modules that the setting <c>modules</c> may name.</summary>
     public IReadOnlyList<IApplicationModule> KnownModules { get; init; } = [];

@@ -8,6 +8,12 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
 {
     public RuntimeState State => runtime.State;
 
+    public bool TakesMessages => runtime.TakesMessages;
+
+    public Task Opened => runtime.Opened;
+
+    public bool IsBeingReplaced => runtime.IsBeingReplaced;
+
     public IRuntimeControl Control { get; } = new RuntimeControl(runtime, setup.Clock);
 
     public IJournal Journal => runtime.Journal;
@@ -26,6 +32,7 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
             Role = "all",
             State = runtime.State,
             StartedAt = runtime.StartedAt,
+            Generation = runtime.Origin.Generation,
             ProcessId = Environment.ProcessId,
             Store = runtime.Store.Features,
             Counts = counts is null ? null : WithParked(counts),
@@ -45,6 +52,19 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
     public ValueTask<HealthReport> CheckHealthAsync(HealthViews view, CancellationToken cancellationToken)
     {
         return runtime.HasRooms ? runtime.Health.CheckAsync(view, cancellationToken) : new ValueTask<HealthReport>(new HealthReport(HealthState.Unhealthy, []));
+    }
+
+    public IReadOnlyList<TraceSpan> KeptSpans(string? traceId) => runtime.HasRooms ? runtime.Rooms.TraceExporter.Kept(traceId) : [];
+
+    public async ValueTask<string> WriteMetricsAsync(CancellationToken cancellationToken)
+    {
+        if (!runtime.HasRooms)
+        {
+            return "";
+        }
+
+        await runtime.Rooms.Gauges.RefreshAsync().WaitAsync(cancellationToken);
+        return runtime.Rooms.MetricsText.Write();
     }
 
     public ValueTask<RemoteCallResult> CallAsync(string communicator, string method, System.Text.Json.JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken) =>

@@ -1,11 +1,12 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using Postroom.Diagnostics;
 using Postroom.Intake;
 
 namespace Postroom.Hosting;
 
 /// <summary>Owns the loops of all sources: starts, pauses and stops them by name, and starts a failed one again with backoff.</summary>
-internal sealed partial class SourceSupervisor(MessageIntake intake, LateReceipts late, IFacts facts, IJournal journal, MarkLanes marks, TimeProvider clock, Func<double> random, ILogger log)
+internal sealed partial class SourceSupervisor(MessageIntake intake, LateReceipts late, IFacts facts, IJournal journal, MarkLanes marks, RuntimeMetrics metrics, TimeProvider clock, Func<double> random, ILogger log)
 {
     private static readonly TimeSpan LongestStop = TimeSpan.FromSeconds(5);
     private static readonly Backoff Again = new(TimeSpan.FromSeconds(1), 2, TimeSpan.FromSeconds(60), 0.2);
@@ -231,6 +232,7 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, LateReceipt
             failures = clock.GetElapsedTime(begun) > Again.Max ? 1 : failures + 1;
             refusals = refused ? refusals + 1 : failures == 1 ? 0 : refusals;
             entry.Fail(why, clock.GetUtcNow());
+            metrics.SourceFailed(entry.Source.Name);
             LogFailed(entry.Source.Name, why);
             await Task.Delay(refused ? AgainLater.After(refusals, random()) : Again.After(failures, random()), clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Postroom.Diagnostics;
 using Postroom.Outbound;
 
 namespace Postroom.Intake;
@@ -14,6 +15,9 @@ internal sealed record ResolvedReceipts
     public List<MessageId> Proven { get; } = [];
 
     public List<FailedDelivery> GivenUp { get; } = [];
+
+    /// <summary>Given up before the answer of the send itself is stored: told once it is.</summary>
+    public List<FailedDelivery> GivenUpEarly { get; } = [];
 }
 
 /// <summary>
@@ -21,7 +25,7 @@ internal sealed record ResolvedReceipts
 /// is told as a failed delivery, though its state does not move.
 /// </summary>
 /// <remarks>A receipt may overtake the answer of its own send, whose outside id is stored with the outcome: it is looked for again a little later.</remarks>
-internal sealed partial class LateReceipts(IJournal journal, IMessageStore store, DeliveryFailures failures, Func<bool> isHandled, TimeProvider clock, ILogger log)
+internal sealed partial class LateReceipts(IJournal journal, IMessageStore store, DeliveryFailures failures, RuntimeMetrics metrics, Func<bool> isHandled, TimeProvider clock, ILogger log)
 {
     private const string Receipt = "receipt";
     private const int MostEarly = 10_000;
@@ -70,6 +74,11 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
             failures.Note(failed);
         }
 
+        foreach (FailedDelivery early in resolved.GivenUpEarly)
+        {
+            _ = TellOnceTakenAsync(early);
+        }
+
         foreach (MessageId id in resolved.Proven)
         {
             try
@@ -95,10 +104,15 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
             resolved.Proven.Add(entry.Envelope.Id);
         }
 
-        if (dated.Status == DeliveryStatus.Failed && entry.State == MessageState.Acked && OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is { } communicator)
+        if (dated.Status == DeliveryStatus.Failed && entry.State != MessageState.Failed && OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is { } communicator)
         {
             string reason = $"The service had taken it and gave it up later: {dated.Detail ?? "it did not say why"}";
-            resolved.GivenUp.Add(new FailedDelivery(entry.Envelope.Id, communicator, entry.Envelope.Conversation, FailureKind.Refused, reason, entry.Attempt, clock.GetUtcNow()));
+            (entry.State == MessageState.Acked ? resolved.GivenUp : resolved.GivenUpEarly).Add(new FailedDelivery(entry.Envelope.Id, communicator, entry.Envelope.Conversation, FailureKind.Refused, reason, entry.Attempt, clock.GetUtcNow()) { TraceId = TraceService.TraceIdOf(entry.Envelope) });
+        }
+
+        if (OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is { } sender)
+        {
+            metrics.Receipt(sender, dated.Status);
         }
 
         if (isHandled())
@@ -136,6 +150,32 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
         }
 
         _ = LookLaterAsync(receipt, take);
+    }
+
+    /// <summary>The answer of a send may be on its way to the store while the service gives the message up already.</summary>
+    private async Task TellOnceTakenAsync(FailedDelivery failed)
+    {
+        try
+        {
+            foreach (TimeSpan wait in Again)
+            {
+                await Task.Delay(wait, clock);
+                MessageState? state = (await journal.GetAsync(failed.MessageId, withBody: false, CancellationToken.None))?.Entry.State;
+                if (state == MessageState.Acked)
+                {
+                    failures.Note(failed with { At = clock.GetUtcNow() });
+                }
+
+                if (state is not (MessageState.Pending or MessageState.Dispatched))
+                {
+                    return; // One that has failed was told as that.
+                }
+            }
+        }
+        catch (Exception e) when (e is StoreUnavailableException or ObjectDisposedException)
+        {
+            // The receipt is stored all the same.
+        }
     }
 
     private async Task LookLaterAsync(LateReceipt receipt, Func<ResolvedReceipts, ValueTask> take)

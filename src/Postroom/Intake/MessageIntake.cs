@@ -13,7 +13,8 @@ internal sealed class MessageIntake(
     QueueActivity activity,
     IncomingPublisher incoming,
     LiveMessages live,
-    TimeProvider clock)
+    TimeProvider clock,
+    MessageSpans? spans = null)
 {
     private static readonly TimeSpan SoonAgain = TimeSpan.FromSeconds(5);
     private readonly HighWater _highWater = new(control, queues);
@@ -78,9 +79,14 @@ internal sealed class MessageIntake(
     /// <summary>What the store cannot do now is a closed intake to those outside: a source pauses, a webhook answers 503.</summary>
     private async ValueTask<IReadOnlyList<AcceptResult>> AcceptAsync(Batch batch, CancellationToken cancellationToken)
     {
+        batch.Spans = spans?.BeginAccept(batch.Source, batch.Messages);
         try
         {
             return await TakeAsync(batch, cancellationToken);
+        }
+        catch (Exception e) when (Fails(batch, e))
+        {
+            throw;
         }
         catch (StoreUnavailableException e)
         {
@@ -92,6 +98,13 @@ internal sealed class MessageIntake(
         }
     }
 
+    /// <summary>Ends the spans of a batch that was not stored; what becomes of the exception is decided elsewhere.</summary>
+    private static bool Fails(Batch batch, Exception e)
+    {
+        batch.Spans?.Fail(e is IntakeClosedException closed ? closed.Message : e.GetType().Name);
+        return false;
+    }
+
     private async ValueTask<IReadOnlyList<AcceptResult>> TakeAsync(Batch batch, CancellationToken cancellationToken)
     {
         IReadOnlyList<SourceMessage> messages = batch.Messages;
@@ -100,7 +113,7 @@ internal sealed class MessageIntake(
         List<FactChange> facts = batch.Checkpoint is { } position ? [new FactChange(FactScopes.Checkpoint, batch.Source, position)] : [];
         for (int i = 0; i < messages.Count; i++)
         {
-            envelopes[i] = Make(batch.Source, messages[i]);
+            envelopes[i] = Make(batch.Source, messages[i], batch.Spans, i);
             if (messages[i].From is { Kind: AddressKind.Recipient } from && from.Scheme is not (Outbound.Channels.Unknown or Outbound.Channels.Test)
                 && contacts.Note(from.Target, from.Scheme) is { } contact)
             {
@@ -134,6 +147,7 @@ internal sealed class MessageIntake(
             throw;
         }
 
+        batch.Spans?.End(envelopes, stored, batch.Source);
         AcceptResult[] results = new AcceptResult[messages.Count];
         for (int i = 0; i < messages.Count; i++)
         {
@@ -186,7 +200,7 @@ internal sealed class MessageIntake(
         }
     }
 
-    private Envelope Make(string source, SourceMessage message)
+    private Envelope Make(string source, SourceMessage message, AcceptSpans? traced, int place)
     {
         QueueOptions options = queues.Require(message.Queue);
         QueuePublisher.CheckType(message.Type);
@@ -202,6 +216,8 @@ internal sealed class MessageIntake(
         {
             headers[HeaderNames.OriginKey] = key;
         }
+
+        headers = traced?.Put(place, headers) ?? headers;
 
         return new Envelope(MessageId.New(), message.Queue, message.Type, message.Body)
         {
@@ -236,6 +252,9 @@ internal sealed class MessageIntake(
         public IncomingMessage[] Received { get; init; } = [];
 
         public IReadOnlyList<StoreNote> Notes { get; init; } = [];
+
+        /// <summary>Its spans; null while nobody looks.</summary>
+        public AcceptSpans? Spans { get; set; }
 
         /// <summary>Whether its caller is told that too many messages of a key wait.</summary>
         public bool RefusesKeys { get; init; }

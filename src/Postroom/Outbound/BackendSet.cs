@@ -7,6 +7,7 @@ internal sealed partial class BackendSet(CommunicationDispatcher dispatcher, Fun
 {
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly Dictionary<string, CommunicatorBackendConfig> _applied = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _failed = new(StringComparer.Ordinal); // tried again with the next change, whatever it is about
 
     /// <summary>Brings the registered communicators in line with a configuration; one that fails is logged and keeps no other from it.</summary>
     /// <param name="config">What is asked for; nothing when it is not enabled.</param>
@@ -24,14 +25,24 @@ internal sealed partial class BackendSet(CommunicationDispatcher dispatcher, Fun
             {
                 await TryAsync(gone, () => dispatcher.RemoveAsync(gone, cancellationToken));
                 _applied.Remove(gone);
+                _failed.Remove(gone);
             }
 
             foreach ((string name, CommunicatorBackendConfig backend) in wanted)
             {
-                if (!_applied.TryGetValue(name, out CommunicatorBackendConfig? before) || !isSame(name, before, backend))
+                if (!_applied.TryGetValue(name, out CommunicatorBackendConfig? before) || _failed.Contains(name) || !isSame(name, before, backend))
                 {
-                    await TryAsync(name, () => dispatcher.RegisterAsync(create(name, backend), backend.Labels, backend, cancellationToken));
                     _applied[name] = backend;
+                    _failed.Add(name);
+                    await TryAsync(name, async () =>
+                    {
+                        ICommunicator made = create(name, backend);
+                        await dispatcher.RegisterAsync(made, backend.Labels, backend, cancellationToken);
+                        if (made is not NoOpCommunicator)
+                        {
+                            _failed.Remove(name);
+                        }
+                    });
                 }
             }
         }

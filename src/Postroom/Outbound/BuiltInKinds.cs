@@ -22,7 +22,8 @@ internal static class BuiltInKinds
         (int attempts, BackoffOptions backoff) = config.LaneKind switch
         {
             "telegram" or "whatsapp" => (4, new BackoffOptions { Base = TimeSpan.FromSeconds(1), Max = TimeSpan.FromSeconds(4) }),
-            "email" => (10, new BackoffOptions { Base = TimeSpan.FromSeconds(60), Max = TimeSpan.FromHours(1) }),
+            // A server that greylists takes nothing again within a minute, and waits vary by a fifth.
+            "email" => (10, new BackoffOptions { Base = TimeSpan.FromSeconds(75), Max = TimeSpan.FromHours(1) }),
             "webhook" => (10, new BackoffOptions()),
             "emulator" => (1, new BackoffOptions()),
             _ => (5, new BackoffOptions()),

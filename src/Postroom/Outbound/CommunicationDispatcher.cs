@@ -54,7 +54,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         _calls = new RemoteCalls(routes, new Redactor(), clock);
         _failures = new DeliveryFailures(metrics, clock, log);
         _failures.Watch(store);
-        _late = new LateReceipts(store, store, _failures, static () => false, clock, log);
+        _late = new LateReceipts(store, store, _failures, metrics, static () => false, clock, log);
         _waits = new EmitWaits(store, store, clock);
         _composer = new OutboundComposer(routes, queues, publisher, () => UnroutablePolicy.Fail, clock, log);
         _room = new OutboundRoom(routes, queues, store, pools, hooks, new OutboundOptions(), static () => UnroutablePolicy.Fail, static _ => { }, clock, Chance.Next, loggers);
@@ -177,11 +177,11 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
     /// <summary>Takes a communicator away and stops it.</summary>
     internal async Task RemoveAsync(string name, CancellationToken cancellationToken)
     {
-        ICommunicator? communicator = _room.Routes.Find(name)?.Communicator;
+        Registration? registration = _room.Routes.Find(name);
         await _room.RemoveAsync(name, cancellationToken);
-        if (communicator is not null)
+        if (registration is not null)
         {
-            await communicator.StopAsync(cancellationToken);
+            await _room.StopAsync(registration, cancellationToken);
         }
     }
 

@@ -11,8 +11,6 @@ internal sealed partial class DeliveryFailures(RuntimeMetrics metrics, TimeProvi
     /// <summary>More that wait to be told are counted and not told.</summary>
     private const int MostWaiting = 10_000;
 
-    private const int Minutes = 60;
-
     private readonly ConcurrentQueue<FailedDelivery> _untold = new();
     private readonly ConcurrentDictionary<string, Hour> _hours = new(StringComparer.Ordinal);
     private readonly Lock _gate = new();
@@ -36,7 +34,7 @@ internal sealed partial class DeliveryFailures(RuntimeMetrics metrics, TimeProvi
 
     /// <summary>What failed within the last hour, by communicator; the empty name is that of messages nobody took.</summary>
     public IReadOnlyList<(string Communicator, long Count, FailedDelivery Last)> LastHour() =>
-        [.. _hours.Select(pair => (pair.Key, Count: pair.Value.Count(Minute), pair.Value.Last)).Where(static hour => hour.Count > 0).OrderBy(static hour => hour.Key, StringComparer.Ordinal)];
+        [.. _hours.Select(pair => (pair.Key, Count: pair.Value.Counts.Count(Minute), pair.Value.Last)).Where(static hour => hour.Count > 0).OrderBy(static hour => hour.Key, StringComparer.Ordinal)];
 
     public void Dispose() => _observing?.Dispose();
 
@@ -49,7 +47,7 @@ internal sealed partial class DeliveryFailures(RuntimeMetrics metrics, TimeProvi
             return;
         }
 
-        Note(new FailedDelivery(move.MessageId, OutboundQueue.CommunicatorOf(move.Queue), move.Conversation, move.Kind ?? FailureKind.Exception, move.Reason, move.Attempt, move.At));
+        Note(new FailedDelivery(move.MessageId, OutboundQueue.CommunicatorOf(move.Queue), move.Conversation, move.Kind ?? FailureKind.Exception, move.Reason, move.Attempt, move.At) { TraceId = move.TraceId });
     }
 
     /// <summary>Counts a failure and has it told.</summary>
@@ -88,7 +86,11 @@ internal sealed partial class DeliveryFailures(RuntimeMetrics metrics, TimeProvi
             }
 
             metrics.DeliveryFailed(failed);
-            LogFailed(failed.MessageId, failed.Communicator is { } name ? $"'{name}'" : "no communicator", failed.Attempt, failed.Kind, failed.Reason);
+            using (MessageScope.Open(log, failed.MessageId, failed.TraceId))
+            {
+                LogFailed(failed.MessageId, failed.Communicator is { } name ? $"'{name}'" : "no communicator", failed.Attempt, failed.Kind, failed.Reason);
+            }
+
             Action<FailedDelivery>[] observers;
             lock (_gate)
             {
@@ -116,30 +118,19 @@ internal sealed partial class DeliveryFailures(RuntimeMetrics metrics, TimeProvi
     [LoggerMessage(471, LogLevel.Error, "What was told of a failed delivery threw; the others are told all the same.")]
     private partial void LogObserver(Exception exception);
 
-    /// <summary>The failures of one communicator, minute by minute.</summary>
+    /// <summary>The failures of one communicator.</summary>
     private sealed class Hour
     {
-        private readonly Lock _gate = new();
-        private readonly (long Minute, long Count)[] _minutes = new (long, long)[Minutes];
+        private volatile FailedDelivery _last = null!;
 
-        public FailedDelivery Last { get; private set; } = null!;
+        public HourCount Counts { get; } = new();
+
+        public FailedDelivery Last => _last;
 
         public void Add(long minute, FailedDelivery failed)
         {
-            lock (_gate)
-            {
-                ref (long Minute, long Count) slot = ref _minutes[minute % Minutes];
-                slot = slot.Minute == minute ? (minute, slot.Count + 1) : (minute, 1);
-                Last = failed;
-            }
-        }
-
-        public long Count(long now)
-        {
-            lock (_gate)
-            {
-                return _minutes.Where(slot => slot.Minute > now - Minutes && slot.Minute <= now).Sum(static slot => slot.Count);
-            }
+            _last = failed;
+            Counts.Add(minute);
         }
     }
 

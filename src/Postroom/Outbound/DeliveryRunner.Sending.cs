@@ -12,8 +12,15 @@ internal sealed partial class DeliveryRunner
     private async ValueTask<AttemptEnd> SendInTurnAsync(Attempt attempt, Registration target, OutgoingMessage message)
     {
         Limits known = new(SendLimits.OfService(attempt.Envelope, message, target), SendLimits.OfSettings(attempt.Envelope, target));
+        string recipient = RecipientOf(attempt.Envelope, known.Service);
+        Delivery context = new(attempt, store, () => TakeFurtherTurnAsync(attempt, target, message));
         while (true)
         {
+            if (_pauses.Look(recipient) is var pause && pause > TimeSpan.Zero)
+            {
+                return LeftAlone(recipient, pause);
+            }
+
             if (await WaitShortlyAsync(attempt, target, known, takes: false) is var left && left > TimeSpan.Zero)
             {
                 return new AttemptEnd.Delivered(Settlement.RetryAt(clock.GetUtcNow() + left, TurnComes(left, WithLearnt(target, known)), countsAttempt: false), null);
@@ -30,16 +37,67 @@ internal sealed partial class DeliveryRunner
                 return AttemptEnd.Cancelled; // Its communicator was replaced or taken away while it waited: it stays with the name.
             }
 
+            if (await PrepareAsync(attempt, target, message, context) is { } failed)
+            {
+                gate.Leave(taken: false);
+                return failed;
+            }
+
+            await using IAsyncDisposable? prepared = context.Prepared;
+
             // Behind the gate, where nothing holds it up any more: a turn that is taken long before its send would let others leave together with it.
             Limits limits = WithLearnt(target, known);
-            if (_rates.Take(attempt.Envelope.Id, limits.Service, limits.Settings, out IReadOnlyList<(SendWindow, int)> turn) == TimeSpan.Zero)
+            if (_pauses.Pass(recipient) == TimeSpan.Zero && _rates.Take(attempt.Envelope.Id, limits.Service, limits.Settings, out IReadOnlyList<(SendWindow, int)> turn) == TimeSpan.Zero)
             {
-                return await SendEnteredAsync(attempt, target, message, turn);
+                return await SendEnteredAsync(attempt, target, message, context, recipient, turn);
             }
 
             gate.Leave(taken: false);
         }
     }
+
+    /// <summary>Gets what the send needs, before anything says that it began; how the attempt ends when that cannot be had.</summary>
+    /// <exception cref="OperationCanceledException">The attempt is to end.</exception>
+    private async ValueTask<AttemptEnd?> PrepareAsync(Attempt attempt, Registration target, OutgoingMessage message, Delivery context)
+    {
+        context.Prepared = null;
+        if (target.Communicator is not IPreparesSends prepares)
+        {
+            return null;
+        }
+
+        try
+        {
+            context.Prepared = await prepares.PrepareAsync(message, context, attempt.CancellationToken);
+            return null;
+        }
+        catch (Exception e) when (attempt.CancelReason is CancelReason.Stopping or CancelReason.Operator && IsGivenUp(e))
+        {
+            return AttemptEnd.Cancelled;
+        }
+        catch (DeliveryException e)
+        {
+            return new AttemptEnd.Delivered(Classify(attempt, target, e), null);
+        }
+        catch (OperationCanceledException) when (attempt.CancelReason == CancelReason.Timeout)
+        {
+            return new AttemptEnd.TimedOut(BuiltInKinds.SendTimeout(target.Config));
+        }
+        catch (Exception e)
+        {
+            return new AttemptEnd.Delivered(Again(attempt, $"{e.GetType().Name}: {e.Message}"), null);
+        }
+    }
+
+    private AttemptEnd.Delivered LeftAlone(string recipient, TimeSpan wait) => new(
+        Settlement.RetryAt(clock.GetUtcNow() + wait, $"The service said that '{recipient}' was sent too much, so nothing more goes there for {Duration.Format(wait)}.", countsAttempt: false), null);
+
+    /// <summary>What a service's refusal of too many messages to somebody is about: the narrowest limit that it has for them, or else their address or label.</summary>
+    private static string RecipientOf(Envelope envelope, IReadOnlyList<SendLimit> service) =>
+        service is [.., { Key.Length: > 0 } narrowest] ? narrowest.Key : envelope.To?.ToString() ?? $"label:{envelope.Header(HeaderNames.Label)}";
+
+    private static string RecipientOf(Attempt attempt, Registration target) =>
+        RecipientOf(attempt.Envelope, attempt.Envelope.Type == PayloadTypes.SignalReaction ? [] : SendLimits.OfService(attempt.Envelope, Decode(attempt.Envelope), target));
 
     /// <summary>Waits for a turn that comes soon, and takes it if asked to; how long it is to a later one.</summary>
     /// <exception cref="OperationCanceledException">The attempt is to end.</exception>
@@ -73,7 +131,7 @@ internal sealed partial class DeliveryRunner
         TimeSpan late = clock.GetElapsedTime(attempt.StartedAt) > BuiltInKinds.SendTimeout(target.Config) / 3 ? LaneRates.ShortWait : await WaitShortlyAsync(attempt, target, known, takes: true);
         if (late > TimeSpan.Zero)
         {
-            throw new DeliveryException(new DeliveryFailure.RateLimited(clock.GetUtcNow() + late), TurnComes(late, WithLearnt(target, known)));
+            throw new DeliveryException(new DeliveryFailure.RateLimited(clock.GetUtcNow() + late) { OnlyMessage = true }, TurnComes(late, WithLearnt(target, known)));
         }
     }
 
@@ -84,7 +142,8 @@ internal sealed partial class DeliveryRunner
         return $"Its turn comes in {Duration.Format(wait)}: it falls under {(named.Length == 1 ? "the limit" : "the limits")} {string.Join(", ", named)}.";
     }
 
-    private async ValueTask<AttemptEnd> SendEnteredAsync(Attempt attempt, Registration target, OutgoingMessage message, IReadOnlyList<(SendWindow, int)> turn)
+    private async ValueTask<AttemptEnd> SendEnteredAsync(
+        Attempt attempt, Registration target, OutgoingMessage message, Delivery context, string recipient, IReadOnlyList<(SendWindow, int)> turn)
     {
         bool taken = false;
         try
@@ -96,12 +155,13 @@ internal sealed partial class DeliveryRunner
             }
 
             _rates.Leave(turn);
-            AttemptEnd end = await SendAsync(attempt, target, message);
+            AttemptEnd end = await SendAsync(attempt, target, message, context);
             bool acknowledged = end is AttemptEnd.Delivered { Settlement: Settlement.Acknowledged };
             taken = acknowledged || end is AttemptEnd.Delivered { Settlement: Settlement.Failed { Kind: FailureKind.Refused } }; // a service that refuses works
             if (acknowledged)
             {
                 Remember(target, () => LearntOf(target).Taken());
+                Remember(target, () => _pauses.Taken(recipient));
             }
             else if (attempt.Lease.SendStartedAt is not null && end is AttemptEnd.Delivered { Settlement: Settlement.Retried { Cause: not FailureKind.Uncertain } })
             {
@@ -132,9 +192,9 @@ internal sealed partial class DeliveryRunner
         }
     }
 
-    private async ValueTask<AttemptEnd> SendAsync(Attempt attempt, Registration target, OutgoingMessage message)
+    private async ValueTask<AttemptEnd> SendAsync(Attempt attempt, Registration target, OutgoingMessage message, Delivery context)
     {
-        Delivery context = new(attempt, store, () => TakeFurtherTurnAsync(attempt, target, message));
+        int before = context.Progress.Count;
         DeliveryReceipt receipt;
         try
         {
@@ -151,7 +211,9 @@ internal sealed partial class DeliveryRunner
         }
         catch (DeliveryException e)
         {
-            return new AttemptEnd.Delivered(Classify(attempt, target, e), null);
+            // What brought the message further is no failed attempt: its parts and recipients are finite.
+            Settlement settlement = Classify(attempt, target, e);
+            return new AttemptEnd.Delivered(settlement is Settlement.Retried retried && context.Progress.Count > before ? retried with { CountsAttempt = false } : settlement, null);
         }
         catch (OperationCanceledException) when (attempt.CancelReason == CancelReason.Timeout)
         {
@@ -226,6 +288,10 @@ internal sealed partial class DeliveryRunner
         catch (DeliveryException e)
         {
             return new AttemptEnd.Delivered(Classify(attempt, target, e), null);
+        }
+        catch (OperationCanceledException) when (attempt.CancelReason is CancelReason.Stopping or CancelReason.Operator)
+        {
+            return AttemptEnd.Cancelled;
         }
         catch (Exception e) when (e is not JsonException)
         {

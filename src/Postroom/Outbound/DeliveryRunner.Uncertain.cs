@@ -1,3 +1,4 @@
+using System.Globalization;
 using Postroom.Workers;
 
 namespace Postroom.Outbound;
@@ -16,7 +17,7 @@ internal sealed partial class DeliveryRunner
         if (lease.SendStartedAt is not { } claimed)
         {
             // A person has replayed it: asked once, and sent unless it is there.
-            return lease.Redelivered && lease.Attempt == 1 && target.Communicator is IDeliveryProbe probe ? Found(attempt, await AskAsync(probe, attempt, AskAtATime)) : null;
+            return lease.Redelivered && lease.Attempt == 1 && target.Communicator is IDeliveryProbe probe ? Found(attempt, await AskAsync(probe, attempt.Envelope.Id.ToString(), attempt, AskAtATime)) : null;
         }
 
         if (PolicyOf(target) != UncertainPolicy.Ask || target.Communicator is not IDeliveryProbe asked)
@@ -27,16 +28,25 @@ internal sealed partial class DeliveryRunner
                     Settlement.Fail(FailureKind.Uncertain, $"A send that began at {claimed:yyyy-MM-dd'T'HH:mm:ss.fff'Z'} left no answer, so nobody can tell whether it arrived. Confirm or replay the message."), null);
         }
 
-        if (await StoredProofAsync(lease) is { } proof)
+        (DeliveryReceipt? whole, DeliveryReceipt? part) = await StoredProofAsync(lease);
+        if (whole is not null)
         {
-            return Found(attempt, new ProbeAnswer.Found(proof));
+            return Found(attempt, new ProbeAnswer.Found(whole));
+        }
+
+        if (part is not null)
+        {
+            return await GoOnBehindAsync(attempt, part);
         }
 
         DateTimeOffset now = clock.GetUtcNow();
         DateTimeOffset until = (claimed > _begun ? claimed : _begun) + (target.Config.AskTimeout ?? AskTimeout);
         TimeSpan left = until > now ? until - now : TimeSpan.Zero;
-        switch (await AskAsync(asked, attempt, left < AskAtATime ? left : AskAtATime))
+        (ProbeAnswer answer, bool isPart) = await AskAsync(asked, attempt, target.Communicator.Capabilities, left < AskAtATime ? left : AskAtATime);
+        switch (answer)
         {
+            case ProbeAnswer.Found { Receipt: { Status: not DeliveryStatus.Failed } taken } when isPart:
+                return await GoOnBehindAsync(attempt, taken);
             case ProbeAnswer.Found found:
                 return Found(attempt, found);
             case ProbeAnswer.NotSent:
@@ -51,21 +61,67 @@ internal sealed partial class DeliveryRunner
         }
     }
 
-    /// <summary>A receipt that came while nobody asked, in an earlier run or to a predecessor of the communicator; of a message in parts one receipt proves one part only.</summary>
-    private async ValueTask<DeliveryReceipt?> StoredProofAsync(MessageLease lease)
+    /// <summary>The part whose answer was lost had arrived: it counts as delivered, and the send goes on behind it.</summary>
+    private async ValueTask<AttemptEnd?> GoOnBehindAsync(Attempt attempt, DeliveryReceipt part)
     {
-        return lease.Progress.Count == 0 && store is IJournal journal && await journal.GetAsync(lease.Envelope.Id, withBody: false, CancellationToken.None) is { } record
-            ? record.Receipts.FirstOrDefault(static receipt => receipt is { Part: null, Parts.Count: <= 1, Status: DeliveryStatus.Sent or DeliveryStatus.Delivered or DeliveryStatus.Read })
-            : null;
+        string[] progress = [.. attempt.Lease.Progress, part.OutsideId ?? ""];
+        if (!await store.RenewAsync(attempt.Lease, new LeaseProgress.Parts(progress), CancellationToken.None) || !await store.RenewAsync(attempt.Lease, new LeaseProgress.Unclaim(), CancellationToken.None))
+        {
+            return AttemptEnd.Cancelled;
+        }
+
+        attempt.ForgetEarlierSends(progress);
+        return null;
     }
 
-    private async ValueTask<ProbeAnswer> AskAsync(IDeliveryProbe probe, Attempt attempt, TimeSpan limit)
+    /// <summary>
+    /// A receipt that came while nobody asked, in an earlier run or to a predecessor of the communicator: of the whole message, or of the part that was on its way. Of a
+    /// message in parts one receipt proves one part only.
+    /// </summary>
+    private async ValueTask<(DeliveryReceipt? Whole, DeliveryReceipt? Part)> StoredProofAsync(MessageLease lease)
+    {
+        if (store is not IJournal journal || await journal.GetAsync(lease.Envelope.Id, withBody: false, CancellationToken.None) is not { } record)
+        {
+            return (null, null);
+        }
+
+        DeliveryReceipt[] taken = [.. record.Receipts.Where(static receipt => receipt.Status is DeliveryStatus.Sent or DeliveryStatus.Delivered or DeliveryStatus.Read)];
+        return (
+            lease.Progress.Count == 0 ? taken.FirstOrDefault(static receipt => receipt is { Part: null, Parts.Count: <= 1 }) : null,
+            taken.FirstOrDefault(receipt => receipt.Part == lease.Progress.Count + 1));
+    }
+
+    /// <summary>Asks by the key of the whole message, which its only or last part carries, and where it may go in parts by the key of the next one.</summary>
+    /// <returns>The answer, and whether it is about that part only.</returns>
+    private async ValueTask<(ProbeAnswer Answer, bool IsPart)> AskAsync(IDeliveryProbe probe, Attempt attempt, CommunicatorCapabilities channel, TimeSpan limit)
+    {
+        string key = attempt.Envelope.Id.ToString();
+        Task<ProbeAnswer> whole = AskAsync(probe, key, attempt, limit).AsTask();
+        if (!channel.SplitsText && attempt.Lease.Progress.Count == 0 && attempt.Envelope.Body.Length <= channel.TextLimit)
+        {
+            return (await whole, false);
+        }
+
+        Task<ProbeAnswer> part = AskAsync(probe, string.Create(CultureInfo.InvariantCulture, $"{key}/{attempt.Lease.Progress.Count + 1}"), attempt, limit).AsTask();
+        Task<ProbeAnswer> first = await Task.WhenAny(whole, part);
+        ProbeAnswer answer = await first;
+        if (answer is ProbeAnswer.Found)
+        {
+            return (answer, first == part);
+        }
+
+        (Task<ProbeAnswer> other, bool isPart) = first == part ? (whole, false) : (part, true);
+        return await other is ProbeAnswer.Found found ? (found, isPart)
+            : (answer is ProbeAnswer.NotSent && await other is ProbeAnswer.NotSent ? answer : new ProbeAnswer.Unknown(), false);
+    }
+
+    private async ValueTask<ProbeAnswer> AskAsync(IDeliveryProbe probe, string key, Attempt attempt, TimeSpan limit)
     {
         using CancellationTokenSource time = new(limit, clock);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(attempt.CancellationToken, time.Token);
         try
         {
-            return await probe.FindAsync(attempt.Envelope.Id.ToString(), either.Token);
+            return await probe.FindAsync(key, either.Token);
         }
         catch (Exception e) when (e is OperationCanceledException or DeliveryException)
         {
@@ -81,7 +137,9 @@ internal sealed partial class DeliveryRunner
         }
 
         attempt.Receipt = receipt.At == default ? receipt with { At = clock.GetUtcNow() } : receipt;
-        return new AttemptEnd.Delivered(Settlement.Acknowledge, attempt.Receipt);
+        return new AttemptEnd.Delivered(
+            receipt.Status == DeliveryStatus.Failed ? Settlement.Fail(FailureKind.Refused, $"The service took it and gave it up: {receipt.Detail ?? "it did not say why"}") : Settlement.Acknowledge,
+            attempt.Receipt);
     }
 
     /// <summary>Whether a message whose earlier sends left no answer may be sent once more. Attempts that sent nothing, or had an answer, do not count.</summary>

@@ -22,6 +22,7 @@ internal sealed partial class DeliveryRunner(
     : IMessageRunner
 {
     private readonly LaneRates _rates = new(clock);
+    private readonly RecipientPauses _pauses = new(clock);
     private readonly ConditionalWeakTable<Registration, LearntLimit> _learnt = [];
     private readonly DateTimeOffset _begun = clock.GetUtcNow();
     private volatile Registration? _last; // whose policies hold for a send that is in flight when its communicator is taken away
@@ -157,6 +158,11 @@ internal sealed partial class DeliveryRunner(
                 {
                     Remember(target, () => LearntOf(target).Refused(until - now, limited.IsTold));
                     gate.Suspend(until - now, e.Message, random());
+                }
+
+                else if (!limited.OnlyMessage)
+                {
+                    Remember(target, () => _pauses.Pause(RecipientOf(attempt, target), until - now));
                 }
 
                 return Settlement.RetryAt(limited.Lane ? now : until, e.Message, countsAttempt: false);

@@ -16,6 +16,7 @@ internal sealed class LaneGate(TimeProvider clock)
     private TaskCompletionSource _renewed = NewSignal();
     private long _until;
     private long _refusedUntil; // as _until, but only for the communicator that was refused
+    private long? _suspendedAt;
     private int _failures;
     private int _running;
     private int _allowed = int.MaxValue; // fewer after a pause, until the service has shown that it takes more
@@ -31,6 +32,42 @@ internal sealed class LaneGate(TimeProvider clock)
             lock (_gate)
             {
                 return Until > clock.GetTimestamp();
+            }
+        }
+    }
+
+    /// <summary>Whether the service refuses the login, since the last send that it took.</summary>
+    public bool IsRefused
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _refusedUntil > 0;
+            }
+        }
+    }
+
+    /// <summary>For how long the service has taken nothing, pauses and the tries between them together; null while it takes what is sent.</summary>
+    public TimeSpan? SuspendedFor
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _suspendedAt is { } since ? clock.GetElapsedTime(since) : null;
+            }
+        }
+    }
+
+    /// <summary>Whether the communicator has started.</summary>
+    public bool IsOpen
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _isOpen;
             }
         }
     }
@@ -55,6 +92,7 @@ internal sealed class LaneGate(TimeProvider clock)
             if (_refusedUntil > 0)
             {
                 _refusedUntil = 0;
+                _suspendedAt = Until > clock.GetTimestamp() ? _suspendedAt : null;
                 _renewed.TrySetResult();
                 _renewed = NewSignal();
             }
@@ -130,6 +168,7 @@ internal sealed class LaneGate(TimeProvider clock)
             long until = now + (long)(wait.TotalSeconds * clock.TimestampFrequency);
             (_until, _refusedUntil) = refused ? (_until, Math.Max(_refusedUntil, until)) : (Math.Max(_until, until), _refusedUntil);
             Problem = why;
+            _suspendedAt ??= now;
             _allowed = 1;
             while (_entering.TryDequeue(out TaskCompletionSource<bool>? waiting))
             {
@@ -193,6 +232,8 @@ internal sealed class LaneGate(TimeProvider clock)
         lock (_gate)
         {
             _failures = 0;
+            _suspendedAt = null;
+            _refusedUntil = 0;
             Problem = _isOpen ? null : Problem;
         }
     }

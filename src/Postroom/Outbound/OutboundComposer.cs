@@ -153,7 +153,8 @@ internal sealed partial class OutboundComposer(RoutingTable routes, QueueCatalog
         Add(headers, HeaderNames.Label, message.Label == "default" ? null : message.Label);
         Add(headers, HeaderNames.Severity, message.Severity == MessageSeverity.Info ? null : message.Severity.ToWord());
         Add(headers, HeaderNames.Source, message.Source);
-        Add(headers, HeaderNames.TraceParent, origin.Parent?.Header(HeaderNames.TraceParent));
+        Add(headers, HeaderNames.TraceParent, origin.TraceParent);
+        Add(headers, HeaderNames.TraceState, origin.TraceParent is null ? null : origin.TraceState);
         QueuePublisher.CheckHeaders(headers, allowReserved: false);
         DateTimeOffset now = clock.GetUtcNow();
         string conversation = origin.Conversation ?? (to.Kind == AddressKind.Recipient ? ConversationOf(to) : MessageId.New().ToString());

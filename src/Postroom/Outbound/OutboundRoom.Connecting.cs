@@ -202,7 +202,7 @@ internal sealed partial class OutboundRoom
     }
 
     /// <summary>Stops a communicator, which waits for the send in progress. One that takes longer than that may is left to itself.</summary>
-    private async Task StopAsync(Registration registration, CancellationToken cancellationToken)
+    public async Task StopAsync(Registration registration, CancellationToken cancellationToken)
     {
         TimeSpan patience = registration.Config.Outbound.SendTimeout + StopPatience;
         try

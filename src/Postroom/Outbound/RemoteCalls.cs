@@ -1,14 +1,32 @@
+using System.Diagnostics;
 using System.Text.Json;
+using Postroom.Diagnostics;
 
 namespace Postroom.Outbound;
 
 /// <summary>Calls methods of communicators in this process (GW-11 to GW-13). A call is never repeated.</summary>
-internal sealed class RemoteCalls(RoutingTable routes, Redactor redactor, TimeProvider clock)
+internal sealed class RemoteCalls(RoutingTable routes, Redactor redactor, TimeProvider clock, MessageSpans? spans = null)
 {
     private static readonly TimeSpan Usual = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(10);
 
-    public async ValueTask<RemoteCallResult> CallAsync(string communicator, string method, JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken)
+    public ValueTask<RemoteCallResult> CallAsync(string communicator, string method, JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken) =>
+        spans is { IsOn: true } ? TracedAsync(communicator, method, arguments, timeout, cancellationToken) : InvokeAsync(communicator, method, arguments, timeout, cancellationToken);
+
+    private async ValueTask<RemoteCallResult> TracedAsync(string communicator, string method, JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken)
+    {
+        using Activity? span = spans!.BeginCall(communicator, method);
+        RemoteCallResult result = await InvokeAsync(communicator, method, arguments, timeout, cancellationToken);
+        span?.SetTag("postroom.outcome", result.Error?.Code ?? "ok");
+        if (result.Error is { } error)
+        {
+            span?.SetStatus(ActivityStatusCode.Error, error.Message);
+        }
+
+        return result;
+    }
+
+    private async ValueTask<RemoteCallResult> InvokeAsync(string communicator, string method, JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken)
     {
         TimeSpan limit = timeout ?? Usual;
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(limit, TimeSpan.Zero, nameof(timeout));

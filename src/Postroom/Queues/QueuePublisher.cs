@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using Postroom.Intake;
@@ -11,7 +12,17 @@ namespace Postroom;
 /// <param name="Parent">The parent itself; null from outside a handler.</param>
 internal readonly record struct MessageOrigin(MessageId? ParentId, string? Conversation, int Hops, Envelope? Parent)
 {
-    public static MessageOrigin Outside => new(null, null, 0, null);
+    /// <summary>From outside a handler. It is a part of what is current there, when somebody records that.</summary>
+    public static MessageOrigin Outside => new(null, null, 0, null) { Span = Activity.Current is { Recorded: true } current ? current : null };
+
+    /// <summary>The span it is made in; null for none.</summary>
+    public Activity? Span { get; init; }
+
+    /// <summary>What the message continues, as its header says it; null for nothing.</summary>
+    public string? TraceParent => Span?.Id ?? (Parent is { Headers.Count: > 0 } parent ? parent.Header(HeaderNames.TraceParent) : null);
+
+    /// <summary>The trace state beside <see cref="TraceParent"/>; null for none.</summary>
+    public string? TraceState => Span is not null ? Span.TraceStateString : Parent is { Headers.Count: > 0 } parent ? parent.Header(HeaderNames.TraceState) : null;
 }
 
 /// <summary>Makes envelopes for queues: checks what a caller gives and fills in what the queue says.</summary>
@@ -37,6 +48,9 @@ internal sealed class QueuePublisher(QueueCatalog queues, LimitsOptions limits, 
         // Work for the same conversation is work for the same person: its handler can answer as the first one could, and no more than that one.
         Envelope? same = conversation is not null && origin.Parent is { } parent && parent.Conversation == conversation ? origin.Parent : null;
         string? automatic = same?.Header(HeaderNames.Automatic);
+        IReadOnlyDictionary<string, string> headers = origin.TraceParent is { } trace && !options.Headers.ContainsKey(HeaderNames.TraceParent)
+            ? TraceService.With(options.Headers, trace, origin.TraceState)
+            : options.Headers;
         Envelope envelope = new(MessageId.New(), queue, message.Type, message.Body)
         {
             ContentType = message.ContentType,
@@ -44,7 +58,7 @@ internal sealed class QueuePublisher(QueueCatalog queues, LimitsOptions limits, 
             Conversation = conversation,
             StartsConversation = conversation is null,
             DedupKey = options.DedupKey,
-            Headers = automatic is null ? options.Headers : new Dictionary<string, string>(options.Headers, StringComparer.Ordinal) { [HeaderNames.Automatic] = automatic },
+            Headers = automatic is null ? headers : new Dictionary<string, string>(headers, StringComparer.Ordinal) { [HeaderNames.Automatic] = automatic },
             ParentId = origin.ParentId,
             Hops = origin.Hops,
             CreatedAt = now,

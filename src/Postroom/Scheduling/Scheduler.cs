@@ -76,6 +76,9 @@ internal sealed partial class Scheduler(
     /// <summary>Looks at once.</summary>
     public void Wake() => _wake.TrySetResult();
 
+    /// <summary>Whether it fires.</summary>
+    public bool IsRunning => Volatile.Read(ref _stop) is not null;
+
     /// <summary>Begins to fire, first what was missed.</summary>
     public void Start()
     {

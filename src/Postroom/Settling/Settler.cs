@@ -20,15 +20,24 @@ internal sealed partial class Settler(
     private TaskCompletionSource? _idle;
     private int _unfinished;
 
+    /// <summary>The spans of attempts; null for none.</summary>
+    public MessageSpans? Spans { get; init; }
+
+    /// <summary>Puts the message on every line that its handler or communicator logs; null where nothing is logged.</summary>
+    public IDisposable? OpenScope(Attempt attempt) =>
+        log.IsEnabled(LogLevel.Critical) ? MessageScope.Open(log, attempt.Envelope.Id, attempt.Span?.TraceId.ToHexString() ?? TraceService.TraceIdOf(attempt.Envelope)) : null;
+
     /// <summary>Hands one outcome over; waits only while the window is full.</summary>
     public ValueTask SettleAsync(Attempt attempt, Settlement settlement, PoolCounters counters)
     {
+        Spans?.BeginSettle(attempt, settlement);
         return counters.TryBeginSettle() ? Continue(attempt, settlement, counters) : WaitCountedAsync(attempt, settlement, counters);
     }
 
     /// <summary>Hands one outcome over without waiting, for an attempt that was given up.</summary>
     public void HandOver(Attempt attempt, Settlement settlement, PoolCounters counters)
     {
+        Spans?.BeginSettle(attempt, settlement);
         Interlocked.Increment(ref _unfinished);
         _ = HandOverAsync(attempt, settlement, counters);
     }
@@ -80,6 +89,7 @@ internal sealed partial class Settler(
                 {
                     if (failures == 1)
                     {
+                        using IDisposable? scope = MessageScope.Open(log, lease.Envelope);
                         LogWaiting(lease.Envelope.Id, e.Message);
                     }
                 }
@@ -152,6 +162,7 @@ internal sealed partial class Settler(
     {
         try
         {
+            Spans?.EndSettle(attempt, settlement);
             ValueTask reported = reporter.ReportAsync(attempt, settlement);
             return reported.IsCompletedSuccessfully ? default : Guard(reported);
         }
@@ -207,12 +218,14 @@ internal sealed partial class Settler(
     /// <summary>Goes on after a failure until the outcome is stored or given up; says which outcome it was in the end.</summary>
     private async ValueTask<(bool Stored, Settlement Settlement)> StoreAgainAsync(Exception failure, Attempt attempt, Settlement settlement)
     {
+        using IDisposable? scope = OpenScope(attempt);
         bool refused = false;
         for (int failures = 1; ; failures++)
         {
             switch (failure)
             {
                 case LeaseLostException lost:
+                    Spans?.EndSettle(attempt, null);
                     await Guard(reporter.LostAsync(attempt, lost));
                     return (false, settlement);
                 case ObjectDisposedException when _closing.IsCancellationRequested:

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Postroom.Diagnostics;
 using Postroom.Handling;
 
@@ -28,10 +29,17 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
     /// <summary>What earlier attempts sent without an answer did certainly not arrive.</summary>
     public void ForgetEarlierSends() => Lease = Lease with { SendStartedAt = null, UnansweredSends = 0 };
 
+    /// <summary>What earlier attempts sent without an answer has arrived: these parts are delivered.</summary>
+    /// <param name="progress">The service's ids of all of them, in order.</param>
+    public void ForgetEarlierSends(IReadOnlyList<string> progress) => Lease = Lease with { SendStartedAt = null, UnansweredSends = 0, Progress = progress };
+
     public int Slot { get; } = slot;
 
     /// <summary>When it began, on the monotonic clock.</summary>
     public long StartedAt { get; } = startedAt;
+
+    /// <summary>When its handler or send returned, on the monotonic clock; 0 before, and for one that was given up.</summary>
+    public long ReturnedAt { get; set; }
 
     /// <summary>Cancelled when the time is over or the drain limit is near.</summary>
     public CancellationToken CancellationToken => Time.Token;
@@ -64,6 +72,20 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
     {
         get => _rare?.Routed ?? [];
         set => (_rare ??= new Rare()).Routed = value;
+    }
+
+    /// <summary>Its span; null while nobody looks at spans.</summary>
+    public Activity? Span
+    {
+        get => _rare?.Span;
+        set => (_rare ??= new Rare()).Span = value;
+    }
+
+    /// <summary>The span of its settlement; null while nobody looks at spans.</summary>
+    public Activity? SettleSpan
+    {
+        get => _rare?.SettleSpan;
+        set => (_rare ??= new Rare()).SettleSpan = value;
     }
 
     /// <summary>What is stored with an outcome.</summary>
@@ -113,5 +135,9 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
         public DeliveryReceipt? Receipt { get; set; }
 
         public IReadOnlyList<Envelope> Routed { get; set; } = [];
+
+        public Activity? Span { get; set; }
+
+        public Activity? SettleSpan { get; set; }
     }
 }

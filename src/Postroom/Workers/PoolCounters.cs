@@ -10,6 +10,7 @@ internal sealed class PoolCounters(int settleWindow)
     private long _failed;
     private long _late;
     private long _restarts;
+    private long _released;
     private string? _lastError;
 
     public long Processed => Interlocked.Read(ref _processed);
@@ -19,6 +20,9 @@ internal sealed class PoolCounters(int settleWindow)
     public long Late => Interlocked.Read(ref _late);
 
     public long Restarts => Interlocked.Read(ref _restarts);
+
+    /// <summary>Messages that were given back without having begun.</summary>
+    public long Released => Interlocked.Read(ref _released);
 
     public int Settling => Volatile.Read(ref _settling);
 
@@ -100,6 +104,8 @@ internal sealed class PoolCounters(int settleWindow)
     }
 
     public void LateOutcome() => Interlocked.Increment(ref _late);
+
+    public void GaveBack(int count) => Interlocked.Add(ref _released, count);
 
     public void Restarted(Exception cause)
     {

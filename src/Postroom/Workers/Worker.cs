@@ -78,6 +78,7 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
         }
 
         AttemptEnd end = await EndOfAsync(attempt);
+        attempt.ReturnedAt = clock.GetTimestamp();
         Leave(attempt);
 
         if (attempt.TryEnd())
@@ -146,6 +147,12 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
     {
         try
         {
+            if (settler.Spans is { IsOn: true } spans)
+            {
+                spans.BeginAttempt(attempt); // current until this method returns
+            }
+
+            using IDisposable? scope = settler.OpenScope(attempt);
             return await runner.RunAsync(attempt);
         }
         catch (Exception e)

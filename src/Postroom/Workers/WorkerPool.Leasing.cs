@@ -71,6 +71,7 @@ internal sealed partial class WorkerPool
     /// <summary>Gives back leases that no worker has begun.</summary>
     private void GiveBack(IReadOnlyList<MessageLease> unbegun)
     {
+        Counters.GaveBack(unbegun.Count);
         foreach (MessageLease lease in unbegun)
         {
             _settler.GiveBack(lease);

@@ -265,6 +265,7 @@ internal sealed partial class WorkerPool : IAsyncDisposable
             }
         }
 
+        using IDisposable? scope = _settler.OpenScope(attempt);
         LogAbandoned(Name, attempt.Envelope.Id, attempt.Lease.Attempt);
         attempt.Context?.Close();
         Settlement settlement = Decide(attempt, new AttemptEnd.TimedOut(Options.HandlerTimeout));

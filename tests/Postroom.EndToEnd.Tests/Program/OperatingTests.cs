@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Postroom.Crash;
 using Xunit;
 
 namespace Postroom.EndToEnd.Tests.Program;
@@ -40,6 +42,48 @@ public sealed class OperatingTests
         Assert.DoesNotContain(key[..46], keys, StringComparison.Ordinal);
         Assert.Contains("Did you mean 'queues'?", hint, StringComparison.Ordinal);
         Assert.NotEqual(waiting, other);
+    }
+
+    [Fact]
+    public async Task Messages_are_followed_counted_exported_and_replayed_by_filter_and_exported_again_without_the_program()
+    {
+        await using RealProgram program = new();
+        await program.RunAsync();
+        await program.CommandAsync("queues", "pause", "in");
+        string first = await program.PostAsync("3001", "hello");
+        string second = await program.PostAsync("3002", "hello");
+        await program.CommandAsync("journal", "discard", first, second);
+        await program.CommandAsync("queues", "resume", "in");
+        AppProcess tail = program.StartBeside("journal", "tail", "--queue", "in", "--json");
+        AppProcess watch = program.StartBeside("status", "--watch");
+        await program.UntilAsync(() => Task.FromResult(tail.Output.Contains("Following", StringComparison.Ordinal)));
+
+        (int looked, string dry) = await program.CommandAsync("replay", "--filter", "kind=discarded", "--dry-run");
+        (int unasked, string ask) = await program.CommandAsync("replay", "--filter", "kind=discarded", "--filter", "queue=in");
+        (int wrong, string wrongKey) = await program.CommandAsync("replay", "--filter", "knd=discarded");
+        (int both, _) = await program.CommandAsync("replay", first, "--filter", "kind=discarded");
+        (int replayed, string done) = await program.CommandAsync("replay", "--filter", "kind=discarded", "--yes", "--rate", "100/s");
+        await program.UntilAsync(second, "acked");
+        await program.UntilAsync(() => Task.FromResult(tail.Output.Split("\"to\":\"acked\"").Length == 3));
+        (_, string stats) = await program.CommandAsync("journal", "stats", "--queue", "in");
+        (int exported, _) = await program.CommandAsync("journal", "export", Path.Combine(program.Folder, "a.jsonl"), "--queue", "in");
+        (int twice, string there) = await program.CommandAsync("journal", "export", Path.Combine(program.Folder, "a.jsonl"));
+        await program.StopAsync();
+        (int cold, _) = await program.CommandAsync("journal", "export", Path.Combine(program.Folder, "b.jsonl"), "--queue", "in");
+        JsonElement[] live = [.. (await File.ReadAllLinesAsync(Path.Combine(program.Folder, "a.jsonl"), RealProgram.Cancel)).Select(line => JsonSerializer.Deserialize<JsonElement>(line))];
+        JsonElement[] stopped = [.. (await File.ReadAllLinesAsync(Path.Combine(program.Folder, "b.jsonl"), RealProgram.Cancel)).Select(line => JsonSerializer.Deserialize<JsonElement>(line))];
+
+        Assert.Equal((0, 1, 1, 2, 0, 0, 1, 0), (looked, unasked, wrong, both, replayed, exported, twice, cold));
+        Assert.Contains("2 failed messages would be replayed", dry, StringComparison.Ordinal);
+        Assert.Contains("--yes", ask, StringComparison.Ordinal);
+        Assert.Contains("kind=uncertain", wrongKey, StringComparison.Ordinal);
+        Assert.Contains("2 of 2 were replayed, 0 of them failed again", done, StringComparison.Ordinal);
+        Assert.Matches(@"in +0 +0 +0 +0 +0 +2 +0", stats);
+        Assert.Contains("exists already", there, StringComparison.Ordinal);
+        Assert.Equal([first, second], live.Select(message => message.GetProperty("message").GetProperty("id").GetString()));
+        Assert.All(live, message => Assert.Contains("hello", message.GetProperty("body").GetString(), StringComparison.Ordinal));
+        Assert.Equal(live.Select(message => message.GetProperty("body").GetString()), stopped.Select(message => message.GetProperty("body").GetString()));
+        Assert.Contains("pool", watch.Output, StringComparison.Ordinal);
     }
 
     [Fact]

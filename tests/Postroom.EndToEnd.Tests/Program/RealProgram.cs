@@ -81,6 +81,14 @@ internal sealed class RealProgram : IAsyncDisposable
     /// <summary>Starts the program with further words, such as the file of its settings.</summary>
     public Task RunWithAsync(params string[] words) => ReadyAsync(StartProcess(HostAssembly, ["run", .. words], []));
 
+    /// <summary>Starts a command that goes on beside the program.</summary>
+    public AppProcess StartBeside(params string[] words)
+    {
+        AppProcess process = AppProcess.StartIn(null, HostAssembly, [.. words, .. Settings([])]);
+        _all.Insert(0, process);
+        return process;
+    }
+
     /// <summary>Runs a command of the program to its end.</summary>
     public async Task<(int Code, string Output)> CommandAsync(params string[] words)
     {

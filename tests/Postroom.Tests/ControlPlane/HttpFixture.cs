@@ -20,7 +20,7 @@ internal sealed class HttpFixture : IAsyncDisposable
         Keys = new ControlPlaneKeys(Runtime, server, _data, clock);
         Chat = new WebChat(Runtime, intake, TimeProvider.System, NullLoggerFactory.Instance);
         Communicator = Chat.Create("chat");
-        Service = new ControlPlaneService(Runtime, new ConfigurationDouble(server, intake), Keys, Chat, new HookBoard(), clock, NullLoggerFactory.Instance);
+        Service = new ControlPlaneService(Runtime, new ConfigurationDouble(server, intake), Keys, Chat, new HookBoard(), new ListenSockets(), clock, NullLoggerFactory.Instance);
     }
 
     public RuntimeDouble Runtime { get; }

@@ -66,6 +66,7 @@ public sealed class HookLimitTests
 
         await runtime.EndedAsync(await runtime.PublishAsync("x"), MessageState.Acked);
 
+        listener.RecordObservableInstruments();
         Assert.Equal(1, Interlocked.Read(ref errors));
     }
 

@@ -140,8 +140,8 @@ public sealed class RuntimeTests
         await runtime.StopAsync(Cancel);
 
         Assert.Equal(
-            ["start store", "start lanes", "start communicators", "start workers", "start sources", "start schedules", "start retention", "start configuration", "start intake",
-             "stop retention", "stop configuration", "stop intake", "stop sources", "stop schedules", "stop workers", "stop communicators", "stop lanes", "stop store"],
+            ["start traces", "start store", "start lanes", "start communicators", "start workers", "start sources", "start schedules", "start retention", "start configuration", "start intake",
+             "stop retention", "stop configuration", "stop intake", "stop sources", "stop schedules", "stop workers", "stop communicators", "stop lanes", "stop store", "stop traces"],
             runtime.StartRecord);
         Assert.Equal(RuntimeState.Stopped, runtime.State);
         await runtime.DisposeAsync();

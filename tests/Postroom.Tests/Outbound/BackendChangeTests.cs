@@ -54,4 +54,21 @@ public sealed class BackendChangeTests
 
         async Task SetAsync(string key, string value) => Assert.Empty((await runtime.Configuration.SetOverrideAsync(key, value, persist: false, Cancel)).Problems);
     }
+
+    [Fact]
+    public async Task A_communicator_that_could_not_be_made_is_tried_again_with_the_next_change()
+    {
+        int tries = 0;
+        await using MessageRuntime runtime = await StartAsync(
+            app => app.RegisterBackend("recording", (name, _, _) => ++tries == 1 ? throw new IOException("its file is not there yet") : new RecordingCommunicator(name)),
+            "communications.enabled=true", "communications.backends.first.type=recording");
+
+        await runtime.Configuration.SetOverrideAsync("communications.onUnroutable", "drop", persist: false, Cancel);
+        await UntilAsync(() => tries == 2);
+        await runtime.Configuration.SetOverrideAsync("communications.onUnroutable", "fail", persist: false, Cancel);
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("hello"), Cancel);
+
+        Assert.Equal(MessageState.Acked, (await sent.WaitAsync(TimeSpan.FromSeconds(20), Cancel))[0].State);
+        Assert.Equal(2, tries); // what works is left alone
+    }
 }

@@ -50,20 +50,24 @@ public sealed class WhatsAppAnswerTests
     public async Task Wa4_the_pair_limit_makes_one_recipient_wait_four_times_longer_each_time_until_one_is_taken()
     {
         await using WhatsAppFixture wa = await WhatsAppFixture.StartAsync();
-        wa.Service.Next(Enumerable.Repeat(FakeWhatsAppServer.PairRateLimit(), 3));
 
         Assert.Equal(1, await WaitAsync(wa));
         Assert.Equal(4, await WaitAsync(wa));
         Assert.Equal(16, await WaitAsync(wa));
         await wa.SendAsync(new OutgoingMessage("taken"));
-        wa.Service.Next(FakeWhatsAppServer.PairRateLimit());
         Assert.Equal(1, await WaitAsync(wa));
 
         static async Task<double> WaitAsync(WhatsAppFixture wa)
         {
+            wa.Service.Next(FakeWhatsAppServer.PairRateLimit());
             DeliveryFailure.RateLimited limited = Assert.IsType<DeliveryFailure.RateLimited>((await wa.RefusedAsync(new OutgoingMessage("x"))).Failure);
             Assert.False(limited.Lane);
-            return (limited.Until - wa.Clock.GetUtcNow()).TotalSeconds;
+            double seconds = (limited.Until - wa.Clock.GetUtcNow()).TotalSeconds;
+            wa.Service.Next(FakeWhatsAppServer.PairRateLimit());
+            DeliveryException together = await wa.RefusedAsync(new OutgoingMessage("was on its way as well"));
+            Assert.Equal(limited, together.Failure);
+            wa.Clock.Advance(TimeSpan.FromSeconds(seconds));
+            return seconds;
         }
     }
 

@@ -138,6 +138,8 @@ public sealed class WhatsAppAskingTests
         wa.Service.Next(FakeWhatsAppServer.PairRateLimit(), FakeWhatsAppServer.PairRateLimit());
         await Assert.ThrowsAsync<DeliveryException>(() => wa.Communicator.SignalAsync(typing, new DeliveryDouble(), WhatsAppFixture.Cancel).AsTask());
 
+        wa.Clock.Advance(TimeSpan.FromSeconds(1));
+
         DeliveryException refused = await wa.RefusedAsync(new OutgoingMessage("x"));
 
         Assert.Equal(new DeliveryFailure.RateLimited(wa.Clock.GetUtcNow() + TimeSpan.FromSeconds(4)), refused.Failure); // the second wait, neither the first again nor the third

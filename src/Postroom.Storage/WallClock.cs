@@ -1,11 +1,11 @@
-namespace Postroom.Sqlite;
+namespace Postroom.Storage;
 
 /// <summary>Notices that the wall clock was set: it went on by more or less than the monotonic clock did. Used by one thread at a time.</summary>
-internal sealed class WallClock(TimeProvider clock)
+/// <param name="clock">Has both.</param>
+/// <param name="least">What counts as set; null for 2 s, for a clock that is slewed is not one that was set.</param>
+internal sealed class WallClock(TimeProvider clock, TimeSpan? least = null)
 {
-    // A clock that is slewed is not one that was set.
-    private static readonly TimeSpan Least = TimeSpan.FromSeconds(2);
-
+    private readonly TimeSpan _least = least ?? TimeSpan.FromSeconds(2);
     private DateTimeOffset _wall = clock.GetUtcNow();
     private long _monotonic = clock.GetTimestamp();
 
@@ -15,7 +15,7 @@ internal sealed class WallClock(TimeProvider clock)
         DateTimeOffset wall = clock.GetUtcNow();
         long monotonic = clock.GetTimestamp();
         TimeSpan shift = wall - _wall - clock.GetElapsedTime(_monotonic, monotonic);
-        if (shift.Duration() < Least)
+        if (shift.Duration() < _least)
         {
             return TimeSpan.Zero;
         }

@@ -1,0 +1,102 @@
+using System.IO.Pipes;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Postroom.Configuration;
+using Postroom.ControlPlane;
+using Postroom.Hosting;
+
+namespace Postroom.Host;
+
+/// <summary>One life of the program between hot restarts: what it took over, and what it needs to be replaced.</summary>
+internal sealed partial class Generation : IDisposable
+{
+    private readonly Handover? _received;
+    private readonly TrialRecord _trial;
+
+    private Generation(HostArguments arguments, StartLine? line, Handover? received)
+    {
+        _received = received;
+        Origin = received?.ToOrigin() ?? new RestartOrigin();
+        _trial = new TrialRecord(received is not null, received?.TrialFile);
+        Systemd = new SystemdNotifier(Environment.GetEnvironmentVariable);
+        if (received is not null)
+        {
+            received.GiveTo(Sockets);
+        }
+        else
+        {
+            foreach (int descriptor in SystemdNotifier.Sockets(Environment.GetEnvironmentVariable))
+            {
+                UnixProcess.CloseOnExec(descriptor, close: true);
+                Sockets.Inherit(key: null, descriptor);
+            }
+        }
+
+        Replacer = line is null ? null : new ProcessReplacer(line, arguments, Sockets, Origin.Generation, () => _trial.File);
+    }
+
+    /// <summary>How it came to be.</summary>
+    public RestartOrigin Origin { get; }
+
+    /// <summary>What HTTP listens on.</summary>
+    public ListenSockets Sockets { get; } = new();
+
+    /// <summary>Puts the next generation in its place; null where that cannot be done.</summary>
+    public ProcessReplacer? Replacer { get; }
+
+    /// <summary>The service manager.</summary>
+    public SystemdNotifier Systemd { get; }
+
+    /// <summary>Begins one.</summary>
+    /// <param name="arguments">The options of the command line.</param>
+    /// <param name="replaceable">Whether the program is one that can be started again by its own command line.</param>
+    public static Generation Begin(HostArguments arguments, bool replaceable)
+    {
+        StartLine? line = replaceable ? StartLine.Read() : null;
+        return new Generation(arguments, line, replaceable ? Handover.Receive() : null);
+    }
+
+    /// <summary>Takes the settings.</summary>
+    public void Configure(ConfigurationSnapshot settings) => _trial.Configure(settings, Origin);
+
+    /// <summary>It is ready.</summary>
+    /// <param name="runtime">The runtime, which a watchdog asks whether it lives.</param>
+    public void Ready(MessageRuntime runtime)
+    {
+        _trial.Ready();
+        if (Sockets.CloseUnused() is { Count: > 0 } unused)
+        {
+            LogUnused(runtime.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Postroom.Restart"), string.Join(", ", unused));
+        }
+
+        Systemd.Ready(() => runtime.State != RuntimeState.Faulted);
+        if (_received?.ReadyPipe is { } pipe)
+        {
+            try
+            {
+                using AnonymousPipeClientStream parent = new(PipeDirection.Out, pipe);
+                parent.WriteByte(1);
+            }
+            catch (Exception e) when (e is IOException or ArgumentException)
+            {
+                // The parent has not waited for it.
+            }
+        }
+    }
+
+    /// <summary>It ends because a signal, an operator or a restart wants it to.</summary>
+    public void EndWanted() => _trial.EndWanted();
+
+    /// <summary>It ends by itself.</summary>
+    public void EndBad(string why) => _trial.EndBad(why);
+
+    public void Dispose()
+    {
+        _trial.Dispose();
+        Systemd.Dispose();
+        Sockets.Dispose();
+    }
+
+    [LoggerMessage(5020, LogLevel.Warning, "Listening sockets that were handed over are closed, since server.urls names no such address: {Addresses}")]
+    private static partial void LogUnused(ILogger log, string addresses);
+}

@@ -1,0 +1,141 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.IO.Pipes;
+using System.Runtime.InteropServices;
+using System.Text;
+using Postroom.ControlPlane;
+using Postroom.Hosting;
+
+namespace Postroom.Host;
+
+/// <summary>What is left to do once the runtime has stopped for its replacement.</summary>
+/// <param name="Order">The order of the restart.</param>
+/// <param name="Statistics">What is known of it.</param>
+/// <param name="Ownership">The open file that holds the store's ownership; null where it was given up.</param>
+internal sealed record StoppedForReplacement(RestartOrder Order, RestartStatistics Statistics, SafeHandle? Ownership);
+
+/// <summary>Puts the next generation in the place of this process (SPEC RS-10 to RS-12).</summary>
+internal sealed class ProcessReplacer(StartLine line, HostArguments arguments, ListenSockets sockets, int generation, Func<string?> trialFile) : IProcessReplacer
+{
+    /// <summary>How long a child may take until it is ready: 30 s for the store, and its start.</summary>
+    private static readonly TimeSpan ChildTime = TimeSpan.FromSeconds(60);
+
+    /// <inheritdoc/>
+    public RestartMode ModeFor(RestartOptions options) => options.Mode != RestartMode.Auto ? options.Mode : OperatingSystem.IsWindows() ? RestartMode.Child : RestartMode.Exec;
+
+    /// <inheritdoc/>
+    public bool HandsSocketsOver(RestartMode mode) => mode != RestartMode.Exit && !OperatingSystem.IsWindows();
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<string>> CheckAsync(RestartMode mode, CancellationToken cancellationToken)
+    {
+        return mode == RestartMode.Exec && OperatingSystem.IsWindows()
+            ? ["restart.mode is exec, which Windows does not have. Set it to child or auto."]
+            : await new ProgramCheck(line, arguments).RunAsync(cancellationToken);
+    }
+
+    /// <summary>Replaces this process; returns the code to end with where it does not go on in the same one.</summary>
+    public async Task<int> ReplaceAsync(StoppedForReplacement stopped, SystemdNotifier systemd)
+    {
+        switch (stopped.Order.Mode)
+        {
+            case RestartMode.Exit:
+                return ExitCodes.StartAgain;
+            case RestartMode.Child:
+                return await BeChildAsync(stopped, systemd);
+            default:
+                Execute(stopped);
+                await Console.Error.WriteLineAsync($"'{line.Program}' could not take the place of this process: {UnixProcess.LastError}. The runtime has stopped, nothing is lost; start it again.");
+                return ExitCodes.StartAgain;
+        }
+    }
+
+    private void Execute(StoppedForReplacement stopped)
+    {
+        Handover handover = Make(stopped, readyPipe: null);
+        UnixProcess.KeepOnly([.. handover.Descriptors()]);
+        UnixProcess.DropHangUps();
+        UnixProcess.Execute(line.Program, line.Words, Environment(handover));
+    }
+
+    /// <summary>Starts the next generation beside this one, which ends when that is ready.</summary>
+    private async Task<int> BeChildAsync(StoppedForReplacement stopped, SystemdNotifier systemd)
+    {
+        using AnonymousPipeServerStream ready = new(PipeDirection.In, HandleInheritability.Inheritable);
+        if (OperatingSystem.IsWindows())
+        {
+            sockets.Dispose(); // they cannot go on there, and the child has to open them
+        }
+
+        Handover handover = Make(stopped, ready.GetClientHandleAsString());
+        ProcessStartInfo start = new(line.Program) { UseShellExecute = false, WorkingDirectory = line.Folder };
+        foreach (string word in line.Words.Skip(1))
+        {
+            start.ArgumentList.Add(word);
+        }
+
+        start.Environment.Clear();
+        foreach ((string name, string value) in Environment(handover))
+        {
+            start.Environment[name] = value;
+        }
+
+        Process child;
+        try
+        {
+            child = Process.Start(start)!;
+        }
+        catch (Exception e) when (e is System.ComponentModel.Win32Exception or InvalidOperationException)
+        {
+            await Console.Error.WriteLineAsync($"'{line.Program}' could not be started: {e.Message} The runtime has stopped, nothing is lost; start it again.");
+            return ExitCodes.StartAgain;
+        }
+
+        using (child)
+        {
+            ready.DisposeLocalCopyOfClientHandle();
+            if (await IsReadyAsync(ready))
+            {
+                systemd.Tell($"MAINPID={child.Id.ToString(CultureInfo.InvariantCulture)}");
+                return ExitCodes.Done;
+            }
+
+            if (!child.HasExited)
+            {
+                child.Kill();
+                await child.WaitForExitAsync();
+            }
+
+            await Console.Error.WriteLineAsync("The next generation did not get ready and was ended. Nothing is lost; start the program again once the cause, which it has logged, is mended.");
+            return ExitCodes.StartAgain;
+        }
+    }
+
+    /// <summary>Whether the child says that it is ready, in time; one that ends says nothing.</summary>
+    private static async Task<bool> IsReadyAsync(AnonymousPipeServerStream ready)
+    {
+        using CancellationTokenSource limit = new(ChildTime);
+        try
+        {
+            return await ready.ReadAsync(new byte[1], limit.Token) == 1;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    private Handover Make(StoppedForReplacement stopped, string? readyPipe) => new()
+    {
+        ProcessId = System.Environment.ProcessId,
+        Generation = generation + 1,
+        Sockets = OperatingSystem.IsWindows() ? [] : [.. sockets.Open.Select(static one => new HandedSocket(one.Key, UnixProcess.Duplicate(one.Socket.Handle)))],
+        Ownership = stopped.Ownership is { } ownership ? UnixProcess.Duplicate(ownership.DangerousGetHandle()) : null,
+        ReadyPipe = readyPipe,
+        TrialFile = trialFile(),
+        Statistics = stopped.Statistics,
+        Recent = stopped.Order.Recent,
+    };
+
+    private Dictionary<string, string> Environment(Handover handover) => new(line.Environment, StringComparer.Ordinal) { [Handover.Variable] = handover.ToText() };
+}

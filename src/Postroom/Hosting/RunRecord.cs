@@ -1,0 +1,63 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Postroom.Hosting;
+
+/// <summary>Keeps the runs of the program in the store (SPEC RS-8), each under its number.</summary>
+internal sealed class RunRecord(IMessageStore store, TimeProvider clock)
+{
+    private const string Prefix = "r"; // facts are listed by what their keys begin with
+    private static readonly TimeSpan Kept = TimeSpan.FromDays(90);
+
+    /// <summary>The run that goes on now; null before <see cref="BeginAsync"/>.</summary>
+    public RuntimeRun? Current { get; private set; }
+
+    /// <summary>What the whole store holds.</summary>
+    public static async ValueTask<RunCounts> CountAsync(IMessageStore store, CancellationToken cancellationToken)
+    {
+        IEnumerable<StoreQueueStats> queues = (await store.GetStatsAsync(null, cancellationToken)).Queues.Values;
+        return new RunCounts
+        {
+            Pending = queues.Sum(static queue => queue.Pending),
+            Dispatched = queues.Sum(static queue => queue.Dispatched),
+            Acked = queues.Sum(static queue => queue.Acked),
+            Failed = queues.Sum(static queue => queue.Failed),
+            OldestPendingAt = queues.Min(static queue => queue.OldestPendingAt),
+        };
+    }
+
+    /// <summary>Stores that a run has begun, and that the one before it did not end in order if it says nothing of its end.</summary>
+    public async Task BeginAsync(RuntimeRun run, CancellationToken cancellationToken)
+    {
+        List<FactChange> changes = [Change(run)];
+        if (await ReadAsync(1, cancellationToken) is [{ Clean: null } former])
+        {
+            changes.Add(Change(former with { Clean = false }));
+        }
+
+        await store.WriteAsync(new StoreWrite { Facts = changes }, cancellationToken);
+        Current = run;
+    }
+
+    /// <summary>Stores more about the run that goes on.</summary>
+    public async Task UpdateAsync(RuntimeRun run, CancellationToken cancellationToken)
+    {
+        Current = run;
+        await store.WriteAsync(new StoreWrite { Facts = [Change(run)] }, cancellationToken);
+    }
+
+    /// <summary>Reads the last runs, the newest first.</summary>
+    public async ValueTask<IReadOnlyList<RuntimeRun>> ReadAsync(int limit, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<StoredFact> facts = await store.Facts.ListLastAsync(FactScopes.Run, Prefix, before: null, limit, cancellationToken);
+        return [.. facts.Select(static fact => JsonSerializer.Deserialize(fact.Value.Span, RunJson.Default.RuntimeRun)!)];
+    }
+
+    private FactChange Change(RuntimeRun run) => new(
+        FactScopes.Run, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{run.Run:D12}"), JsonSerializer.SerializeToUtf8Bytes(run, RunJson.Default.RuntimeRun), clock.GetUtcNow() + Kept);
+}
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(RuntimeRun))]
+internal sealed partial class RunJson : JsonSerializerContext;

@@ -1,0 +1,104 @@
+namespace Postroom.Outbound;
+
+/// <summary>Who is left alone for a while, because a service said that they were sent too much (LN-4): all messages to them wait, and not only the one that was refused. Safe for concurrent use.</summary>
+internal sealed class RecipientPauses(TimeProvider clock)
+{
+    /// <summary>After a pause one message goes first; the next follows when the service has taken it, or after this time.</summary>
+    public static readonly TimeSpan OneByOne = TimeSpan.FromSeconds(1);
+
+    private const int Many = 10_000;
+
+    /// <summary>A recipient to whom nothing was sent for so long after the pause is as any other.</summary>
+    private static readonly TimeSpan Memory = TimeSpan.FromMinutes(10);
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, long> _until = new(StringComparer.Ordinal); // instants of the clock
+
+    /// <summary>How many are remembered; for tests.</summary>
+    internal int Count
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _until.Count;
+            }
+        }
+    }
+
+    /// <summary>Nothing goes to a recipient for so long.</summary>
+    public void Pause(string key, TimeSpan wait)
+    {
+        lock (_gate)
+        {
+            long until = After(wait);
+            if (!_until.TryGetValue(key, out long known))
+            {
+                MakeRoom();
+            }
+
+            _until[key] = Math.Max(known, until);
+        }
+    }
+
+    /// <summary>How long nothing goes to a recipient; zero for now.</summary>
+    public TimeSpan Look(string key)
+    {
+        lock (_gate)
+        {
+            return _until.TryGetValue(key, out long until) ? Left(until) : TimeSpan.Zero;
+        }
+    }
+
+    /// <summary>As <see cref="Look"/>; the first for whom it is zero after a pause lets the others wait behind it.</summary>
+    public TimeSpan Pass(string key)
+    {
+        lock (_gate)
+        {
+            if (!_until.TryGetValue(key, out long until))
+            {
+                return TimeSpan.Zero;
+            }
+
+            TimeSpan left = Left(until);
+            if (left == TimeSpan.Zero)
+            {
+                _until[key] = After(OneByOne);
+            }
+
+            return left;
+        }
+    }
+
+    /// <summary>The service took a message to a recipient: the others may follow.</summary>
+    public void Taken(string key)
+    {
+        lock (_gate)
+        {
+            _until.Remove(key);
+        }
+    }
+
+    private void MakeRoom()
+    {
+        if (_until.Count < Many)
+        {
+            return;
+        }
+
+        long old = clock.GetTimestamp() - (long)(Memory.TotalSeconds * clock.TimestampFrequency);
+        foreach (string forgotten in _until.Where(pair => pair.Value < old).Select(static pair => pair.Key).ToArray())
+        {
+            _until.Remove(forgotten);
+        }
+
+        if (_until.Count >= Many)
+        {
+            _until.Remove(_until.MinBy(static pair => pair.Value).Key);
+        }
+    }
+
+    private long After(TimeSpan wait) => clock.GetTimestamp() + (long)(wait.TotalSeconds * clock.TimestampFrequency);
+
+    private TimeSpan Left(long until) => until - clock.GetTimestamp() is var left and > 0 ? TimeSpan.FromSeconds((double)left / clock.TimestampFrequency) : TimeSpan.Zero;
+}

@@ -1,0 +1,81 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Postroom.Outbound;
+using Postroom.Testing;
+using Xunit;
+using static Postroom.Tests.Hosting.RuntimeHarness;
+
+namespace Postroom.Tests.Outbound;
+
+/// <summary>LN-4: a refusal of too many messages to somebody holds all that is for them, and nothing else.</summary>
+public sealed class RecipientPauseTests
+{
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
+    [Fact]
+    public async Task Ln4_a_refusal_of_too_many_messages_to_one_holds_all_for_them_and_no_other()
+    {
+        ManualClock clock = new();
+        RecordingCommunicator service = new RecordingCommunicator("service", clock).Next(new SendOutcome.Fails(new DeliveryFailure.RateLimited(clock.GetUtcNow() + Minute)));
+        await using CommunicationDispatcher dispatcher = new(clock, NullLoggerFactory.Instance);
+        dispatcher.Register(service, ["anna", "ben"]);
+        await dispatcher.StartAllAsync(Cancel);
+        await SendAsync(dispatcher, "anna", 0);
+        await service.WaitForSendsAsync(1, Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+
+        for (int i = 1; i < 20; i++)
+        {
+            await SendAsync(dispatcher, "anna", i);
+        }
+
+        await SendAsync(dispatcher, "ben", 20);
+        await service.WaitForSendsAsync(2, Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        (int ToAnna, int ToBen) during = (To("anna"), To("ben"));
+        await UntilAsync(() =>
+        {
+            clock.Advance(TimeSpan.FromSeconds(5));
+            return service.Sends.Count == 22; // one was refused
+        });
+
+        Assert.Equal((1, 1), during);
+        Assert.All(service.Sends.Where(send => send.Message.Label == "anna").Skip(1), send => Assert.True(send.At - service.Sends[0].At >= Minute));
+
+        int To(string label) => service.Sends.Count(send => send.Message.Label == label);
+    }
+
+    [Fact]
+    public void After_a_pause_one_goes_first_and_the_others_when_it_was_taken()
+    {
+        ManualClock clock = new();
+        RecipientPauses pauses = new(clock);
+        pauses.Pause("a", Minute);
+        pauses.Pause("a", TimeSpan.FromSeconds(1)); // a later refusal does not make it shorter
+        TimeSpan whole = pauses.Look("a");
+        clock.Advance(Minute);
+
+        TimeSpan[] passed = [pauses.Pass("a"), pauses.Pass("a"), pauses.Look("b"), pauses.Pass("b")];
+        clock.Advance(RecipientPauses.OneByOne);
+        TimeSpan[] later = [pauses.Pass("a"), pauses.Pass("a")];
+        pauses.Taken("a");
+
+        Assert.Equal(Minute, whole);
+        Assert.Equal([TimeSpan.Zero, RecipientPauses.OneByOne, TimeSpan.Zero, TimeSpan.Zero], passed);
+        Assert.Equal([TimeSpan.Zero, RecipientPauses.OneByOne], later);
+        Assert.Equal((TimeSpan.Zero, TimeSpan.Zero), (pauses.Pass("a"), pauses.Pass("a")));
+    }
+
+    [Fact]
+    public void So_many_pauses_are_kept_and_those_that_end_first_make_room()
+    {
+        ManualClock clock = new();
+        RecipientPauses pauses = new(clock);
+        for (int i = 0; i < 10_050; i++)
+        {
+            pauses.Pause($"{i}", TimeSpan.FromSeconds(i + 1));
+        }
+
+        Assert.Equal((10_000, TimeSpan.Zero, TimeSpan.FromSeconds(10_050)), (pauses.Count, pauses.Look("0"), pauses.Look("10049")));
+    }
+
+    // A label without an address: each is a conversation of its own, as when twenty customers' orders are told to one group.
+    private static async Task SendAsync(CommunicationDispatcher dispatcher, string label, int number) => await dispatcher.EmitAsync(new OutgoingMessage(label, $"{number}"), Cancel);
+}
