@@ -87,7 +87,7 @@ public sealed class OrderCampaignTests(ITestOutputHelper output)
         await run.UntilAsync(() => Task.FromResult(run.Letters.Select(letter => OrderRun.Header(letter, "Message-ID")).Distinct().Count() >= letters && files.TrueForAll(file => dovecot.FlagsOf(file) == "S")));
         output.WriteLine($"{mode}: {files.Count} mails, {kills} kills, {System.Diagnostics.Stopwatch.GetElapsedTime(begun)}.");
 
-        Assert.Equal(letters, run.Check(kills).Length);
+        Assert.Equal(letters, run.Check().Length);
         Assert.Equal("", await run.SqlAsync("select a.message_id from mails a join mails b on substr(a.message_id, 1, 7) = substr(b.message_id, 1, 7) and a.direction = 'in' and b.direction = 'in' and a.message_id < b.message_id and a.rowid > b.rowid"));
         Assert.Equal("", await run.SqlAsync("select l.order_id from order_lines l join orders o on o.id = l.order_id where o.status = 'confirmed' group by l.order_id, l.sku having sum(l.quantity) <> -(select sum(delta) from stock_moves s where s.order_id = l.order_id and s.sku = l.sku)"));
         Assert.Equal($"{threads * 2}|{threads * 2}", await run.SqlAsync("select count(*), count(distinct number) from orders where status = 'confirmed'"));
