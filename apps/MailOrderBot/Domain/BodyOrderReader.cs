@@ -11,7 +11,9 @@ internal static partial class BodyOrderReader
     private const int MaxRead = 20_000; // lines
 
     /// <summary>Reads a text. Never fails; what orders nothing has no lines.</summary>
-    public static OrderRequest Read(string text)
+    /// <param name="text">The text.</param>
+    /// <param name="cancellationToken">Ends it between two lines: of lines that are made for it, as many as are read take seconds.</param>
+    public static OrderRequest Read(string text, CancellationToken cancellationToken = default)
     {
         List<RequestedLine> lines = [];
         string? reference = null;
@@ -20,6 +22,7 @@ internal static partial class BodyOrderReader
         bool inAddress = false;
         foreach (string line in OwnLines(text))
         {
+            cancellationToken.ThrowIfCancellationRequested();
             if (inAddress && line.Length > 0 && !Label().IsMatch(line))
             {
                 AppendLine(address!, line);

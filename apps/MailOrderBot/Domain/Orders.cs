@@ -65,12 +65,13 @@ internal sealed record OrderMail
     public Undelivered? Undelivered { get; init; }
 
     /// <summary>What it asks for: of the file when there is one, else of the text.</summary>
-    public OrderRequest ReadRequest()
+    /// <param name="cancellationToken">Ends it between two lines of the text.</param>
+    public OrderRequest ReadRequest(CancellationToken cancellationToken)
     {
         OrderRequest request = Files.Count switch
         {
-            0 => BodyOrderReader.Read(Text),
-            1 => CsvOrderReader.Read(Files[0].Name, Files[0].Data.Span, Files[0].Charset) is var file && BodyOrderReader.Read(Text) is var body
+            0 => BodyOrderReader.Read(Text, cancellationToken),
+            1 => CsvOrderReader.Read(Files[0].Name, Files[0].Data.Span, Files[0].Charset) is var file && BodyOrderReader.Read(Text, cancellationToken) is var body
                 ? file with { Reference = body.Reference, ShipTo = body.ShipTo, Note = Both(body.Note, file.Note) }
                 : new OrderRequest(),
             _ => new OrderRequest { Problems = [$"The mail has {Files.Count} CSV files ({string.Join(", ", Files.Take(5).Select(file => file.Name))}), and only one can be the order. Please send one."] },

@@ -52,7 +52,7 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
             return MailContent.None with { Cancels = number };
         }
 
-        OrderRequest request = mail.ReadRequest();
+        OrderRequest request = mail.ReadRequest(cancellationToken);
         Catalogue catalogue = request.Lines.Count == 0 ? new Catalogue([]) : new Catalogue(await shop.ReadAsync(transaction => transaction.Products(), cancellationToken));
         ResolvedOrder order = new OrderChecker(options.Limits).Resolve(request, catalogue, new SuggestionBudget(options.Limits.MaxLines), cancellationToken);
         shop.Passing?.Invoke("read");

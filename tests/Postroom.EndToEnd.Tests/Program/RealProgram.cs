@@ -49,6 +49,9 @@ internal sealed class RealProgram : IAsyncDisposable
     /// <summary>The process that was started last.</summary>
     public AppProcess Process => _all[^1];
 
+    /// <summary>What each of its processes wrote by now.</summary>
+    public IEnumerable<string> Outputs => [.. _all.Select(process => process.Output)];
+
     private string Output => _all.Count > 0 ? Process.Output : "";
 
     public static string HostAssembly => Path.Combine(AppContext.BaseDirectory, "Postroom.Host.dll");

@@ -185,7 +185,7 @@ public sealed class OrderReadingTests
         OrderMail mail = new() { Key = "k", Conversation = "c", Sender = "s", Text = "Reference: 7\n3 x TEA", Files = [file] };
 
         Assert.Contains("the limit is 1048576", Assert.Single(CsvOrderReader.Read("a.csv", new byte[CsvOrderReader.MaxLength + 1], null).Problems), StringComparison.Ordinal);
-        Assert.Equal(("A: 1", "7"), (Assert.Single(mail.ReadRequest().Lines).Raw, mail.ReadRequest().Reference));
-        Assert.Contains("2 CSV files", Assert.Single((mail with { Files = [file, file] }).ReadRequest().Problems), StringComparison.Ordinal);
+        Assert.Equal(("A: 1", "7"), (Assert.Single(mail.ReadRequest(CancellationToken.None).Lines).Raw, mail.ReadRequest(CancellationToken.None).Reference));
+        Assert.Contains("2 CSV files", Assert.Single((mail with { Files = [file, file] }).ReadRequest(CancellationToken.None).Problems), StringComparison.Ordinal);
     }
 }

@@ -52,6 +52,8 @@ public sealed class WhatsAppWebhookTests
 
         Assert.Equal(status, (await wa.Communicator.ReceiveAsync(new WebhookCall { Method = "GET", Query = query }, WhatsAppFixture.Cancel)).Status);
         Assert.Equal(405, (await wa.Communicator.ReceiveAsync(new WebhookCall { Method = "PUT" }, WhatsAppFixture.Cancel)).Status);
+        WebhookCall post = new() { Method = "POST" };
+        Assert.Equal((false, true), (wa.Communicator.MayBeProved(post), wa.Communicator.MayBeProved(post with { Headers = new Dictionary<string, string> { ["X-Hub-Signature-256"] = "sha256=" } })));
     }
 
     [Fact]

@@ -102,17 +102,24 @@ public sealed class ImapBoundsTests
     [Fact]
     public async Task ML_5_a_million_results_are_read_in_little_memory_and_one_more_is_too_many()
     {
+        const long Limit = 100 << 20;
         string million = string.Create(CultureInfo.InvariantCulture, $"* SEARCH {string.Join(' ', Enumerable.Range(1, 1_000_000).Reverse())}\r\n");
         await using ImapBench bench = new();
-        bench.Server.Next(FakeImapStep.Search, new FakeImapFault.Say($"{million}{{tag}} OK done\r\n"), new FakeImapFault.Say($"{million}* SEARCH 1000001\r\n{{tag}} OK done\r\n"));
-        long before = GC.GetTotalAllocatedBytes(precise: true);
+        IReadOnlyList<uint> found = [];
+        long allocated = long.MaxValue;
+        for (int tries = 0; tries < 3 && allocated >= Limit; tries++) // tests beside this one allocate too
+        {
+            bench.Server.Next(FakeImapStep.Search, new FakeImapFault.Say($"{million}{{tag}} OK done\r\n"));
+            long before = GC.GetTotalAllocatedBytes(precise: true);
+            found = await SearchAsync(bench);
+            allocated = GC.GetTotalAllocatedBytes(precise: true) - before;
+        }
 
-        IReadOnlyList<uint> found = await SearchAsync(bench);
-        long allocated = GC.GetTotalAllocatedBytes(precise: true) - before;
+        bench.Server.Next(FakeImapStep.Search, new FakeImapFault.Say($"{million}* SEARCH 1000001\r\n{{tag}} OK done\r\n"));
         ImapConnectionException tooMany = await Assert.ThrowsAsync<ImapConnectionException>(() => SearchAsync(bench));
 
         Assert.Equal((1_000_000, 1u, 1_000_000u), (found.Count, found[0], found[^1]));
-        Assert.True(allocated < 100 << 20, $"{allocated} bytes"); // the fake's own included
+        Assert.True(allocated < Limit, $"{allocated} bytes"); // the fake's own included
         Assert.Contains("more than 1000000 mails", tooMany.Message, StringComparison.Ordinal);
     }
 
