@@ -190,7 +190,7 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
         StoreOptions store = Runtime.Configuration.Current.Get<StoreOptions>("store");
 
         // A generation that took the ownership over has it itself.
-        return store.Kind == "sqlite" && OwnerLock.IsHeld(store.Path) && OwnerLock.ReadOwner(store.Path) is var owner && owner != Environment.ProcessId ? new StoreInUseException(store.Path, owner) : null;
+        return store.Kind == "sqlite" && OwnerLock.IsHeld(store.Path) && OwnerLock.ReadOwner(store.Path) is var owner && (owner != Environment.ProcessId || Runtime.Origin.Generation == 1) ? new StoreInUseException(store.Path, owner) : null;
     }
 
     private static bool FileExists(ConfigurationSources sources)
