@@ -189,7 +189,8 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
         StoreOptions store = Runtime.Configuration.Current.Get<StoreOptions>("store");
 
         // A generation that took the ownership over has it itself.
-        return store.Kind == "sqlite" && OwnerLock.IsHeld(store.Path) && OwnerLock.ReadOwner(store.Path) is var owner && owner != Environment.ProcessId ? new StoreInUseException(store.Path, owner) : null;
+        bool taken = store.Kind == "sqlite" && Runtime.Origin.Ownership is null && OwnerLock.IsHeld(store.Path);
+        return taken ? new StoreInUseException(store.Path, OwnerLock.ReadOwner(store.Path)) : null;
     }
 
     private static bool FileExists(ConfigurationSources sources)
