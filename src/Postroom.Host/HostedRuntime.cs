@@ -26,6 +26,9 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
 
     public LineLoggerProvider? Log { get; }
 
+    /// <summary>Where the log goes.</summary>
+    public ILoggerFactory Loggers => _loggers;
+
     /// <summary>The addresses HTTP listens on.</summary>
     public IReadOnlyList<string> Addresses => Runtime.Services.GetService<ControlPlaneService>()?.Addresses ?? [];
 
