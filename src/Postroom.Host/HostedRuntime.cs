@@ -26,6 +26,9 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
 
     public LineLoggerProvider? Log { get; }
 
+    /// <summary>Where the log goes.</summary>
+    public ILoggerFactory Loggers => _loggers;
+
     /// <summary>The addresses HTTP listens on.</summary>
     public IReadOnlyList<string> Addresses => Runtime.Services.GetService<ControlPlaneService>()?.Addresses ?? [];
 
@@ -190,7 +193,8 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
         StoreOptions store = Runtime.Configuration.Current.Get<StoreOptions>("store");
 
         // A generation that took the ownership over has it itself.
-        return store.Kind == "sqlite" && OwnerLock.IsHeld(store.Path) && OwnerLock.ReadOwner(store.Path) is var owner && (owner != Environment.ProcessId || Runtime.Origin.Generation == 1) ? new StoreInUseException(store.Path, owner) : null;
+        bool taken = store.Kind == "sqlite" && Runtime.Origin.Ownership is null && OwnerLock.IsHeld(store.Path);
+        return taken ? new StoreInUseException(store.Path, OwnerLock.ReadOwner(store.Path)) : null;
     }
 
     private static bool FileExists(ConfigurationSources sources)

@@ -47,12 +47,29 @@ internal sealed class ListenSockets : IDisposable
     /// <summary>Adds a listening socket of another program, to be used for an address.</summary>
     /// <param name="key">The address; null for the one it is bound to.</param>
     /// <param name="descriptor">Its descriptor in this process; this owns it from now on.</param>
+    /// <exception cref="InvalidOperationException">It is no bound socket.</exception>
     public void Inherit(string? key, int descriptor)
     {
-        Socket socket = new(new SafeSocketHandle(descriptor, ownsHandle: true));
+        Socket socket;
+        EndPoint? bound;
+        try
+        {
+            socket = new Socket(new SafeSocketHandle(descriptor, ownsHandle: true));
+            bound = socket.LocalEndPoint;
+        }
+        catch (SocketException e)
+        {
+            throw new InvalidOperationException($"Descriptor {descriptor}, which was handed over as a listening socket (LISTEN_FDS), is none: {e.Message} Start the program without it, or mend the socket unit.", e);
+        }
+
+        if (bound is null)
+        {
+            throw new InvalidOperationException($"Descriptor {descriptor}, which was handed over as a listening socket (LISTEN_FDS), is bound to no address. Start the program without it, or mend the socket unit.");
+        }
+
         lock (_gate)
         {
-            _inherited.Add((key ?? KeyOf(socket.LocalEndPoint!), socket));
+            _inherited.Add((key ?? KeyOf(bound), socket));
         }
     }
 

@@ -8,6 +8,7 @@ internal sealed class RestartEndpoints(IRuntimeView runtime, OperatorAction acti
 {
     private const int MaxBody = 4_096;
     private const int MostRuns = 1_000;
+    private const int MostSeconds = 600;
     private const string Force = "force";
 
     /// <summary>Looks whether a restart can succeed and begins it; the answer leaves before anything stops.</summary>
@@ -55,7 +56,9 @@ internal sealed class RestartEndpoints(IRuntimeView runtime, OperatorAction acti
         public RestartRequest ToRequest() => new()
         {
             Reason = Reason is { Length: > 500 } ? throw new BadRequestException("reason", "reason has at most 500 characters.") : Reason,
-            DrainTimeout = DrainTimeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+            DrainTimeout = DrainTimeoutSeconds is not { } seconds ? null
+                : seconds is >= 0 and <= MostSeconds ? TimeSpan.FromSeconds(seconds)
+                : throw new BadRequestException("drainTimeoutSeconds", $"drainTimeoutSeconds is a number from 0 to {MostSeconds}."),
             Drain = Mode switch
             {
                 null => null,

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Postroom.Configuration;
 
@@ -7,7 +6,7 @@ namespace Postroom.Host;
 /// <summary>Does what <c>restart.onSighup</c> says when SIGHUP comes (SPEC RS-2, RS-3).</summary>
 internal sealed partial class HangUps(HostedRuntime host)
 {
-    private readonly ILogger _log = host.Runtime.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Postroom.Restart");
+    private readonly ILogger _log = host.Loggers.CreateLogger("Postroom.Restart");
 
     /// <summary>Takes one; returns at once. What becomes of it is in the log.</summary>
     public void Take() => _ = Task.Run(TakeAsync);

@@ -21,6 +21,7 @@ internal static class RunCommand
     private static async Task<(int Code, StoppedForReplacement? Stopped)> RunAsync(HostArguments arguments, Generation generation, RunSignals signals, Action<IApplicationBuilder>? configure)
     {
         await using HostedRuntime host = HostedRuntime.Create(arguments, configure, standalone: true, StandardOutput.Open(), generation);
+        signals.OnHangUp(new HangUps(host).Take); // before others can see that it is ready
         try
         {
             await host.StartAsync(signals.Starting);
@@ -36,8 +37,6 @@ internal static class RunCommand
             throw;
         }
 
-        HangUps hangUps = new(host);
-        signals.OnHangUp(hangUps.Take);
         generation.Ready(host.Runtime);
         if (!arguments.Quiet)
         {

@@ -37,7 +37,7 @@ internal sealed class RunSignals : IDisposable
     /// <summary>Ends a start that a stop has overtaken.</summary>
     public CancellationToken Starting => _starting.Token;
 
-    /// <summary>Says what a hang-up does from now on; before, it does nothing.</summary>
+    /// <summary>Says what a hang-up does.</summary>
     public void OnHangUp(Action hangUp)
     {
         if (!OperatingSystem.IsWindows())

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
-using Postroom.Configuration;
 
 namespace Postroom.Hosting;
 
@@ -43,7 +42,7 @@ internal sealed partial class RestartOrchestrator(MessageRuntime runtime, Runtim
         TimeSpan limit = request.DrainTimeout ?? options.DrainTimeout;
         if (limit < TimeSpan.Zero || limit > LongestDrain)
         {
-            throw new ArgumentException($"drainTimeoutSeconds is a number from 0 to {LongestDrain.TotalSeconds:0}.", "drainTimeoutSeconds");
+            throw new ArgumentOutOfRangeException(nameof(request), limit, $"A drain may take from 0 to {LongestDrain.TotalSeconds:0} seconds.");
         }
 
         if (replacer is null)

@@ -176,7 +176,7 @@ public sealed class RestartTests(ITestOutputHelper output)
 
         // As systemd does: the socket listens before the program is there, and its descriptor is 3.
         string activate = $"import os,socket,sys; s=socket.socket(); s.setsockopt(socket.SOL_SOCKET,socket.SO_REUSEADDR,1); s.bind(('127.0.0.1',{program.Port.ToString(CultureInfo.InvariantCulture)})); s.listen(64); "
-            + "os.dup2(s.fileno(),3); os.environ.update(LISTEN_PID=str(os.getpid()),LISTEN_FDS='1'); os.execvp(sys.argv[1],sys.argv[1:])";
+            + "os.dup2(s.fileno(),3); os.set_inheritable(3,True); os.environ.update(LISTEN_PID=str(os.getpid()),LISTEN_FDS='1'); os.execvp(sys.argv[1],sys.argv[1:])";
         string[] settings = [$"server.urls=[\"{program.Address.ToString().TrimEnd('/')}\"]", $"store.path={program.Store}", $"runtime.dataDirectory={Path.Combine(program.Folder, "data")}"];
         using Process process = Shell.Start(
             "python3",

@@ -36,7 +36,7 @@ export const health = {
     return [
       heading('Health', el('p', { class: 'lead' }, badge(report.status), report.ready ? ' takes work' : ' takes no work now', report.live ? '' : ', and only a new process can help'),
         may('admin') && (['paused', 'draining'].includes(stateOf(status)) ? button('Resume', 'resume', '', { symbol: 'play', kind: 'primary' }) : button('Pause all', 'pause', '', { symbol: 'pause' })),
-        may('admin') && button('Drain', 'drain', ''), may('admin') && button('Stop', 'stop', '', { kind: 'danger' })),
+        may('admin') && button('Drain', 'drain', ''), may('admin') && button('Restart', 'restart', ''), may('admin') && button('Stop', 'stop', '', { kind: 'danger' })),
       ...status.notices.map(text => notice('warn', el('p', { text, dir: 'auto' }))),
       table('Checks', columns, worst, row => row.name, { rowClass: row => row.status === 'healthy' ? null : `row-${row.status}` }),
       el('div', { class: 'cards' },
@@ -58,6 +58,7 @@ export const health = {
     pause: whole('pause', 'Pause everything?', 'Sources bring nothing and workers begin nothing. Webhooks go on storing what comes.'),
     resume: whole('resume', 'Resume?', 'Ends a pause or a drain.'),
     drain: whole('drain', 'Drain?', 'Takes nothing new and waits until nothing is in work.'),
+    restart: whole('restart', 'Restart the program?', 'What is in work ends first, then the program on disk takes over in the same process. Nothing is refused meanwhile, and this page comes back by itself.'),
     stop: whole('stop', 'Stop the program?', 'It ends in order: what is in work is finished within its time, the rest waits for the next start. This page cannot start it again.'),
   },
 };
