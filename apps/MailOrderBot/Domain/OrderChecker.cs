@@ -3,7 +3,7 @@ using System.Globalization;
 namespace MailOrderBot.Domain;
 
 /// <summary>
-/// Checks what was asked for against the catalogue (<see cref="Resolve"/>), and then prices it against the stock (<see cref="Price"/>; MB-8, MB-9). Pure: the same input gives
+/// Checks what was asked for against the catalogue (<c>Resolve</c>), and then prices it against the stock (<c>Price</c>; MB-8, MB-9). Pure: the same input gives
 /// the same order. The first may take long and needs the articles' names only; the second is short, and what it finds has to hold until the stock is taken.
 /// </summary>
 internal sealed class OrderChecker(OrderLimits limits)

@@ -117,7 +117,13 @@ internal static class JournalCommands
         try
         {
             // Bodies are what people wrote: for its owner only.
-            await using (FileStream output = new(incomplete, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = OperatingSystem.IsWindows() ? null : UnixFileMode.UserRead | UnixFileMode.UserWrite }))
+            FileStreamOptions own = new() { Mode = FileMode.Create, Access = FileAccess.Write };
+            if (!OperatingSystem.IsWindows())
+            {
+                own.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            }
+
+            await using (FileStream output = new(incomplete, own))
             {
                 count = await WriteAsync(output);
             }

@@ -11,8 +11,6 @@ internal sealed partial class StandardOutput : Stream
     private const int Interrupted = 4; // EINTR
     private const int NotNow = 11; // EAGAIN on Linux: somebody made the descriptor non-blocking
 
-    private readonly Stream _console = Console.OpenStandardOutput();
-
     private StandardOutput()
     {
     }
@@ -48,7 +46,8 @@ internal sealed partial class StandardOutput : Stream
             int error = Marshal.GetLastPInvokeError();
             if (error == NotNow)
             {
-                _console.Write(buffer); // it waits until there is room
+                using Stream console = Console.OpenStandardOutput(); // it waits until there is room; closing it leaves the descriptor open
+                console.Write(buffer);
                 return;
             }
 

@@ -57,7 +57,7 @@ public sealed partial class MessageRuntime
         Rooms.Intake.IsOpen = true;
     }
 
-    /// <summary>Stops in order as <see cref="StopAsync"/> does; intake goes on until the store closes where it can, and what the next program takes over is kept.</summary>
+    /// <summary>Stops in order as <see cref="StopAsync(CancellationToken)"/> does; intake goes on until the store closes where it can, and what the next program takes over is kept.</summary>
     /// <param name="order">The order of the restart.</param>
     /// <param name="keepsOwnership">Whether the store's ownership is handed over instead of being given up.</param>
     /// <returns>What is known of the restart now, and the store's ownership; null where it was given up.</returns>

@@ -190,7 +190,7 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
         }
     }
 
-    /// <summary>Takes nothing new from outside from now on and is not ready, because <see cref="StopAsync"/> will follow.</summary>
+    /// <summary>Takes nothing new from outside from now on and is not ready, because <see cref="StopAsync(CancellationToken)"/> will follow.</summary>
     internal void CloseIntake()
     {
         if (State == RuntimeState.Running)

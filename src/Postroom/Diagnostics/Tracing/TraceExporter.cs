@@ -222,7 +222,7 @@ internal sealed partial class TraceExporter(TraceService traces, Func<TracingOpt
         }
     }
 
-    private async Task EndAsync(Running running)
+    private static async Task EndAsync(Running running)
     {
         running.Listener?.Dispose();
         running.Waiting.Writer.TryComplete();
