@@ -123,9 +123,8 @@ internal sealed partial class RestartOrchestrator(MessageRuntime runtime, Runtim
             if (_recent.Count >= options.MaxPerWindow)
             {
                 TimeSpan wait = _recent[0] + options.Window - now;
-                throw new RestartRefusedException(
-                    RestartRefusal.TooMany,
-                    $"There were {_recent.Count} restarts in the last {Duration.Format(options.Window)}, and restart.maxPerWindow allows {options.MaxPerWindow}. Ask again in {Math.Ceiling(wait.TotalSeconds):0} s, or raise it.") { RetryAfter = wait };
+                string why = $"There were {_recent.Count} restarts in the last {Duration.Format(options.Window)}, and restart.maxPerWindow allows {options.MaxPerWindow}. Ask again in {Math.Ceiling(wait.TotalSeconds):0} s, or raise it.";
+                throw new RestartRefusedException(RestartRefusal.TooMany, why) { RetryAfter = wait };
             }
 
             return _status = new RestartStatus { Id = MessageId.New().ToString(), State = RestartState.Requested, Reason = request.Reason, RequestedAt = now };
