@@ -67,7 +67,7 @@ public sealed partial class MessageRuntime
         _keepsIntake = Rooms.Intake.IsOpen;
         Restarts.Report(RestartState.Stopping);
         long begun = _setup.Clock.GetTimestamp();
-        await StopAsync(order.Left, keepsOwnership, CancellationToken.None);
+        await StopPartsAsync(order.Left, keepsOwnership, CancellationToken.None);
         DateTimeOffset now = _setup.Clock.GetUtcNow();
         RestartStatistics statistics = order.Statistics with
         {

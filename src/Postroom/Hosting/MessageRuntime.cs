@@ -201,9 +201,9 @@ public sealed partial class MessageRuntime : IHostedService, IAsyncDisposable
     }
 
     /// <summary>Stops in order: takes nothing new, finishes what it holds within the drain limit, stops the parts in reverse.</summary>
-    public Task StopAsync(CancellationToken cancellationToken = default) => StopAsync(drain: null, keepsOwnership: false, cancellationToken);
+    public Task StopAsync(CancellationToken cancellationToken = default) => StopPartsAsync(drain: null, keepsOwnership: false, cancellationToken);
 
-    private async Task StopAsync(TimeSpan? drain, bool keepsOwnership, CancellationToken cancellationToken)
+    private async Task StopPartsAsync(TimeSpan? drain, bool keepsOwnership, CancellationToken cancellationToken)
     {
         await _turn.WaitAsync(CancellationToken.None);
         try
