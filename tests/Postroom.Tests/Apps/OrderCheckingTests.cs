@@ -146,7 +146,7 @@ public sealed class OrderCheckingTests
     public void MB_2_an_order_has_at_most_so_many_lines()
     {
         Product[] many = [.. Enumerable.Range(0, 600).Select(i => new Product { Sku = $"A{i}", Name = $"Article {i}", Currency = "EUR", PriceMinor = Money.MaxPrice, TaxBasisPoints = Money.MaxTax, Stock = 1_000_000 })];
-        OrderRequest request = BodyOrderReader.Read(string.Concat(many.Select(product => $"9999 x {product.Sku}\n")));
+        OrderRequest request = BodyOrders.Read(string.Concat(many.Select(product => $"9999 x {product.Sku}\n")));
 
         CheckedOrder order = Check(request, many);
 
@@ -200,7 +200,7 @@ public sealed class OrderCheckingTests
     public void MB_2_twenty_thousand_lines_of_unknown_articles_cost_little_work_and_confirm_nothing(string line)
     {
         Product[] many = [.. Enumerable.Range(0, 20_000).Select(i => new Product { Sku = $"ABC{i:00000}", Name = $"Article {i}", Aliases = [$"a{i}"], Currency = "EUR" })];
-        OrderRequest request = BodyOrderReader.Read(string.Concat(Enumerable.Repeat($"{line}\n", 20_000)));
+        OrderRequest request = BodyOrders.Read(string.Concat(Enumerable.Repeat($"{line}\n", 20_000)));
         SuggestionBudget budget = new(Limits.MaxLines);
 
         ResolvedOrder order = new OrderChecker(Limits).Resolve(request, new Catalogue(many), budget, CancellationToken.None);
@@ -218,7 +218,7 @@ public sealed class OrderCheckingTests
         Product[] many = [.. Enumerable.Range(0, 20_000).Select(i => new Product { Sku = $"ABC{i:00000}", Name = $"Article number {i}", Currency = "EUR" })];
         SuggestionBudget budget = new(Limits.MaxLines);
 
-        ResolvedOrder order = new OrderChecker(Limits).Resolve(BodyOrderReader.Read("3 x Articel number 123\nTel. 030 1234567\nFax 030 1234567\n"), new Catalogue(many), budget, CancellationToken.None);
+        ResolvedOrder order = new OrderChecker(Limits).Resolve(BodyOrders.Read("3 x Articel number 123\nTel. 030 1234567\nFax 030 1234567\n"), new Catalogue(many), budget, CancellationToken.None);
 
         Assert.Equal("ABC00123", Assert.Single(order.Lines).Problem!.Suggestions[0].Sku);
         Assert.InRange(budget.Comparisons, 1, 20_000);
@@ -227,11 +227,11 @@ public sealed class OrderCheckingTests
     [Fact]
     public void A_check_that_is_given_up_ends()
     {
-        Assert.Throws<OperationCanceledException>(() => new OrderChecker(Limits).Resolve(BodyOrderReader.Read("3 x TEA-001"), new Catalogue(Products), new SuggestionBudget(1), new CancellationToken(canceled: true)));
+        Assert.Throws<OperationCanceledException>(() => new OrderChecker(Limits).Resolve(BodyOrders.Read("3 x TEA-001"), new Catalogue(Products), new SuggestionBudget(1), new CancellationToken(canceled: true)));
         Assert.Throws<OperationCanceledException>(() => BodyOrderReader.Read("3 x TEA-001", new CancellationToken(canceled: true)));
     }
 
-    private static CheckedOrder Check(string text) => Check(BodyOrderReader.Read(text), Products);
+    private static CheckedOrder Check(string text) => Check(BodyOrders.Read(text), Products);
 
     private static CheckedOrder Check(OrderRequest request, IEnumerable<Product> products)
     {

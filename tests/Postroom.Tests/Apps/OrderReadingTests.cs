@@ -48,7 +48,7 @@ public sealed class OrderReadingTests
     [Fact]
     public void MB_7_fields_are_read_and_quotes_and_signature_are_left_out()
     {
-        OrderRequest request = BodyOrderReader.Read(
+        OrderRequest request = BodyOrders.Read(
             """
             Hello,
 
@@ -83,7 +83,7 @@ public sealed class OrderReadingTests
     [InlineData("From: Shop\nSent: Monday\nTo: Ann\n9 x TEA-009\n")]
     public void MB_7_what_stands_below_the_header_of_a_quote_is_not_the_senders(string quoted)
     {
-        Assert.Equal(["3 x TEA-001"], BodyOrderReader.Read($"3 x TEA-001\n\n{quoted}").Lines.Select(line => line.Raw));
+        Assert.Equal(["3 x TEA-001"], BodyOrders.Read($"3 x TEA-001\n\n{quoted}").Lines.Select(line => line.Raw));
     }
 
     [Fact]
@@ -95,7 +95,7 @@ public sealed class OrderReadingTests
         {
             string text = string.Concat(Enumerable.Range(0, random.Next(40)).Select(_ => pieces[random.Next(pieces.Length)]));
 
-            OrderRequest request = BodyOrderReader.Read(text);
+            OrderRequest request = BodyOrders.Read(text);
 
             string flat = text.Replace('\u00A0', ' ');
             Assert.All(request.Lines, line => Assert.True(line.Readings.Count is 1 or 2 && line.Readings.All(reading => flat.Contains(reading.Article, StringComparison.Ordinal) && flat.Contains(reading.Quantity, StringComparison.Ordinal)), text));
@@ -107,9 +107,9 @@ public sealed class OrderReadingTests
     {
         long begun = System.Diagnostics.Stopwatch.GetTimestamp();
 
-        Assert.Empty(BodyOrderReader.Read(new string('x', 5_000_000)).Lines);
-        Assert.Equal(20_000, BodyOrderReader.Read(string.Concat(Enumerable.Repeat("1 x y\n", 100_000))).Lines.Count);
-        Assert.Empty(BodyOrderReader.Read(string.Concat(Enumerable.Repeat("On On ", 500_000))).Lines);
+        Assert.Empty(BodyOrders.Read(new string('x', 5_000_000)).Lines);
+        Assert.Equal(20_000, BodyOrders.Read(string.Concat(Enumerable.Repeat("1 x y\n", 100_000))).Lines.Count);
+        Assert.Empty(BodyOrders.Read(string.Concat(Enumerable.Repeat("On On ", 500_000))).Lines);
 
         Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(begun) < TimeSpan.FromSeconds(10));
     }

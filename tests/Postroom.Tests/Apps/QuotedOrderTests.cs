@@ -18,7 +18,7 @@ public sealed class QuotedOrderTests
     [InlineData("""<p>2 x TEA-002</p><div class="moz-cite-prefix">Am 02.03.26 um 09:00 schrieb Shop:<br></div><blockquote type="cite" cite="mid:1@e.test"><p>9 x TEA-009</p></blockquote>""")]
     public void MB_7_what_an_html_mail_quotes_is_not_ordered(string html)
     {
-        Assert.Equal(["2 x TEA-002"], BodyOrderReader.Read(HtmlText.Of(html)).Lines.Select(line => line.Raw));
+        Assert.Equal(["2 x TEA-002"], BodyOrders.Read(HtmlText.Of(html)).Lines.Select(line => line.Raw));
     }
 
     [Theory]
@@ -37,7 +37,7 @@ public sealed class QuotedOrderTests
     [InlineData("Please answer this mail with the order, each line like one of these:\n")]
     public void MB_7_what_stands_below_the_header_of_a_quote_is_not_ordered(string header)
     {
-        Assert.Equal(["2 x TEA-002"], BodyOrderReader.Read($"2 x TEA-002\n\n{header}{Plain}").Lines.Select(line => line.Raw));
+        Assert.Equal(["2 x TEA-002"], BodyOrders.Read($"2 x TEA-002\n\n{header}{Plain}").Lines.Select(line => line.Raw));
     }
 
     [Fact]
@@ -45,7 +45,7 @@ public sealed class QuotedOrderTests
     {
         string text = HtmlText.Of("<div>On Mon, 2 Mar 2026 Shop wrote:</div><blockquote>9 x TEA-009<blockquote>8 x TEA-008</blockquote></blockquote><p>2 x TEA-002</p><p>Reference: 7</p>");
 
-        OrderRequest request = BodyOrderReader.Read(text);
+        OrderRequest request = BodyOrders.Read(text);
 
         Assert.Equal("On Mon, 2 Mar 2026 Shop wrote:\n> 9 x TEA-009\n>> 8 x TEA-008\n\n2 x TEA-002\n\nReference: 7", text);
         Assert.Equal(["2 x TEA-002"], request.Lines.Select(line => line.Raw));
@@ -55,19 +55,19 @@ public sealed class QuotedOrderTests
     [Fact]
     public void MB_11_the_examples_of_a_letter_order_nothing()
     {
-        Assert.Empty(BodyOrderReader.Read(string.Join('\n', ShopLetter.Examples)).Lines);
-        Assert.Equal(["2 x TEA-002"], BodyOrderReader.Read($"2 x TEA-002\n\n{HtmlText.Of(Letter)}").Lines.Select(line => line.Raw));
+        Assert.Empty(BodyOrders.Read(string.Join('\n', ShopLetter.Examples)).Lines);
+        Assert.Equal(["2 x TEA-002"], BodyOrders.Read($"2 x TEA-002\n\n{HtmlText.Of(Letter)}").Lines.Select(line => line.Raw));
     }
 
     [Theory]
     [InlineData("To: 3\n2 x TEA-002")]
     [InlineData("A: 3\n2 x TEA-002")]
     [InlineData("Le petit prince: 3\n2 x TEA-002")]
-    public void MB_7_a_line_that_only_begins_like_a_header_is_ordered(string text) => Assert.Equal(2, BodyOrderReader.Read(text).Lines.Count);
+    public void MB_7_a_line_that_only_begins_like_a_header_is_ordered(string text) => Assert.Equal(2, BodyOrders.Read(text).Lines.Count);
 
     [Fact]
     public void MB_11_a_list_of_an_html_mail_comes_back_with_one_bullet() =>
-        Assert.Equal(["2 x TEA-001", "1 x TEA-002"], BodyOrderReader.Read(HtmlText.Of("<ul><li>2 x TEA-001</li><li>1 x TEA-002</li></ul>")).Lines.Select(line => line.Raw));
+        Assert.Equal(["2 x TEA-001", "1 x TEA-002"], BodyOrders.Read(HtmlText.Of("<ul><li>2 x TEA-001</li><li>1 x TEA-002</li></ul>")).Lines.Select(line => line.Raw));
 
     [Fact]
     public void Deep_quotes_cost_no_more_than_their_length()

@@ -66,7 +66,7 @@ public sealed class OperationTests
         Assert.Equal((409, "conflict"), (open.Status, open.Json.GetProperty("code").GetString()));
         Assert.Equal((409, "confirm_count", 2), (wrong.Status, wrong.Json.GetProperty("code").GetString(), wrong.Json.GetProperty("count").GetInt32()));
         Assert.Equal((200, 2), (done.Status, done.Json.GetProperty("erased").GetInt32()));
-Assert.Equal((410, 200), (gone, kept));
+        Assert.Equal((410, 200), (gone, kept));
         Assert.Equal(["done", "confirm_count", "conflict"], audit.GetProperty("items").EnumerateArray().Select(row => row.GetProperty("result").GetString()!));
         Assert.Equal(400, (await http.CallAsync("DELETE", "/api/v1/contacts/nobody", admin, """{"confirm":0}""")).Status);
     }

@@ -41,7 +41,7 @@ public sealed class SettingsPageTests
     {
         Dictionary<string, string> purposes = Purposes();
 
-        Assert.Empty(All().Select(NameOf).Where(name => purposes.GetValueOrDefault(name, "").Length < 10));
+        Assert.All(All().Select(NameOf), name => Assert.True(purposes.GetValueOrDefault(name, "").Length >= 10, name));
     }
 
     [Fact]

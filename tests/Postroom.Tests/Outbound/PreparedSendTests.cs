@@ -1,4 +1,3 @@
-using Postroom.Testing;
 using Postroom.Tests.Hosting;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
