@@ -151,7 +151,7 @@ public sealed partial class SampleTests(SampleFolder folder) : IClassFixture<Sam
         using System.Diagnostics.Process build = Shell.Start(
             "dotnet",
             ["build", Path.Combine(Samples, sample), "-c", "Release", "-o", built, "--nologo", "-v", "quiet"], // as the tests were built, so that only the sample is compiled
-            new Dictionary<string, string> { ["RunAnalyzersDuringBuild"] = analyze ? "true" : "false" });
+            new Dictionary<string, string> { ["SampleAnalyzers"] = analyze ? "true" : "false" });
         string text = await build.StandardOutput.ReadToEndAsync(RealProgram.Cancel);
         await build.WaitForExitAsync(RealProgram.Cancel);
         Assert.True(build.ExitCode == 0, text);

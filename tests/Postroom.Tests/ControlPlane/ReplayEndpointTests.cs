@@ -19,7 +19,7 @@ public sealed class ReplayEndpointTests
     [InlineData("""{"force":true}""", true, 202)]
     [InlineData("""{"force":"yes"}""", true, 400)]
     [InlineData("""{"force":null}""", false, 400)]
-    [InlineData("""{"dryRun":"handler"}""", false, 400)]
+    [InlineData("""{"dryRum":"handler"}""", false, 400)]
     [InlineData("[true]", true, 400)]
     [InlineData("{", true, 400)]
     public async Task A_body_is_read_with_and_without_a_declared_length_and_is_optional(string? body, bool chunked, int status)
