@@ -4,19 +4,15 @@ using Xunit;
 
 namespace Postroom.EndToEnd.Tests.Program;
 
-/// <summary>Where the samples are built, each once: one folder for all, for another one would compile everything they refer to once more.</summary>
-public sealed class SampleFolder : IDisposable
+/// <summary>The samples that are built, each once.</summary>
+public sealed class BuiltSamples
 {
-    public string Path { get; } = Directory.CreateTempSubdirectory("postroom-samples-").FullName;
-
-    /// <summary>The samples that are there already.</summary>
-    public HashSet<string> Built { get; } = new(StringComparer.Ordinal);
-
-    public void Dispose() => Directory.Delete(Path, recursive: true);
+    /// <summary>The folder of each sample that was built.</summary>
+    public Dictionary<string, string> Folders { get; } = new(StringComparer.Ordinal);
 }
 
 /// <summary>The samples as people run them. They measure no time, so they are built beside other tests, one after the other.</summary>
-public sealed partial class SampleTests(SampleFolder folder) : IClassFixture<SampleFolder>
+public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<BuiltSamples>
 {
     [Theory]
     [InlineData("receive", "hello", "You said: hello")]
@@ -142,21 +138,20 @@ public sealed partial class SampleTests(SampleFolder folder) : IClassFixture<Sam
     /// <summary>Builds a sample, with the analyzers that a person who runs it has or without them; where it was built to.</summary>
     private async Task<string> BuildSampleAsync(string sample, bool analyze)
     {
-        string built = folder.Path;
-        if (!analyze && folder.Built.Contains(sample))
+        if (!analyze && samples.Folders.TryGetValue(sample, out string? known))
         {
-            return built;
+            return known;
         }
 
+        // As the tests were built, and to where it goes by itself: a folder of its own would be one for what the sample refers to as well, which is then compiled again.
         using System.Diagnostics.Process build = Shell.Start(
             "dotnet",
-            ["build", Path.Combine(Samples, sample), "-c", "Release", "-o", built, "--nologo", "-v", "quiet"], // as the tests were built, so that only the sample is compiled
+            ["build", Path.Combine(Samples, sample), "-c", "Release", "--nologo", "-v", "quiet", "-t:Build", "-getProperty:TargetDir"],
             new Dictionary<string, string> { ["SampleAnalyzers"] = analyze ? "true" : "false" });
         string text = await build.StandardOutput.ReadToEndAsync(RealProgram.Cancel);
         await build.WaitForExitAsync(RealProgram.Cancel);
         Assert.True(build.ExitCode == 0, text);
-        folder.Built.Add(sample);
-        return built;
+        return samples.Folders[sample] = text.Trim();
     }
 
     private static async Task<bool> AnswersHealthAsync(RealProgram program)
