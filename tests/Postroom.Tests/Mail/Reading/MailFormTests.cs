@@ -135,15 +135,16 @@ public sealed class MailFormTests
     private static void Quick(string what, Action read)
     {
         // Quadratic time would be minutes; the best of three does not depend on what else the machine does.
+        TimeSpan limit = TimeSpan.FromSeconds(2);
         TimeSpan best = TimeSpan.MaxValue;
-        for (int i = 0; i < 3 && best > TimeSpan.FromSeconds(2); i++)
+        for (int i = 0; i < 3 && best >= limit; i++)
         {
             long begun = Stopwatch.GetTimestamp();
             read();
             best = Stopwatch.GetElapsedTime(begun) is var took && took < best ? took : best;
         }
 
-        Assert.True(best < TimeSpan.FromSeconds(20), $"{what}: {best}");
+        Assert.True(best < limit, $"{what}: {best}");
     }
 
     private static MailMessage Read(string raw) => MailMessageReader.Read(Encoding.UTF8.GetBytes(raw), DateTimeOffset.UnixEpoch);
