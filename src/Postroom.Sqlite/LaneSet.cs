@@ -95,14 +95,16 @@ internal sealed partial class LaneSet(TimeProvider clock, StoreWatch watch) : IL
             SqliteLane lane = Lane(message.Envelope.Queue);
             bool offered = !lane.Lane.Overflowed;
             bool taken = offered && Offer(lane, message, fromDisk: false) == Admission.Taken;
-            if (!taken && IsDelayed(message))
+            bool delayed = !taken && IsDelayed(message);
+            if (delayed)
             {
                 lane.AddDelayedOnDisk(1);
                 lane.LeaveUntil(message.Envelope.NotBefore!.Value); // its instant may come before the refill does
             }
-            else if (!offered)
+
+            if (!offered)
             {
-                lane.Lane.LeftOnDisk(message);
+                lane.Lane.LeftOnDisk(message, delayed);
             }
 
             if (!taken)

@@ -41,6 +41,7 @@ internal sealed partial class QueueLane
     {
         if (!always && Overflowed && !fromDisk)
         {
+            _left?.Add(message.Envelope);
             return Admission.Full;
         }
 
@@ -67,15 +68,25 @@ internal sealed partial class QueueLane
 
         if (always || holdsKey)
         {
-            return !always && IsFull ? Fill() : null;
+            return !always && IsFull ? Fill(message, fromDisk) : null;
         }
 
-        return key is not null && MustFollowOnDisk(key, message.Seq) ? Admission.Follows : IsFull ? Fill() : null;
+        return key is not null && MustFollowOnDisk(key, message.Seq) ? Admission.Follows : IsFull ? Fill(message, fromDisk) : null;
     }
 
-    private Admission Fill()
+    private Admission Fill(OpenMessage message, bool fromDisk)
     {
-        Overflowed = true;
+        if (!Overflowed)
+        {
+            Overflowed = true;
+            _left = new LeftKeys();
+        }
+
+        if (!fromDisk)
+        {
+            _left?.Add(message.Envelope); // one from disk was counted when it was left there
+        }
+
         return Admission.Full;
     }
 

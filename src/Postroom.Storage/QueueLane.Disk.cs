@@ -68,11 +68,14 @@ internal sealed partial class QueueLane
     }
 
     /// <summary>A message was stored and not offered because the lane has not caught up; the followers of a counted key stay counted.</summary>
-    public void LeftOnDisk(OpenMessage message)
+    /// <param name="message">The message.</param>
+    /// <param name="delayed">Whether its instant has not come, so that it follows nobody yet.</param>
+    public void LeftOnDisk(OpenMessage message, bool delayed)
     {
         lock (_gate)
         {
-            if (_keys.CanBeAlone(message) || message.Envelope.OrderKey is not { Length: > 0 } key || _keys.Find(key) is not { } chain)
+            _left?.Add(message.Envelope);
+            if (delayed || _keys.CanBeAlone(message) || message.Envelope.OrderKey is not { Length: > 0 } key || _keys.Find(key) is not { } chain)
             {
                 return;
             }

@@ -45,6 +45,7 @@ internal sealed partial class QueueLane : IDisposable
     private readonly LinkedList<LeaseWaiter> _waiters = new();
     private QueueRules _rules = new();
     private List<KeyChain>? _starving;
+    private LeftKeys? _left; // since the lane overflowed; null while it has not, or began with a backlog that nobody has counted
     private long _parkedOnDisk; // roughly: a discarded one may be counted out that was never counted in
     private long _parkedTo;
     private bool _leftParked;
@@ -137,6 +138,7 @@ internal sealed partial class QueueLane : IDisposable
         lock (_gate)
         {
             Overflowed = true;
+            _left = null;
         }
     }
 
@@ -146,6 +148,7 @@ internal sealed partial class QueueLane : IDisposable
         lock (_gate)
         {
             Overflowed = false;
+            _left = null;
         }
     }
 
@@ -229,21 +232,25 @@ internal sealed partial class QueueLane : IDisposable
         }
     }
 
-    /// <summary>How many messages of a key are in memory or known to be on disk; negative when the store has to count.</summary>
+    /// <summary>How many messages of a key are in memory or on disk, or more than that but fewer than <paramref name="atMost"/>; negative when the store has to count.</summary>
     /// <param name="key">The key.</param>
     /// <param name="atMost">More than so many in memory need no count of the rest.</param>
     public long CountKey(string key, int atMost)
     {
         lock (_gate)
         {
+            long left = !Overflowed ? 0 : _left?.AtMost(key) ?? atMost;
             if (_keys.Find(key) is not { } chain)
             {
-                return Overflowed ? -1 : 0;
+                return left < atMost ? left : -1;
             }
 
+            long known = chain.Count + chain.OnDisk + (chain.IsHeld ? 1 : 0);
             long count = chain.Count >= atMost ? chain.Count
-                : chain.OnDisk < 0 || (Overflowed && !chain.IsCounted) ? -1
-                : chain.Count + chain.OnDisk + (chain.IsHeld ? 1 : 0);
+                : chain.OnDisk < 0 ? -1
+                : !Overflowed || chain.IsCounted ? known
+                : known + left < atMost ? known + left
+                : -1;
             _keys.Rest(chain);
             return count;
         }

@@ -126,6 +126,7 @@ public interface IQueueControl
     /// <param name="orderKey">The key.</param>
     /// <param name="atMost">Counting may stop here.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The number. Below <paramref name="atMost"/> it may be too high, never too low, while a queue has more messages than a store keeps in memory.</returns>
     ValueTask<int> CountKeyAsync(string queue, string orderKey, int atMost, CancellationToken cancellationToken);
 
     /// <summary>Which limit of its queue keeps a message; null when none does now, or the store cannot tell. From memory; it may look at all that wait for the same key.</summary>

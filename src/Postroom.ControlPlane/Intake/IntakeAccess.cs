@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
@@ -75,7 +76,7 @@ internal sealed class IntakeAccess
         bool any = false;
         foreach (byte[] token in _now.Tokens)
         {
-            any |= FixedTime.Equal(bytes, token);
+            any |= FixedTime.EqualHash(bytes, token);
         }
 
         return any;
@@ -84,7 +85,8 @@ internal sealed class IntakeAccess
     /// <summary>What holds from one change of the settings to the next.</summary>
     private sealed class Proofs(WebhookIntakeOptions options, TimeProvider clock)
     {
-        public byte[][] Tokens { get; } = [.. TextsOf(options.Token).Select(Encoding.UTF8.GetBytes)];
+        /// <summary>The SHA-256 of each token.</summary>
+        public byte[][] Tokens { get; } = [.. TextsOf(options.Token).Select(token => SHA256.HashData(Encoding.UTF8.GetBytes(token)))];
 
         public Lazy<string[]> ChatTokens { get; } = new(() => [.. TextsOf(options.Token).Concat(TextsOf(options.Secret)).Select(ControlPlane.ChatToken.Of)]);
 
