@@ -30,6 +30,28 @@ public sealed class BacklogTests
     }
 
     [Fact]
+    public async Task While_a_backlog_is_on_disk_a_key_is_never_counted_too_low_and_at_its_limit_exactly()
+    {
+        await using StoreFixture fixture = await OpenAsync();
+        IQueueControl control = fixture.Store;
+        await AppendManyAsync(fixture, LaneSet.Capacity + 1_000, i => $"other-{i}"); // the window is full
+        await AppendManyAsync(fixture, 30, _ => "thirty");
+        await AppendManyAsync(fixture, 12, i => i < 10 ? "ten" : "two");
+
+        Assert.Equal(30, await control.CountKeyAsync("orders", "thirty", 30, Cancel));
+        Assert.Equal(20, await control.CountKeyAsync("orders", "thirty", 20, Cancel));
+        Assert.InRange(await control.CountKeyAsync("orders", "ten", 1_000, Cancel), 10, 999);
+        Assert.InRange(await control.CountKeyAsync("orders", "two", 1_000, Cancel), 2, 999);
+        Assert.InRange(await control.CountKeyAsync("orders", "nobody", 1_000, Cancel), 0, 999);
+        Assert.Equal(0, await control.CountKeyAsync("orders", "nobody", 1, Cancel) + await control.CountKeyAsync("orders", "nobody at all", 1, Cancel));
+
+        await fixture.ReopenAsync(); // nobody has counted what is there now
+        control = fixture.Store;
+        Assert.Equal(30, await control.CountKeyAsync("orders", "thirty", 1_000, Cancel));
+        Assert.Equal(10, await control.CountKeyAsync("orders", "ten", 1_000, Cancel));
+    }
+
+    [Fact]
     public async Task Ten_thousand_behind_one_waiting_key_leave_room_for_the_others_and_follow_in_order()
     {
         await using StoreFixture fixture = await OpenAsync();
