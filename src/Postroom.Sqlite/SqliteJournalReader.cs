@@ -43,6 +43,23 @@ public sealed class SqliteJournalReader : IDisposable
     /// <param name="query">Which rows.</param>
     public AuditPage QueryAudit(AuditQuery query) => AuditReader.Query(_session, query, CancellationToken.None);
 
+    /// <summary>How many messages each queue has: open, unused, acked, failed.</summary>
+    /// <exception cref="StoreOpenException">A count is damaged.</exception>
+    internal Dictionary<string, long[]> CountQueues()
+    {
+        Totals totals = new();
+        try
+        {
+            totals.Load(_session.Connection);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new StoreOpenException(StoreOpenFailure.Damaged, $"The counts of the store are damaged: {e.Message} 'postroom doctor' looks at the rest.");
+        }
+
+        return totals.Queues.ToDictionary(pair => _session.Names.Queue(pair.Key), static pair => pair.Value, StringComparer.Ordinal);
+    }
+
     /// <summary>The facts of a scope.</summary>
     internal IReadOnlyList<StoredFact> Facts(string scope) => StoreFacts.List(_session.Connection, scope, TimeProvider.System);
 

@@ -171,7 +171,7 @@ internal static class Why
         return entry.FailureKind switch
         {
             FailureKind.Uncertain => $"It left{(entry.SendStartedAt is { } sent ? $" at {At(sent)}" : "")} and no answer came, so nobody can tell whether it arrived: {error}. "
-                + $"Look at the recipient's side: if it is there, all is well; 'postroom replay {id}' if it is not.",
+                + $"Look at the recipient's side: 'postroom journal confirm {id}' if it is there, 'postroom replay {id}' if it is not.",
             FailureKind.Discarded => $"A person gave it up{when}: {error}. 'postroom replay {id}' brings it back.",
             FailureKind.Exhausted => $"It was given up{when} after {entry.Failures} failed attempt{(entry.Failures == 1 ? "" : "s")}, the last with: {error}. {replay}",
             FailureKind.Expired => $"Its time was over before its turn came: {error}. 'postroom replay {id}' tries it all the same.",

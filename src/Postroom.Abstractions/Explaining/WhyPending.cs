@@ -80,7 +80,7 @@ internal static class WhyPending
     }
 
     private static string? Paused(JournalEntry entry, WhyFacts facts) => facts.QueuePaused
-        ? $"Queue '{entry.Envelope.Queue}' is paused. It goes on when the program calls ResumeQueueAsync(\"{entry.Envelope.Queue}\")."
+        ? $"Queue '{entry.Envelope.Queue}' is paused. 'postroom queues resume {entry.Envelope.Queue}' lets it go on."
         : null;
 
     private static string? Limited(JournalEntry entry, WhyFacts facts)

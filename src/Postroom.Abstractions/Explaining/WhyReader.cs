@@ -15,6 +15,7 @@ internal readonly record struct FoundMessage(MessageId? Id, bool Several)
 internal sealed class WhyReader(IJournal journal, IFacts facts, TimeProvider clock)
 {
     private const int MostLookedAt = 100;
+    private const int MostPages = 20; // of a queue whose keys are no conversations; a message further back is not named
     private const int ShortestPrefix = 4;
 
     /// <summary>Whether no runtime has the store open.</summary>
@@ -78,6 +79,7 @@ internal sealed class WhyReader(IJournal journal, IFacts facts, TimeProvider clo
     private async ValueTask<bool> IsPausedAsync(string queue, CancellationToken cancellationToken) =>
         await facts.GetAsync(FactScopes.Pause, queue, cancellationToken) is not null;
 
+    /// <summary>The message that keeps another one waiting: one of its key that is in work, else the first that waits, or failed and holds the line.</summary>
     private async ValueTask<JournalEntry?> AheadAsync(Envelope envelope, CancellationToken cancellationToken)
     {
         if (envelope.OrderKey is not { Length: > 0 } key)
@@ -85,17 +87,44 @@ internal sealed class WhyReader(IJournal journal, IFacts facts, TimeProvider clo
             return null;
         }
 
-        JournalPage open = await journal.QueryAsync(
-            new JournalQuery
+        JournalQuery query = new()
+        {
+            Queue = envelope.Queue,
+            Conversation = key == envelope.Conversation ? envelope.Conversation : null,
+            States = [MessageState.Pending, MessageState.Dispatched, MessageState.Failed],
+            Ascending = true,
+            Limit = MostLookedAt,
+            WithTotal = false,
+        };
+        JournalEntry? first = null;
+        for (int page = 0; page < MostPages; page++)
+        {
+            JournalPage looked = await journal.QueryAsync(query, cancellationToken);
+            foreach (JournalEntry entry in looked.Items.Where(entry => entry.Envelope.OrderKey == key && entry.Envelope.Seq < envelope.Seq))
             {
-                Queue = envelope.Queue,
-                Conversation = key == envelope.Conversation ? envelope.Conversation : null,
-                States = [MessageState.Pending, MessageState.Dispatched],
-                Ascending = true,
-                Limit = MostLookedAt,
-            },
-            cancellationToken);
-        return open.Items.LastOrDefault(entry => entry.Envelope.Seq < envelope.Seq && entry.Envelope.OrderKey == key && entry.State == MessageState.Dispatched)
-            ?? open.Items.FirstOrDefault(entry => entry.Envelope.Seq < envelope.Seq && entry.Envelope.OrderKey == key);
+                if (entry.State == MessageState.Dispatched)
+                {
+                    return entry;
+                }
+
+                if (first is null && (entry.State == MessageState.Pending || await HoldsAsync(entry.Envelope, cancellationToken)))
+                {
+                    first = entry;
+                }
+            }
+
+            if (looked.Next is not { } next || looked.Items is [.., { Envelope.Seq: var last }] && last >= envelope.Seq)
+            {
+                break;
+            }
+
+            query = query with { Cursor = next };
+        }
+
+        return first;
     }
+
+    /// <summary>Whether a failed message holds its key until somebody decides.</summary>
+    private async ValueTask<bool> HoldsAsync(Envelope failed, CancellationToken cancellationToken) =>
+        await facts.GetAsync(FactScopes.Halt, FactScopes.HaltKey(failed), cancellationToken) is not null;
 }

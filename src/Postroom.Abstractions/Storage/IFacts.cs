@@ -87,4 +87,11 @@ public static class FactScopes
 
     /// <summary>Killed conversations.</summary>
     public const string Conversation = "conversation";
+
+    /// <summary>Failed messages that hold their order key until somebody decides, by queue and id.</summary>
+    public const string Halt = "halt";
+
+    /// <summary>The key under which a failed message holds its order key.</summary>
+    /// <param name="message">The message.</param>
+    public static string HaltKey(Envelope message) => $"{message.Queue}/{message.Id}";
 }

@@ -42,7 +42,7 @@ internal static class ChatCommand
     /// <exception cref="InvalidOperationException">Several channels have a contact of that name.</exception>
     private static async Task<string?> WholeAsync(HostArguments arguments, ConfigurationSnapshot settings, string contact, CancellationToken cancellationToken)
     {
-        IReadOnlyList<MessageView> items = await ReadCommands.FindAsync(arguments, settings, new JournalFilter([], null, null, null, $"/{contact}", 100, null), cancellationToken);
+        IReadOnlyList<MessageView> items = await ReadCommands.FindAsync(arguments, settings, new JournalFilter { Text = $"/{contact}", Limit = 100 }, cancellationToken);
         string[] found = [.. items.Select(item => item.Conversation).OfType<string>().Where(id => id.Split('/') is [_, var last] && last == contact).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         return found.Length <= 1
             ? found.FirstOrDefault()

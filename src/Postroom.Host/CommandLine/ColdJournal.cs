@@ -27,9 +27,9 @@ internal sealed class ColdJournal(SqliteJournalReader reader) : IJournal, IFacts
 
     public ValueTask<long> CompactAsync(JournalRetention retention, CancellationToken cancellationToken) => throw ReadOnly();
 
-    ValueTask<StoredFact?> IFacts.GetAsync(string scope, string key, CancellationToken cancellationToken) => new((StoredFact?)null);
+    ValueTask<StoredFact?> IFacts.GetAsync(string scope, string key, CancellationToken cancellationToken) => new(reader.Facts(scope).FirstOrDefault(fact => fact.Key == key));
 
-    ValueTask<IReadOnlyList<StoredFact>> IFacts.ListAsync(string scope, CancellationToken cancellationToken) => new([]);
+    ValueTask<IReadOnlyList<StoredFact>> IFacts.ListAsync(string scope, CancellationToken cancellationToken) => new(reader.Facts(scope));
 
     private static InvalidOperationException ReadOnly() => new("The store is read without its runtime, so nothing can be changed. Start it with 'postroom run'.");
 }

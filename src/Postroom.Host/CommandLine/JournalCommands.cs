@@ -69,7 +69,7 @@ internal static class JournalCommands
         if (client is null)
         {
             using SqliteJournalReader cold = ReadCommands.OpenCold(arguments, settings);
-            ReadCommands.PrintCounts(arguments, cold, queue);
+            StatusCommand.ShowColdQueues(arguments, [.. StatusCommand.Cold(cold).Queues.Where(known => queue is null || known.Name == queue)]);
             return ExitCodes.Done;
         }
 
@@ -150,8 +150,8 @@ internal static class JournalCommands
             do
             {
                 ListView<MessageView> page = client is not null
-                    ? (await client.GetAsync($"journal?order=asc&{filter.ToQueryString(PageSize, cursor)}", JournalJson.Default.ListViewMessageView, cancellationToken))!
-                    : ReadCommands.View(cold!.Query(filter.ToQuery(PageSize, cursor) with { Ascending = true }));
+                    ? (await client.GetAsync($"journal?{(filter with { Ascending = true }).ToQueryString(PageSize, cursor)}", JournalJson.Default.ListViewMessageView, cancellationToken))!
+                    : ReadCommands.View(cold!.Query((filter with { Ascending = true }).ToQuery(PageSize, cursor)));
                 foreach (MessageView item in page.Items)
                 {
                     MessageDetailView? detail = client is not null

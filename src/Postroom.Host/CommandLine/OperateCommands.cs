@@ -1,5 +1,5 @@
-using System.Globalization;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Postroom.Configuration;
 using Postroom.ControlPlane;
@@ -10,34 +10,21 @@ namespace Postroom.Host;
 /// <summary>What <c>postroom send</c> is given.</summary>
 internal sealed record SendArguments(string Text, string? Label, string? To, string? Subject, string? Severity, string? File, TimeSpan? Wait);
 
+/// <summary>What became of one copy of what was sent.</summary>
+/// <param name="Id">The message.</param>
+/// <param name="State">The last receipt's word, or acked, failed or pending.</param>
+/// <param name="Error">Why it failed; null otherwise.</param>
+internal sealed record SentOutcome(string Id, string State, string? Error)
+{
+    /// <summary>Whether it is still on its way.</summary>
+    [JsonIgnore]
+    public bool IsOpen => State == "pending";
+}
+
 /// <summary>The commands that change a running runtime, through its control plane.</summary>
 internal static class OperateCommands
 {
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(200);
-
-    public static Task<int> QueuesAsync(HostArguments arguments, CancellationToken cancellationToken) => WithAsync(arguments, "The list of queues", async client =>
-    {
-        ListView<QueueView> queues = (await client.GetAsync("queues?limit=100", StatusJson.Default.ListViewQueueView, cancellationToken))!;
-        if (arguments.Json)
-        {
-            Output.Json(queues, StatusJson.Default.ListViewQueueView);
-            return;
-        }
-
-        Output.Table(
-            ["queue", "pending", "due", "delayed", "in work", "failed", "oldest", "consumers", ""],
-            queues.Items.Select(queue => new[]
-            {
-                queue.Name, Text(queue.Stats.Pending), Text(queue.Stats.Due), Text(queue.Stats.Delayed), Text(queue.Stats.Dispatched), Text(queue.Stats.Failed),
-                queue.Stats.OldestPendingAgeMs is { } age ? Duration.Format(TimeSpan.FromSeconds(Math.Round(age / 1_000.0))) : "", Text(queue.Consumers), queue.Paused ? "paused" : "",
-            }));
-    }, cancellationToken);
-
-    public static Task<int> QueueAsync(HostArguments arguments, string queue, CancellationToken cancellationToken) => WithAsync(arguments, "A queue", async client =>
-    {
-        QueueView view = await client.GetAsync($"queues/{Uri.EscapeDataString(queue)}", StatusJson.Default.QueueView, cancellationToken) ?? throw new InvalidOperationException($"There is no queue '{queue}'. 'postroom queues list' shows those there are.");
-        Output.Json(view, StatusJson.Default.QueueView);
-    }, cancellationToken);
 
     /// <summary>Does something to one part and says that it is done.</summary>
     public static Task<int> DoAsync(HostArguments arguments, string path, string what, string done, CancellationToken cancellationToken) => WithAsync(arguments, what, async client =>
@@ -119,10 +106,14 @@ internal static class OperateCommands
         }
 
         SendView sent = (await client.PostAsync("send", body.ToJsonString(), OperationJson.Default.SendView, cancellationToken))!;
-        Say(arguments, sent, OperationJson.Default.SendView, sent.Ids.Count == 0 ? "Nobody takes it; it was dropped (communications.onUnroutable)." : string.Join('\n', sent.Ids));
-        if (send.Wait is { } wait)
+        if (send.Wait is not { } wait || !arguments.Json)
         {
-            await WaitAsync(client, sent.Ids, wait, cancellationToken);
+            Say(arguments, sent, OperationJson.Default.SendView, sent.Ids.Count == 0 ? "Nobody takes it; it was dropped (communications.onUnroutable)." : string.Join('\n', sent.Ids));
+        }
+
+        if (send.Wait is { } patience)
+        {
+            await WaitAsync(arguments, client, sent.Ids, patience, cancellationToken);
         }
     }, cancellationToken);
 
@@ -160,33 +151,39 @@ internal static class OperateCommands
         return ExitCodes.Done;
     }
 
-    /// <summary>Waits until every copy has ended, and says how.</summary>
-    private static async Task WaitAsync(RuntimeClient client, IReadOnlyList<string> ids, TimeSpan wait, CancellationToken cancellationToken)
+    /// <summary>Waits until every copy has ended, and says how: in words as they end, or as one document.</summary>
+    private static async Task WaitAsync(HostArguments arguments, RuntimeClient client, IReadOnlyList<string> ids, TimeSpan wait, CancellationToken cancellationToken)
     {
         long begun = TimeProvider.System.GetTimestamp();
-        List<string> open = [.. ids];
-        bool failed = false;
-        while (open.Count > 0 && TimeProvider.System.GetElapsedTime(begun) < wait)
+        Dictionary<string, SentOutcome> outcomes = ids.ToDictionary(static id => id, static id => new SentOutcome(id, "pending", null), StringComparer.Ordinal);
+        while (outcomes.Values.Any(static outcome => outcome.IsOpen) && TimeProvider.System.GetElapsedTime(begun) < wait)
         {
-            foreach (string id in open.ToArray())
+            foreach (string id in ids.Where(id => outcomes[id].IsOpen))
             {
                 if (await client.GetAsync($"journal/{id}", JournalJson.Default.MessageDetailView, cancellationToken) is { Message.State: "acked" or "failed" } ended)
                 {
-                    open.Remove(id);
-                    failed |= ended.Message.State == "failed";
-                    Console.WriteLine(ended.Message.State == "failed" ? $"{id} failed: {ended.Message.Error}" : $"{id} {(ended.Receipts.Count > 0 ? ended.Receipts[^1].Status : "acked")}");
+                    outcomes[id] = ended.Message.State == "failed" ? new SentOutcome(id, "failed", ended.Message.Error) : new SentOutcome(id, ended.Receipts.Count > 0 ? ended.Receipts[^1].Status : "acked", null);
+                    if (!arguments.Json)
+                    {
+                        Console.WriteLine(outcomes[id] is { Error: { } error } ? $"{id} failed: {error}" : $"{id} {outcomes[id].State}");
+                    }
                 }
             }
 
             await Task.Delay(Look, cancellationToken);
         }
 
-        if (open.Count > 0)
+        if (arguments.Json)
+        {
+            Output.Json([.. ids.Select(id => outcomes[id])], HostJson.Default.IReadOnlyListSentOutcome);
+        }
+
+        if (outcomes.Values.Where(static outcome => outcome.IsOpen).Select(static outcome => outcome.Id).ToArray() is { Length: > 0 } open)
         {
             throw new InvalidOperationException($"After {Duration.Format(wait)} it is still on its way: {string.Join(", ", open)}. 'postroom why' says why.");
         }
 
-        if (failed)
+        if (outcomes.Values.Any(static outcome => outcome.State == "failed"))
         {
             throw new InvalidOperationException("It was not delivered.");
         }
@@ -221,6 +218,4 @@ internal static class OperateCommands
             Console.WriteLine(text);
         }
     }
-
-    private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
 }

@@ -85,5 +85,8 @@ internal static class Output
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, WriteIndented = true, UseStringEnumConverter = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(CompositionReport))]
 [JsonSerializable(typeof(IReadOnlyList<Finding>))]
-[JsonSerializable(typeof(IReadOnlyDictionary<string, long>))]
+[JsonSerializable(typeof(ColdStatus))]
+[JsonSerializable(typeof(IReadOnlyList<ColdQueue>))]
+[JsonSerializable(typeof(PageDocument))]
+[JsonSerializable(typeof(IReadOnlyList<SentOutcome>))]
 internal sealed partial class HostJson : JsonSerializerContext;

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 
 namespace Postroom.Host;
 
@@ -26,9 +28,12 @@ internal static partial class PostroomCommand
         FilterOptions filter = new();
         Option<long?> limit = Number("--limit", "How many, 1 to 100; 50 unless given.", 1, 100);
         Option<long?> cursor = Number("--cursor", "Go on behind the last page; it says with which number.", 0, long.MaxValue);
-        Command list = new("list", "Finds messages, newest first. Example: postroom journal list --state failed --queue in") { limit, cursor };
+        Option<string?> order = new("--order") { Description = "asc for the oldest first, or desc." };
+        order.AcceptOnlyFromAmong("asc", "desc");
+        Command list = new("list", "Finds messages, newest first. Example: postroom journal list --kind uncertain --since 1d") { limit, cursor, order };
         filter.AddTo(list);
-        list.SetAction((result, token) => ReadCommands.ListAsync(Arguments(result), filter.Of(result, (int)(result.GetValue(limit) ?? 50), result.GetValue(cursor)), token));
+        list.SetAction((result, token) => ReadCommands.ListAsync(
+            Arguments(result), filter.Of(result, (int)(result.GetValue(limit) ?? 50), result.GetValue(cursor)) with { Ascending = result.GetValue(order) == "asc" }, token));
         return list;
     }
 
@@ -108,20 +113,88 @@ internal static partial class PostroomCommand
         private readonly Option<string[]> _state = new("--state") { Description = "pending, dispatched, acked or failed; several may be given." };
         private readonly Option<string?> _queue = new("--queue") { Description = "The queue." };
         private readonly Option<string?> _conversation = new("--conversation") { Description = "The conversation." };
+        private readonly Option<string?> _from = new("--from") { Description = "The sender's address, such as telegram:4711." };
+        private readonly Option<string?> _to = new("--to") { Description = "The recipient's address." };
         private readonly Option<string?> _type = new("--type") { Description = "The payload type." };
+        private readonly Option<string?> _direction = new("--direction") { Description = $"{string.Join(" or ", Directions)}." };
+        private readonly Option<string?> _kind = new("--kind") { Description = $"The kind of a failure: {string.Join(", ", Kinds)}." };
+        private readonly Option<string?> _group = new("--group")
+        {
+            Description = "The id that all copies of one send share.",
+            HelpName = "ID",
+            CustomParser = result =>
+            {
+                string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+                if (!MessageId.TryParse(text, out _))
+                {
+                    result.AddError($"--group is '{Names.Shorten(text)}'; it must be the whole id of a group, as 'postroom journal show' has it.");
+                }
+
+                return text;
+            },
+        };
+
+        private readonly Option<DateTimeOffset?> _since = Instant("--since", "Accepted from then on: a time such as 2026-01-31T08:00Z, or so long ago, such as 2h.");
+        private readonly Option<DateTimeOffset?> _until = Instant("--until", "Accepted before then.");
         private readonly Option<string?> _text = new("--text") { Description = "A text that id, type, address, conversation or error contains." };
 
-        public FilterOptions() => _state.AcceptOnlyFromAmong([.. Enum.GetNames<MessageState>().Select(name => name.ToLowerInvariant())]);
+        private static readonly string[] Kinds = [.. Enum.GetNames<FailureKind>().Select(static name => name.ToLowerInvariant())];
+        private static readonly string[] Directions = [.. Enum.GetNames<MessageDirection>().Select(static name => name.ToLowerInvariant())];
+
+        public FilterOptions()
+        {
+            _state.AcceptOnlyFromAmong([.. Enum.GetNames<MessageState>().Select(static name => name.ToLowerInvariant())]);
+            _kind.AcceptOnlyFromAmong(Kinds);
+            _direction.AcceptOnlyFromAmong(Directions);
+        }
 
         public void AddTo(Command command)
         {
-            foreach (Option option in (Option[])[_state, _queue, _conversation, _type, _text])
+            foreach (Option option in (Option[])[_state, _queue, _conversation, _from, _to, _type, _direction, _kind, _group, _since, _until, _text])
             {
                 command.Options.Add(option);
             }
         }
 
-        public JournalFilter Of(ParseResult result, int limit, long? cursor) =>
-            new(result.GetValue(_state) ?? [], result.GetValue(_queue), result.GetValue(_conversation), result.GetValue(_type), result.GetValue(_text), limit, cursor);
+        public JournalFilter Of(ParseResult result, int limit, long? cursor) => new()
+        {
+            States = result.GetValue(_state) ?? [],
+            Queue = result.GetValue(_queue),
+            Conversation = result.GetValue(_conversation),
+            From = result.GetValue(_from),
+            To = result.GetValue(_to),
+            Type = result.GetValue(_type),
+            Direction = result.GetValue(_direction),
+            Kind = result.GetValue(_kind),
+            Group = result.GetValue(_group),
+            Since = result.GetValue(_since),
+            Until = result.GetValue(_until),
+            Text = result.GetValue(_text),
+            Limit = limit,
+            Cursor = cursor,
+        };
+
+        /// <summary>An instant, or how long ago it was.</summary>
+        private static Option<DateTimeOffset?> Instant(string name, string description) => new(name)
+        {
+            Description = description,
+            HelpName = "TIME",
+            CustomParser = result =>
+            {
+                string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+                if (Duration.TryParse(text, allowInfinite: false, out TimeSpan ago))
+                {
+                    return TimeProvider.System.GetUtcNow() - ago;
+                }
+
+                if (DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out DateTimeOffset at))
+                {
+                    return at;
+                }
+
+                result.AddError($"{name} is '{Names.Shorten(text)}'; it must be a time such as 2026-01-31T08:00Z, or a duration such as 2h, which means so long ago.");
+                return null;
+            },
+        };
     }
 }

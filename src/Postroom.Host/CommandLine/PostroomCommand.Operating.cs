@@ -8,10 +8,10 @@ internal static partial class PostroomCommand
     private static Command Queues()
     {
         Command list = new("list", "All queues with their counts. Example: postroom queues list");
-        list.SetAction((result, token) => OperateCommands.QueuesAsync(Arguments(result), token));
+        list.SetAction((result, token) => StatusCommand.QueuesAsync(Arguments(result), token));
 
         Command show = new("show", "One queue as JSON. Example: postroom queues show in") { Queue() };
-        show.SetAction((result, token) => OperateCommands.QueueAsync(Arguments(result), result.GetValue<string>("QUEUE")!, token));
+        show.SetAction((result, token) => StatusCommand.QueueAsync(Arguments(result), result.GetValue<string>("QUEUE")!, token));
 
         Command pause = new("pause", "Leases nothing more and goes on accepting, also after a restart. Example: postroom queues pause orders") { Queue() };
         pause.SetAction((result, token) => OperateCommands.DoAsync(Arguments(result), $"queues/{Uri.EscapeDataString(result.GetValue<string>("QUEUE")!)}/pause", "A pause", "Paused. What comes in waits; 'postroom queues resume' lets it go on.", token));

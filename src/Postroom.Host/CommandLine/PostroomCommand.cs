@@ -164,7 +164,7 @@ internal static partial class PostroomCommand
     {
         Option<bool> watch = new("--watch") { Description = "Again every two seconds, until Ctrl+C." };
         Command command = new("status", "State, store promise, queues, pools and channels. Example: postroom status --json") { watch };
-        command.SetAction((result, token) => result.GetValue(watch) ? ReadCommands.WatchStatusAsync(Arguments(result), token) : ReadCommands.StatusAsync(Arguments(result), token));
+        command.SetAction((result, token) => result.GetValue(watch) ? StatusCommand.WatchAsync(Arguments(result), token) : StatusCommand.RunAsync(Arguments(result), token));
         return command;
     }
 

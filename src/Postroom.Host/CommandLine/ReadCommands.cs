@@ -7,72 +7,16 @@ using Postroom.Sqlite;
 
 namespace Postroom.Host;
 
-/// <summary>What <c>journal list</c> asks for.</summary>
-internal sealed record JournalFilter(IReadOnlyList<string> States, string? Queue, string? Conversation, string? Type, string? Text, int Limit, long? Cursor)
-{
-    public string ToQueryString(int limit, long? cursor)
-    {
-        List<string> parts = [$"limit={Math.Min(limit, 100)}"];
-        Add("cursor", cursor?.ToString(CultureInfo.InvariantCulture));
-        parts.AddRange(States.Select(state => $"state={Uri.EscapeDataString(state)}"));
-        Add("queue", Queue);
-        Add("conversation", Conversation);
-        Add("type", Type);
-        Add("q", Text);
-        return string.Join('&', parts);
-
-        void Add(string name, string? value)
-        {
-            if (value is not null)
-            {
-                parts.Add($"{name}={Uri.EscapeDataString(value)}");
-            }
-        }
-    }
-
-    public JournalQuery ToQuery(int limit, long? cursor) => new()
-    {
-        States = [.. States.Select(state => Enum.Parse<MessageState>(state, ignoreCase: true))],
-        Queue = Queue,
-        Conversation = Conversation,
-        Type = Type,
-        Text = Text,
-        Limit = limit,
-        Cursor = cursor,
-        WithTotal = false,
-    };
-}
-
 /// <summary>The commands that only read: from the running runtime, else from the store file.</summary>
 internal static class ReadCommands
 {
-    private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(2);
-
-    public static async Task<int> StatusAsync(HostArguments arguments, CancellationToken cancellationToken)
-    {
-        ConfigurationSnapshot settings = await SettingsAsync(arguments, cancellationToken);
-        using RuntimeClient? client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken);
-        if (client is not null && await client.GetAsync("status", StatusJson.Default.StatusView, cancellationToken) is { } live)
-        {
-            Show(arguments, live, StatusJson.Default.StatusView, PrintStatus);
-            return ExitCodes.Done;
-        }
-
-        using SqliteJournalReader cold = OpenCold(arguments, settings);
-        PrintCounts(arguments, cold, queue: null);
-        return ExitCodes.Done;
-    }
-
     public static async Task<int> ListAsync(HostArguments arguments, JournalFilter filter, CancellationToken cancellationToken)
     {
         ConfigurationSnapshot settings = await SettingsAsync(arguments, cancellationToken);
         (IReadOnlyList<MessageView> items, long? cursor) = await PageAsync(arguments, settings, filter, cancellationToken);
         if (arguments.Json)
         {
-            foreach (MessageView item in items)
-            {
-                Output.Json(item, JournalJson.Default.MessageView);
-            }
+            Output.Json(new PageDocument(items, cursor), HostJson.Default.PageDocument);
         }
         else if (items.Count == 0)
         {
@@ -83,7 +27,7 @@ internal static class ReadCommands
             PrintList(items, header: !arguments.Quiet);
         }
 
-        if (cursor is not null && !arguments.Quiet)
+        if (cursor is not null && !arguments.Quiet && !arguments.Json)
         {
             await Console.Error.WriteLineAsync($"There are more; go on with --cursor {cursor.Value.ToString(CultureInfo.InvariantCulture)}.");
         }
@@ -117,47 +61,6 @@ internal static class ReadCommands
         async Task<ListView<MessageView>?> ReadAsync(int limit, long? from) => client is not null
             ? await client.GetAsync($"journal?{filter.ToQueryString(limit, from)}", JournalJson.Default.ListViewMessageView, cancellationToken)
             : View(cold!.Query(filter.ToQuery(limit, from)));
-    }
-
-    /// <summary>Counts of a store file that no runtime has open.</summary>
-    public static void PrintCounts(HostArguments arguments, SqliteJournalReader cold, string? queue)
-    {
-        (string State, JournalPage Page)[] counted =
-            [.. Enum.GetValues<MessageState>().Select(state => (state.ToString().ToLowerInvariant(), cold.Query(new JournalQuery { States = [state], Queue = queue, Limit = 1 })))];
-        if (arguments.Json)
-        {
-            Output.Json(counted.ToDictionary(pair => pair.State, pair => pair.Page.Total), HostJson.Default.IReadOnlyDictionaryStringInt64);
-            return;
-        }
-
-        Console.WriteLine("No runtime answers; this is read from the store file.");
-        foreach ((string state, JournalPage page) in counted)
-        {
-            Console.WriteLine($"{state,-11} {page.Total}{(page.TotalIsAtLeast ? " or more" : "")}");
-        }
-    }
-
-    /// <summary>Shows the status again and again, until it is interrupted; a runtime that is away for a while is waited for.</summary>
-    public static async Task<int> WatchStatusAsync(HostArguments arguments, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            try
-            {
-                if (!Console.IsOutputRedirected)
-                {
-                    Console.Clear();
-                }
-
-                await StatusAsync(arguments, cancellationToken);
-            }
-            catch (Exception e) when (e is NotReachableException or HttpRequestException)
-            {
-                await Console.Error.WriteLineAsync(e.Message);
-            }
-
-            await Task.Delay(BetweenLooks, cancellationToken);
-        }
     }
 
     public static ListView<MessageView> View(JournalPage page) => new([.. page.Items.Select(MessageView.Of)], page.Items.Count, page.Total, page.Items.Count, 0, page.Next);
@@ -259,7 +162,8 @@ internal static class ReadCommands
         return ExitCodes.Failed;
     }
 
-    private static void Show<T>(HostArguments arguments, T view, JsonTypeInfo<T> json, Action<T> print)
+    /// <summary>Shows a view as JSON or as people read it.</summary>
+    internal static void Show<T>(HostArguments arguments, T view, JsonTypeInfo<T> json, Action<T> print)
     {
         if (arguments.Json)
         {
@@ -269,38 +173,6 @@ internal static class ReadCommands
         {
             print(view);
         }
-    }
-
-    private static void PrintStatus(StatusView status)
-    {
-        Console.WriteLine($"{status.Name} {status.Version} on {status.Node} (process {status.Pid}): {status.State}");
-        Console.WriteLine($"Store: {status.Store.Kind}. {status.Store.Promise}");
-        if (status.Counts is { Writable: false } unwritable)
-        {
-            Console.WriteLine($"Nothing new is accepted, because the store cannot be written: {unwritable.Problem ?? "it does not say why."}");
-        }
-
-        Output.List("Notices", status.Notices);
-        if (status.Counts is { } counts)
-        {
-            Output.Table(
-                ["queue", "pending", "parked", "dispatched", "acked", "failed"],
-                counts.Queues.OrderBy(pair => pair.Key, StringComparer.Ordinal)
-                    .Select(pair => (IReadOnlyList<string>)[pair.Key, $"{pair.Value.Pending}", $"{pair.Value.Parked}", $"{pair.Value.Dispatched}", $"{pair.Value.Acked}", $"{pair.Value.Failed}"]));
-        }
-
-        Output.Table(
-            ["pool", "queue", "state", "busy", "processed", "failed"],
-            status.Pools.Select(pool => (IReadOnlyList<string>)[pool.Name, pool.Queue, pool.State, $"{pool.Busy}/{pool.Parallelism}", $"{pool.Processed}", $"{pool.Failed}"]));
-        Output.Table(
-            ["source", "state", "last success", "last error", "brought"],
-            status.Sources.Select(source => (IReadOnlyList<string>)
-                [source.Name, source.State, source.LastSuccessAt is { } at ? Output.At(at) : "never", source.LastErrorAt is { } failed ? Output.At(failed) : "none", $"{source.Produced}"]));
-        Output.List("Last errors of sources", [.. status.Sources.Where(static source => source.LastError is not null).Select(static source => $"{source.Name}: {source.LastError}")]);
-        Output.Table(
-            ["channel", "kind", "state", "labels"],
-            status.Communicators.Select(channel => (IReadOnlyList<string>)
-                [channel.Name, channel.Kind, channel.Problem ?? (channel.Started ? "started" : "not started"), string.Join(", ", channel.Labels)]));
     }
 
     private static void PrintList(IReadOnlyList<MessageView> items, bool header)

@@ -15,7 +15,7 @@ internal static class RunCommand
         (int code, StoppedForReplacement? stopped) = await RunAsync(arguments, generation, signals, configure);
 
         // From here on nothing of this generation runs any more, and its log is written.
-        return stopped is null ? code : await generation.Replacer!.ReplaceAsync(stopped, generation.Systemd);
+        return stopped is null ? code : await generation.Replacer!.ReplaceAsync(stopped, generation.Systemd, signals.Stopped);
     }
 
     private static async Task<(int Code, StoppedForReplacement? Stopped)> RunAsync(HostArguments arguments, Generation generation, RunSignals signals, Action<IApplicationBuilder>? configure)

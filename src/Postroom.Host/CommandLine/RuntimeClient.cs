@@ -14,8 +14,11 @@ namespace Postroom.Host;
 internal sealed class NotReachableException(string message) : Exception(message);
 
 /// <summary>Asks a running runtime over HTTP.</summary>
+/// <remarks>What reads is answered within <see cref="ReadTime"/>; what changes something takes as long as it takes, since the runtime finishes it anyway.</remarks>
 internal sealed class RuntimeClient(HttpClient http) : IDisposable
 {
+    private static readonly TimeSpan ReadTime = TimeSpan.FromSeconds(30);
+
     /// <summary>Connects to the runtime of the command line; null when none runs there.</summary>
     /// <exception cref="NotReachableException">One was named and does not answer, or no key is known.</exception>
     public static async Task<RuntimeClient?> ConnectAsync(HostArguments arguments, ConfigurationSnapshot settings, CancellationToken cancellationToken)
@@ -28,14 +31,31 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
 
         string data = settings.Get<RuntimeOptions>("runtime").DataDirectory;
         string url = arguments.Url ?? await LiveAddress.ReadAsync(settings, cancellationToken) ?? settings.Get<ServerOptions>("server").Urls[0];
-        HttpClient http = new() { BaseAddress = new Uri(url.TrimEnd('/') + "/"), Timeout = TimeSpan.FromSeconds(30) };
+        HttpClient http = new() { BaseAddress = new Uri(url.TrimEnd('/') + "/"), Timeout = Timeout.InfiniteTimeSpan };
+        if (arguments.Url is null && HostFor(http.BaseAddress, settings.Get<ServerOptions>("server").Hosts) is { } name)
+        {
+            http.DefaultRequestHeaders.Host = name;
+        }
+
         try
         {
-            using HttpResponseMessage live = await http.GetAsync(new Uri("health/live", UriKind.Relative), cancellationToken);
+            using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            limit.CancelAfter(ReadTime);
+            using HttpResponseMessage live = await http.GetAsync(new Uri("health/live", UriKind.Relative), limit.Token);
+            if (live.StatusCode == HttpStatusCode.MisdirectedRequest)
+            {
+                throw new NotReachableException($"The runtime at {url} answers to other host names only. Call it by one of its server.hosts, or add '{http.BaseAddress.Host}' to them.");
+            }
+
             if (!(await live.Content.ReadAsStringAsync(cancellationToken)).StartsWith("{\"status\":", StringComparison.Ordinal))
             {
                 throw new HttpRequestException("what answers there is no Postroom.");
             }
+        }
+        catch (NotReachableException)
+        {
+            http.Dispose();
+            throw;
         }
         catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !cancellationToken.IsCancellationRequested)
         {
@@ -82,20 +102,18 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
     public async Task<T?> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
         where T : class
     {
-        using HttpResponseMessage answer = await http.GetAsync(new Uri($"api/v1/{path}", UriKind.Relative), cancellationToken);
-        return await ReadAsync(answer, type, cancellationToken);
+        return await ReadingAsync(path, (answer, token) => ReadAsync(answer, type, token), cancellationToken);
     }
 
     /// <summary>Reads one file; null when it does not exist.</summary>
     public async Task<byte[]?> GetBytesAsync(string path, CancellationToken cancellationToken)
     {
-        using HttpResponseMessage answer = await http.GetAsync(new Uri($"api/v1/{path}", UriKind.Relative), cancellationToken);
-        if (answer.IsSuccessStatusCode)
-        {
-            return await answer.Content.ReadAsByteArrayAsync(cancellationToken);
-        }
-
-        return await TextOfAsync(answer, cancellationToken) is null ? null : throw new InvalidOperationException($"The runtime at {http.BaseAddress} sent no file.");
+        return await ReadingAsync(
+            path,
+            async (answer, token) => answer.IsSuccessStatusCode ? await answer.Content.ReadAsByteArrayAsync(token)
+                : await TextOfAsync(answer, token) is null ? null
+                : throw new InvalidOperationException($"The runtime at {http.BaseAddress} sent no file."),
+            cancellationToken);
     }
 
     /// <summary>Follows a stream of events until the server ends it.</summary>
@@ -125,6 +143,29 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
     }
 
     public void Dispose() => http.Dispose();
+
+    /// <summary>The name to call the runtime of this machine by, where it does not answer to its address.</summary>
+    internal static string? HostFor(Uri address, IReadOnlyList<string> hosts)
+    {
+        return hosts.Count == 0 || hosts.Any(host => string.Equals(host, address.Host, StringComparison.OrdinalIgnoreCase) || string.Equals(host, address.Authority, StringComparison.OrdinalIgnoreCase))
+            ? null
+            : hosts[0];
+    }
+
+    private async Task<T> ReadingAsync<T>(string path, Func<HttpResponseMessage, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(ReadTime);
+        try
+        {
+            using HttpResponseMessage answer = await http.GetAsync(new Uri($"api/v1/{path}", UriKind.Relative), limit.Token);
+            return await read(answer, limit.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new NotReachableException($"The runtime at {http.BaseAddress} did not answer within {Duration.Format(ReadTime)}.");
+        }
+    }
 
     private async Task<T?> ReadAsync<T>(HttpResponseMessage answer, JsonTypeInfo<T> type, CancellationToken cancellationToken)
         where T : class

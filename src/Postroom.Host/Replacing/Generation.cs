@@ -69,7 +69,6 @@ internal sealed partial class Generation : IDisposable
             LogUnused(runtime.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Postroom.Restart"), string.Join(", ", unused));
         }
 
-        Systemd.Ready(() => runtime.State != RuntimeState.Faulted);
         if (_received?.ReadyPipe is { } pipe)
         {
             try
@@ -82,6 +81,8 @@ internal sealed partial class Generation : IDisposable
                 // The parent has not waited for it.
             }
         }
+
+        Systemd.Ready(() => runtime.State != RuntimeState.Faulted);
     }
 
     /// <summary>It ends because a signal, an operator or a restart wants it to.</summary>

@@ -19,6 +19,9 @@ internal sealed class ProcessReplacer(StartLine line, HostArguments arguments, L
     /// <summary>How long a child may take until it is ready: 30 s for the store, and its start.</summary>
     private static readonly TimeSpan ChildTime = TimeSpan.FromSeconds(60);
 
+    /// <summary>How long a signal that was taken may be on its way to whoever waits for it.</summary>
+    private static readonly TimeSpan SignalTime = TimeSpan.FromMilliseconds(5);
+
     /// <inheritdoc/>
     public RestartMode ModeFor(RestartOptions options) => options.Mode != RestartMode.Auto ? options.Mode : OperatingSystem.IsWindows() ? RestartMode.Child : RestartMode.Exec;
 
@@ -34,31 +37,47 @@ internal sealed class ProcessReplacer(StartLine line, HostArguments arguments, L
     }
 
     /// <summary>Replaces this process; returns the code to end with where it does not go on in the same one.</summary>
-    public async Task<int> ReplaceAsync(StoppedForReplacement stopped, SystemdNotifier systemd)
+    /// <param name="stopped">What is left of this generation.</param>
+    /// <param name="systemd">The service manager.</param>
+    /// <param name="stop">Completes once the program is to stop instead.</param>
+    public async Task<int> ReplaceAsync(StoppedForReplacement stopped, SystemdNotifier systemd, Task stop)
     {
         switch (stopped.Order.Mode)
         {
             case RestartMode.Exit:
                 return ExitCodes.StartAgain;
             case RestartMode.Child:
-                return await BeChildAsync(stopped, systemd);
+                return await BeChildAsync(stopped, systemd, stop);
             default:
-                Execute(stopped);
+                if (!TryExecute(stopped, stop))
+                {
+                    systemd.Stopping();
+                    return ExitCodes.Done;
+                }
+
                 await Console.Error.WriteLineAsync($"'{line.Program}' could not take the place of this process: {UnixProcess.LastError}. The runtime has stopped, nothing is lost; start it again.");
                 return ExitCodes.StartAgain;
         }
     }
 
-    private void Execute(StoppedForReplacement stopped)
+    /// <summary>Goes on as the next generation, unless a stop was asked for meanwhile: then false. True when it could not be done.</summary>
+    private bool TryExecute(StoppedForReplacement stopped, Task stop)
     {
         Handover handover = Make(stopped, readyPipe: null);
         UnixProcess.KeepOnly([.. handover.Descriptors()]);
         UnixProcess.DropHangUps();
+        UnixProcess.EndAtOnceByStops();
+        if (stop.Wait(SignalTime))
+        {
+            return false;
+        }
+
         UnixProcess.Execute(line.Program, line.Words, Environment(handover));
+        return true;
     }
 
-    /// <summary>Starts the next generation beside this one, which ends when that is ready.</summary>
-    private async Task<int> BeChildAsync(StoppedForReplacement stopped, SystemdNotifier systemd)
+    /// <summary>Starts the next generation beside this one, which ends when that is ready. A stop meanwhile is the child's.</summary>
+    private async Task<int> BeChildAsync(StoppedForReplacement stopped, SystemdNotifier systemd, Task stop)
     {
         using AnonymousPipeServerStream ready = new(PipeDirection.In, HandleInheritability.Inheritable);
         if (OperatingSystem.IsWindows())
@@ -74,7 +93,7 @@ internal sealed class ProcessReplacer(StartLine line, HostArguments arguments, L
         }
 
         start.Environment.Clear();
-        foreach ((string name, string value) in Environment(handover))
+        foreach ((string name, string value) in ChildEnvironment(handover))
         {
             start.Environment[name] = value;
         }
@@ -93,9 +112,17 @@ internal sealed class ProcessReplacer(StartLine line, HostArguments arguments, L
         using (child)
         {
             ready.DisposeLocalCopyOfClientHandle();
-            if (await IsReadyAsync(ready))
+            Task<bool> isReady = IsReadyAsync(ready);
+            if (await Task.WhenAny(isReady, stop) == stop)
             {
-                systemd.Tell($"MAINPID={child.Id.ToString(CultureInfo.InvariantCulture)}");
+                systemd.Stopping();
+                return await StopAsync(child);
+            }
+
+            if (await isReady)
+            {
+                // Only the main process is heard, so this one also says for the child that it is ready.
+                systemd.Tell($"MAINPID={child.Id.ToString(CultureInfo.InvariantCulture)}\nREADY=1");
                 return ExitCodes.Done;
             }
 
@@ -108,6 +135,22 @@ internal sealed class ProcessReplacer(StartLine line, HostArguments arguments, L
             await Console.Error.WriteLineAsync("The next generation did not get ready and was ended. Nothing is lost; start the program again once the cause, which it has logged, is mended.");
             return ExitCodes.StartAgain;
         }
+    }
+
+    /// <summary>Passes a stop on to the child, and ends with its code.</summary>
+    private static async Task<int> StopAsync(Process child)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            child.Kill();
+        }
+        else
+        {
+            UnixProcess.Terminate(child.Id);
+        }
+
+        await child.WaitForExitAsync();
+        return child.ExitCode;
     }
 
     /// <summary>Whether the child says that it is ready, in time; one that ends says nothing.</summary>
@@ -135,6 +178,14 @@ internal sealed class ProcessReplacer(StartLine line, HostArguments arguments, L
         Statistics = stopped.Statistics,
         Recent = stopped.Order.Recent,
     };
+
+    /// <summary>The environment of another process, which the watchdog watches from then on: it is not the process that the variable names.</summary>
+    internal Dictionary<string, string> ChildEnvironment(Handover handover)
+    {
+        Dictionary<string, string> environment = Environment(handover);
+        environment.Remove(SystemdNotifier.WatchdogProcess);
+        return environment;
+    }
 
     private Dictionary<string, string> Environment(Handover handover) => new(line.Environment, StringComparer.Ordinal) { [Handover.Variable] = handover.ToText() };
 }

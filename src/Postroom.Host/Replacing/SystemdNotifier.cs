@@ -7,6 +7,9 @@ namespace Postroom.Host;
 /// <summary>Tells systemd how the program stands (SPEC RS-14), where it asked to be told; silent otherwise. Safe for concurrent use.</summary>
 internal sealed class SystemdNotifier : IDisposable
 {
+    /// <summary>The variable that names the one process which is to answer the watchdog.</summary>
+    public const string WatchdogProcess = "WATCHDOG_PID";
+
     private readonly UnixDomainSocketEndPoint? _address;
     private readonly TimeSpan? _watchdog;
     private ITimer? _timer;
@@ -19,7 +22,7 @@ internal sealed class SystemdNotifier : IDisposable
             _address = new UnixDomainSocketEndPoint(path[0] == '@' ? $"\0{path[1..]}" : path);
         }
 
-        bool mine = variable("WATCHDOG_PID") is not { Length: > 0 } process || process == Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
+        bool mine = variable(WatchdogProcess) is not { Length: > 0 } process || process == Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
         if (mine && long.TryParse(variable("WATCHDOG_USEC"), CultureInfo.InvariantCulture, out long microseconds) && microseconds > 0)
         {
             _watchdog = TimeSpan.FromMicroseconds(microseconds);

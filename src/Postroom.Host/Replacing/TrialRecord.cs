@@ -109,14 +109,24 @@ internal sealed class TrialRecord : IDisposable
         _timer?.Dispose();
     }
 
-    private void Forget()
+    /// <summary>The generations before are forgotten.</summary>
+    internal void Forget()
     {
         lock (_gate)
         {
-            if (!_ended && _file is { } file)
+            if (_ended || _file is not { } file)
+            {
+                return;
+            }
+
+            try
             {
                 System.IO.File.Delete(file);
                 _found = new Trial();
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // Kept, so that the next generation is still careful; that the folder cannot be written is said by the store.
             }
         }
     }

@@ -10,6 +10,8 @@ internal static unsafe partial class UnixProcess
     private const int SetFlags = 2;
     private const int CloseOnExecFlag = 1;
     private const int HangUp = 1;
+    private const int Interrupt = 2;
+    private const int Termination = 15;
     private const int Pipe = 13;
     private const int FileSizeExceeded = 25;
     private const nint Default = 0;
@@ -70,6 +72,16 @@ internal static unsafe partial class UnixProcess
     /// <summary>A SIGHUP that comes before the next program can take it is dropped instead of ending it: one restart at a time.</summary>
     public static void DropHangUps() => _ = SetSignal(HangUp, Ignore);
 
+    /// <summary>From now on a signal to stop ends the process instead of reaching a handler that soon is no more.</summary>
+    public static void EndAtOnceByStops()
+    {
+        _ = SetSignal(Interrupt, Default);
+        _ = SetSignal(Termination, Default);
+    }
+
+    /// <summary>Asks another process to stop.</summary>
+    public static void Terminate(int process) => _ = Kill(process, Termination);
+
     /// <summary>Signals that this process, or whoever started it, ignores reach their handlers again.</summary>
     public static void HearHangUps() => _ = SetSignal(HangUp, Default);
 
@@ -122,6 +134,10 @@ internal static unsafe partial class UnixProcess
     [LibraryImport("libc", EntryPoint = "sigprocmask")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int SetSignalMask(int how, byte* mask, byte* former);
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Kill(int process, int signal);
 
     [LibraryImport("libc", EntryPoint = "geteuid")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -3,9 +3,6 @@ namespace Postroom.Sqlite;
 /// <summary>Facts, read by the readers.</summary>
 internal sealed class StoreFacts(Func<ReaderPool> readers, TimeProvider clock) : IFacts
 {
-    /// <summary>Keys that a failed message holds.</summary>
-    public const string HaltScope = "halt";
-
     private const string Columns = "select key, value, expires_at, updated_at, crc from facts where scope = ?1";
 
     public ValueTask<StoredFact?> GetAsync(string scope, string key, CancellationToken cancellationToken)
@@ -40,7 +37,7 @@ internal sealed class StoreFacts(Func<ReaderPool> readers, TimeProvider clock) :
     }
 
     /// <summary>The keys that are held, for the start.</summary>
-    public static List<StoredFact> Halted(SqliteConnection connection, TimeProvider clock) => List(connection, HaltScope, clock);
+    public static List<StoredFact> Halted(SqliteConnection connection, TimeProvider clock) => List(connection, FactScopes.Halt, clock);
 
     /// <summary>The facts of a scope, by one connection.</summary>
     public static List<StoredFact> List(SqliteConnection connection, string scope, TimeProvider clock)

@@ -125,7 +125,7 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
 
     /// <summary>The fact that a failed message holds its key.</summary>
     public static FactChange Halt(Envelope envelope, bool halted) => new(
-        StoreFacts.HaltScope, $"{envelope.Queue}/{envelope.Id}", halted ? Encoding.UTF8.GetBytes(envelope.OrderKey!) : null);
+        FactScopes.Halt, FactScopes.HaltKey(envelope), halted ? Encoding.UTF8.GetBytes(envelope.OrderKey!) : null);
 
     private static bool IsPlain(Envelope envelope) =>
         envelope.DedupKey is null && envelope.Attachments.Count == 0 && envelope.Body.Length <= ExtraColumn.ApartBytes;

@@ -51,8 +51,11 @@ internal sealed class RunRecord(IMessageStore store, TimeProvider clock)
     public async ValueTask<IReadOnlyList<RuntimeRun>> ReadAsync(int limit, CancellationToken cancellationToken)
     {
         IReadOnlyList<StoredFact> facts = await store.Facts.ListLastAsync(FactScopes.Run, Prefix, before: null, limit, cancellationToken);
-        return [.. facts.Select(static fact => JsonSerializer.Deserialize(fact.Value.Span, RunJson.Default.RuntimeRun)!)];
+        return [.. facts.Select(static fact => Read(fact)!)];
     }
+
+    /// <summary>Reads one run.</summary>
+    public static RuntimeRun? Read(StoredFact fact) => JsonSerializer.Deserialize(fact.Value.Span, RunJson.Default.RuntimeRun);
 
     private FactChange Change(RuntimeRun run) => new(
         FactScopes.Run, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{run.Run:D12}"), JsonSerializer.SerializeToUtf8Bytes(run, RunJson.Default.RuntimeRun), clock.GetUtcNow() + Kept);

@@ -3,7 +3,9 @@ using System.Collections.Concurrent;
 namespace Postroom.Memory;
 
 /// <summary>Facts in memory.</summary>
-internal sealed class MemoryFacts(TimeProvider clock) : IFacts
+/// <param name="clock">Ends them.</param>
+/// <param name="halted">Says which failed message holds its order key; the messages themselves know.</param>
+internal sealed class MemoryFacts(TimeProvider clock, Func<string, StoredFact?> halted) : IFacts
 {
     private const int SetsPerSweep = 1_024;
 
@@ -30,7 +32,7 @@ internal sealed class MemoryFacts(TimeProvider clock) : IFacts
 
     public ValueTask<StoredFact?> GetAsync(string scope, string key, CancellationToken cancellationToken)
     {
-        return new ValueTask<StoredFact?>(_facts.TryGetValue((scope, key), out StoredFact? fact) && !IsOver(fact) ? fact : null);
+        return new ValueTask<StoredFact?>(scope == FactScopes.Halt ? halted(key) : _facts.TryGetValue((scope, key), out StoredFact? fact) && !IsOver(fact) ? fact : null);
     }
 
     public ValueTask<IReadOnlyList<StoredFact>> ListAsync(string scope, CancellationToken cancellationToken)

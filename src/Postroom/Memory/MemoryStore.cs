@@ -31,7 +31,7 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
         _clock = clock ?? TimeProvider.System;
         _retention = retention is null ? new RetentionOptions() : retention with { };
         _index = new MemoryIndex(_clock, options ?? new MemoryStoreOptions(), _retention);
-        _facts = new MemoryFacts(_clock);
+        _facts = new MemoryFacts(_clock, FindHalted);
     }
 
     /// <inheritdoc/>
@@ -237,6 +237,16 @@ public sealed partial class MemoryStore : IMessageStore, IJournal, ITransitionFe
         if (_transitions.Wants(message.State))
         {
             _transitions.Add(JournalMoves.Transition(message, from, duration, _clock.GetUtcNow()) with { Owner = owner });
+        }
+    }
+
+    private StoredFact? FindHalted(string key)
+    {
+        lock (_writes)
+        {
+            return MessageId.TryParse(key[(key.LastIndexOf('/') + 1)..], out MessageId id) && _index.Find(id) is { Halts: true } message && FactScopes.HaltKey(message.Envelope) == key
+                ? new StoredFact(FactScopes.Halt, key, System.Text.Encoding.UTF8.GetBytes(message.Envelope.OrderKey ?? ""), null, message.FinishedAt ?? _clock.GetUtcNow())
+                : null;
         }
     }
 

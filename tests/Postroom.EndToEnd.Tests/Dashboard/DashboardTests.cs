@@ -15,7 +15,8 @@ public sealed class DashboardTests(ChatBrowser browser, DashboardProgram dashboa
     private static readonly (string Place, string Title)[] Pages =
     [
         ("flow", "Flow"), ("messages", "Messages"), ("failed", "Failed & uncertain"), ("queues", "Queues"), ("workers", "Workers"), ("sources", "Sources & schedules"),
-        ("communicators", "Communicators"), ("health", "Health"), ("configuration", "Configuration"), ("audit", "Audit"), ("keys", "Keys"),
+        ("communicators", "Communicators"), ("health", "Health"), ("traces", "Traces"), ("restarts", "Restarts"),
+        ("configuration", "Configuration"), ("audit", "Audit"), ("keys", "Keys"),
     ];
 
     [Fact]

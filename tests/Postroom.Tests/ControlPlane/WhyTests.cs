@@ -1,4 +1,6 @@
 using Postroom.Explaining;
+using Postroom.Host;
+using Postroom.Sqlite;
 using Xunit;
 
 namespace Postroom.Tests.ControlPlane;
@@ -7,6 +9,8 @@ public sealed class WhyTests
 {
     private static readonly PoolStatus Pool = new() { Name = "router", Queue = "in", State = WorkerState.Idle };
     private static readonly DateTimeOffset Now = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
     public void Each_state_has_one_sentence_that_says_what_comes_next()
@@ -100,6 +104,41 @@ public sealed class WhyTests
     }
 
     [Fact]
+    public async Task Ac88_a_failed_message_that_holds_the_line_is_named_in_memory()
+    {
+        RuntimeDouble runtime = new(TimeProvider.System) { Pools = [Pool] };
+        (MessageId failed, MessageId waiting) = await HoldAsync(runtime.Store, (IQueueControl)runtime.Store);
+        WhyReader reader = new(runtime.Journal, runtime.Facts, TimeProvider.System);
+
+        string held = await ReasonAsync(reader, waiting, await runtime.GetStatusAsync(Cancel));
+        await runtime.Journal.DiscardAsync(failed, "not wanted", force: false, Cancel);
+        string free = await ReasonAsync(reader, waiting, await runtime.GetStatusAsync(Cancel));
+
+        Assert.StartsWith($"It waits behind message {failed} of the same conversation, which failed and holds the line until it is replayed or discarded", held, StringComparison.Ordinal);
+        Assert.StartsWith("It waits for a free worker", free, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Ac88_a_file_that_no_runtime_has_open_tells_of_a_held_line_and_of_a_paused_queue()
+    {
+        await using Sqlite.Store.StoreFixture fixture = await Sqlite.Store.StoreFixture.OpenAsync();
+        (MessageId failed, MessageId waiting) = await HoldAsync(fixture.Store, fixture.Store);
+        Envelope other = new(MessageId.New(), "in", "chat.text", default) { Conversation = "wa/2", OrderKey = "wa/2", CreatedAt = Now };
+        await fixture.Store.WriteAsync(new StoreWrite { Appends = [other], Facts = [new FactChange(FactScopes.Pause, "in", ReadOnlyMemory<byte>.Empty)] }, Cancel);
+        string live = await ReasonAsync(new WhyReader(fixture.Store, fixture.Store.Facts, TimeProvider.System), waiting, null);
+        await fixture.Store.CloseAsync(Cancel);
+
+        using SqliteJournalReader cold = SqliteJournalReader.Open(fixture.Options.Path);
+        string held = await ReasonAsync(new ColdJournal(cold).Reader(stopped: true), waiting, null);
+        string paused = await ReasonAsync(new ColdJournal(cold).Reader(stopped: true), other.Id, null);
+
+        string line = $"It waits behind message {failed} of the same conversation, which failed and holds the line";
+        Assert.StartsWith(line, live, StringComparison.Ordinal);
+        Assert.StartsWith(line, held, StringComparison.Ordinal);
+        Assert.StartsWith("Queue 'in' is paused. 'postroom queues resume in' lets it go on. No runtime runs on this store", paused, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_outside_id_of_any_length_is_found_and_several_messages_are_told_apart_from_none()
     {
         RuntimeDouble runtime = new(TimeProvider.System);
@@ -124,6 +163,19 @@ public sealed class WhyTests
         Assert.StartsWith("No message has the id or outside id '8'", none.Complain("8"), StringComparison.Ordinal);
         Assert.StartsWith("Several messages begin with 'twice'", several.Complain("twice"), StringComparison.Ordinal);
     }
+
+    private static async Task<(MessageId Failed, MessageId Waiting)> HoldAsync(IMessageStore store, IQueueControl control)
+    {
+        control.SetRules("in", new QueueRules { HaltOnFailure = true });
+        Envelope[] line = [.. Enumerable.Range(0, 2).Select(_ => new Envelope(MessageId.New(), "in", "chat.text", default) { Conversation = "wa/1", OrderKey = "wa/1", CreatedAt = Now })];
+        await store.AppendAsync(line, null, Cancel);
+        MessageLease first = (await store.LeaseAsync("in", 1, TimeSpan.FromMinutes(1), Cancel))[0];
+        await store.RenewAsync(first, new LeaseProgress.Begin("test"), Cancel);
+        await store.SettleAsync(first, Settlement.Fail(FailureKind.Exception, "broken"), [], Cancel);
+        return (line[0].Id, line[1].Id);
+    }
+
+    private static async Task<string> ReasonAsync(WhyReader reader, MessageId id, RuntimeStatus? status) => (await reader.ReadAsync(id, status, Cancel))!.Reason;
 
     [Fact]
     public void Where_nobody_works_that_is_the_reason()

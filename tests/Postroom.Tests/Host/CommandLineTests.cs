@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Postroom.Crash;
+using Postroom.Host;
 using Postroom.Sqlite;
 using Xunit;
 
@@ -172,7 +173,7 @@ public sealed class CommandLineTests : IDisposable
 
         Assert.True(listed == 0, listError);
         using JsonDocument entry = JsonDocument.Parse(list);
-        Assert.Equal(id.ToString(), entry.RootElement.GetProperty("id").GetString());
+        Assert.Equal(id.ToString(), Assert.Single(entry.RootElement.GetProperty("items").EnumerateArray()).GetProperty("id").GetString());
         Assert.Equal(0, shown);
         Assert.Contains("'order.received' in queue 'orders'", show, StringComparison.Ordinal);
         Assert.Contains("{\"number\":\"MO-1\"}", show, StringComparison.Ordinal);
@@ -196,7 +197,7 @@ public sealed class CommandLineTests : IDisposable
         (int check, _, string problems) = await RunAsync("check");
 
         Assert.True(status == 0, error);
-        Assert.Contains("pending     1", counts, StringComparison.Ordinal);
+        Assert.Matches("queue +open +acked +failed[^\n]*\n[^\n]*\n *orders +1 +0 +0", counts.ToLowerInvariant());
         Assert.Equal((0, 0, 3), (list, doctor, check));
         Assert.Contains(id.ToString(), listed, StringComparison.Ordinal);
         Assert.Contains("nonsense", problems, StringComparison.Ordinal);
@@ -247,7 +248,56 @@ public sealed class CommandLineTests : IDisposable
         Assert.StartsWith(id.ToString(), lines[1], StringComparison.Ordinal);
         Assert.Equal(lines[0].IndexOf("CREATED", StringComparison.Ordinal), lines[1].IndexOf("20", 36, StringComparison.Ordinal));
         Assert.Equal((0, "", "No message fits."), (code, none, told.Trim()));
-        Assert.Equal(("", ""), (json, silent));
+        using JsonDocument page = JsonDocument.Parse(json);
+        Assert.Equal((0, ""), (page.RootElement.GetProperty("items").GetArrayLength(), silent));
+    }
+
+    [Fact]
+    public async Task Cl2_Queues_and_status_of_a_stopped_store_are_read_from_its_file()
+    {
+        await MakeStoreAsync();
+
+        (int listed, string queues, string error) = await RunAsync("queues", "list", "--json", "--store", StorePath);
+        (int shown, string queue, _) = await RunAsync("queues", "show", "orders", "--store", StorePath);
+        (int missing, _, string problem) = await RunAsync("queues", "show", "nowhere", "--store", StorePath);
+        (int state, string status, _) = await RunAsync("status", "--json", "--store", StorePath);
+
+        Assert.True(listed == 0, error);
+        using JsonDocument all = JsonDocument.Parse(queues);
+        JsonElement orders = Assert.Single(all.RootElement.EnumerateArray());
+        Assert.Equal(("orders", 1, false), (orders.GetProperty("name").GetString(), orders.GetProperty("pending").GetInt32(), orders.GetProperty("paused").GetBoolean()));
+        Assert.Equal((0, 1, 0), (shown, missing, state));
+        Assert.Contains("\"name\": \"orders\"", queue, StringComparison.Ordinal);
+        Assert.StartsWith("There is no queue 'nowhere'", problem, StringComparison.Ordinal);
+        using JsonDocument cold = JsonDocument.Parse(status);
+        Assert.Equal((false, 1), (cold.RootElement.GetProperty("running").GetBoolean(), cold.RootElement.GetProperty("queues").GetArrayLength()));
+    }
+
+    [Fact]
+    public async Task Cl3_A_list_takes_the_filters_of_the_journal_and_times_as_instants_or_as_so_long_ago()
+    {
+        MessageId id = await MakeStoreAsync();
+
+        (_, string fits, _) = await RunAsync("journal", "list", "--since", "1h", "--until", "2999-01-01T00:00Z", "--order", "asc", "--store", StorePath);
+        (_, string older, _) = await RunAsync("journal", "list", "--until", "1h", "--store", StorePath);
+        (_, string uncertain, _) = await RunAsync("journal", "list", "--kind", "uncertain", "--direction", "outbound", "--from", "telegram:1", "--to", "telegram:2", "--group", id.ToString(), "--store", StorePath);
+        (int time, _, string noTime) = await RunAsync("journal", "list", "--since", "yesterday", "--store", StorePath);
+        (int group, _, string noGroup) = await RunAsync("journal", "list", "--group", "01", "--store", StorePath);
+
+        Assert.Contains(id.ToString(), fits, StringComparison.Ordinal);
+        Assert.Equal(("", ""), (older, uncertain));
+        Assert.Equal((ExitCodes.Usage, ExitCodes.Usage), (time, group));
+        Assert.Contains("--since is 'yesterday'; it must be a time such as 2026-01-31T08:00Z, or a duration such as 2h", noTime, StringComparison.Ordinal);
+        Assert.Contains("--group is '01'; it must be the whole id of a group", noGroup, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("http://127.0.0.1:5080", "shop.example", "shop.example")]
+    [InlineData("http://127.0.0.1:5080", "shop.example 127.0.0.1", null)]
+    [InlineData("http://localhost:5080", "localhost:5080", null)]
+    public void Cl1_The_runtime_of_this_machine_is_called_by_a_name_it_answers_to(string address, string hosts, string? name)
+    {
+        Assert.Equal(name, RuntimeClient.HostFor(new Uri(address), hosts.Split(' ')));
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using Postroom.Configuration;
+using Postroom.ControlPlane;
 using Postroom.Host;
 using Postroom.Hosting;
 using Postroom.Tests.Sqlite;
@@ -58,6 +59,35 @@ public sealed class TrialRecordTests
         }
 
         Assert.False(File.Exists(file));
+    }
+
+    [Fact]
+    public void A_record_that_cannot_be_forgotten_is_kept_and_ends_nothing()
+    {
+        using TempFolder folder = new();
+        string file = folder.File("restart.json");
+        using TrialRecord good = new(replaced: true, file);
+        good.Configure(Settings(folder, TimeSpan.FromMilliseconds(1)), new RestartOrigin());
+        Directory.CreateDirectory(file); // a folder is deleted by nobody who deletes a file
+
+        good.Forget(); // a timer calls it, and a throw there would end the process
+
+        Assert.True(Directory.Exists(file));
+    }
+
+    [Fact]
+    public void Rs14_A_child_is_watched_in_the_place_of_its_parent()
+    {
+        StartLine line = new() { Program = "/bin/true", Words = ["/bin/true"], Own = 1, Folder = "/", Environment = new Dictionary<string, string> { [SystemdNotifier.WatchdogProcess] = "1", ["WATCHDOG_USEC"] = "1000000" } };
+        using ListenSockets sockets = new();
+        ProcessReplacer replacer = new(line, new HostArguments(), sockets, generation: 1, static () => null);
+        Handover handover = new() { ProcessId = 1, Generation = 2, Statistics = new RestartStatistics { Id = "r", RequestedAt = DateTimeOffset.UnixEpoch, Before = new RunCounts() } };
+
+        Dictionary<string, string> child = replacer.ChildEnvironment(handover);
+
+        Assert.Equal("1000000", child["WATCHDOG_USEC"]);
+        Assert.DoesNotContain(SystemdNotifier.WatchdogProcess, child.Keys);
+        Assert.Contains(Handover.Variable, child.Keys);
     }
 
     [Fact]

@@ -6,6 +6,7 @@ import { Live } from './live.js';
 import { morph } from './morph.js';
 import { showSignIn } from './signin.js';
 import { count, failed, show, span, stateOf, told, tone } from './ui.js';
+import { countOpen } from './failures.js';
 import * as pages from './pages.js';
 
 const REFRESH_AT_MOST = 1_000;
@@ -13,7 +14,7 @@ const EVERY = 15_000;
 const main = byId('main');
 
 /** The runtime as all pages see it. */
-const shared = { status: undefined };
+const shared = { status: undefined, failures: 0 };
 
 let live;
 let shown; // {page, place, data, abort, mounted}
@@ -95,6 +96,7 @@ function refreshSoon() {
 async function refreshStatus(signal) {
   const status = await get('status', {}, signal);
   shared.status = status;
+  shared.failures = status.counts?.failed ? await countOpen(signal) : 0;
   byId('name').textContent = status.name === 'postroom' ? 'Postroom' : status.name;
   const state = byId('state');
   const text = stateOf(status);
@@ -111,7 +113,7 @@ let navShown;
 
 function showNav() {
   const at = place();
-  const failures = shared.status?.counts?.failed ?? 0;
+  const { failures } = shared;
   const key = `${at.name}|${failures}|${session.role}|${Boolean(chat())}`;
   if (navShown === key) return;
   navShown = key;

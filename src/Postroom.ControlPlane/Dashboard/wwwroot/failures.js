@@ -19,10 +19,16 @@ const MEANING = {
   invalid: 'The content could not be read as its type.',
   rejected: 'The handler said no, with a reason.',
   refused: 'The service does not want this message. A replay helps only after something was changed.',
-  discarded: 'Somebody gave it up.',
   poison: 'The process died again and again while it was handled.',
 };
-const ORDER = ['uncertain', 'poison', 'exception', 'timeout', 'exhausted', 'unroutable', 'invalid', 'refused', 'rejected', 'expired', 'discarded'];
+// What somebody gave up waits for nobody and is not among them.
+const ORDER = ['uncertain', 'poison', 'exception', 'timeout', 'exhausted', 'unroutable', 'invalid', 'refused', 'rejected', 'expired'];
+
+// Asked for first, so that newer failures do not hide them.
+const FIRST = ['uncertain', 'poison'];
+
+/** How many messages wait for a person. */
+export const countOpen = async signal => (await get('journal', { state: 'failed', kind: ORDER.join(','), limit: 1 }, signal)).total;
 
 const selected = new Set();
 let most = PER_READ;
@@ -61,6 +67,19 @@ async function all(data, question, path, body, fits = () => true) {
   return `${count(done)} done${refused ? `, ${count(refused)} refused` : ''}`;
 }
 
+/** The newest failures of some kinds. */
+async function read(kind, signal) {
+  const items = [];
+  let page;
+  let cursor;
+  do {
+    page = await get('journal', { state: 'failed', kind, limit: PER_READ, cursor }, signal);
+    items.push(...page.items);
+    cursor = page.next;
+  } while (cursor && items.length < most);
+  return { items, total: page.total, atLeast: page.atLeast, more: Boolean(cursor) };
+}
+
 const reason = (label, what) => ({ name: 'reason', label, placeholder: what, required: true, max: 500 });
 
 export const failures = {
@@ -72,24 +91,17 @@ export const failures = {
   atMost: 2_000,
 
   async load({ signal }) {
-    const items = [];
-    let page;
-    let cursor;
-    do {
-      page = await get('journal', { state: 'failed', limit: PER_READ, cursor }, signal);
-      items.push(...page.items);
-      cursor = page.next;
-    } while (cursor && items.length < most);
+    const [urgent, others] = await Promise.all([FIRST, ORDER.filter(kind => !FIRST.includes(kind))].map(kinds => read(kinds.join(','), signal)));
+    const items = [...urgent.items, ...others.items];
     const there = new Set(items.map(item => item.id));
     for (const id of selected) if (!there.has(id)) selected.delete(id);
-    return { items, total: page.total, atLeast: page.atLeast, more: Boolean(cursor) };
+    return { items, total: urgent.total + others.total, atLeast: urgent.atLeast || others.atLeast, more: urgent.more || others.more };
   },
 
   view({ items, total, atLeast, more }) {
     const operator = may('operator');
     const picked = items.filter(item => selected.has(item.id));
     const uncertain = picked.filter(item => item.kind === 'uncertain');
-    const open = picked.filter(item => item.kind !== 'discarded');
     return [
       heading('Failed & uncertain', total === 0 ? 'Nothing waits for a person.' : `${atLeast ? 'More than ' : ''}${plural(total, 'message')} ${total === 1 && !atLeast ? 'waits' : 'wait'} for a decision${more ? `; the newest ${count(items.length)} are shown` : ''}.`),
       !operator && total > 0 && notice('', el('p', { text: 'You may look. Replaying, confirming and discarding is for operators.' })),
@@ -108,7 +120,7 @@ export const failures = {
         el('strong', { class: 'num', text: `${count(picked.length)} selected` }),
         button('Replay', 'replay', undefined, { symbol: 'replay', kind: 'primary' }),
         uncertain.length > 0 && button(uncertain.length === picked.length ? 'Confirm' : `Confirm ${count(uncertain.length)}`, 'confirm', undefined, { symbol: 'check' }),
-        open.length > 0 && button('Discard', 'discard', undefined, { symbol: 'trash', kind: 'danger' }),
+        button('Discard', 'discard', undefined, { symbol: 'trash', kind: 'danger' }),
         button('Select none', 'none', undefined, { kind: 'quiet' })),
     ];
   },
@@ -148,6 +160,6 @@ export const failures = {
     discard: (_, { data }) => all(data, () => ({
       title: 'Give the selected messages up?', confirm: 'Discard', danger: true, progress: 'Discarding',
       text: 'They stay in the journal as discarded, and can be replayed.', fields: [reason('Why, for the record', 'no longer wanted')],
-    }), 'discard', answer => ({ reason: answer.reason }), item => item.kind !== 'discarded'),
+    }), 'discard', answer => ({ reason: answer.reason })),
   },
 };
