@@ -44,6 +44,8 @@ internal static class DoctorCommand
             Writable(arguments.Store is null ? "store.path" : "--store", Path.GetDirectoryName(Path.GetFullPath(path))!),
             Writable("runtime.dataDirectory", Path.GetFullPath(settings.Get<RuntimeOptions>("runtime").DataDirectory)),
             .. Files(path, settings),
+            .. DoctorLooks.AtPlace(path, settings),
+            .. await DoctorLooks.AtRuntimeAsync(arguments, path, settings, cancellationToken),
         ];
         return Tell(arguments, findings);
     }
@@ -141,14 +143,6 @@ internal static class DoctorCommand
         if (loss is not null && loss != readable)
         {
             yield return loss;
-        }
-
-        if (!OperatingSystem.IsWindows())
-        {
-            UnixFileMode open = File.GetUnixFileMode(path) & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            yield return open == 0
-                ? new Finding(true, "Only its owner can read it.")
-                : new Finding(false, $"Others can read '{path}' (mode {Convert.ToString((int)File.GetUnixFileMode(path), 8)}). Run: chmod 600 {path}");
         }
 
         DriveInfo drive = new(Path.GetFullPath(path));

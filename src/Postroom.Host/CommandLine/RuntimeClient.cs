@@ -116,6 +116,19 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
             cancellationToken);
     }
 
+    /// <summary>How every part is; null when that is not told.</summary>
+    public async Task<HealthView?> HealthAsync(CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(ReadTime);
+
+        // 503 has the same content: something is unhealthy.
+        using HttpResponseMessage answer = await http.GetAsync(new Uri("health", UriKind.Relative), limit.Token);
+        return answer.StatusCode is HttpStatusCode.OK or HttpStatusCode.ServiceUnavailable
+            ? JsonSerializer.Deserialize(await answer.Content.ReadAsStringAsync(limit.Token), HealthJson.Default.HealthView)
+            : null;
+    }
+
     /// <summary>Follows a stream of events until the server ends it.</summary>
     /// <param name="path">The stream.</param>
     /// <param name="last">The id behind which it begins; null for from now on.</param>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.Playwright;
 using Postroom.EndToEnd.Tests.Chat;
@@ -8,7 +9,7 @@ namespace Postroom.EndToEnd.Tests.Program;
 
 /// <summary>What a newcomer sees of the shipped program.</summary>
 [Collection(Processes.Name)]
-public sealed class WelcomeTests(ChatBrowser browser) : IClassFixture<ChatBrowser>
+public sealed class WelcomeTests(ChatBrowser browser, ITestOutputHelper output) : IClassFixture<ChatBrowser>
 {
     [Fact]
     public async Task Ac98_Text_audio_voice_notes_and_contact_cards_reach_the_welcome_module_and_each_is_answered()
@@ -32,15 +33,18 @@ public sealed class WelcomeTests(ChatBrowser browser) : IClassFixture<ChatBrowse
     }
 
     [Fact]
-    public async Task A_failure_on_request_fails_and_a_crash_on_request_is_answered_once_on_attempt_2()
+    public async Task Ac89_A_new_user_chats_ends_the_process_inside_the_handler_is_answered_once_on_attempt_2_and_explains_and_replays_a_failure()
     {
-        await using RealProgram program = new();
+        await using RealProgram program = new(); // a clean folder
+        Dictionary<string, TimeSpan> walk = [];
+        long begun = Stopwatch.GetTimestamp();
+
         await program.RunAsync();
-        JsonElement failed = await program.UntilAsync(await program.PostAsync("1097", "/fail"), "failed");
-        Assert.StartsWith("You asked for a failure with /fail.", failed.GetProperty("error").GetString(), StringComparison.Ordinal);
-        (int code, string why) = await program.CommandAsync("why", failed.GetProperty("id").GetString()!);
-        Assert.Equal(0, code);
-        Assert.Contains("/fail", why, StringComparison.Ordinal);
+        Step("postroom run, until it is ready");
+
+        await program.PostAsync("1097", "hello");
+        Assert.Equal("You said: hello", Assert.Single(await program.ListenAsync("1097", 1, after: "0")).Text);
+        Step("a message and its answer");
 
         // The process may die before it has answered the post.
         try
@@ -52,14 +56,44 @@ public sealed class WelcomeTests(ChatBrowser browser) : IClassFixture<ChatBrowse
         }
 
         await program.Process.WaitAsync().WaitAsync(TimeSpan.FromMinutes(1), RealProgram.Cancel);
+        Assert.Contains("/crash: this process kills itself now", program.Process.Output, StringComparison.Ordinal);
         (_, string left) = await program.CommandAsync("journal", "list", "--state", "dispatched", "--quiet");
         (_, string story) = await program.CommandAsync("why", left.Split(' ')[0]);
         Assert.Contains("It was in work, attempt 1, when its runtime ended without an outcome.", story, StringComparison.Ordinal);
-        Assert.Contains("/crash: this process kills itself now", program.Process.Output, StringComparison.Ordinal);
-        await program.RunAsync();
+        Step("the process ends inside the handler, and the file says what was in work");
 
-        Assert.Contains("attempt 2", Assert.Single(await program.ListenAsync("1097", 1, after: "0")).Text, StringComparison.Ordinal);
-        Assert.Single(await program.AnswersAsync("1097"));
+        await program.RunAsync();
+        await program.UntilAsync(left.Split(' ')[0], "acked");
+        string[] answers = [.. (await program.AnswersAsync("1097"))];
+        Assert.Equal(2, answers.Length);
+        Assert.Contains("attempt 2", answers[1], StringComparison.Ordinal);
+        Step("the next start handles it on attempt 2 and answers once");
+
+        string failed = await program.PostAsync("1097", "/fail");
+        await program.UntilAsync(failed, "failed");
+        (_, string list) = await program.CommandAsync("journal", "list", "--state", "failed");
+        Assert.Contains(failed, list, StringComparison.Ordinal);
+        Step("a message fails, and is listed");
+
+        (int explained, string why) = await program.CommandAsync("why", failed);
+        Assert.Equal(0, explained);
+        Assert.Contains("You asked for a failure with /fail.", why, StringComparison.Ordinal);
+        Step("why explains it");
+
+        (int replayed, string said) = await program.CommandAsync("replay", failed);
+        Assert.True(replayed == 0, said);
+        await program.UntilAsync(failed, "acked");
+        Step("a replay succeeds");
+
+        TimeSpan all = TimeSpan.FromTicks(walk.Values.Sum(static time => time.Ticks));
+        output.WriteLine($"In all {all.TotalSeconds:0.0} s: {string.Join("; ", walk.Select(static step => $"{step.Key} {step.Value.TotalSeconds:0.0} s"))}.");
+        Assert.True(all < TimeSpan.FromMinutes(10), $"{all}");
+
+        void Step(string what)
+        {
+            walk.Add(what, Stopwatch.GetElapsedTime(begun));
+            begun = Stopwatch.GetTimestamp();
+        }
     }
 
     [Fact]

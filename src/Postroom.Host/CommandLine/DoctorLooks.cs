@@ -1,0 +1,91 @@
+using System.Globalization;
+using Postroom.Configuration;
+using Postroom.ControlPlane;
+using Postroom.Sqlite;
+
+namespace Postroom.Host;
+
+/// <summary>What <c>doctor</c> looks at besides the store itself: who can read its files, where they are, who has them open, and how a running program is.</summary>
+internal static class DoctorLooks
+{
+    /// <summary>How far a message may be dated ahead of this machine's clock: clocks differ a little.</summary>
+    private static readonly TimeSpan Ahead = TimeSpan.FromMinutes(1);
+
+    /// <summary>Modes, file system, clock and lock.</summary>
+    public static IEnumerable<Finding> AtPlace(string path, ConfigurationSnapshot settings)
+    {
+        string full = Path.GetFullPath(path);
+        string data = Path.GetFullPath(settings.Get<RuntimeOptions>("runtime").DataDirectory);
+        string[] beside = Directory.Exists(Path.GetDirectoryName(full)) ? Directory.GetFiles(Path.GetDirectoryName(full)!, $"{Path.GetFileName(full)}*") : [];
+        string[] looked = [.. beside.Order(StringComparer.Ordinal), Path.Combine(data, AdminKeyFile.Name)];
+        string[] files = [.. looked.Where(File.Exists)];
+        Finding[] open = [.. files.Where(PrivateFiles.IsTooOpen).Select(static file => new Finding(false, $"Others can read or write '{file}'. Run: chmod 600 '{file}'"))];
+        foreach (Finding finding in open)
+        {
+            yield return finding;
+        }
+
+        if (open.Length == 0 && files.Length > 0 && !OperatingSystem.IsWindows())
+        {
+            yield return new Finding(true, $"Only their owner can read the store's files{(File.Exists(looked[^1]) ? " and the first key" : "")}.");
+        }
+
+        if (Path.GetDirectoryName(full) is { } folder && Directory.Exists(folder) && PrivateFiles.NetworkFileSystem(folder) is { } network)
+        {
+            yield return new Finding(false, $"'{folder}' is on a network file system ({network}), where locks and flushes of SQLite cannot be relied on. Set store.path to a local disk.");
+        }
+
+        if (!File.Exists(full))
+        {
+            yield break;
+        }
+
+        if (Clock(full) is { } clock)
+        {
+            yield return clock;
+        }
+
+        yield return OwnerLock.IsHeld(full)
+            ? new Finding(true, $"A program has the store open{(OwnerLock.ReadOwner(full) is { } owner ? string.Create(CultureInfo.InvariantCulture, $" (process {owner})") : "")}.")
+            : new Finding(true, "No program has the store open.");
+    }
+
+    /// <summary>How a running program is, part by part: each communicator and source with what its service said last.</summary>
+    public static async Task<IReadOnlyList<Finding>> AtRuntimeAsync(HostArguments arguments, string path, ConfigurationSnapshot settings, CancellationToken cancellationToken)
+    {
+        if (!File.Exists(path) || !OwnerLock.IsHeld(path))
+        {
+            return [];
+        }
+
+        try
+        {
+            using RuntimeClient? client = await RuntimeClient.ConnectAsync(arguments, settings, cancellationToken);
+            HealthView? health = client is null ? null : await client.HealthAsync(cancellationToken);
+            return health is null
+                ? [new Finding(false, "The program that has the store open does not answer. Look at its log, and whether server.urls of these settings is where it listens.")]
+                : [.. health.Checks.Select(static check => new Finding(check.Status == "healthy", $"{check.Name} is {check.Status}{(check.Text is { Length: > 0 } text ? $": {text}" : ".")}"))];
+        }
+        catch (NotReachableException e)
+        {
+            return [new Finding(false, e.Message)];
+        }
+    }
+
+    /// <summary>A clock that is behind what it stamped before; null where nothing is to be seen.</summary>
+    private static Finding? Clock(string path)
+    {
+        try
+        {
+            using SqliteJournalReader journal = SqliteJournalReader.Open(path);
+            DateTimeOffset now = TimeProvider.System.GetUtcNow();
+            return journal.Query(new JournalQuery { Limit = 1, WithTotal = false }).Items is [{ Envelope.CreatedAt: var newest }] && newest > now + Ahead
+                ? new Finding(false, $"This machine's clock shows {Output.At(now)}, and the newest message is from {Output.At(newest)}: the clock was set back, or is wrong. Look at it (timedatectl).")
+                : new Finding(true, $"This machine's clock shows {Output.At(now)}.");
+        }
+        catch (Exception e) when (e is StoreOpenException or SqliteException or InvalidDataException)
+        {
+            return null; // The store's own finding says why.
+        }
+    }
+}
