@@ -18,7 +18,7 @@ internal static class DoctorLooks
         string data = Path.GetFullPath(settings.Get<RuntimeOptions>("runtime").DataDirectory);
         string[] beside = Directory.Exists(Path.GetDirectoryName(full)) ? Directory.GetFiles(Path.GetDirectoryName(full)!, $"{Path.GetFileName(full)}*") : [];
         string[] looked = [.. beside.Order(StringComparer.Ordinal), Path.Combine(data, AdminKeyFile.Name)];
-        string[] files = [.. looked.Where(File.Exists)];
+        string[] files = [.. looked.Where(static file => File.Exists(file) && !file.EndsWith(LiveAddress.Suffix, StringComparison.Ordinal))]; // an address is no secret
         Finding[] open = [.. files.Where(PrivateFiles.IsTooOpen).Select(static file => new Finding(false, $"Others can read or write '{file}'. Run: chmod 600 '{file}'"))];
         foreach (Finding finding in open)
         {

@@ -184,7 +184,11 @@ internal static partial class PostroomCommand
         Option<string?> file = new("--file") { Description = "Where to write it; printed unless given.", HelpName = "FILE" };
         Command save = new("save", "Saves a conversation as a script that tests replay. Example: postroom chat save 12345678 --file hello.json") { conversation, file };
         save.SetAction((result, token) => ChatCommand.SaveAsync(Arguments(result), result.GetValue(conversation)!, result.GetValue(file), token));
-        return new Command("chat", "Works with conversations.") { save };
+        Option<string?> contact = new("--contact") { Description = "Whom the conversation is with; one of this user unless given.", HelpName = "NAME" };
+        Command chat = new("chat", "The web chat in the terminal: each line is a message. Example: postroom chat --contact 12345678") { save, contact };
+        chat.SetAction((result, token) => ChatSession.RunAsync(Arguments(result), result.GetValue(contact), token));
+        Refuse(chat, "the chat is held with a running runtime", Store);
+        return chat;
     }
 
     private static HostArguments Arguments(ParseResult result)

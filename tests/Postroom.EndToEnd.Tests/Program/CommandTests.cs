@@ -127,6 +127,25 @@ public sealed class CommandTests
     }
 
     [Fact]
+    public async Task Cl3_The_web_chat_in_the_terminal_says_each_line_prints_the_answers_and_what_failed_and_doctor_tells_how_the_parts_are()
+    {
+        await using RealProgram program = new();
+        await program.RunAsync();
+        string talk = $"printf 'hello\\n/fail\\nbye\\n' | dotnet {RealProgram.HostAssembly} chat --contact tom --url {program.Address}";
+
+        (int code, string said) = await Shell.TryRunAsync("sh", "-c", talk).WaitAsync(TimeSpan.FromMinutes(1), RealProgram.Cancel);
+        (int looked, string doctor) = await program.CommandAsync("doctor");
+
+        Assert.True(code == 0, said);
+        Assert.StartsWith("You said: hello\nYou said: bye\n", said, StringComparison.Ordinal);
+        Assert.Contains("failed: You asked for a failure with /fail.", said, StringComparison.Ordinal);
+        Assert.Equal(1, looked); // somebody has to look at the failure
+        Assert.Contains("ok   A program has the store open (process ", doctor, StringComparison.Ordinal);
+        Assert.Contains("LOOK failures is degraded: 1 message failed in the last hour.", doctor, StringComparison.Ordinal);
+        Assert.Contains("ok   store is healthy.", doctor, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_message_nobody_serves_is_explained_while_the_program_runs_and_after()
     {
         await using RealProgram program = new();
