@@ -92,7 +92,8 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
         }
     }
 
-    private static bool IsKnown(JournalRecord record, DeliveryReceipt receipt) => record.Receipts.Any(known => known.Status == receipt.Status && known.Part == receipt.Part);
+    private static bool IsKnown(JournalRecord record, DeliveryReceipt receipt) => record.Receipts.Any(
+        known => known.Status == receipt.Status && known.Part == receipt.Part && (known.OutsideId is null || receipt.OutsideId is null || known.OutsideId == receipt.OutsideId));
 
     private void Add(JournalEntry entry, DeliveryReceipt receipt, ResolvedReceipts resolved)
     {
@@ -121,7 +122,7 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
             {
                 From = entry.Envelope.To is { Kind: AddressKind.Recipient } to ? to : null,
                 Conversation = entry.Envelope.Conversation,
-                DedupKey = $"receipt:{entry.Envelope.Id}:{dated.Status}{(dated.Part is { } part ? $":{part}" : "")}",
+                DedupKey = $"receipt:{entry.Envelope.Id}:{dated.Status}{(dated.Part is { } part ? $":{part}" : "")}{(entry.Replays > 0 ? $":replay {entry.Replays}" : "")}",
                 Headers = new Dictionary<string, string> { [HeaderNames.Channel] = OutboundQueue.CommunicatorOf(entry.Envelope.Queue) ?? "" },
             });
         }
