@@ -15,8 +15,8 @@ internal sealed class IntakeAccess
     private const int Overdrawn = 8;
 
     private readonly TimeProvider _clock;
-    private readonly SemaphoreSlim _overdrawn = new(Overdrawn, Overdrawn);
     private volatile Proofs _now;
+    private int _overdrawn;
 
     /// <summary>Takes the settings of <c>/webhook</c>. Several tokens or secrets are separated by blanks.</summary>
     public IntakeAccess(WebhookIntakeOptions options, TimeProvider clock)
@@ -58,9 +58,11 @@ internal sealed class IntakeAccess
         }
 
         int? wait = Charge(context);
-        bool reads = wait is not null && maySign && _overdrawn.Wait(0);
-        return new IntakeCharge(this, context, wait is null, wait, reads ? _overdrawn : null);
+        return new IntakeCharge(this, context, wait is null, wait, HasPlace: wait is not null && maySign && TryTakePlace());
     }
+
+    /// <summary>Gives back the place of a signed request of an address that is over its limit.</summary>
+    public void LeavePlace() => Interlocked.Decrement(ref _overdrawn);
 
     /// <summary>Whether the request may be allowed once its body is known, by a signature of it.</summary>
     public bool MayBeSigned(HttpRequest request) => _now.Signature is not null && request.Headers.ContainsKey(WebhookSignature.TimestampedHeader);
@@ -77,6 +79,17 @@ internal sealed class IntakeAccess
     /// <summary>Whether a page or stream is allowed: as a post, or with a token in its address, since a page cannot set headers there.</summary>
     public bool AllowsPage(HttpContext context) =>
         AllowsUnsigned(context) || (context.Request.Query["token"] is { Count: 1 } token && (IsToken(token[0]) || IsChatToken(token[0])));
+
+    private bool TryTakePlace()
+    {
+        if (Interlocked.Increment(ref _overdrawn) <= Overdrawn)
+        {
+            return true;
+        }
+
+        LeavePlace();
+        return false;
+    }
 
     private bool HasToken(IHeaderDictionary headers)
     {
@@ -128,11 +141,11 @@ internal sealed class IntakeAccess
 /// <param name="Context">The request.</param>
 /// <param name="IsCharged">Whether it was.</param>
 /// <param name="Wait">The seconds to wait, when its address is over the limit; null otherwise.</param>
-/// <param name="Place">The place that it is read in although its address is over the limit; null for none.</param>
-internal sealed record IntakeCharge(IntakeAccess Access, HttpContext Context, bool IsCharged, int? Wait, SemaphoreSlim? Place = null) : IDisposable
+/// <param name="HasPlace">Whether it is read although its address is over the limit.</param>
+internal sealed record IntakeCharge(IntakeAccess Access, HttpContext Context, bool IsCharged, int? Wait, bool HasPlace = false) : IDisposable
 {
     /// <summary>Whether nothing of it is read.</summary>
-    public bool IsRefused => Wait is not null && Place is null;
+    public bool IsRefused => Wait is not null && !HasPlace;
 
     /// <summary>Takes the charge back, if there was one.</summary>
     public void TakeBack()
@@ -144,5 +157,11 @@ internal sealed record IntakeCharge(IntakeAccess Access, HttpContext Context, bo
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Place?.Release();
+    public void Dispose()
+    {
+        if (HasPlace)
+        {
+            Access.LeavePlace();
+        }
+    }
 }
