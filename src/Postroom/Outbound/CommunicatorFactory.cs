@@ -31,7 +31,7 @@ public sealed partial class CommunicatorFactory
     }
 
     /// <summary>Is told of each registration.</summary>
-    internal event Action? Registered;
+    internal Action? Registered { get; set; }
 
     /// <summary>Makes a communicator.</summary>
     public ICommunicator CreateCommunicator(string name, CommunicatorBackendConfig config)
