@@ -316,6 +316,7 @@ internal sealed partial class QueueLane : IDisposable
             Redelivered = message.Redelivered,
             SendStartedAt = message.SendStartedAt,
             UnansweredSends = message.UnansweredSends,
+            Replays = message.Replays,
             Progress = message.Progress,
         };
     }

@@ -18,7 +18,7 @@ public static class Communications
     private static readonly IServiceProvider None = new NoServices();
     private static MessageRuntime? _chosen;
     private static CommunicationDispatcher? _alone;
-    private static BackendSet? _backends;
+    private static readonly Dictionary<CommunicationDispatcher, BackendSet> Backends = []; // until the runtime of the dispatcher stops
 
     /// <summary>The types that were registered for the whole process.</summary>
     internal static IEnumerable<KeyValuePair<string, CommunicatorFactoryMethod>> Registered => Registry;
@@ -61,16 +61,25 @@ public static class Communications
     public static async Task InitCommunicationsAsync(CommunicationsConfig config, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(config);
-        if (!config.Enabled && _backends is null)
-        {
-            return;
-        }
-
-        CommunicationDispatcher dispatcher = GetDispatcher();
-        BackendSet backends;
+        CommunicationDispatcher dispatcher;
+        BackendSet? backends;
         lock (Gate)
         {
-            backends = _backends ??= new BackendSet(dispatcher, CreateCommunicator, NullLogger.Instance);
+            if (!config.Enabled && Backends.Count == 0)
+            {
+                return;
+            }
+
+            dispatcher = GetDispatcher();
+            if (!Backends.TryGetValue(dispatcher, out backends))
+            {
+                if (!config.Enabled)
+                {
+                    return;
+                }
+
+                Backends.Add(dispatcher, backends = new BackendSet(dispatcher, CreateCommunicator, NullLogger.Instance));
+            }
         }
 
         await backends.ApplyAsync(config, static (_, before, now) => before == now, cancellationToken);
@@ -91,22 +100,25 @@ public static class Communications
         return runtime is not null ? runtime.Rooms.Communicators.CreateCommunicator(name, config) : new CommunicatorFactory(None, Registry, NullLogger.Instance).CreateCommunicator(name, config);
     }
 
-    /// <summary>Registers how communicators of a type are made: for the whole process, which runtimes copy at their start, and for those that run.</summary>
+    /// <summary>Registers how communicators of a type are made: for the whole process, which runtimes copy at their start, and for those that run. What has a stand-in for want of the type is made then.</summary>
     /// <param name="type">The type, in any case; the last registration wins.</param>
     /// <param name="factory">Makes one; it gets no services where no runtime runs.</param>
     public static void RegisterBackend(string type, CommunicatorFactoryMethod factory)
     {
         Registry[type] = factory;
         MessageRuntime[] running;
+        BackendSet[] backends;
         lock (Gate)
         {
-            running = [.. Running];
+            (running, backends) = ([.. Running], [.. Backends.Values]);
         }
 
         foreach (MessageRuntime runtime in running)
         {
             runtime.Rooms.Communicators.RegisterBackend(type, factory);
         }
+
+        Array.ForEach(backends, static set => set.TryAgain());
     }
 
     internal static void Started(MessageRuntime runtime)
@@ -121,7 +133,11 @@ public static class Communications
     {
         lock (Gate)
         {
-            Running.Remove(runtime);
+            if (Running.Remove(runtime))
+            {
+                Backends.Remove(runtime.Dispatcher);
+            }
+
             _chosen = ReferenceEquals(_chosen, runtime) ? null : _chosen;
         }
     }

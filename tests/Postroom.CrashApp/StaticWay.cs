@@ -33,7 +33,19 @@ internal static class StaticWay
         Console.WriteLine($"LEFT {Communications.GetDispatcher().Names.Count} STOPS {recording.Stops}");
 
         CommunicationDispatcher alone = Communications.GetDispatcher();
+        await using (MessageRuntime former = await StartAsync())
+        {
+            await Communications.InitCommunicationsAsync(config);
+        }
+
         await using MessageRuntime one = await StartAsync();
+        await Communications.InitCommunicationsAsync(config with { Backends = new Dictionary<string, CommunicatorBackendConfig>(Wanted()) { ["later"] = new CommunicatorBackendConfig { Type = "later" } } });
+        Console.WriteLine($"SECOND {string.Join(',', one.Dispatcher.Names.Order(StringComparer.Ordinal))} {alone.Names.Count}");
+
+        RecordingCommunicator later = new("later");
+        EmitResult held = await Communications.EmitMessageAsync(new OutgoingMessage("held"));
+        Communications.RegisterBackend("later", (_, _, _) => later);
+        Console.WriteLine($"LATER {string.Join(',', (await held.WaitAsync(TimeSpan.FromSeconds(30))).Select(copy => copy.State).Distinct())} {later.Sends.Count}");
         Console.WriteLine($"RUNTIME {ReferenceEquals(Communications.GetDispatcher(), one.Dispatcher)} {ReferenceEquals(alone, one.Dispatcher)}");
         await using MessageRuntime two = await StartAsync();
         try

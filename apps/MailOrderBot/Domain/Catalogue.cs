@@ -109,6 +109,12 @@ internal sealed class SuggestionBudget(int lookups)
     /// <summary>The most words that are compared letter by letter: about a tenth of a second.</summary>
     public const int MaxComparisons = 500_000;
 
+    /// <summary>The fewest lines of a mail that are looked at although they name no article: footers and histories have them, however short the orders are.</summary>
+    public const int FewestLookups = 500;
+
+    /// <summary>The budget of one mail: as many lines as an order may have, and at least <see cref="FewestLookups"/>.</summary>
+    public static SuggestionBudget For(OrderLimits limits) => new(Math.Max(FewestLookups, limits.MaxLines));
+
     /// <summary>How many lines were looked at.</summary>
     public int Lookups { get; private set; }
 

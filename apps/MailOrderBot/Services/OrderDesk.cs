@@ -54,7 +54,7 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
 
         OrderRequest request = mail.ReadRequest(cancellationToken);
         Catalogue catalogue = request.Lines.Count == 0 ? new Catalogue([]) : new Catalogue(await shop.ReadAsync(transaction => transaction.Products(), cancellationToken));
-        ResolvedOrder order = new OrderChecker(options.Limits).Resolve(request, catalogue, new SuggestionBudget(options.Limits.MaxLines), cancellationToken);
+        ResolvedOrder order = new OrderChecker(options.Limits).Resolve(request, catalogue, SuggestionBudget.For(options.Limits), cancellationToken);
         shop.Passing?.Invoke("read");
         return new MailContent(null, request, order);
     }

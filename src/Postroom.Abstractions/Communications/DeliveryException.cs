@@ -19,6 +19,9 @@ public abstract record DeliveryFailure
     {
         /// <summary>Whether this message waits and no other to the same recipient; false unless set.</summary>
         public bool OnlyMessage { get; init; }
+
+        /// <summary>Whether it is only supposed that the whole lane is meant: it waits, and nothing is learnt of its limit; false unless set.</summary>
+        public bool IsGuess { get; init; }
     }
 
     /// <summary>The service said no; there is no retry.</summary>

@@ -52,7 +52,7 @@ public interface IPreparesSends
     /// <param name="message">What is to be sent.</param>
     /// <param name="context">Which delivery it is.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>Given to the send as <see cref="DeliveryContext.Prepared"/>, and disposed of after it; null for nothing.</returns>
+    /// <returns>Given to the send as <see cref="DeliveryContext.Prepared"/>, and disposed of once what became of it is handed over; null for nothing. A failure of that changes no outcome.</returns>
     /// <exception cref="DeliveryException">It cannot be had; the failure is classified.</exception>
     ValueTask<IAsyncDisposable?> PrepareAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken);
 }

@@ -7,6 +7,14 @@ public interface IRateLimits
     /// <param name="message">What is to be sent.</param>
     /// <param name="recipient">Who gets it; null when label and settings decide.</param>
     IReadOnlyList<SendLimit> LimitsOf(OutgoingMessage message, Address? recipient);
+
+    /// <summary>
+    /// Who gets a send, the same for every way to name them, so that all of it waits when the service says that they were sent too much (LN-4). Quick, and does not throw.
+    /// </summary>
+    /// <param name="recipient">The address of the message or signal; null for none.</param>
+    /// <param name="label">The label, which decides without a recipient.</param>
+    /// <returns>At most 256 characters; null when the address or the label says it, as it does unless this is implemented.</returns>
+    string? RecipientOf(Address? recipient, string label) => null;
 }
 
 /// <summary>A limit of a service.</summary>

@@ -20,6 +20,13 @@ public interface IWebhookReceiver
     /// <param name="request">The request without its body.</param>
     bool MayBeProved(WebhookCall request) => true;
 
+    /// <summary>
+    /// Whether the headers alone prove a request, as a secret token does, in constant time. Such a request is charged to no address, so that strangers behind the same one do
+    /// not lock the service out. False unless implemented: a proof over the body is asked by <see cref="ReceiveAsync"/>.
+    /// </summary>
+    /// <param name="request">The request without its body.</param>
+    bool IsProved(WebhookCall request) => false;
+
     /// <summary>Verifies a request in constant time, takes what it says, and answers once that is stored.</summary>
     /// <param name="request">The request; nothing of it is trusted.</param>
     /// <param name="cancellationToken">Ends the wait for the store.</param>

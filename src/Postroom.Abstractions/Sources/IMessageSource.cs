@@ -19,6 +19,11 @@ public interface IMessageSource
     /// </summary>
     bool AnswersAtOnce => false;
 
+    /// <summary>It was added and is not started, because an operator had stopped the one that it takes the place of. Nothing unless implemented.</summary>
+    void LeaveStopped()
+    {
+    }
+
     /// <summary>Runs until cancelled, pushing what it reads.</summary>
     /// <param name="sink">Takes messages durably. Only after it returned may the origin be told.</param>
     /// <param name="cancellationToken">Ends the run.</param>

@@ -62,6 +62,19 @@ public sealed record MessageLease
         }
     }
 
+    /// <summary>How often a person has had it replayed in place (JN-3); 0 for never.</summary>
+    public int Replays
+    {
+        get => _rare?.Replays ?? 0;
+        init
+        {
+            if (_rare is not null || value > 0)
+            {
+                _rare = (_rare ?? Rare.None) with { Replays = value };
+            }
+        }
+    }
+
     /// <summary>The outside ids of the parts that earlier attempts delivered, in order; empty at first.</summary>
     public IReadOnlyList<string> Progress
     {
@@ -79,9 +92,9 @@ public sealed record MessageLease
     internal object? Entry { get; init; }
 
     /// <summary>What most leases have nothing of.</summary>
-    private sealed record Rare(DateTimeOffset? ExpiresAt, DateTimeOffset? SendStartedAt, IReadOnlyList<string> Progress, int UnansweredSends)
+    private sealed record Rare(DateTimeOffset? ExpiresAt, DateTimeOffset? SendStartedAt, IReadOnlyList<string> Progress, int UnansweredSends, int Replays)
     {
-        public static readonly Rare None = new(null, null, [], 0);
+        public static readonly Rare None = new(null, null, [], 0, 0);
     }
 }
 

@@ -1,5 +1,18 @@
 namespace Postroom.Chat;
 
+/// <summary>What a refusal of too many messages is about.</summary>
+internal enum BotRefusal
+{
+    /// <summary>The chat.</summary>
+    OfChat,
+
+    /// <summary>The bot: its limit is used up.</summary>
+    OfBot,
+
+    /// <summary>The bot, as it seems: several chats are refused together.</summary>
+    OfBotPerhaps,
+}
+
 /// <summary>
 /// Sees when a refusal of too many messages is about the whole bot, which the service does not say: its limit is used up, or several chats are refused together, as when
 /// another program sends with the same token. Safe for concurrent use.
@@ -17,8 +30,8 @@ internal sealed class BotLimit(TimeProvider clock, int limit)
 
     /// <summary>Notes a refusal of too many messages.</summary>
     /// <param name="chat">The chat that the message was for.</param>
-    /// <returns>Whether it is about the whole bot.</returns>
-    public bool Refused(string chat)
+    /// <returns>What it is about.</returns>
+    public BotRefusal Refused(string chat)
     {
         lock (_gate)
         {
@@ -27,11 +40,11 @@ internal sealed class BotLimit(TimeProvider clock, int limit)
             bool isUsed = _begun.Count == limit && clock.GetElapsedTime(_begun.Peek()) <= Window;
             if (!isUsed && _refused.Count < Several)
             {
-                return false;
+                return BotRefusal.OfChat;
             }
 
             _refused.Clear();
-            return true;
+            return isUsed ? BotRefusal.OfBot : BotRefusal.OfBotPerhaps;
         }
     }
 

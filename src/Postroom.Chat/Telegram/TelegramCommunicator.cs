@@ -84,7 +84,7 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
         }
         catch (TelegramException e)
         {
-            throw e.ToDelivery(_clock, IsOfBot(e, LimitsOf(message, context.Recipient)[^1].Key));
+            throw Failed(e, RecipientOf(context.Recipient ?? message.To, message.Label) ?? "");
         }
         catch (OperationCanceledException e) when (cancellationToken.IsCancellationRequested && !context.BytesLeft)
         {
@@ -125,13 +125,16 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
             }
             catch (TelegramException e)
             {
-                throw e.ToDelivery(_clock, IsOfBot(e, $"chat/{chat.Id}"));
+                throw Failed(e, TelegramRules.KeyOf(chat.Id));
             }
         }
     }
 
     /// <inheritdoc/>
-    public bool MayBeProved(WebhookCall request) => _webhook.IsProved(request ?? throw new ArgumentNullException(nameof(request)));
+    public bool MayBeProved(WebhookCall request) => IsProved(request);
+
+    /// <inheritdoc/>
+    public bool IsProved(WebhookCall request) => _webhook.IsProved(request ?? throw new ArgumentNullException(nameof(request)));
 
     /// <inheritdoc/>
     public ValueTask<WebhookReply> ReceiveAsync(WebhookCall request, CancellationToken cancellationToken)
@@ -154,18 +157,18 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
         catch (TelegramException e)
         {
             // Asking twice changes nothing, so a lost answer is no uncertain one.
-            throw e.Failure is DeliveryFailure.Uncertain ? new DeliveryException(new DeliveryFailure.Transient(), e.Message, e) : e.ToDelivery(_clock, lane: false);
+            throw e.Failure is DeliveryFailure.Uncertain ? new DeliveryException(new DeliveryFailure.Transient(), e.Message, e) : e.ToDelivery(_clock, BotRefusal.OfChat);
         }
     }
 
-    private bool IsOfBot(TelegramException e, string chat) => e.RetryAfter is not null && _limit.Refused(chat);
+    private DeliveryException Failed(TelegramException e, string chat) => e.ToDelivery(_clock, e.RetryAfter is null ? BotRefusal.OfChat : _limit.Refused(chat));
 
     /// <summary>30 a second, 1 a second in a chat, 20 a minute in a group.</summary>
     /// <param name="message">What is to be sent.</param>
     /// <param name="recipient">Who gets it; null when label and settings decide.</param>
     public IReadOnlyList<SendLimit> LimitsOf(OutgoingMessage message, Address? recipient)
     {
-        if (TargetOf(message, recipient, conversation: null)?.Chat is not { } target)
+        if (TargetOf(message.Label, recipient ?? message.To, conversation: null)?.Chat is not { } target)
         {
             return TelegramRules.Limits(chat: null, isGroup: false);
         }
@@ -173,6 +176,11 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
         TelegramChat chat = target with { Id = _moves.Known(target.Id) };
         return TelegramRules.Limits(chat.Id, chat.IsGroup);
     }
+
+    /// <summary>The chat, the same with and without a topic, and by its label or its number.</summary>
+    /// <inheritdoc/>
+    public string? RecipientOf(Address? recipient, string label) =>
+        TargetOf(label, recipient, conversation: null)?.Chat is { } chat ? TelegramRules.KeyOf(_moves.Known(chat.Id)) : null;
 
     /// <summary>Degraded while updates do not come in, with the reason and what to do.</summary>
     /// <param name="cancellationToken">Not used: nothing is asked for.</param>
@@ -200,7 +208,7 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
         catch (Exception e)
         {
             api.Dispose();
-            throw e is TelegramException failed ? failed.ToDelivery(_clock, lane: true) : e;
+            throw e is TelegramException failed ? failed.ToDelivery(_clock, BotRefusal.OfBot) : e;
         }
 
         _sends = new InFlight();
@@ -240,7 +248,7 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
 
     private async ValueTask<DeliveryReceipt> SendAsync(TelegramSender sender, OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
     {
-        if (TargetOf(message, context.Recipient, context.Conversation) is not { } target)
+        if (TargetOf(message.Label, context.Recipient ?? message.To, context.Conversation) is not { } target)
         {
             LogUnroutable(Name, message.Label, context.MessageId);
             throw new DeliveryException(
@@ -306,15 +314,14 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
     }
 
     /// <summary>Where a message goes (TG-2): its recipient, else the chat of its label, else <c>default</c>.</summary>
-    private (TelegramChat Chat, bool IsActive)? TargetOf(OutgoingMessage message, Address? recipient, string? conversation)
+    private (TelegramChat Chat, bool IsActive)? TargetOf(string label, Address? recipient, string? conversation)
     {
-        if ((recipient ?? message.To) is { Kind: AddressKind.Recipient } to)
+        if (recipient is { Kind: AddressKind.Recipient } to)
         {
             return (ChatOf(to, conversation), true);
         }
 
-        string label = (recipient ?? message.To) is { Kind: AddressKind.Label } byLabel ? byLabel.Target : message.Label;
-        return _access.ForLabel(label) is { } entry ? (new TelegramChat(entry.ChatId, entry.TopicId), entry.Active) : null;
+        return _access.ForLabel(recipient is { Kind: AddressKind.Label } byLabel ? byLabel.Target : label) is { } entry ? (new TelegramChat(entry.ChatId, entry.TopicId), entry.Active) : null;
     }
 
     /// <summary>The chat of an address; without a topic of its own it has that of the conversation.</summary>

@@ -23,9 +23,10 @@ internal sealed class TelegramException(DeliveryFailure failure, string message)
 
     /// <summary>The failure as a lane takes it.</summary>
     /// <param name="clock">Dates the wait.</param>
-    /// <param name="lane">Whether a wait holds for the bot as a whole.</param>
-    public DeliveryException ToDelivery(TimeProvider clock, bool lane)
+    /// <param name="about">What a wait is about.</param>
+    public DeliveryException ToDelivery(TimeProvider clock, BotRefusal about)
     {
-        return new DeliveryException(RetryAfter is { } wait ? new DeliveryFailure.RateLimited(clock.GetUtcNow() + wait, lane) : failure, Message, this);
+        return new DeliveryException(
+            RetryAfter is { } wait ? new DeliveryFailure.RateLimited(clock.GetUtcNow() + wait, about != BotRefusal.OfChat) { IsGuess = about == BotRefusal.OfBotPerhaps } : failure, Message, this);
     }
 }

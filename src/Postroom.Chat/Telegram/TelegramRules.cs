@@ -28,6 +28,9 @@ internal sealed class TelegramRules : IChannelRules
         Receiving = true,
     };
 
+    /// <summary>What a chat is called in limits, groups too.</summary>
+    public static string KeyOf(string chat) => $"chat/{chat}";
+
     /// <summary>The limits of https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this: 30 a second, 1 a second in a chat, 20 a minute in a group.</summary>
     /// <param name="chat">The chat; null where it is not known.</param>
     /// <param name="isGroup">Whether it is a group.</param>
@@ -39,7 +42,7 @@ internal sealed class TelegramRules : IChannelRules
             return [bot];
         }
 
-        SendLimit one = new($"chat/{chat}", ChatRate, 3);
+        SendLimit one = new(KeyOf(chat), ChatRate, 3);
         return isGroup ? [bot, one, new SendLimit($"group/{chat}", GroupRate, GroupRate.Count)] : [bot, one];
     }
 

@@ -14,7 +14,7 @@ internal sealed class StatusWaits
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, DeliveryReceipt> _known = new(StringComparer.Ordinal);
-    private readonly Queue<string> _order = new();
+    private readonly Queue<(string Key, DeliveryReceipt Receipt)> _order = new();
     private readonly Dictionary<string, Wait> _waits = new(StringComparer.Ordinal);
 
     /// <summary>Waits until a callback with the key has come.</summary>
@@ -61,6 +61,16 @@ internal sealed class StatusWaits
         }
     }
 
+    /// <summary>A new send with the key begins: what was told of an earlier one says nothing of it.</summary>
+    /// <param name="key">The key of the send.</param>
+    public void Forget(string key)
+    {
+        lock (_gate)
+        {
+            _known.Remove(key);
+        }
+    }
+
     /// <summary>Takes a callback.</summary>
     /// <param name="key">The key that it gives back.</param>
     /// <param name="receipt">What it says.</param>
@@ -70,10 +80,10 @@ internal sealed class StatusWaits
         {
             if (_known.TryAdd(key, receipt))
             {
-                _order.Enqueue(key);
-                if (_order.Count > MaxRemembered)
+                _order.Enqueue((key, receipt));
+                if (_order.Count > MaxRemembered && _order.Dequeue() is var oldest && _known.TryGetValue(oldest.Key, out DeliveryReceipt? known) && ReferenceEquals(known, oldest.Receipt))
                 {
-                    _known.Remove(_order.Dequeue());
+                    _known.Remove(oldest.Key);
                 }
             }
 

@@ -23,6 +23,7 @@ internal sealed class WhatsAppCloudClient : IWhatsAppClient
 
     private readonly WhatsAppCommunicatorConfig _config;
     private readonly ContactMemory _contacts;
+    private readonly StatusWaits _waits;
     private readonly TimeProvider _clock;
     private readonly ServiceHttp _http;
     private readonly CloudAnswers _answers;
@@ -31,11 +32,13 @@ internal sealed class WhatsAppCloudClient : IWhatsAppClient
     /// <summary>Makes a client; nothing connects yet.</summary>
     /// <param name="config">The settings.</param>
     /// <param name="contacts">When contacts wrote last.</param>
+    /// <param name="waits">What callbacks told of sends.</param>
     /// <param name="clock">Time-outs, waits and the service window.</param>
-    public WhatsAppCloudClient(WhatsAppCommunicatorConfig config, ContactMemory contacts, TimeProvider clock)
+    public WhatsAppCloudClient(WhatsAppCommunicatorConfig config, ContactMemory contacts, StatusWaits waits, TimeProvider clock)
     {
         _config = config;
         _contacts = contacts;
+        _waits = waits;
         _clock = clock;
         _http = new ServiceHttp("WhatsApp Cloud API", config.AccessToken, config.RequestTimeout, clock);
         _answers = new CloudAnswers(_http, clock);
@@ -125,6 +128,7 @@ internal sealed class WhatsAppCloudClient : IWhatsAppClient
         bool last = index == parts.Count - 1;
         string opaque = last ? context.IdempotencyKey : $"{context.IdempotencyKey}/{index + 1}";
         HttpContent content = CloudRequest.Message(parts[index], to, opaque, index == 0 ? replyTo : null, media);
+        _waits.Forget(opaque);
         ServiceAnswer answer = await _http.ExchangeAsync(HttpMethod.Post, MessagesUrl, content, context, cancellationToken);
         _answers.ThrowUnlessTaken(answer, to.Digits);
         return JsonText.Of(answer.Body, "messages", "0", "id") is { Length: > 0 and <= 512 } id

@@ -104,6 +104,10 @@ public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookRecei
     /// <inheritdoc/>
     public IReadOnlyList<SendLimit> LimitsOf(OutgoingMessage message, Address? recipient) => _limits;
 
+    /// <summary>The digits of the number, however it is written (WA-4).</summary>
+    /// <inheritdoc/>
+    public string? RecipientOf(Address? recipient, string label) => PhoneNumber.TryParse(NumberOf(recipient, label), out PhoneNumber? number) ? number.StoredForm : null;
+
     /// <summary>Degraded while <see cref="StatusText"/> says so.</summary>
     /// <param name="cancellationToken">Not used: nothing is asked for.</param>
     public ValueTask<HealthResult> CheckAsync(CancellationToken cancellationToken) =>
@@ -128,7 +132,7 @@ public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookRecei
     {
         if (IsCloud)
         {
-            _session = new Session(new WhatsAppCloudClient(_config, _contacts, _clock));
+            _session = new Session(new WhatsAppCloudClient(_config, _contacts, _waits, _clock));
         }
         else
         {
@@ -176,13 +180,16 @@ public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookRecei
     /// <summary>The number of a recipient, else of the label's chat, else of chat <c>default</c>.</summary>
     private PhoneNumber Resolve(Address? recipient, string label)
     {
-        string? text = recipient is { Kind: AddressKind.Recipient } ? Message.RecipientOf(recipient) : _config.Chats.GetValueOrDefault(label) ?? _config.Chats.GetValueOrDefault("default");
+        string? text = NumberOf(recipient, label);
         return text is null
             ? throw new DeliveryException(new DeliveryFailure.Unroutable(), $"Communicator '{Name}' has no chat '{Names.Shorten(label)}' and no chat 'default'. Add one to chats, or give the message a recipient.")
             : PhoneNumber.TryParse(text, out PhoneNumber? number)
                 ? number
                 : throw new DeliveryException(new DeliveryFailure.Refused("invalid_number"), $"'{Names.Shorten(text)}' is no phone number; WhatsApp takes at least {PhoneNumber.MinDigits} digits. Write it with its country code.");
     }
+
+    private string? NumberOf(Address? recipient, string label) =>
+        recipient is { Kind: AddressKind.Recipient } ? Message.RecipientOf(recipient) : _config.Chats.GetValueOrDefault(label) ?? _config.Chats.GetValueOrDefault("default");
 
     /// <summary>From a start to the stop.</summary>
     private sealed record Session(IWhatsAppClient Client)

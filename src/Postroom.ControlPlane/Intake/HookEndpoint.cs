@@ -15,19 +15,22 @@ internal sealed class HookEndpoint(IRuntimeView runtime, HookBoard board, Intake
     private async Task TakeAsync(HttpContext context)
     {
         HttpRequest request = context.Request;
-        if (access.Charge(context) is { } wait)
+        HookSource? hook = board.Find((string)request.RouteValues["source"]!);
+        using IntakeCharge charge = access.Enter(context, hook?.IsProved(request.Headers) == true, hook is { NeedsProof: true } && hook.MayBeProved(request.Headers) && !hook.ProvesByHeaders);
+        if (charge.IsRefused)
         {
-            await _answers.RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many messages from this address", "An address that posts to /hooks without a valid proof has used up intake.webhook.perAddress.", wait);
+            await TooManyAsync(context, charge.Wait);
             return;
         }
 
         if (!runtime.TakesMessages)
         {
+            charge.TakeBack();
             await _answers.RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "the service is starting or stopping", seconds: 2);
             return;
         }
 
-        if (board.Find((string)request.RouteValues["source"]!) is not { } hook)
+        if (hook is null)
         {
             await _answers.RefuseAsync(context, StatusCodes.Status404NotFound, "there is no such hook");
             return;
@@ -47,12 +50,18 @@ internal sealed class HookEndpoint(IRuntimeView runtime, HookBoard board, Intake
             return;
         }
 
-        await StoreAsync(context, hook, ((RequestBody.Bytes)body).Raw);
+        await StoreAsync(context, hook, ((RequestBody.Bytes)body).Raw, charge);
     }
 
-    private async Task StoreAsync(HttpContext context, HookSource hook, ReadOnlyMemory<byte> body)
+    private async Task StoreAsync(HttpContext context, HookSource hook, ReadOnlyMemory<byte> body, IntakeCharge charge)
     {
         SignatureVerdict verdict = hook.Judge(context.Request.Headers, body.Span);
+        if (verdict != SignatureVerdict.Valid && charge.Wait is { } wait)
+        {
+            await TooManyAsync(context, wait);
+            return;
+        }
+
         if (verdict != SignatureVerdict.Valid)
         {
             await _answers.RefuseAsync(context, StatusCodes.Status401Unauthorized, verdict == SignatureVerdict.Untimely
@@ -63,7 +72,7 @@ internal sealed class HookEndpoint(IRuntimeView runtime, HookBoard board, Intake
 
         if (hook.NeedsProof)
         {
-            access.TakeBackCharge(context);
+            charge.TakeBack();
         }
 
         IMessageSink sink = await hook.FindSinkAsync(context.RequestAborted) ?? throw new IntakeClosedException(IntakeRefusal.Paused, TimeSpan.FromSeconds(5), $"Source '{hook.Name}' does not run. Start it to take what comes.");
@@ -81,4 +90,7 @@ internal sealed class HookEndpoint(IRuntimeView runtime, HookBoard board, Intake
         response.ContentType = hook.Config is { Answer: not null, AnswersJson: false } ? "text/plain; charset=utf-8" : "application/json";
         await response.WriteAsync(hook.Config.Answer ?? $$"""{"id":"{{result.Id}}"}""", context.RequestAborted);
     }
+
+    private Task TooManyAsync(HttpContext context, int? wait) => _answers.RefuseAsync(
+        context, StatusCodes.Status429TooManyRequests, "too many messages from this address", "An address that posts to /hooks without a valid proof has used up intake.webhook.perAddress.", wait);
 }

@@ -51,11 +51,20 @@ internal sealed class HookSource : IMessageSource, IDisposable
         return Volatile.Read(ref _sink);
     }
 
+    /// <summary>Whether its scheme is the secret itself, which needs no body.</summary>
+    public bool ProvesByHeaders => Config.Auth is { Scheme: SignatureScheme.Token };
+
+    /// <summary>Whether the headers alone prove a request.</summary>
+    public bool IsProved(IHeaderDictionary headers) => ProvesByHeaders && Judge(headers, []) == SignatureVerdict.Valid;
+
     /// <summary>Whether a request has what a proof is in, so that its body is worth reading.</summary>
     public bool MayBeProved(IHeaderDictionary headers) => Config.Auth is { } auth && headers[auth.Header].Count == 1;
 
     /// <summary>What the proof of a request is worth.</summary>
     public SignatureVerdict Judge(IHeaderDictionary headers, ReadOnlySpan<byte> body) => _signature?.Judge(headers, body) ?? SignatureVerdict.Valid;
+
+    /// <summary>Nobody waits for its first start, which may never come.</summary>
+    public void LeaveStopped() => _begun.TrySetResult();
 
     /// <inheritdoc/>
     public async Task RunAsync(IMessageSink sink, CancellationToken cancellationToken)

@@ -11,8 +11,12 @@ internal sealed class IntakeAccess
     /// <summary>The header that carries the token where <c>Authorization</c> is taken.</summary>
     public const string TokenHeader = "X-Postroom-Token";
 
+    /// <summary>How many signed requests are read at a time of addresses that are over their limit; each holds one body.</summary>
+    private const int Overdrawn = 8;
+
     private readonly TimeProvider _clock;
     private volatile Proofs _now;
+    private int _overdrawn;
 
     /// <summary>Takes the settings of <c>/webhook</c>. Several tokens or secrets are separated by blanks.</summary>
     public IntakeAccess(WebhookIntakeOptions options, TimeProvider clock)
@@ -31,13 +35,34 @@ internal sealed class IntakeAccess
     public string? ChatToken => NeedsProof ? _now.ChatTokens.Value[0] : null;
 
     /// <summary>
-    /// Charges a request to its address: null, or the seconds to wait. Done before anything of the request is looked at or read, so that a
-    /// stranger cannot make this machine hold body after body, and a guesser over the limit does not learn from a hit.
+    /// Charges a request to its address: null, or the seconds to wait. Done before anything of the request is read, so that a stranger cannot make this machine hold body
+    /// after body.
     /// </summary>
     public int? Charge(HttpContext context) => _now.PerAddress.Take(KeyGate.AddressOf(context));
 
-    /// <summary>Takes the charge back: the caller has proved that it is no stranger.</summary>
+    /// <summary>Takes the charge back: the caller has proved that it is no stranger, or was not listened to.</summary>
     public void TakeBackCharge(HttpContext context) => _now.PerAddress.GiveBack(KeyGate.AddressOf(context));
+
+    /// <summary>
+    /// Charges a request that is not proved by its headers. Strangers that used up an address do not lock out a service behind the same one: a request with a signature
+    /// is read all the same, so many at a time, and its signature decides.
+    /// </summary>
+    /// <param name="context">The request.</param>
+    /// <param name="isProved">Whether its headers prove it; it is not charged then.</param>
+    /// <param name="maySign">Whether it has a signature that its body may prove.</param>
+    public IntakeCharge Enter(HttpContext context, bool isProved, bool maySign)
+    {
+        if (isProved)
+        {
+            return new IntakeCharge(this, context, IsCharged: false, null);
+        }
+
+        int? wait = Charge(context);
+        return new IntakeCharge(this, context, wait is null, wait, HasPlace: wait is not null && maySign && TryTakePlace());
+    }
+
+    /// <summary>Gives back the place of a signed request of an address that is over its limit.</summary>
+    public void LeavePlace() => Interlocked.Decrement(ref _overdrawn);
 
     /// <summary>Whether the request may be allowed once its body is known, by a signature of it.</summary>
     public bool MayBeSigned(HttpRequest request) => _now.Signature is not null && request.Headers.ContainsKey(WebhookSignature.TimestampedHeader);
@@ -54,6 +79,17 @@ internal sealed class IntakeAccess
     /// <summary>Whether a page or stream is allowed: as a post, or with a token in its address, since a page cannot set headers there.</summary>
     public bool AllowsPage(HttpContext context) =>
         AllowsUnsigned(context) || (context.Request.Query["token"] is { Count: 1 } token && (IsToken(token[0]) || IsChatToken(token[0])));
+
+    private bool TryTakePlace()
+    {
+        if (Interlocked.Increment(ref _overdrawn) <= Overdrawn)
+        {
+            return true;
+        }
+
+        LeavePlace();
+        return false;
+    }
 
     private bool HasToken(IHeaderDictionary headers)
     {
@@ -97,5 +133,35 @@ internal sealed class IntakeAccess
         public CallerRateLimiter PerAddress { get; } = new(options.PerAddress.Count, options.PerAddress.Period, clock);
 
         private static string[] TextsOf(Secret? secret) => secret?.RevealAll() ?? [];
+    }
+}
+
+/// <summary>What a request to be proved owes its address. Disposed of at the end of the request.</summary>
+/// <param name="Access">Where it is charged.</param>
+/// <param name="Context">The request.</param>
+/// <param name="IsCharged">Whether it was.</param>
+/// <param name="Wait">The seconds to wait, when its address is over the limit; null otherwise.</param>
+/// <param name="HasPlace">Whether it is read although its address is over the limit.</param>
+internal sealed record IntakeCharge(IntakeAccess Access, HttpContext Context, bool IsCharged, int? Wait, bool HasPlace = false) : IDisposable
+{
+    /// <summary>Whether nothing of it is read.</summary>
+    public bool IsRefused => Wait is not null && !HasPlace;
+
+    /// <summary>Takes the charge back, if there was one.</summary>
+    public void TakeBack()
+    {
+        if (IsCharged)
+        {
+            Access.TakeBackCharge(Context);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (HasPlace)
+        {
+            Access.LeavePlace();
+        }
     }
 }

@@ -7,24 +7,14 @@ namespace Postroom.ControlPlane;
 /// <summary>The requests of services that call their communicator: read within bounds here, verified and answered there.</summary>
 internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, IntakeAccess access, ILogger log)
 {
+    private const string TooMany = "too many requests without a valid proof from this address";
+
     /// <summary>Answers what a communicator has the path of, before routing; everything else goes on.</summary>
     public RequestDelegate First(RequestDelegate next) => context =>
         runtime.FindReceivers(context.Request.Path.Value ?? "") is { Count: > 0 } receivers ? HandleAsync(context, receivers) : next(context);
 
     private async Task HandleAsync(HttpContext context, IReadOnlyList<IWebhookReceiver> receivers)
     {
-        if (access.Charge(context) is { } wait)
-        {
-            await RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many requests without a valid proof from this address", wait);
-            return;
-        }
-
-        if (!runtime.TakesMessages)
-        {
-            await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "the service is starting or stopping");
-            return;
-        }
-
         WebhookCall call = new()
         {
             Method = context.Request.Method,
@@ -32,13 +22,28 @@ internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, IntakeAcces
             Headers = context.Request.Headers.ToDictionary(static pair => pair.Key, static pair => pair.Value.ToString(), StringComparer.OrdinalIgnoreCase),
         };
         receivers = [.. receivers.Where(receiver => receiver.MayBeProved(call))];
+        bool hasBody = !HttpMethods.IsGet(call.Method) && !HttpMethods.IsHead(call.Method); // what those carry means nothing (RFC 9110 §9.3.1)
+        using IntakeCharge charge = access.Enter(context, receivers.Any(receiver => receiver.IsProved(call)), receivers.Any(receiver => IsSigned(receiver, call)));
+        if (charge.IsRefused)
+        {
+            await RefuseAsync(context, StatusCodes.Status429TooManyRequests, TooMany, charge.Wait);
+            return;
+        }
+
+        if (!runtime.TakesMessages)
+        {
+            charge.TakeBack();
+            await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "the service is starting or stopping");
+            return;
+        }
+
         if (receivers.Count == 0)
         {
             await RefuseAsync(context, StatusCodes.Status401Unauthorized, "the token or signature is missing or wrong", seconds: null);
             return;
         }
 
-        if (!HttpMethods.IsGet(call.Method) && !HttpMethods.IsHead(call.Method)) // what they carry means nothing (RFC 9110 §9.3.1)
+        if (hasBody)
         {
             switch (await RequestBody.ReadAsync(context.Request, receivers.Max(static receiver => receiver.MaxWebhookBody), context.RequestAborted))
             {
@@ -51,10 +56,14 @@ internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, IntakeAcces
             }
         }
 
-        await AnswerAsync(context, receivers, call);
+        await AnswerAsync(context, receivers, call, charge);
     }
 
-    private async Task AnswerAsync(HttpContext context, IReadOnlyList<IWebhookReceiver> receivers, WebhookCall call)
+    /// <summary>Whether it is what the request carries that makes a proof possible; a receiver that gives everything a chance does not say that a request is signed.</summary>
+    private static bool IsSigned(IWebhookReceiver receiver, WebhookCall call) =>
+        !receiver.MayBeProved(call with { Headers = new Dictionary<string, string>(), Query = new Dictionary<string, string>() });
+
+    private async Task AnswerAsync(HttpContext context, IReadOnlyList<IWebhookReceiver> receivers, WebhookCall call, IntakeCharge charge)
     {
         try
         {
@@ -62,7 +71,12 @@ internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, IntakeAcces
             WebhookReply reply = await AskAsync(receivers, call);
             if (reply.Status is not (StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden or StatusCodes.Status405MethodNotAllowed or StatusCodes.Status413PayloadTooLarge))
             {
-                access.TakeBackCharge(context);
+                charge.TakeBack();
+            }
+            else if (charge.Wait is { } wait)
+            {
+                await RefuseAsync(context, StatusCodes.Status429TooManyRequests, TooMany, wait);
+                return;
             }
 
             context.Response.StatusCode = reply.Status;
@@ -71,7 +85,7 @@ internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, IntakeAcces
         }
         catch (Exception e) when (e is IntakeClosedException or StoreUnavailableException)
         {
-            access.TakeBackCharge(context); // It was about to be stored.
+            charge.TakeBack(); // It was about to be stored.
             LogRefused(log, context.Request.Path, e.Message);
             await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "messages cannot be taken now");
         }

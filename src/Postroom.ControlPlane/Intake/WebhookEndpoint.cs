@@ -72,6 +72,11 @@ internal sealed class WebhookEndpoint
 
         if (!_runtime.TakesMessages)
         {
+            if (!proved)
+            {
+                _access.TakeBackCharge(context);
+            }
+
             return await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "the service is starting or stopping", seconds: 2);
         }
 

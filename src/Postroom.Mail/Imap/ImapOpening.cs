@@ -192,7 +192,10 @@ internal static class ImapLogin
         ["temporar", "try again", "try later", "connections", "unavailable", "not available", "busy", "internal error", "server error", "rate limit", "bandwidth", "timed out", "timeout", "overload"];
 
     /// <summary>Words of a refusal that speaks of trying again and means other credentials: <c>[ALERT] Invalid credentials (Failure)</c>, <c>Wrong password, try again</c>.</summary>
-    private static readonly string[] WordsOfRefusal = ["credential", "password", "username", "user name", "invalid login", "login failures", "failed login", "web browser", "disabled"];
+    private static readonly string[] WordsOfRefusal = ["credential", "password", "username", "user name", "invalid login", "web browser", "disabled"];
+
+    /// <summary>Words of an account that is shut because of earlier tries: trying again soon keeps it shut, however temporary the server calls that.</summary>
+    private static readonly string[] WordsOfLock = ["locked", "failed login", "login failures"];
 
     /// <summary>Logs in.</summary>
     /// <exception cref="ImapLoginException">The server refuses the credentials, or offers no way that fits them.</exception>
@@ -239,7 +242,7 @@ internal static class ImapLogin
     }
 
     private static bool IsForNow(ImapCommandException refusal) => ForNow.Contains(refusal.Code)
-        || (refusal.Code is "" or "ALERT" && Speaks(refusal, WordsForNow) && (Speaks(refusal, ["temporar"]) || !Speaks(refusal, WordsOfRefusal)));
+        || (refusal.Code is "" or "ALERT" && Speaks(refusal, WordsForNow) && !Speaks(refusal, WordsOfLock) && (Speaks(refusal, ["temporar"]) || !Speaks(refusal, WordsOfRefusal)));
 
     private static bool Speaks(ImapCommandException refusal, string[] of) => of.Any(word => refusal.Text.Contains(word, StringComparison.OrdinalIgnoreCase));
 

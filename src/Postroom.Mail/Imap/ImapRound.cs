@@ -136,9 +136,23 @@ internal sealed partial class ImapRound(
 
     private async ValueTask<IReadOnlyList<ImapMail>?> AskKnownAsync(uint[] uids, CancellationToken cancellationToken)
     {
-        string items = config.AcceptFrom.Count > 0 ? "(UID INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (FROM)])" : "(UID INTERNALDATE RFC822.SIZE)";
-        IReadOnlyDictionary<uint, ImapMail> known = await connection.FetchAsync(uids, items, cancellationToken);
-        return [.. uids.Where(known.ContainsKey).Select(uid => known[uid])];
+        // Where a search cannot leave out the failed ones, their flags tell of them: the ledger may be that of another run.
+        string flags = connection.FindsKeyword(config.FailedKeyword) ? "" : " FLAGS";
+        string sender = config.AcceptFrom.Count > 0 ? " BODY.PEEK[HEADER.FIELDS (FROM)]" : "";
+        IReadOnlyDictionary<uint, ImapMail> known = await connection.FetchAsync(uids, $"(UID INTERNALDATE RFC822.SIZE{flags}{sender})", cancellationToken);
+        return [.. uids.Where(known.ContainsKey).Select(uid => known[uid]).Where(mail => !IsFailed(mail))];
+    }
+
+    /// <summary>Whether a mail has the keyword of a failure, which a search did not leave out; it is remembered then.</summary>
+    private bool IsFailed(ImapMail mail)
+    {
+        bool failed = mail.Flags?.Contains(config.FailedKeyword, StringComparer.OrdinalIgnoreCase) == true;
+        if (failed && !_never && ledger.Room > _batch.Count)
+        {
+            ledger.Keep(mail.Uid);
+        }
+
+        return failed;
     }
 
     private async ValueTask ReadAsync(ImapMail known, CancellationToken cancellationToken)
@@ -316,9 +330,15 @@ internal sealed partial class ImapRound(
             }
             else if (results[i].Duplicate)
             {
-                // When the work of the first copy has ended, its mark was for the first. A key that outlives its message has no work left: it would be read with every look.
-                MessageState state = await sink.StateOfAsync(results[i].Id, cancellationToken) ?? MessageState.Acked;
-                if (state is MessageState.Acked or MessageState.Failed)
+                // When the work of the first copy has ended, its mark was for the first.
+                MessageState? state = await sink.StateOfAsync(results[i].Id, cancellationToken);
+                if (state is null)
+                {
+                    // Its key outlives its message: nobody knows how that ended, so it is not shown as done (SR-13), and not read with every look either.
+                    ledger.Keep(batch[i].Uid);
+                    LogForgotten(source, batch[i].Uid, config.Mailbox, results[i].Id);
+                }
+                else if (state is MessageState.Acked or MessageState.Failed)
                 {
                     if (state == MessageState.Failed)
                     {
@@ -365,6 +385,9 @@ internal sealed partial class ImapRound(
 
     [LoggerMessage(6112, LogLevel.Error, "Source '{Source}': mail {Uid} of '{Mailbox}' could not be read three times and is passed over: {Why} Look at it with a mail program; marking it read there is enough to be rid of it, and unread again to have it tried once more.")]
     private partial void LogParked(string source, uint uid, string mailbox, string why);
+
+    [LoggerMessage(6115, LogLevel.Warning, "Source '{Source}': mail {Uid} of '{Mailbox}' was message {Message}, which is not kept any more, so nobody can tell how it ended. It is passed over and stays unread. Look at it with a mail program; marking it read there is enough to be rid of it.")]
+    private partial void LogForgotten(string source, uint uid, string mailbox, MessageId message);
 
     [LoggerMessage(6113, LogLevel.Warning, "Source '{Source}': further mails wait in the mailbox, since {Limit} are in work or remembered as failed. They are read as those come to an end.")]
     private partial void LogFull(string source, int limit);

@@ -265,7 +265,7 @@ public abstract partial class FileSource : PollingSource, IMarkOrigin
             {
                 case MarkPolicy.AfterAck when results[i].Duplicate:
                     // Its work may have ended in an earlier life, or with a first copy, and its mark with it.
-                    await EndAsync(file, results[i].Id, MessageState.Acked, sink, cancellationToken);
+                    await EndAsync(file, results[i].Id, isRepeat: true, sink, cancellationToken);
                     break;
                 case MarkPolicy.AfterAccept:
                     TryComplete(file, MarkRequest.Seen);
@@ -296,7 +296,7 @@ public abstract partial class FileSource : PollingSource, IMarkOrigin
             }
             else
             {
-                await EndAsync(file, id, null, sink, cancellationToken);
+                await EndAsync(file, id, isRepeat: false, sink, cancellationToken);
             }
         }
     }
@@ -304,18 +304,23 @@ public abstract partial class FileSource : PollingSource, IMarkOrigin
     /// <summary>Moves a file whose message has ended.</summary>
     /// <param name="file">The file.</param>
     /// <param name="id">Its message.</param>
-    /// <param name="unless">How a message stands that is not kept any more. A key that outlives its message has no work left: its file would be read with every look.</param>
+    /// <param name="isRepeat">Whether it was read just now, and its key is known.</param>
     /// <param name="sink">Knows how the message stands.</param>
     /// <param name="cancellationToken">Ends the question.</param>
-    private async ValueTask EndAsync(FoundFile file, MessageId id, MessageState? unless, IMessageSink sink, CancellationToken cancellationToken)
+    private async ValueTask EndAsync(FoundFile file, MessageId id, bool isRepeat, IMessageSink sink, CancellationToken cancellationToken)
     {
-        switch (await sink.StateOfAsync(id, cancellationToken) ?? unless)
+        switch (await sink.StateOfAsync(id, cancellationToken))
         {
             case MessageState.Acked:
                 TryComplete(file, MarkRequest.Seen);
                 break;
             case MessageState.Failed:
                 TryComplete(file, MarkRequest.Failed);
+                break;
+            case null when isRepeat:
+                // Its key outlives its message: nobody knows how that ended, so it is not shown as done (MB-18), and not read with every look either.
+                _ledger.Add(file, null);
+                LogForgotten(Name, file.Name, id);
                 break;
             case null:
                 _ledger.Remove(file); // Not kept any more: read anew if it is still there.
@@ -354,6 +359,9 @@ public abstract partial class FileSource : PollingSource, IMarkOrigin
 
     [LoggerMessage(6122, LogLevel.Error, "Source '{Source}': file '{File}' cannot be a message and counts as failed: {Why}")]
     private partial void LogRefused(string source, string file, string why);
+
+    [LoggerMessage(6124, LogLevel.Warning, "Source '{Source}': file '{File}' was message {Message}, which is not kept any more, so nobody can tell how it ended. It is passed over and stays where it is; look at it, and move it away or rename it to have it taken again.")]
+    private partial void LogForgotten(string source, string file, MessageId message);
 
     [LoggerMessage(6123, LogLevel.Warning, "Source '{Source}': file '{File}' is done and cannot be moved, which is tried again: {Why} Let the account of this program write to '{Folder}'.")]
     private partial void LogNotMoved(string source, string file, string why, string folder);

@@ -55,7 +55,11 @@ internal sealed partial class SourceSet(SourceSupervisor sources, QueueCatalog q
                 _held.Remove(name, out (bool IsPaused, bool IsStopped) held);
                 sources.Add(source, config.Into, held.IsPaused);
                 _applied.Add(name);
-                if (sources.AreRunning && !held.IsStopped)
+                if (held.IsStopped)
+                {
+                    source.LeaveStopped();
+                }
+                else if (sources.AreRunning)
                 {
                     sources.Start(name);
                 }

@@ -92,7 +92,12 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
         }
     }
 
-    private static bool IsKnown(JournalRecord record, DeliveryReceipt receipt) => record.Receipts.Any(known => known.Status == receipt.Status && known.Part == receipt.Part);
+    /// <summary>Whether a receipt says nothing new: once per status and part, and of a message that was replayed once for each of its sends.</summary>
+    private static bool IsKnown(JournalRecord record, DeliveryReceipt receipt)
+    {
+        DeliveryReceipt[] alike = [.. record.Receipts.Where(known => known.Status == receipt.Status && known.Part == receipt.Part)];
+        return alike.Length > record.Entry.Replays || alike.Any(known => known.OutsideId is null || receipt.OutsideId is null || known.OutsideId == receipt.OutsideId);
+    }
 
     private void Add(JournalEntry entry, DeliveryReceipt receipt, ResolvedReceipts resolved)
     {
@@ -121,7 +126,7 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
             {
                 From = entry.Envelope.To is { Kind: AddressKind.Recipient } to ? to : null,
                 Conversation = entry.Envelope.Conversation,
-                DedupKey = $"receipt:{entry.Envelope.Id}:{dated.Status}{(dated.Part is { } part ? $":{part}" : "")}",
+                DedupKey = $"receipt:{entry.Envelope.Id}:{dated.Status}{(dated.Part is { } part ? $":{part}" : "")}{(entry.Replays > 0 ? $":replay {entry.Replays}" : "")}",
                 Headers = new Dictionary<string, string> { [HeaderNames.Channel] = OutboundQueue.CommunicatorOf(entry.Envelope.Queue) ?? "" },
             });
         }

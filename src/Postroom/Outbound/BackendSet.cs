@@ -7,6 +7,7 @@ internal sealed partial class BackendSet(CommunicationDispatcher dispatcher, Fun
 {
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly Dictionary<string, CommunicatorBackendConfig> _applied = new(StringComparer.Ordinal);
+    private CommunicationsConfig? _latest;
     private readonly HashSet<string> _failed = new(StringComparer.Ordinal); // tried again with the next change, whatever it is about
 
     /// <summary>Brings the registered communicators in line with a configuration; one that fails is logged and keeps no other from it.</summary>
@@ -18,33 +19,8 @@ internal sealed partial class BackendSet(CommunicationDispatcher dispatcher, Fun
         await _turn.WaitAsync(cancellationToken);
         try
         {
-            Dictionary<string, CommunicatorBackendConfig> wanted = config.Enabled
-                ? config.Backends.Where(static pair => pair.Value.Enabled).ToDictionary(StringComparer.Ordinal)
-                : [];
-            foreach (string gone in _applied.Keys.Except(wanted.Keys).ToArray())
-            {
-                await TryAsync(gone, () => dispatcher.RemoveAsync(gone, cancellationToken));
-                _applied.Remove(gone);
-                _failed.Remove(gone);
-            }
-
-            foreach ((string name, CommunicatorBackendConfig backend) in wanted)
-            {
-                if (!_applied.TryGetValue(name, out CommunicatorBackendConfig? before) || _failed.Contains(name) || !isSame(name, before, backend))
-                {
-                    _applied[name] = backend;
-                    _failed.Add(name);
-                    await TryAsync(name, async () =>
-                    {
-                        ICommunicator made = create(name, backend);
-                        await dispatcher.RegisterAsync(made, backend.Labels, backend, cancellationToken);
-                        if (made is not NoOpCommunicator)
-                        {
-                            _failed.Remove(name);
-                        }
-                    });
-                }
-            }
+            _latest = config;
+            await ApplyInTurnAsync(config, isSame, cancellationToken);
         }
         finally
         {
@@ -52,7 +28,64 @@ internal sealed partial class BackendSet(CommunicationDispatcher dispatcher, Fun
         }
     }
 
+    /// <summary>A type was registered: those that could not be made, and have a stand-in since, are tried again in the background.</summary>
+    public void TryAgain() => _ = TryAgainAsync();
+
     public void Dispose() => _turn.Dispose();
+
+    private async Task TryAgainAsync()
+    {
+        try
+        {
+            await _turn.WaitAsync();
+            try
+            {
+                if (_latest is { } config && _failed.Count > 0)
+                {
+                    await ApplyInTurnAsync(config, static (_, _, _) => true, CancellationToken.None);
+                }
+            }
+            finally
+            {
+                _turn.Release();
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            // Nobody needs them any more.
+        }
+    }
+
+    private async Task ApplyInTurnAsync(CommunicationsConfig config, Func<string, CommunicatorBackendConfig, CommunicatorBackendConfig, bool> isSame, CancellationToken cancellationToken)
+    {
+        Dictionary<string, CommunicatorBackendConfig> wanted = config.Enabled
+            ? config.Backends.Where(static pair => pair.Value.Enabled).ToDictionary(StringComparer.Ordinal)
+            : [];
+        foreach (string gone in _applied.Keys.Except(wanted.Keys).ToArray())
+        {
+            await TryAsync(gone, () => dispatcher.RemoveAsync(gone, cancellationToken));
+            _applied.Remove(gone);
+            _failed.Remove(gone);
+        }
+
+        foreach ((string name, CommunicatorBackendConfig backend) in wanted)
+        {
+            if (!_applied.TryGetValue(name, out CommunicatorBackendConfig? before) || _failed.Contains(name) || !isSame(name, before, backend))
+            {
+                _applied[name] = backend;
+                _failed.Add(name);
+                await TryAsync(name, async () =>
+                {
+                    ICommunicator made = create(name, backend);
+                    await dispatcher.RegisterAsync(made, backend.Labels, backend, cancellationToken);
+                    if (made is not NoOpCommunicator)
+                    {
+                        _failed.Remove(name);
+                    }
+                });
+            }
+        }
+    }
 
     private async Task TryAsync(string name, Func<Task> change)
     {

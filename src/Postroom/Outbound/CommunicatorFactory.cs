@@ -24,7 +24,14 @@ public sealed partial class CommunicatorFactory
     }
 
     /// <summary>Registers how communicators of a type are made; the last registration wins.</summary>
-    public void RegisterBackend(string type, CommunicatorFactoryMethod factory) => _factories[type] = factory;
+    public void RegisterBackend(string type, CommunicatorFactoryMethod factory)
+    {
+        _factories[type] = factory;
+        Registered?.Invoke();
+    }
+
+    /// <summary>Is told of each registration.</summary>
+    internal Action? Registered { get; set; }
 
     /// <summary>Makes a communicator.</summary>
     public ICommunicator CreateCommunicator(string name, CommunicatorBackendConfig config)

@@ -12,7 +12,7 @@ internal sealed partial class DeliveryRunner
     private async ValueTask<AttemptEnd> SendInTurnAsync(Attempt attempt, Registration target, OutgoingMessage message)
     {
         Limits known = new(SendLimits.OfService(attempt.Envelope, message, target), SendLimits.OfSettings(attempt.Envelope, target));
-        string recipient = RecipientOf(attempt.Envelope, known.Service);
+        string recipient = RecipientOf(attempt.Envelope, message, known.Service, target);
         Delivery context = new(attempt, store, () => TakeFurtherTurnAsync(attempt, target, message));
         while (true)
         {
@@ -43,8 +43,6 @@ internal sealed partial class DeliveryRunner
                 return failed;
             }
 
-            await using IAsyncDisposable? prepared = context.Prepared;
-
             // Behind the gate, where nothing holds it up any more: a turn that is taken long before its send would let others leave together with it.
             Limits limits = WithLearnt(target, known);
             if (_pauses.Pass(recipient) == TimeSpan.Zero && _rates.Take(attempt.Envelope.Id, limits.Service, limits.Settings, out IReadOnlyList<(SendWindow, int)> turn) == TimeSpan.Zero)
@@ -53,6 +51,7 @@ internal sealed partial class DeliveryRunner
             }
 
             gate.Leave(taken: false);
+            await attempt.LetGoAsync();
         }
     }
 
@@ -68,7 +67,12 @@ internal sealed partial class DeliveryRunner
 
         try
         {
-            context.Prepared = await prepares.PrepareAsync(message, context, attempt.CancellationToken);
+            if (await prepares.PrepareAsync(message, context, attempt.CancellationToken) is { } prepared)
+            {
+                context.Prepared = prepared;
+                attempt.Held = new Holding(prepared, failure => LogNotLetGo(failure, target.Name));
+            }
+
             return null;
         }
         catch (Exception e) when (attempt.CancelReason is CancelReason.Stopping or CancelReason.Operator && IsGivenUp(e))
@@ -92,12 +96,26 @@ internal sealed partial class DeliveryRunner
     private AttemptEnd.Delivered LeftAlone(string recipient, TimeSpan wait) => new(
         Settlement.RetryAt(clock.GetUtcNow() + wait, $"The service said that '{recipient}' was sent too much, so nothing more goes there for {Duration.Format(wait)}.", countsAttempt: false), null);
 
-    /// <summary>What a service's refusal of too many messages to somebody is about: the narrowest limit that it has for them, or else their address or label.</summary>
-    private static string RecipientOf(Envelope envelope, IReadOnlyList<SendLimit> service) =>
-        service is [.., { Key.Length: > 0 } narrowest] ? narrowest.Key : envelope.To?.ToString() ?? $"label:{envelope.Header(HeaderNames.Label)}";
+    /// <summary>What a service's refusal of too many messages to somebody is about: whom the communicator finds for them, else the narrowest limit that it has for them, or else their address or label.</summary>
+    private static string RecipientOf(Envelope envelope, OutgoingMessage? message, IReadOnlyList<SendLimit> service, Registration target)
+    {
+        Address? to = envelope.To is { Kind: AddressKind.Recipient } recipient ? recipient : message?.To ?? envelope.To;
+        string label = message?.Label ?? envelope.To?.Target ?? "";
+        return (target.Communicator as IRateLimits)?.RecipientOf(to, label) is { Length: > 0 } resolved ? resolved
+            : service is [.., { Key.Length: > 0 } narrowest] ? narrowest.Key
+            : envelope.To?.ToString() ?? $"label:{envelope.Header(HeaderNames.Label)}";
+    }
 
-    private static string RecipientOf(Attempt attempt, Registration target) =>
-        RecipientOf(attempt.Envelope, attempt.Envelope.Type == PayloadTypes.SignalReaction ? [] : SendLimits.OfService(attempt.Envelope, Decode(attempt.Envelope), target));
+    private static string RecipientOf(Attempt attempt, Registration target)
+    {
+        if (attempt.Envelope.Type == PayloadTypes.SignalReaction)
+        {
+            return RecipientOf(attempt.Envelope, null, [], target);
+        }
+
+        OutgoingMessage message = Decode(attempt.Envelope);
+        return RecipientOf(attempt.Envelope, message, SendLimits.OfService(attempt.Envelope, message, target), target);
+    }
 
     /// <summary>Waits for a turn that comes soon, and takes it if asked to; how long it is to a later one.</summary>
     /// <exception cref="OperationCanceledException">The attempt is to end.</exception>
@@ -279,6 +297,12 @@ internal sealed partial class DeliveryRunner
             return new AttemptEnd.Delivered(Settlement.Acknowledge, null);
         }
 
+        string recipient = RecipientOf(attempt, target);
+        if (_pauses.Look(recipient) is var pause && pause > TimeSpan.Zero)
+        {
+            return LeftAlone(recipient, pause);
+        }
+
         Signal signal = JsonSerializer.Deserialize(attempt.Envelope.Body.Span, PostroomJson.Default.Signal) ?? throw new JsonException("The body is null.");
         try
         {
@@ -301,6 +325,25 @@ internal sealed partial class DeliveryRunner
 
     [LoggerMessage(430, LogLevel.Error, "Communicator '{Name}': what its last send tells of the lane could not be noted; what became of the send is stored all the same.")]
     private partial void LogForgotten(Exception exception, string name);
+
+    [LoggerMessage(432, LogLevel.Error, "Communicator '{Name}': what was prepared for a send could not be given back; what became of the send is stored all the same.")]
+    private partial void LogNotLetGo(Exception exception, string name);
+
+    /// <summary>What was prepared for a send. Giving it back fails for itself: what became of the send is not changed by it.</summary>
+    private sealed class Holding(IAsyncDisposable prepared, Action<Exception> failed) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            try
+            {
+                await prepared.DisposeAsync();
+            }
+            catch (Exception e)
+            {
+                failed(e);
+            }
+        }
+    }
 
     private sealed record Limits(IReadOnlyList<SendLimit> Service, IReadOnlyList<SendLimit> Settings);
 

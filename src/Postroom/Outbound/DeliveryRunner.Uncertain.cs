@@ -16,8 +16,7 @@ internal sealed partial class DeliveryRunner
         MessageLease lease = attempt.Lease;
         if (lease.SendStartedAt is not { } claimed)
         {
-            // A person has replayed it: asked once, and sent unless it is there.
-            return lease.Redelivered && lease.Attempt == 1 && target.Communicator is IDeliveryProbe probe ? Found(attempt, await AskAsync(probe, attempt.Envelope.Id.ToString(), attempt, AskAtATime)) : null;
+            return lease is { Redelivered: true, Replays: > 0 } ? await SettleReplayedAsync(attempt, target) : null;
         }
 
         if (PolicyOf(target) != UncertainPolicy.Ask || target.Communicator is not IDeliveryProbe asked)
@@ -28,15 +27,15 @@ internal sealed partial class DeliveryRunner
                     Settlement.Fail(FailureKind.Uncertain, $"A send that began at {claimed:yyyy-MM-dd'T'HH:mm:ss.fff'Z'} left no answer, so nobody can tell whether it arrived. Confirm or replay the message."), null);
         }
 
-        (DeliveryReceipt? whole, DeliveryReceipt? part) = await StoredProofAsync(lease);
-        if (whole is not null)
+        Proof proof = StoredProof(await RecordOfAsync(lease), lease);
+        if ((proof.Whole ?? proof.GivenUp) is { } end)
         {
-            return Found(attempt, new ProbeAnswer.Found(whole));
+            return Found(attempt, new ProbeAnswer.Found(end));
         }
 
-        if (part is not null)
+        if (proof.Part is { } stored)
         {
-            return await GoOnBehindAsync(attempt, part);
+            return await GoOnBehindAsync(attempt, stored);
         }
 
         DateTimeOffset now = clock.GetUtcNow();
@@ -75,34 +74,71 @@ internal sealed partial class DeliveryRunner
     }
 
     /// <summary>
-    /// A receipt that came while nobody asked, in an earlier run or to a predecessor of the communicator: of the whole message, or of the part that was on its way. Of a
-    /// message in parts one receipt proves one part only.
+    /// A person has replayed it: sent again, from the first part that nothing proves. What the service gave up is why it is replayed, and no proof. Asked once, and again
+    /// only when the asking itself was cut off: what came of a later attempt is known.
     /// </summary>
-    private async ValueTask<(DeliveryReceipt? Whole, DeliveryReceipt? Part)> StoredProofAsync(MessageLease lease)
+    private async ValueTask<AttemptEnd?> SettleReplayedAsync(Attempt attempt, Registration target)
     {
-        if (store is not IJournal journal || await journal.GetAsync(lease.Envelope.Id, withBody: false, CancellationToken.None) is not { } record)
+        JournalRecord? record = await RecordOfAsync(attempt.Lease);
+        Proof proof = StoredProof(record, attempt.Lease);
+        if (proof.Whole is { } whole)
         {
-            return (null, null);
+            return Found(attempt, new ProbeAnswer.Found(whole));
         }
 
-        DeliveryReceipt[] taken = [.. record.Receipts.Where(static receipt => receipt.Status is DeliveryStatus.Sent or DeliveryStatus.Delivered or DeliveryStatus.Read)];
-        return (
-            lease.Progress.Count == 0 ? taken.FirstOrDefault(static receipt => receipt is { Part: null, Parts.Count: <= 1 }) : null,
-            taken.FirstOrDefault(receipt => receipt.Part == lease.Progress.Count + 1));
+        if (proof.Part is { } stored)
+        {
+            return await GoOnBehindAsync(attempt, stored);
+        }
+
+        if (target.Communicator is not IDeliveryProbe probe || record?.Attempts.LastOrDefault(static earlier => earlier.EndedAt is not null) is { Outcome: "retry" })
+        {
+            return null;
+        }
+
+        (ProbeAnswer answer, bool isPart) = await AskAsync(probe, attempt, target.Communicator.Capabilities, AskAtATime, countsGivenUp: false);
+        return isPart && answer is ProbeAnswer.Found(var part) ? await GoOnBehindAsync(attempt, part) : Found(attempt, answer);
     }
+
+    private async ValueTask<JournalRecord?> RecordOfAsync(MessageLease lease) =>
+        store is IJournal journal ? await journal.GetAsync(lease.Envelope.Id, withBody: false, CancellationToken.None) : null;
+
+    /// <summary>
+    /// What receipts say that came while nobody asked, in an earlier run or to a predecessor of the communicator: of the whole message, which its last part stands for, or of
+    /// the part that was on its way. Of a message in parts the receipt of another part proves that part only.
+    /// </summary>
+    private static Proof StoredProof(JournalRecord? record, MessageLease lease)
+    {
+        // By their ids, receipts of parts that are known to be delivered say nothing of the one that is not.
+        DeliveryReceipt[] told = [.. (record?.Receipts ?? []).Where(receipt => receipt.OutsideId is not { } id || !lease.Progress.Contains(id))];
+        DeliveryReceipt[] givenUp = [.. told.Where(static receipt => receipt.Status == DeliveryStatus.Failed)];
+        DeliveryReceipt[] taken =
+        [
+            .. told.Where(receipt => receipt.Status is DeliveryStatus.Sent or DeliveryStatus.Delivered or DeliveryStatus.Read
+                && !givenUp.Any(failed => failed.OutsideId is not null && failed.OutsideId == receipt.OutsideId)),
+        ];
+        return new Proof(
+            taken.FirstOrDefault(static receipt => receipt is { Part: null, Parts.Count: <= 1 }),
+            taken.FirstOrDefault(receipt => receipt.Part == lease.Progress.Count + 1),
+            givenUp.LastOrDefault(receipt => (receipt.Part is null || receipt.Part == lease.Progress.Count + 1) && IsOfClaim(receipt, lease)));
+    }
+
+    /// <summary>Whether a receipt is about the send that was claimed last, and not about one before a replay. Services tell the time of receipts in whole seconds.</summary>
+    private static bool IsOfClaim(DeliveryReceipt receipt, MessageLease lease) =>
+        lease.Replays == 0 || (lease.SendStartedAt is { } claimed && receipt.At > claimed - TimeSpan.FromSeconds(1));
 
     /// <summary>Asks by the key of the whole message, which its only or last part carries, and where it may go in parts by the key of the next one.</summary>
     /// <returns>The answer, and whether it is about that part only.</returns>
-    private async ValueTask<(ProbeAnswer Answer, bool IsPart)> AskAsync(IDeliveryProbe probe, Attempt attempt, CommunicatorCapabilities channel, TimeSpan limit)
+    private async ValueTask<(ProbeAnswer Answer, bool IsPart)> AskAsync(IDeliveryProbe probe, Attempt attempt, CommunicatorCapabilities channel, TimeSpan limit, bool countsGivenUp = true)
     {
         string key = attempt.Envelope.Id.ToString();
-        Task<ProbeAnswer> whole = AskAsync(probe, key, attempt, limit).AsTask();
+        Task<ProbeAnswer> whole = AskAsync(probe, key, attempt, limit, countsGivenUp).AsTask();
         if (!channel.SplitsText && attempt.Lease.Progress.Count == 0 && attempt.Envelope.Body.Length <= channel.TextLimit)
         {
             return (await whole, false);
         }
 
-        Task<ProbeAnswer> part = AskAsync(probe, string.Create(CultureInfo.InvariantCulture, $"{key}/{attempt.Lease.Progress.Count + 1}"), attempt, limit).AsTask();
+        Task<ProbeAnswer> part = AskAsync(probe, string.Create(CultureInfo.InvariantCulture, $"{key}/{attempt.Lease.Progress.Count + 1}"), attempt, limit, countsGivenUp).AsTask();
         Task<ProbeAnswer> first = await Task.WhenAny(whole, part);
         ProbeAnswer answer = await first;
         if (answer is ProbeAnswer.Found)
@@ -115,13 +151,14 @@ internal sealed partial class DeliveryRunner
             : (answer is ProbeAnswer.NotSent && await other is ProbeAnswer.NotSent ? answer : new ProbeAnswer.Unknown(), false);
     }
 
-    private async ValueTask<ProbeAnswer> AskAsync(IDeliveryProbe probe, string key, Attempt attempt, TimeSpan limit)
+    private async ValueTask<ProbeAnswer> AskAsync(IDeliveryProbe probe, string key, Attempt attempt, TimeSpan limit, bool countsGivenUp)
     {
         using CancellationTokenSource time = new(limit, clock);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(attempt.CancellationToken, time.Token);
         try
         {
-            return await probe.FindAsync(key, either.Token);
+            ProbeAnswer answer = await probe.FindAsync(key, either.Token);
+            return !countsGivenUp && answer is ProbeAnswer.Found { Receipt.Status: DeliveryStatus.Failed } ? new ProbeAnswer.NotSent() : answer;
         }
         catch (Exception e) when (e is OperationCanceledException or DeliveryException)
         {
@@ -180,4 +217,7 @@ internal sealed partial class DeliveryRunner
             ? new Settlement.Retried(clock.GetUtcNow() + TimeSpan.FromSeconds(1), reason, CountsAttempt: !first && !asks) { Cause = FailureKind.Uncertain, KeepsClaim = true }
             : Settlement.Fail(FailureKind.Uncertain, reason);
     }
+
+    /// <summary>What stored receipts say of a send without an answer: the whole message arrived, its next part did, or the service gave it up; null each for what none says.</summary>
+    private sealed record Proof(DeliveryReceipt? Whole, DeliveryReceipt? Part, DeliveryReceipt? GivenUp);
 }

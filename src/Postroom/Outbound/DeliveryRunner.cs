@@ -156,7 +156,11 @@ internal sealed partial class DeliveryRunner(
                 DateTimeOffset until = Bounded(limited.Until, now);
                 if (limited.Lane)
                 {
-                    Remember(target, () => LearntOf(target).Refused(until - now, limited.IsTold));
+                    if (!limited.IsGuess)
+                    {
+                        Remember(target, () => LearntOf(target).Refused(until - now, limited.IsTold));
+                    }
+
                     gate.Suspend(until - now, e.Message, random());
                 }
 

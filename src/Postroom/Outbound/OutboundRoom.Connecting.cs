@@ -17,11 +17,11 @@ internal sealed partial class OutboundRoom
     private readonly ConcurrentDictionary<string, byte> _stopped = new(StringComparer.Ordinal); // by operators
     private volatile bool _communicatorsRun;
 
-    /// <summary>Starts communicators side by side; one that cannot is tried again in the background.</summary>
+    /// <summary>Starts communicators side by side, but for those that an operator stopped; one that cannot is tried again in the background.</summary>
     public async Task StartCommunicatorsAsync(CancellationToken cancellationToken)
     {
         _communicatorsRun = true;
-        await Task.WhenAll(routes.All.Select(registration => TryConnectAsync(registration, cancellationToken)));
+        await Task.WhenAll(routes.All.Where(registration => !_stopped.ContainsKey(registration.Name)).Select(registration => TryConnectAsync(registration, cancellationToken)));
     }
 
     public async Task StopCommunicatorsAsync(CancellationToken cancellationToken)

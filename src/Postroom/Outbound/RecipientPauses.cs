@@ -12,7 +12,7 @@ internal sealed class RecipientPauses(TimeProvider clock)
     private static readonly TimeSpan Memory = TimeSpan.FromMinutes(10);
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, long> _until = new(StringComparer.Ordinal); // instants of the clock
+    private readonly Dictionary<string, Pausing> _until = new(StringComparer.Ordinal);
 
     /// <summary>How many are remembered; for tests.</summary>
     internal int Count
@@ -32,12 +32,12 @@ internal sealed class RecipientPauses(TimeProvider clock)
         lock (_gate)
         {
             long until = After(wait);
-            if (!_until.TryGetValue(key, out long known))
+            if (!_until.TryGetValue(key, out Pausing known))
             {
                 MakeRoom();
             }
 
-            _until[key] = Math.Max(known, until);
+            _until[key] = new Pausing(Math.Max(known.Until, until), IsOneByOne: false);
         }
     }
 
@@ -46,7 +46,7 @@ internal sealed class RecipientPauses(TimeProvider clock)
     {
         lock (_gate)
         {
-            return _until.TryGetValue(key, out long until) ? Left(until) : TimeSpan.Zero;
+            return _until.TryGetValue(key, out Pausing pause) ? Left(pause.Until) : TimeSpan.Zero;
         }
     }
 
@@ -55,27 +55,30 @@ internal sealed class RecipientPauses(TimeProvider clock)
     {
         lock (_gate)
         {
-            if (!_until.TryGetValue(key, out long until))
+            if (!_until.TryGetValue(key, out Pausing pause))
             {
                 return TimeSpan.Zero;
             }
 
-            TimeSpan left = Left(until);
+            TimeSpan left = Left(pause.Until);
             if (left == TimeSpan.Zero)
             {
-                _until[key] = After(OneByOne);
+                _until[key] = new Pausing(After(OneByOne), IsOneByOne: true);
             }
 
             return left;
         }
     }
 
-    /// <summary>The service took a message to a recipient: the others may follow.</summary>
+    /// <summary>The service took a message to a recipient: the others may follow. One that had left before the pause says nothing of it.</summary>
     public void Taken(string key)
     {
         lock (_gate)
         {
-            _until.Remove(key);
+            if (_until.TryGetValue(key, out Pausing pause) && (pause.IsOneByOne || Left(pause.Until) == TimeSpan.Zero))
+            {
+                _until.Remove(key);
+            }
         }
     }
 
@@ -87,18 +90,21 @@ internal sealed class RecipientPauses(TimeProvider clock)
         }
 
         long old = clock.GetTimestamp() - (long)(Memory.TotalSeconds * clock.TimestampFrequency);
-        foreach (string forgotten in _until.Where(pair => pair.Value < old).Select(static pair => pair.Key).ToArray())
+        foreach (string forgotten in _until.Where(pair => pair.Value.Until < old).Select(static pair => pair.Key).ToArray())
         {
             _until.Remove(forgotten);
         }
 
         if (_until.Count >= Many)
         {
-            _until.Remove(_until.MinBy(static pair => pair.Value).Key);
+            _until.Remove(_until.MinBy(static pair => pair.Value.Until).Key);
         }
     }
 
     private long After(TimeSpan wait) => clock.GetTimestamp() + (long)(wait.TotalSeconds * clock.TimestampFrequency);
 
     private TimeSpan Left(long until) => until - clock.GetTimestamp() is var left and > 0 ? TimeSpan.FromSeconds((double)left / clock.TimestampFrequency) : TimeSpan.Zero;
+
+    /// <summary>Until when a recipient is left alone, as an instant of the clock, and whether that is only for the one that goes first after a pause.</summary>
+    private readonly record struct Pausing(long Until, bool IsOneByOne);
 }

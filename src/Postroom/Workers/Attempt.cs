@@ -67,6 +67,19 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
         set => (_rare ??= new Rare()).Receipt = value;
     }
 
+    /// <summary>What the send took for itself, let go of once its outcome is handed over; null for nothing.</summary>
+    public IAsyncDisposable? Held
+    {
+        get => _rare?.Held;
+        set
+        {
+            if (_rare is not null || value is not null)
+            {
+                (_rare ??= new Rare()).Held = value;
+            }
+        }
+    }
+
     /// <summary>Copies that the router made of an unrouted message; empty otherwise.</summary>
     public IReadOnlyList<Envelope> Routed
     {
@@ -105,6 +118,14 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
         }
     }
 
+    /// <summary>Lets go of <see cref="Held"/>.</summary>
+    public ValueTask LetGoAsync()
+    {
+        IAsyncDisposable? held = Held;
+        Held = null;
+        return held?.DisposeAsync() ?? default;
+    }
+
     /// <summary>Why its token was cancelled; <see cref="CancelReason.None"/> while it was not.</summary>
     public CancelReason CancelReason => Volatile.Read(ref _cancelled) is var reason and > 0 ? (CancelReason)reason : CancelReason.None;
 
@@ -133,6 +154,8 @@ internal sealed class Attempt(MessageLease lease, int slot, long startedAt, Canc
         public HookCalls? Hooks { get; set; }
 
         public DeliveryReceipt? Receipt { get; set; }
+
+        public IAsyncDisposable? Held { get; set; }
 
         public IReadOnlyList<Envelope> Routed { get; set; } = [];
 

@@ -83,11 +83,14 @@ internal sealed class Worker(WorkerPool pool, int slot, IMessageStore store, IMe
 
         if (attempt.TryEnd())
         {
-            await settler.SettleAsync(attempt, pool.Decide(attempt, end), pool.Counters);
+            ValueTask settles = settler.SettleAsync(attempt, pool.Decide(attempt, end), pool.Counters);
+            await attempt.LetGoAsync(); // Only now: until the outcome is handed over, a process that ends does the work again.
+            await settles;
             return true;
         }
 
         pool.Counters.LateOutcome();
+        await attempt.LetGoAsync();
         await settler.DropAsync(attempt);
         return false;
     }

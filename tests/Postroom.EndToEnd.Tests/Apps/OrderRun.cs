@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Postroom.Crash;
 using Postroom.EndToEnd.Tests.Program;
@@ -8,7 +9,12 @@ using Xunit;
 namespace Postroom.EndToEnd.Tests.Apps;
 
 /// <summary>The mail order bot as a process of its own over a mailbox of a real Dovecot; its letters leave by SMTP. It dies and runs again on what it left.</summary>
-internal sealed partial class OrderRun(RealImapServer dovecot, LetterBox box, string mode, string store) : IAsyncDisposable
+/// <param name="dovecot">The mailbox.</param>
+/// <param name="box">Where its letters arrive.</param>
+/// <param name="mode">How the mailbox is read.</param>
+/// <param name="store">The kind of store.</param>
+/// <param name="asShipped">Whether deaths and doubts are judged by the settings as they are; otherwise it goes on by itself whatever the number of kills, which are not the fault of what it works on.</param>
+internal sealed partial class OrderRun(RealImapServer dovecot, LetterBox box, string mode, string store, bool asShipped = false) : IAsyncDisposable
 {
     private const string Catalogue = "sku,name,price,tax,pack,stock,active,aliases\nTEA-001,Green tea,4.50,7,1,1000000,yes,\nTEA-002,Black tea,3.95,19,1,1000000,yes,\n";
 
@@ -36,6 +42,34 @@ internal sealed partial class OrderRun(RealImapServer dovecot, LetterBox box, st
         return [.. byId.Select(same => same.First())];
     }
 
+    /// <summary>How often an operator decided what a kill had left undecided, and how; shown with the result.</summary>
+    public int Confirmed { get; private set; }
+
+    /// <summary>As <see cref="Confirmed"/>: letters that had not arrived.</summary>
+    public int Replayed { get; private set; }
+
+    /// <summary>As <see cref="Confirmed"/>: mails and letters that were given up for the deaths they saw, and replayed.</summary>
+    public int Poisoned { get; private set; }
+
+    /// <summary>
+    /// Does what an operator does who finds messages among the failed ones: looks whether the letter is in the mailbox, and confirms it there; replays what is not. Anything
+    /// that failed for another reason than a kill is a failure of the run.
+    /// </summary>
+    public async Task DecideAsync()
+    {
+        foreach (JsonElement failed in (await Program.ApiAsync("journal?state=failed&limit=100&order=asc")).GetProperty("items").EnumerateArray())
+        {
+            string id = failed.GetProperty("id").GetString()!;
+            string? kind = failed.GetProperty("kind").GetString();
+            bool isLetter = failed.GetProperty("queue").GetString() == "out.shop-mail";
+            Assert.True(kind == "poison" || (kind == "uncertain" && isLetter), $"{id} failed, and no kill was the reason: {failed}");
+            bool isThere = kind == "uncertain" && await HasArrivedAsync(id);
+            (int code, string output) = await Program.CommandAsync(isThere ? ["journal", "confirm", id] : ["replay", id]);
+            Assert.True(code == 0, output);
+            (Confirmed, Replayed, Poisoned) = (Confirmed + (isThere ? 1 : 0), Replayed + (!isThere && kind == "uncertain" ? 1 : 0), Poisoned + (kind == "poison" ? 1 : 0));
+        }
+    }
+
     /// <summary>A header of a letter.</summary>
     public static string Header(string letter, string name) => letter.ReplaceLineEndings("\n").Split('\n').First(line => line.StartsWith($"{name}: ", StringComparison.OrdinalIgnoreCase))[(name.Length + 2)..];
 
@@ -48,6 +82,12 @@ internal sealed partial class OrderRun(RealImapServer dovecot, LetterBox box, st
         AppProcess process = Program.StartApp("orders", Words(step, thread));
         int code = await process.WaitAsync().WaitAsync(TimeSpan.FromMinutes(1), RealProgram.Cancel);
         Assert.True(code == 137, $"It ended with {code} instead of dying at '{step}': {process.Output}");
+    }
+
+    private async Task<bool> HasArrivedAsync(string id)
+    {
+        string letter = (await Program.ApiAsync($"journal/{id}/body")).GetProperty("metadata").GetProperty("messageId").GetString()!;
+        return Array.Exists(Letters, text => Header(text, "Message-ID").StartsWith($"<{letter}@", StringComparison.Ordinal));
     }
 
     /// <summary>Asks the shop's database as another process does.</summary>
@@ -74,7 +114,7 @@ internal sealed partial class OrderRun(RealImapServer dovecot, LetterBox box, st
         [
             $"store.kind={store}", "store.reserve=0", $"mailOrder.database={Database}", $"mailOrder.catalogueFile={catalogue}", "mailOrder.labels.operators=",
             $"{Reply}.type=email", $"{Reply}.host=localhost", $"{Reply}.port={box.Port.ToString(CultureInfo.InvariantCulture)}", $"{Reply}.security=starttls", $"{Reply}.caFile={dovecot.CaFile}",
-            "queues.orders.poisonDeaths=100", $"{Reply}.uncertainRetries=100", // it dies by other hands than those of what it works on
+            .. asShipped ? Array.Empty<string>() : ["queues.orders.poisonDeaths=100", $"{Reply}.uncertainRetries=100"],
             $"{Reply}.fromAddress=bot@example.test", $"{Reply}.labels=[\"mail\"]", .. box.Login ? [$"{Reply}.username={RealMailServer.User}", $"{Reply}.password={RealMailServer.Password}"] : Array.Empty<string>(),
             $"{Source}.type=imap", $"{Source}.host=localhost", $"{Source}.port={dovecot.Port.ToString(CultureInfo.InvariantCulture)}", $"{Source}.security=implicit", $"{Source}.caFile={dovecot.CaFile}",
             $"{Source}.username=bot", $"{Source}.password={RealMailServer.Password}", $"{Source}.into=orders", $"{Source}.replyVia=shop-mail", $"{Source}.mode={mode}", $"{Source}.pollInterval=1s",

@@ -45,6 +45,8 @@ public sealed class FacadeTests
                 "NAMES recording STARTS 1 SENT 1 Acked",
                 "HEARD 20000",
                 "LEFT 0 STOPS 1",
+                "SECOND later,recording 0",
+                "LATER Acked 1",
                 "RUNTIME True False",
                 "TWO True",
             ],

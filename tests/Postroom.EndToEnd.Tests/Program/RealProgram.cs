@@ -84,6 +84,9 @@ internal sealed class RealProgram : IAsyncDisposable
     /// <summary>Starts the program with further words, such as the file of its settings.</summary>
     public Task RunWithAsync(params string[] words) => ReadyAsync(StartProcess(HostAssembly, ["run", .. words], []));
 
+    /// <summary>As <see cref="RunWithAsync"/>, in its folder: what the settings name without a root is there.</summary>
+    public Task RunInsideAsync(params string[] words) => ReadyAsync(StartProcess(HostAssembly, ["run", .. words], [], Folder));
+
     /// <summary>Starts a command that goes on beside the program.</summary>
     public AppProcess StartBeside(params string[] words)
     {

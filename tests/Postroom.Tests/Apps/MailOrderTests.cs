@@ -28,6 +28,16 @@ public sealed class MailOrderTests
     }
 
     [Fact]
+    public async Task MB_7_a_footer_with_more_numbers_than_an_order_may_have_lines_is_no_reason_to_ask()
+    {
+        await using ShopFixture shop = await StartAsync("mailOrder.maxLines=5");
+
+        await shop.ReceiveAsync(MailOf("one", $"3 x TEA-001\n\n{string.Concat(Enumerable.Range(1, 6).Select(i => $"We sold {i} teapots to 030 123456{i}.\n"))}"));
+
+        Assert.Equal("confirmed", shop.Sql("select status from orders"));
+    }
+
+    [Fact]
     public async Task Who_only_reads_the_shop_waits_for_nobody_who_writes()
     {
         await using ShopFixture shop = await StartAsync();

@@ -167,6 +167,41 @@ public sealed class HookTests
         int[] strangers = [.. await Task.WhenAll(Enumerable.Range(0, 5).Select(async _ => (await PostAsync(http, "github", "{}")).Status))];
 
         Assert.Equal((3, 2), (strangers.Count(status => status == 401), strangers.Count(status => status == 429)));
+        Assert.Equal(200, (await PostAsync(http, "github", "{}", ("X-Hub-Signature-256", Sign("{}")), ("X-GitHub-Delivery", "late"))).Status); // strangers behind its address do not lock it out
+        Assert.Equal(429, (await PostAsync(http, "github", "{}", ("X-Hub-Signature-256", Sign("other")))).Status);
+    }
+
+    [Fact]
+    public async Task Wh2_a_token_is_asked_for_before_strangers_of_its_address_count_and_what_is_not_listened_to_is_not_charged()
+    {
+        await using RealHttp http = await StartAsync(
+            Idle, "intake.webhook.perAddress=2/h", "sources.a.type=webhook", "sources.a.auth.scheme=token", "sources.a.auth.header=X-Token", "sources.a.auth.secret=one");
+        int[] strangers = [.. await Task.WhenAll(Enumerable.Range(0, 4).Select(async _ => (await PostAsync(http, "a", "{}", ("X-Token", "guess"))).Status))];
+
+        Assert.Equal((2, 2), (strangers.Count(status => status == 401), strangers.Count(status => status == 429)));
+        Assert.Equal(200, (await PostAsync(http, "a", "{}", ("X-Token", "one"))).Status);
+
+        await using RealHttp closed = await StartAsync(Idle, [.. GitHub, "intake.webhook.perAddress=2/h"]);
+        closed.Runtime.CloseIntake();
+        int[] refused = [.. await Task.WhenAll(Enumerable.Range(0, 5).Select(async _ => (await PostAsync(closed, "github", "{}", ("X-Hub-Signature-256", Sign("{}")))).Status))];
+        Assert.Equal([503, 503, 503, 503, 503], refused);
+    }
+
+    [Fact]
+    public async Task Wh8_a_hook_that_an_operator_stopped_refuses_at_once_also_after_a_reload()
+    {
+        await using RealHttp http = await StartAsync(Idle, "sources.a.type=webhook", "sources.a.auth.scheme=token", "sources.a.auth.header=X-Token", "sources.a.auth.secret=one");
+        await http.Runtime.View.Control.StopSourceAsync("a", Cancel);
+        Assert.Empty((await http.Runtime.Configuration.SetOverrideAsync("sources.a.auth.secret", "two", persist: false, Cancel)).Problems);
+        await UntilAsync(async () => (await PostAsync(http, "a", "{}", ("X-Token", "two"))).Status == 503);
+
+        long begun = TimeProvider.System.GetTimestamp();
+        int status = (await PostAsync(http, "a", "{}", ("X-Token", "two"))).Status;
+
+        Assert.Equal(503, status);
+        Assert.True(TimeProvider.System.GetElapsedTime(begun) < TimeSpan.FromSeconds(1.5), "It waited for a start that nobody asked for.");
+        http.Runtime.View.Control.StartSource("a");
+        await UntilAsync(async () => (await PostAsync(http, "a", "{}", ("X-Token", "two"))).Status == 200);
     }
 
     [Fact]

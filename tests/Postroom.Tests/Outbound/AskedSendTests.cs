@@ -74,10 +74,99 @@ public sealed class AskedSendTests
         Assert.Equal((0, sent.Ids[0]), (before, Assert.Single(told).MessageId));
     }
 
-    private static async Task<MessageRuntime> StartAsync(Asked channel)
+    [Fact]
+    public async Task Ln8_a_replay_of_what_the_service_gave_up_is_sent_and_not_refused_by_the_old_callback()
+    {
+        Asked channel = new();
+        channel.Loses.Enqueue("");
+        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
+        JournalRecord failed = await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
+
+        DeliveryReceipt gaveUp = new() { Status = DeliveryStatus.Failed, OutsideId = "first", Detail = "131026", At = failed.Entry.FinishedAt!.Value };
+        channel.Knows[""] = gaveUp;
+        await channel.TellAsync(new LateReceipt(gaveUp) { MessageId = sent.Ids[0] });
+        await runtime.Journal.ReplayAsync(sent.Ids[0], new ReplayOptions(), Cancel);
+        JournalRecord ended = await runtime.EndedAsync(sent.Ids[0], MessageState.Acked);
+
+        Assert.Equal((FailureKind.Uncertain, 2), (failed.Entry.FailureKind!.Value, channel.Sends.Count));
+        Assert.Equal("out", ended.Receipts[^1].OutsideId);
+    }
+
+    [Fact]
+    public async Task Ln8_a_second_send_without_an_answer_is_given_up_by_its_own_callback_and_not_by_the_one_before_its_replay()
+    {
+        Asked channel = new();
+        channel.Loses.Enqueue("");
+        channel.Loses.Enqueue("");
+        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
+        JournalRecord first = await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
+        await channel.TellAsync(new LateReceipt(new DeliveryReceipt { Status = DeliveryStatus.Failed, OutsideId = "first", At = first.Entry.FinishedAt!.Value - TimeSpan.FromMinutes(1) }) { MessageId = sent.Ids[0] });
+
+        await runtime.Journal.ReplayAsync(sent.Ids[0], new ReplayOptions(), Cancel);
+        JournalRecord second = await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
+        await channel.TellAsync(new LateReceipt(new DeliveryReceipt { Status = DeliveryStatus.Failed, OutsideId = "second", Detail = "131026" }) { MessageId = sent.Ids[0] });
+        JournalRecord told = (await runtime.Journal.GetAsync(sent.Ids[0], withBody: false, Cancel))!;
+
+        Assert.Equal((FailureKind.Uncertain, 2), (second.Entry.FailureKind!.Value, channel.Sends.Count));
+        Assert.Equal(["first", "second"], told.Receipts.Select(static receipt => receipt.OutsideId));
+    }
+
+    [Theory]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    public async Task Ac58_a_replay_goes_on_behind_the_part_that_is_proved(bool keepAttempts, bool isStored)
+    {
+        Asked channel = new() { TextLimit = 30 };
+        channel.Loses.Enqueue("/1");
+        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage($"{new string('a', 28)}\n{new string('b', 28)}"), Cancel);
+        await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
+
+        DeliveryReceipt proof = new() { Status = DeliveryStatus.Sent, OutsideId = "proved", Part = 1 };
+        if (isStored)
+        {
+            await channel.TellAsync(new LateReceipt(proof) { MessageId = sent.Ids[0] });
+        }
+        else
+        {
+            channel.Knows["/1"] = proof;
+        }
+
+        await runtime.Journal.ReplayAsync(sent.Ids[0], new ReplayOptions { KeepAttempts = keepAttempts }, Cancel);
+        JournalRecord ended = await runtime.EndedAsync(sent.Ids[0], MessageState.Acked);
+
+        Assert.Equal(["/1", "/2"], channel.Sends);
+        Assert.Equal(["proved", "out/2"], ended.Receipts[^1].Parts);
+    }
+
+    [Theory]
+    [InlineData(DeliveryStatus.Delivered, MessageState.Acked)]
+    [InlineData(DeliveryStatus.Failed, MessageState.Failed)]
+    public async Task Ac58_a_stored_receipt_with_the_bare_id_is_about_the_last_part(DeliveryStatus status, MessageState state)
+    {
+        Asked channel = new() { TextLimit = 30 };
+        channel.Loses.Enqueue("/2");
+        await using MessageRuntime runtime = await StartAsync(channel);
+
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage($"{new string('a', 28)}\n{new string('b', 28)}"), Cancel);
+        await UntilAsync(() => channel.Sends.Count == 2);
+        await channel.TellAsync(new LateReceipt(new DeliveryReceipt { Status = status, OutsideId = "last", Detail = "131026" }) { MessageId = sent.Ids[0] });
+        JournalRecord ended = await runtime.EndedAsync(sent.Ids[0], state);
+
+        Assert.Equal(["/1", "/2"], channel.Sends);
+        Assert.Equal(state == MessageState.Failed ? FailureKind.Refused : null, ended.Entry.FailureKind);
+    }
+
+    private static readonly CommunicatorBackendConfig Briefly = new() { Type = "channel", AskTimeout = TimeSpan.FromMilliseconds(50) };
+
+    private static async Task<MessageRuntime> StartAsync(Asked channel, CommunicatorBackendConfig? config = null)
     {
         MessageRuntime runtime = await RuntimeHarness.StartAsync(static _ => { });
-        await runtime.Dispatcher.RegisterAsync(channel, null, new CommunicatorBackendConfig { Type = "channel" }, Cancel);
+        await runtime.Dispatcher.RegisterAsync(channel, null, config ?? new CommunicatorBackendConfig { Type = "channel" }, Cancel);
         await UntilAsync(() => channel.IsStarted);
         return runtime;
     }

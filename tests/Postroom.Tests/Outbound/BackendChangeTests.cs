@@ -47,6 +47,8 @@ public sealed class BackendChangeTests
         EmitResult held = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("ops", "hello"), Cancel);
         await UntilAsync(() => runtime.Rooms.Outbound.Lanes.Single(lane => lane.Communicator == "second").Gate.Problem == "The communicator was stopped. Start it to have its messages sent.");
         Assert.Equal((false, 0), (made.ElementAt(4).IsStarted, made.ElementAt(4).Sends.Count));
+        await runtime.Dispatcher.StartAllAsync(Cancel); // and what starts all the others
+        Assert.Equal((false, 0), (made.ElementAt(4).IsStarted, made.ElementAt(4).Sends.Count));
         await Control(runtime).StartCommunicatorAsync("second", Cancel);
         Assert.Equal(MessageState.Acked, (await held.WaitAsync(TimeSpan.FromSeconds(20), Cancel))[0].State);
 

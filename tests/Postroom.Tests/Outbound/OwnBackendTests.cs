@@ -77,6 +77,8 @@ public sealed class OwnBackendTests
         string[] strangers = [await FirstLineAsync(Unsent), await FirstLineAsync($"X-Pager-Signature: wrong\r\n{Unsent}x"), await FirstLineAsync(Unsent), await FirstLineAsync(Unsent)];
 
         Assert.Equal(["HTTP/1.1 401 Unauthorized", "HTTP/1.1 401 Unauthorized", "HTTP/1.1 401 Unauthorized", "HTTP/1.1 429 Too Many Requests"], strangers);
+        Assert.Equal("HTTP/1.1 429 Too Many Requests", await FirstLineAsync("X-Pager-Signature: wrong\r\nContent-Type: text/xml\r\nContent-Length: 1\r\n\r\nx"));
+        Assert.Equal("HTTP/1.1 200 OK", await FirstLineAsync("X-Pager-Signature: right\r\nContent-Type: text/xml\r\nContent-Length: 1\r\n\r\nx")); // strangers behind its address do not lock it out
 
         async Task<string> FirstLineAsync(string rest)
         {

@@ -26,7 +26,7 @@ public sealed class PreparedSendTests
         await Task.WhenAll(ids.Select(id => runtime.EndedAsync(id, MessageState.Acked)));
 
         Assert.Equal(1, during.Count(static entry => entry.SendStartedAt is not null));
-        Assert.Equal(0, service.Taken);
+        await UntilAsync(() => service.Taken == 0);
     }
 
     [Fact]
@@ -39,7 +39,39 @@ public sealed class PreparedSendTests
         MessageId id = await SendAsync(runtime, "a");
         JournalRecord ended = await runtime.EndedAsync(id, MessageState.Acked);
 
-        Assert.Equal((3, 1, 0), (ended.Entry.Attempt, service.Sends, service.Taken));
+        Assert.Equal((3, 1), (ended.Entry.Attempt, service.Sends));
+        await UntilAsync(() => service.Taken == 0); // given back once the outcome is handed over
+    }
+
+    [Fact]
+    public async Task Ln4_a_send_that_was_taken_is_not_repeated_because_giving_back_what_it_had_fails()
+    {
+        Few service = new() { BreaksOnReturn = true };
+        service.Go.SetResult();
+        await using MessageRuntime runtime = await RuntimeHarness.StartAsync(app => app.AddCommunicator(_ => service, config: Quick));
+
+        MessageId id = await SendAsync(runtime, "a");
+        await runtime.EndedAsync(id, MessageState.Acked);
+        await SendAsync(runtime, "b");
+        await UntilAsync(() => service.Sends == 2 && service.Taken == 0);
+
+        Assert.Equal(2, service.Sends);
+    }
+
+    [Fact]
+    public async Task Ln8_the_outcome_is_stored_before_what_a_send_had_is_given_back()
+    {
+        Few service = new() { Returns = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously) };
+        service.Go.SetResult();
+        await using MessageRuntime runtime = await RuntimeHarness.StartAsync(app => app.AddCommunicator(_ => service, config: Quick));
+
+        MessageId id = await SendAsync(runtime, "a");
+        await runtime.EndedAsync(id, MessageState.Acked);
+        int held = service.Taken;
+        service.Returns.SetResult();
+
+        Assert.Equal(1, held);
+        await UntilAsync(() => service.Taken == 0);
     }
 
     [Fact]
@@ -67,6 +99,10 @@ public sealed class PreparedSendTests
         private int _taken;
 
         public int Failures { get; set; }
+
+        public bool BreaksOnReturn { get; init; }
+
+        public TaskCompletionSource? Returns { get; init; }
 
         public TaskCompletionSource Go { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -106,11 +142,15 @@ public sealed class PreparedSendTests
 
         private sealed class Place(Few owner) : IAsyncDisposable
         {
-            public ValueTask DisposeAsync()
+            public async ValueTask DisposeAsync()
             {
+                await (owner.Returns?.Task ?? Task.CompletedTask);
                 Interlocked.Decrement(ref owner._taken);
                 owner._place.Release();
-                return default;
+                if (owner.BreaksOnReturn)
+                {
+                    throw new IOException("QUIT was cut off");
+                }
             }
         }
     }

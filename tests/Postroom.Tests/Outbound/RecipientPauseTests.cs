@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging.Abstractions;
 using Postroom.Outbound;
 using Postroom.Testing;
@@ -43,12 +44,38 @@ public sealed class RecipientPauseTests
     }
 
     [Fact]
+    public async Task Ln4_one_person_waits_by_whatever_name_a_message_has_for_them()
+    {
+        ManualClock clock = new();
+        Resolving service = new(clock);
+        await using CommunicationDispatcher dispatcher = new(clock, NullLoggerFactory.Instance);
+        dispatcher.Register(service, ["anna", "ben"]);
+        await dispatcher.StartAllAsync(Cancel);
+        await dispatcher.EmitAsync(new OutgoingMessage("0") { To = Address.Parse("service:anna") }, Cancel);
+        await UntilAsync(() => service.Sends.Count == 1);
+
+        await dispatcher.EmitAsync(new OutgoingMessage("1") { To = Address.Parse("service:ANNA") }, Cancel);
+        await SendAsync(dispatcher, "anna", 2);
+        await SendAsync(dispatcher, "ben", 3);
+        await UntilAsync(() => service.Sends.Contains("3"));
+        string[] during = [.. service.Sends];
+        await UntilAsync(() =>
+        {
+            clock.Advance(TimeSpan.FromSeconds(5));
+            return service.Sends.Count == 5; // one was refused
+        });
+
+        Assert.Equal(["0", "3"], during);
+    }
+
+    [Fact]
     public void After_a_pause_one_goes_first_and_the_others_when_it_was_taken()
     {
         ManualClock clock = new();
         RecipientPauses pauses = new(clock);
         pauses.Pause("a", Minute);
         pauses.Pause("a", TimeSpan.FromSeconds(1)); // a later refusal does not make it shorter
+        pauses.Taken("a"); // it had left before the refusal
         TimeSpan whole = pauses.Look("a");
         clock.Advance(Minute);
 
@@ -78,4 +105,24 @@ public sealed class RecipientPauseTests
 
     // A label without an address: each is a conversation of its own, as when twenty customers' orders are told to one group.
     private static async Task SendAsync(CommunicationDispatcher dispatcher, string label, int number) => await dispatcher.EmitAsync(new OutgoingMessage(label, $"{number}"), Cancel);
+
+    /// <summary>Knows people by their names in small letters, and refuses the first send.</summary>
+    private sealed class Resolving(TimeProvider clock) : Communicator("service"), IRateLimits
+    {
+        public ConcurrentQueue<string> Sends { get; } = new();
+
+        public override CommunicatorCapabilities Capabilities { get; } = new();
+
+        public IReadOnlyList<SendLimit> LimitsOf(OutgoingMessage message, Address? recipient) => [];
+
+        public string? RecipientOf(Address? recipient, string label) => (recipient?.Target ?? label).ToUpperInvariant();
+
+        public override ValueTask<DeliveryReceipt> SendAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
+        {
+            Sends.Enqueue(message.Message);
+            return Sends.Count == 1
+                ? throw new DeliveryException(new DeliveryFailure.RateLimited(clock.GetUtcNow() + Minute), "too many")
+                : new ValueTask<DeliveryReceipt>(new DeliveryReceipt { Status = DeliveryStatus.Sent });
+        }
+    }
 }

@@ -131,6 +131,23 @@ public sealed class RoutingTests
     }
 
     [Fact]
+    public async Task Ac50_what_is_held_is_delivered_once_its_type_is_registered()
+    {
+        await using MessageRuntime runtime = await StartAsync(_ => { }, "communications.enabled=true", "communications.backends.pager.type=pagers", "communications.backends.fax.type=faxes");
+        EmitResult emitted = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("look"), Cancel);
+
+        RecordingCommunicator pager = new("pager");
+        RecordingCommunicator fax = new("fax");
+        runtime.Rooms.Communicators.RegisterBackend("pagers", (_, _, _) => pager);
+        runtime.Rooms.Communicators.RegisterBackend("faxes", (_, _, _) => fax);
+        IReadOnlyList<EmitOutcome> ended = await emitted.WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+
+        Assert.All(ended, copy => Assert.Equal(MessageState.Acked, copy.State));
+        Assert.Equal((1, 1), (pager.Sends.Count, fax.Sends.Count));
+        Assert.Equal(HealthState.Healthy, (await runtime.View.CheckHealthAsync(HealthViews.Status, Cancel)).State);
+    }
+
+    [Fact]
     public async Task A_stand_alone_dispatcher_delivers_without_a_runtime()
     {
         RecordingCommunicator good = new("good");

@@ -9,7 +9,10 @@ using static Postroom.Tests.Hosting.RuntimeHarness;
 
 namespace Postroom.Tests.Scheduling;
 
-/// <summary>Schedules of a whole runtime on a clock that the test moves (SR-18 to SR-21).</summary>
+/// <summary>
+/// Schedules of a whole runtime on a clock that the test moves (SR-18 to SR-21). Of AC-42 the second node is not here: an embedded store has one owner, and there is no store
+/// that nodes share.
+/// </summary>
 public sealed class ScheduleTests : IDisposable
 {
     private const string Minutely = "schedules.tick.cron=* * * * *";

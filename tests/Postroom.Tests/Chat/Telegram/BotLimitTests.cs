@@ -14,13 +14,13 @@ public sealed class BotLimitTests
         BotLimit limit = new(clock, 3);
         limit.Note();
         limit.Note();
-        bool early = limit.Refused("a");
+        BotRefusal early = limit.Refused("a");
         limit.Note();
 
-        Assert.False(early);
-        Assert.True(limit.Refused("a"));
+        Assert.Equal(BotRefusal.OfChat, early);
+        Assert.Equal(BotRefusal.OfBot, limit.Refused("a"));
         clock.Advance(TimeSpan.FromSeconds(2));
-        Assert.False(limit.Refused("a"));
+        Assert.Equal(BotRefusal.OfChat, limit.Refused("a"));
     }
 
     [Fact]
@@ -29,9 +29,9 @@ public sealed class BotLimitTests
         ManualClock clock = new();
         BotLimit limit = new(clock, 30);
 
-        Assert.Equal([false, false, false, true], new[] { limit.Refused("a"), limit.Refused("a"), limit.Refused("b"), limit.Refused("c") });
-        Assert.Equal([false, false], new[] { limit.Refused("d"), limit.Refused("e") });
+        Assert.Equal([BotRefusal.OfChat, BotRefusal.OfChat, BotRefusal.OfChat, BotRefusal.OfBotPerhaps], new[] { limit.Refused("a"), limit.Refused("a"), limit.Refused("b"), limit.Refused("c") });
+        Assert.Equal([BotRefusal.OfChat, BotRefusal.OfChat], new[] { limit.Refused("d"), limit.Refused("e") });
         clock.Advance(TimeSpan.FromSeconds(6));
-        Assert.Equal([false, false, true], new[] { limit.Refused("f"), limit.Refused("g"), limit.Refused("h") });
+        Assert.Equal([BotRefusal.OfChat, BotRefusal.OfChat, BotRefusal.OfBotPerhaps], new[] { limit.Refused("f"), limit.Refused("g"), limit.Refused("h") });
     }
 }

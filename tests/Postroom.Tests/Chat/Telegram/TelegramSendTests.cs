@@ -241,6 +241,7 @@ public sealed class TelegramSendTests
         await using TelegramRun run = new();
 
         Assert.Equal(["", "chat/7"], run.Bot.LimitsOf(new OutgoingMessage("x"), null).Select(limit => limit.Key));
+        Assert.Equal(["chat/7", "chat/-100", "chat/-100"], new[] { null, "shop:-100", "shop:-100/7" }.Select(to => run.Bot.RecipientOf(to is null ? null : Address.Parse(to), "default")));
         Assert.Equal(
             [new SendLimit("", new Rate(30, TimeSpan.FromSeconds(1)), 30), new SendLimit("chat/-100", new Rate(1, TimeSpan.FromSeconds(1)), 3), new SendLimit("group/-100", new Rate(20, TimeSpan.FromMinutes(1)), 20)],
             run.Bot.LimitsOf(new OutgoingMessage("x"), Address.Parse("shop:-100")));

@@ -44,6 +44,32 @@ public sealed class WhatsAppAskingTests
     }
 
     [Fact]
+    public async Task Wa5_what_was_told_of_an_earlier_send_says_nothing_of_a_new_one()
+    {
+        await using WhatsAppFixture wa = await WhatsAppFixture.StartAsync();
+        DeliveryDouble delivery = new();
+        wa.Service.LoseAnswers(2);
+        await wa.RefusedAsync(new OutgoingMessage("once"), delivery);
+        await wa.PostAsync(wa.Service.Post().Status(wa.Service.Messages[0], "delivered", wa.Clock.GetUtcNow()));
+        await wa.RefusedAsync(new OutgoingMessage("once"), delivery);
+        Task<ProbeAnswer> asking = wa.Communicator.FindAsync(delivery.IdempotencyKey, WhatsAppFixture.Cancel).AsTask();
+
+        Assert.False(asking.IsCompleted);
+        await wa.PostAsync(wa.Service.Post().Status(wa.Service.Messages[1], "sent", wa.Clock.GetUtcNow()));
+        Assert.Equal(wa.Service.Messages[1].Id, Assert.IsType<ProbeAnswer.Found>(await asking).Receipt.OutsideId);
+    }
+
+    [Fact]
+    public async Task Wa4_a_contact_is_the_same_however_a_message_names_them()
+    {
+        await using WhatsAppFixture wa = await WhatsAppFixture.StartAsync();
+
+        string?[] named = [.. new[] { "wa:+491510001", "wa:491510001", "wa:491510001@c.us" }.Select(to => wa.Communicator.RecipientOf(Address.Parse(to), "default"))];
+
+        Assert.Equal("+491510001", Assert.Single(named.Distinct()));
+    }
+
+    [Fact]
     public async Task Wa5_when_the_time_is_over_nobody_can_tell_and_a_later_callback_still_answers_the_next_question()
     {
         StatusWaits waits = new();

@@ -72,18 +72,36 @@ public sealed class ImapKeywordTests
     }
 
     [Fact]
-    public async Task A_mail_whose_message_is_kept_no_more_but_whose_key_is_known_is_marked_as_done_and_not_read_with_every_look()
+    public async Task SR_13_a_mail_whose_message_is_kept_no_more_but_whose_key_is_known_is_not_shown_as_done_and_not_read_with_every_look()
     {
         await using ImapBench bench = new(null, config => config with { SafetyPoll = TimeSpan.FromMilliseconds(1) });
         uint uid = bench.Inbox.Deliver(Letter("old"));
         _ = bench.Start();
         await bench.TakenAsync(1);
-        bench.Sink.SetState(0, null, keepKey: true); // retention.acked is shorter than retention.dedup
+        bench.Sink.SetState(0, null, keepKey: true); // it failed, and retention.failed is shorter than retention.dedup
 
         await bench.Source.PollNowAsync(Cancel);
         await bench.Source.PollNowAsync(Cancel);
         await bench.Source.PollNowAsync(Cancel);
 
-        Assert.Equal((@"\Seen", 1, 1), (bench.Inbox.FlagsOf(uid), bench.Sink.Messages.Count, bench.Sink.Duplicates));
+        Assert.Equal(("", 1, 1), (bench.Inbox.FlagsOf(uid), bench.Sink.Messages.Count, bench.Sink.Duplicates));
+    }
+
+    [Fact]
+    public async Task SR_13_a_failed_mail_is_not_worked_on_again_after_a_restart_that_remembers_nothing_where_keywords_are_not_searched_for()
+    {
+        await using ImapBench bench = new(new FakeImapOptions { KeywordSearch = false });
+        bench.Inbox.PermanentFlags = @"\Seen \Flagged \Deleted \*"; // Keeps keywords, and does not find them.
+        uint bad = bench.Inbox.Deliver(Letter("bad"));
+        uint good = bench.Inbox.Deliver(Letter("good"));
+        bench.Inbox.Flag(bad, "$ProcessingFailed"); // by an earlier run, whose memory store is gone
+        _ = bench.Start();
+        await bench.TakenAsync(1);
+        await bench.Source.PollNowAsync(Cancel);
+
+        Assert.Equal(["good"], bench.Subjects);
+        Assert.Equal(0, bench.Server.Count($"UID FETCH {bad} (UID BODY.PEEK[])"));
+        Assert.Equal("", bench.Inbox.FlagsOf(good));
+        bench.Correct();
     }
 }

@@ -114,6 +114,8 @@ public sealed class ImapOpeningTests
     [InlineData("NO LOGIN failed.", true)] // Exchange
     [InlineData("NO Wrong password, please try again", true)]
     [InlineData("NO Too many login failures, try again later", true)] // Soon again would lock the account for longer.
+    [InlineData("NO Account temporarily locked: too many failed logins", true)]
+    [InlineData("NO Temporarily refused after 10 login failures", true)]
     [InlineData("NO [AUTHENTICATIONFAILED] service temporarily unavailable", true)] // The code is the word that counts.
     public async Task ML_7_a_refusal_without_a_code_that_decides_is_of_the_time_or_of_the_credentials_by_its_words(string answer, bool refusesCredentials)
     {
