@@ -56,7 +56,7 @@ internal sealed class ControlPlaneRoutes
             .. JournalRoutes(
                 new JournalEndpoints(runtime, journal, audit, action, _gate, clock),
                 new ConversationEndpoints(runtime, journal, _gate),
-                new MessageActions(runtime, journal, action, settings.Get<LimitsOptions>("limits"), clock),
+                new MessageActions(runtime, journal, action, () => configuration.Current.Get<LimitsOptions>("limits"), clock),
                 () => configuration.Current.Get<RetentionOptions>("retention")),
             Get(Viewer, "/journal/replay", "How the last replay of many stands.", Bulk.ProgressAsync) with { Result = BulkJson.Default.BulkProgressView },
             Post(Operator, "/journal/replay", "Replays failed messages by filter, oldest first, at a rate.", Bulk.BeginAsync) with

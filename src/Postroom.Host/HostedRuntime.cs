@@ -73,7 +73,7 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
         filters.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // what fails to start is thrown, and told once
         ILoggerFactory loggers = new LoggerFactory(log is null ? [] : [log], filters);
 
-        ConfigurationSources sources = ConfigurationSources.Standard(arguments.Config, arguments.AppConfig, arguments.Settings, EnvironmentVariables(), TimeProvider.System);
+        ConfigurationSources sources = ConfigurationSources.Standard(arguments.Config, arguments.AppConfig, arguments.Settings, EnvironmentVariables(), TimeProvider.System, new SqliteSettings());
         bool configured = arguments.Config is not null || arguments.AppConfig is not null || FileExists(sources);
         if (!configured)
         {
@@ -88,6 +88,7 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
             Configured = settings =>
             {
                 log?.Apply(settings.Get<LoggingOptions>("logging"));
+                FormerStore.Check(settings);
                 generation?.Configure(settings);
             },
             Replacer = generation?.Replacer,

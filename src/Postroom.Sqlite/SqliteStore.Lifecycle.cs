@@ -56,6 +56,7 @@ public sealed partial class SqliteStore
         _lanes.Suspects?.Dispose();
         _lanes.Dispose();
         await _scrub;
+        await _early;
         if (_writer is { } writer)
         {
             await writer.CloseAsync();
@@ -125,6 +126,7 @@ public sealed partial class SqliteStore
             StartLanes(session, recoverer);
             StartThreads(session);
             bool scrubs = _options.Check == StoreCheck.Always || (_options.Check == StoreCheck.AfterCrash && !opened.PreviousRunClean);
+            _watch.NearlyFull = MakeRoom;
             _watch.Look();
             _scrub = scrubs ? new StoreScrub(Readers, _watch, _clock).RunAsync(_closing.Token) : Task.CompletedTask;
             Log.Opened(_logger, _options.Path, session.Run, LibraryVersion, _options.Synchronous);
@@ -139,7 +141,7 @@ public sealed partial class SqliteStore
                 Expired = recoverer.Expired,
                 OldestPendingAt = OldestPending(),
                 CompletedConversations = completed,
-                Notices = [.. opened.Notices, .. _watch.Damage, .. _watch.Lack is { } lack ? [lack] : Array.Empty<string>()],
+                Notices = [.. opened.Notices, .. PrivateFiles.Notices(_options.Path), .. _watch.Damage, .. _watch.Lack is { } lack ? [lack] : Array.Empty<string>()],
                 Duration = Stopwatch.GetElapsedTime(begun),
             };
         }

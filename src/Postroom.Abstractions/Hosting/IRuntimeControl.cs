@@ -1,3 +1,6 @@
+using System.Text.Json;
+using Postroom.Configuration;
+
 namespace Postroom;
 
 /// <summary>
@@ -30,6 +33,17 @@ public interface IRuntimeControl
     /// <returns>How many messages are still in work; zero for a complete drain.</returns>
     /// <exception cref="RuntimeConflictException">It does not run.</exception>
     Task<int> DrainAsync(TimeSpan limit, CancellationToken cancellationToken);
+
+    /// <summary>What runs and how it stands, at this moment.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    ValueTask<RuntimeStatus> GetStatusAsync(CancellationToken cancellationToken);
+
+    /// <summary>Reads all layers of the configuration and puts what they say in force, or steps back to what was in force before the last reload (CF-7, CF-9).</summary>
+    /// <param name="previous">Whether to step back; the layers are not read then.</param>
+    /// <param name="cancellationToken">Ends the wait; a reload that has begun goes on.</param>
+    /// <returns>The diff, or every problem; with problems nothing has changed.</returns>
+    /// <exception cref="RuntimeConflictException">It is to step back, and there is nothing to go back to.</exception>
+    Task<ReloadResult> ReloadAsync(bool previous, CancellationToken cancellationToken);
 
     /// <summary>Asks the program to stop in order and to end; returns at once.</summary>
     /// <exception cref="RuntimeConflictException">It does not run, or the program that hosts it offers no stop.</exception>
@@ -80,6 +94,41 @@ public interface IRuntimeControl
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="JournalConflictException">The message has ended, or is with a worker and not forced.</exception>
     Task DiscardAsync(MessageId id, string reason, bool force, CancellationToken cancellationToken);
+
+    /// <summary>Makes a message due again (JN-3): a failed one keeps its id and begins to count anew, an acknowledged one needs force and becomes a new message.</summary>
+    /// <param name="id">The message.</param>
+    /// <param name="options">How, and who asks.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The message that is due: the same one, or the new one.</returns>
+    /// <exception cref="JournalConflictException">The message is open, not kept, erased, or acknowledged and not forced.</exception>
+    ValueTask<MessageId> ReplayAsync(MessageId id, ReplayOptions options, CancellationToken cancellationToken);
+
+    /// <summary>Replays failed messages by filter, oldest first, no faster than said, and not further when they fail again (JN-4). Returns when that is done; one at a time.</summary>
+    /// <param name="filter">Which; its states, order and cursor do not matter: failed ones, oldest first.</param>
+    /// <param name="options">How many, how fast, and when to stop.</param>
+    /// <param name="cancellationToken">Ends it; what was replayed stays so.</param>
+    /// <exception cref="RuntimeConflictException">Another one is under way.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is outside of its range.</exception>
+    Task<ReplayManyResult> ReplayAsync(JournalQuery filter, ReplayManyOptions options, CancellationToken cancellationToken);
+
+    /// <summary>Resolves an uncertain send as delivered (JN-6).</summary>
+    /// <param name="id">The message.</param>
+    /// <param name="user">Who says so, for the record.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="JournalConflictException">The message is not kept, or did not end uncertain.</exception>
+    ValueTask ConfirmAsync(MessageId id, string user, CancellationToken cancellationToken);
+
+    /// <summary>Removes finished messages whose time is past, as retention does every ten minutes.</summary>
+    /// <param name="retention">How long each kind is kept for this once; null for the settings in force.</param>
+    /// <param name="cancellationToken">Ends the work; what was removed stays so.</param>
+    /// <returns>How many messages were removed.</returns>
+    ValueTask<long> CompactAsync(JournalRetention? retention, CancellationToken cancellationToken);
+
+    /// <summary>Fires a schedule once, now, whatever its times are, also one that is not enabled; it is recorded as manual.</summary>
+    /// <param name="schedule">Its name.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The message.</returns>
+    Task<MessageId> RunScheduleAsync(string schedule, CancellationToken cancellationToken);
 
     /// <summary>Gives up all open messages of a conversation, those with a worker included, and reports it as complete.</summary>
     /// <param name="conversation">The conversation.</param>
@@ -167,6 +216,23 @@ public interface IRuntimeControl
     /// <param name="communicator">The communicator.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     Task StopCommunicatorAsync(string communicator, CancellationToken cancellationToken);
+
+    /// <summary>Sends a message by a communicator the way every other goes, and waits up to 30 s for what becomes of it.</summary>
+    /// <param name="communicator">The communicator.</param>
+    /// <param name="to">A recipient of it, with or without its name in front.</param>
+    /// <param name="text">The text; null for one that says it is a test.</param>
+    /// <param name="cancellationToken">Ends the wait; the message goes on.</param>
+    /// <returns>The receipt, or why it was not delivered, or the state in which it still waits.</returns>
+    /// <exception cref="ArgumentException">It is no recipient of this communicator.</exception>
+    Task<EmitOutcome> TestCommunicatorAsync(string communicator, string to, string? text, CancellationToken cancellationToken);
+
+    /// <summary>Calls a method of a communicator; a failure is a result.</summary>
+    /// <param name="communicator">The communicator.</param>
+    /// <param name="method">The method.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="timeout">How long to wait, at most 10 minutes; null for 30 s.</param>
+    /// <param name="cancellationToken">The caller has gone.</param>
+    ValueTask<RemoteCallResult> CallAsync(string communicator, string method, JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken);
 
     /// <summary>Stores one copy per matching communicator and returns after the commit; delivery follows by itself.</summary>
     /// <param name="message">What to send.</param>

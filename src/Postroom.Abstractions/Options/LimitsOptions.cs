@@ -23,4 +23,8 @@ public sealed record LimitsOptions
 
     /// <summary>How many contacts are held in memory, least recently used first out. 100,000 unless set.</summary>
     public int Contacts { get; set; } = 100_000;
+
+    /// <summary>Takes the values of another; each is written at once.</summary>
+    internal void Take(LimitsOptions other) =>
+        (Body, Hops, Staged, StagedSize, Connections, ConnectionsPerAddress, Contacts) = (other.Body, other.Hops, other.Staged, other.StagedSize, other.Connections, other.ConnectionsPerAddress, other.Contacts);
 }

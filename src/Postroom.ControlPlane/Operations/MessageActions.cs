@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 namespace Postroom.ControlPlane;
 
 /// <summary>What operators do to messages: give up, confirm, compact, kill, send, inject (CP-10).</summary>
-internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, OperatorAction action, LimitsOptions limits, TimeProvider clock)
+internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, OperatorAction action, Func<LimitsOptions> limits, TimeProvider clock)
 {
     private const int MaxBody = 4_096;
     private const int Overhead = 64 * 1024; // of a request around its body and its files
@@ -72,7 +72,7 @@ internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, Ope
     /// <summary>Sends a message as a handler would.</summary>
     public async Task SendAsync(HttpContext context)
     {
-        if (await RequestBody.ReadOrAnswerAsync(context, (limits.Body / 3 * 4) + Overhead, null, OperationJson.Default.SendRequest) is not { } request)
+        if (await RequestBody.ReadOrAnswerAsync(context, (limits().Body / 3 * 4) + Overhead, null, OperationJson.Default.SendRequest) is not { } request)
         {
             return;
         }
@@ -93,7 +93,7 @@ internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, Ope
     /// <summary>Puts a message on a queue.</summary>
     public async Task InjectAsync(HttpContext context)
     {
-        if (await RequestBody.ReadOrAnswerAsync(context, limits.Body + Overhead, null, OperationJson.Default.InjectRequest) is not { } request)
+        if (await RequestBody.ReadOrAnswerAsync(context, limits().Body + Overhead, null, OperationJson.Default.InjectRequest) is not { } request)
         {
             return;
         }

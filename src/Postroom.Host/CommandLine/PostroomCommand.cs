@@ -107,6 +107,7 @@ internal static partial class PostroomCommand
         root.Subcommands.Add(Stop());
         root.Subcommands.Add(Token());
         root.Subcommands.Add(Doctor());
+        root.Subcommands.Add(StoreMoves());
         root.Subcommands.Add(Chat());
         return root;
     }

@@ -51,6 +51,32 @@ internal static class PrivateFiles
     public static bool IsTooOpen(string path) =>
         !OperatingSystem.IsWindows() && Path.Exists(path) && (File.GetUnixFileMode(path) & Others) != 0;
 
+    /// <summary>What of a store's files and of where they are is not as it should be, a sentence each (ST-15, ST-16).</summary>
+    /// <remarks>A directory that others may read shows them names; one that they may write lets them put other files in the place of these.</remarks>
+    /// <param name="path">The store file, in a directory that exists.</param>
+    public static IReadOnlyList<string> Notices(string path)
+    {
+        List<string> notices = [];
+        string directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        string[] open = [.. new[] { path, WalScan.PathFor(path), $"{path}-shm", OwnerLock.PathFor(path), MarkFile.PathFor(path), InFlightTable.PathFor(path) }.Where(IsTooOpen)];
+        if (open.Length > 0)
+        {
+            notices.Add($"Others than their owner may read or write {string.Join(", ", open.Select(static file => $"'{file}' ({Mode(file)})"))}, which hold messages. Set them to 0600: chmod 600 {string.Join(' ', open.Select(static file => $"'{file}'"))}");
+        }
+
+        if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(directory) & (UnixFileMode.GroupWrite | UnixFileMode.OtherWrite)) != 0)
+        {
+            notices.Add($"Others than its owner may write to '{directory}' ({Mode(directory)}) and could exchange the store. Set it to 0700: chmod 700 '{directory}'");
+        }
+
+        if (NetworkFileSystem(directory) is { } system)
+        {
+            notices.Add($"'{directory}' is on a network file system ({system}), where locks and flushes do not hold what a store needs. That is not supported: set store.path to a local disk.");
+        }
+
+        return notices;
+    }
+
     /// <summary>Bytes free to this process on the volume of an existing directory.</summary>
     /// <exception cref="IOException">The volume cannot be asked.</exception>
     public static long FreeBytes(string directory) => Volume(directory).AvailableFreeSpace;
@@ -72,6 +98,8 @@ internal static class PrivateFiles
             return null;
         }
     }
+
+    private static string Mode(string path) => Convert.ToString((int)File.GetUnixFileMode(path), 8).PadLeft(4, '0');
 
     // On Unix any directory stands for its volume; Windows wants the root.
     private static DriveInfo Volume(string directory)

@@ -12,9 +12,22 @@ internal sealed class StoreWatch(StoreOptions options, TimeProvider clock)
     private bool _wasFull;
     private volatile string? _surroundings;
     private volatile string? _damaged;
+    private volatile bool _nothingToRemove;
 
     /// <summary>How much room a folder's volume has; for tests of full ones.</summary>
     internal Func<string, long> FreeBytes { get; set; } = PrivateFiles.FreeBytes;
+
+    /// <summary>Called when the file has more than nine tenths of <c>store.maxSize</c>, at most once a second, on the writer's thread.</summary>
+    internal Action? NearlyFull { get; set; }
+
+    /// <summary>Whether no acknowledged message is left to make room with, as found last.</summary>
+    internal bool NothingToRemove
+    {
+        set => _nothingToRemove = value;
+    }
+
+    /// <summary>The size above which acknowledged messages go before their time; null for none (ST-19).</summary>
+    internal long? EarlyAbove => options.MaxSize is { } most ? most - (most / 10) : null;
 
     /// <summary>Why nothing is admitted; null when it is.</summary>
     public string? Problem => _damaged ?? _surroundings;
@@ -93,13 +106,25 @@ internal sealed class StoreWatch(StoreOptions options, TimeProvider clock)
                 return $"The volume of '{options.Path}' has {free} bytes free; store.reserve is {options.Reserve}. Nothing is accepted until there is more; what is in work goes on.";
             }
 
-            return options.MaxSize is { } most && new FileInfo(options.Path).Length is var size && size > most
-                ? $"The store has {size} bytes; store.maxSize is {most}. Nothing is accepted until acknowledged messages are compacted."
-                : null;
+            return LackOfSize();
         }
         catch (IOException failure)
         {
             return $"The volume of '{options.Path}' cannot be asked for its free space: {failure.Message}";
         }
+    }
+
+    /// <summary>Room is made while there is something to make it with; what comes in meanwhile may go a tenth beyond the limit.</summary>
+    private string? LackOfSize()
+    {
+        if (options.MaxSize is not { } most || new FileInfo(options.Path).Length is var size && size <= EarlyAbove)
+        {
+            return null;
+        }
+
+        NearlyFull?.Invoke();
+        return size <= most || (!_nothingToRemove && size <= most + (most / 10)) ? null
+            : _nothingToRemove ? $"The store has {size} bytes; store.maxSize is {most}, and no acknowledged message is left that could be removed early. Nothing is accepted until open messages end, failed ones are discarded or past retention.failed, or store.maxSize is raised."
+            : $"The store has {size} bytes; store.maxSize is {most}. Acknowledged messages are removed early now; nothing is accepted until there is room.";
     }
 }

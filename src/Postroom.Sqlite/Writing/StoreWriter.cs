@@ -33,6 +33,7 @@ internal sealed partial class StoreWriter : IDisposable
     private volatile string? _problem;
     private long _appended;
     private bool _vacuum;
+    private bool _checkpointNow;
     private int _checkpointAt = CheckpointFrames;
     private int _copiedFrames;
 
@@ -95,6 +96,14 @@ internal sealed partial class StoreWriter : IDisposable
     public ValueTask VacuumAsync()
     {
         DelegateOperation<bool> after = new(_ => _vacuum = true);
+        Post(after);
+        return after.Done;
+    }
+
+    /// <summary>Copies what is in the WAL into the file, so that a file with fewer pages becomes shorter.</summary>
+    public ValueTask CheckpointAsync()
+    {
+        DelegateOperation<bool> after = new(_ => _checkpointNow = true);
         Post(after);
         return after.Done;
     }
@@ -400,7 +409,9 @@ internal sealed partial class StoreWriter : IDisposable
 
         int frames = session.Connection.WalFrames;
         _copiedFrames = Math.Min(_copiedFrames, frames); // fewer frames: the WAL began again
-        if (frames < _checkpointAt && !(idle && frames - _copiedFrames >= IdleCheckpointFrames))
+        bool now = _checkpointNow;
+        _checkpointNow = false;
+        if (!now && frames < _checkpointAt && !(idle && frames - _copiedFrames >= IdleCheckpointFrames))
         {
             return;
         }

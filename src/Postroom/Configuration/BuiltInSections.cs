@@ -21,7 +21,7 @@ internal static class BuiltInSections
             SettingsSection.Create("workers", reader => FlowSections.ReadWorkers(reader, catalog)),
             SettingsSection.Create("sources", reader => FlowSections.ReadSources(reader, catalog)),
             SettingsSection.Create("schedules", reader => ScheduleSections.ReadSchedules(reader, catalog)),
-            SettingsSection.Create("outbound", reader => outbound = CommunicationSections.ReadOutbound(reader, new OutboundOptions())).AtRestart(),
+            SettingsSection.Create("outbound", reader => outbound = CommunicationSections.ReadOutbound(reader, new OutboundOptions())),
             SettingsSection.Create("communications", reader => CommunicationSections.ReadCommunications(reader, outbound, catalog)),
             SettingsSection.Create("gateway", CommunicationSections.ReadGateway).AtRestart(),
             SettingsSection.Create("restart", ProcessSections.ReadRestart),
@@ -29,7 +29,7 @@ internal static class BuiltInSections
             SettingsSection.Create("hooks", ProcessSections.ReadHooks),
             SettingsSection.Create("tracing", reader => ProcessSections.ReadTracing(reader, catalog)),
             SettingsSection.Create("logging", ProcessSections.ReadLogging),
-            SettingsSection.Create("limits", ProcessSections.ReadLimits).AtRestart(),
+            SettingsSection.Create("limits", ProcessSections.ReadLimits),
             SettingsSection.Create("config", ProcessSections.ReadConfig).AtRestart(),
             SettingsSection.Create("secrets", ProcessSections.ReadSecrets),
         ];

@@ -15,14 +15,16 @@ public sealed class ConfigurationSources
     /// <summary>What this build knows and settings may name.</summary>
     public ConfigurationCatalog Catalog { get; init; } = new();
 
-    /// <summary>The built-in layers in their order, without the database.</summary>
+    /// <summary>The built-in layers in their order: platform file, application file, database, environment, command line; overrides come last with the load.</summary>
     /// <param name="platformFile">The file of <c>--config</c>; null looks for <c>postroom.yaml</c>, <c>.yml</c> and <c>.json</c> in the working directory.</param>
     /// <param name="applicationFile">The file of <c>--app-config</c>; null has none.</param>
     /// <param name="settings">The values of <c>--set</c>.</param>
     /// <param name="variables">The variables at the start of the process.</param>
-    /// <param name="time">The clock of the file watches.</param>
+    /// <param name="time">The clock of the watches.</param>
+    /// <param name="database">Where settings of the database are; null has no such layer, and no override can persist.</param>
     public static ConfigurationSources Standard(
-        string? platformFile, string? applicationFile, IReadOnlyList<string> settings, IReadOnlyDictionary<string, string> variables, TimeProvider time)
+        string? platformFile, string? applicationFile, IReadOnlyList<string> settings, IReadOnlyDictionary<string, string> variables, TimeProvider time,
+        ISettingsDatabase? database = null)
     {
         string[] names = ["postroom.yaml", "postroom.yml", "postroom.json"];
         string platform = platformFile ?? names.FirstOrDefault(File.Exists) ?? names[0];
@@ -30,6 +32,11 @@ public sealed class ConfigurationSources
         if (applicationFile is not null)
         {
             layers.Add(new FileConfigurationLayer(LayerNames.ApplicationFile, applicationFile, mustExist: true, time));
+        }
+
+        if (database is not null)
+        {
+            layers.Add(new DatabaseConfigurationLayer(database, time));
         }
 
         layers.Add(new EnvironmentConfigurationLayer(variables));

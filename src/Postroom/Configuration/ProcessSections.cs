@@ -247,6 +247,10 @@ internal static class ProcessSections
             {
                 reader.AddError(name, $"server.{name} has '{url}', which is no address such as http://127.0.0.1:8080. A path belongs in server.prefix.");
             }
+            else if (uri.Scheme == "https")
+            {
+                reader.AddError(name, $"server.{name} has '{url}', but this program has no certificate and speaks no https itself. Write http://, put a proxy that speaks https before it, and name the proxy in server.trustedProxies.");
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ public sealed partial class RuntimeConfiguration
                 _waiting = null; // from here on a further request needs a further read
             }
 
-            return await BuildAsync(isReload: true, CancellationToken.None);
+            return await ReadAsync();
         }
         finally
         {
@@ -40,7 +40,9 @@ public sealed partial class RuntimeConfiguration
             }
 
             _previous = null;
-            _overrides.Current = previous.Overrides;
+            _overrides.Current = previous.Layers.First(static layer => layer.Name == LayerNames.Overrides).Settings;
+            _layers = previous.Layers;
+            _problems = [];
             return await PublishAsync(previous.Snapshot.WithVersion(_current.Version + 1));
         }
         finally
@@ -49,37 +51,35 @@ public sealed partial class RuntimeConfiguration
         }
     }
 
-    private async Task<ReloadResult> BuildAsync(bool isReload, CancellationToken cancellationToken)
+    /// <summary>Reads all layers; a candidate without problems is in force then.</summary>
+    private async Task<ReloadResult> ReadAsync()
     {
-        ConfigurationLoader.Candidate candidate = await _loader.LoadAsync(cancellationToken);
+        ConfigurationLoader.Candidate candidate = await _loader.LoadAsync(CancellationToken.None);
         if (candidate.Problems.Count > 0)
         {
-            if (isReload)
-            {
-                _problems = candidate.Problems;
-                Log.Rejected(_logger, candidate.Problems.Count, string.Join(" | ", candidate.Problems.Take(20)));
-            }
-
+            _problems = candidate.Problems;
+            Log.Rejected(_logger, candidate.Problems.Count, string.Join(" | ", candidate.Problems.Take(20)));
             return Refused(candidate.Problems);
         }
 
-        ConfigurationSnapshot before = _current;
-        var next = new ConfigurationSnapshot(before.Version + 1, candidate.Sections, candidate.Readings, candidate.Notices, _redactor);
-        SettingMap overrides = _overrides.Current;
-        ReloadResult result = await PublishAsync(next);
-        if (isReload && result.Changes.Count > 0)
+        (ConfigurationSnapshot Snapshot, IReadOnlyList<ConfigurationLoader.Layer> Layers) before = (_current, _layers);
+        _layers = candidate.Layers;
+        _problems = [];
+        ReloadResult result = await PublishAsync(Next(candidate));
+        if (result.Changes.Count > 0)
         {
-            _previous = (before, overrides);
+            _previous = before;
         }
 
         return result;
     }
 
+    private ConfigurationSnapshot Next(ConfigurationLoader.Candidate candidate) => new(_current.Version + 1, candidate.Sections, candidate.Readings, candidate.Notices, _redactor);
+
     private async Task<ReloadResult> PublishAsync(ConfigurationSnapshot next)
     {
         ConfigurationSnapshot before = _current;
         List<SettingChange> changes = Compare(before, next);
-        _problems = [];
         if (changes.Count == 0)
         {
             // The same settings, perhaps from other lines: views show those.

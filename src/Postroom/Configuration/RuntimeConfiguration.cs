@@ -26,11 +26,13 @@ public sealed partial class RuntimeConfiguration : IRuntimeConfiguration, IDispo
     private Task<ReloadResult>? _waiting; // the reload that has not begun yet; guarded by _lock
     private volatile ConfigurationSnapshot _current;
     private volatile IReadOnlyList<ConfigurationProblem> _problems = [];
-    private (ConfigurationSnapshot Snapshot, SettingMap Overrides)? _previous; // written by the holder of _turn
+    private (ConfigurationSnapshot Snapshot, IReadOnlyList<ConfigurationLoader.Layer> Layers)? _previous; // written by the holder of _turn
+    private IReadOnlyList<ConfigurationLoader.Layer> _layers; // what each layer held when _current was made; written by the holder of _turn
     private long? _lastReload; // written before _waiting is cleared, read by the task that fills it next
 
     private RuntimeConfiguration(
-        ConfigurationSources sources, ConfigurationLoader loader, OverrideConfigurationLayer overrides, Redactor redactor, TimeProvider time, ILogger logger, ConfigurationSnapshot first)
+        ConfigurationSources sources, ConfigurationLoader loader, OverrideConfigurationLayer overrides, Redactor redactor, TimeProvider time, ILogger logger, ConfigurationSnapshot first,
+        IReadOnlyList<ConfigurationLoader.Layer> layers)
     {
         _sources = sources;
         _loader = loader;
@@ -39,6 +41,7 @@ public sealed partial class RuntimeConfiguration : IRuntimeConfiguration, IDispo
         _time = time;
         _logger = logger;
         _current = first;
+        _layers = layers;
     }
 
     /// <inheritdoc/>
@@ -72,8 +75,12 @@ public sealed partial class RuntimeConfiguration : IRuntimeConfiguration, IDispo
 
         var first = new ConfigurationSnapshot(1, candidate.Sections, candidate.Readings, candidate.Notices, redactor);
         redactor.SetPatterns(first.Get<LoggingOptions>("logging").Redact);
-        return new RuntimeConfiguration(sources, loader, overrides, redactor, time, logger, first);
+        sources.Layers.OfType<DatabaseConfigurationLayer>().FirstOrDefault()?.KeepPlace();
+        return new RuntimeConfiguration(sources, loader, overrides, redactor, time, logger, first, candidate.Layers);
     }
+
+    /// <summary>The layer of the database; null when there is none.</summary>
+    internal DatabaseConfigurationLayer? Database => _sources.Layers.OfType<DatabaseConfigurationLayer>().FirstOrDefault();
 
     /// <summary>The settings of one section in force now.</summary>
     /// <typeparam name="T">The type the section was described with.</typeparam>
@@ -131,31 +138,19 @@ public sealed partial class RuntimeConfiguration : IRuntimeConfiguration, IDispo
             return Refused([new ConfigurationProblem(key, $"'{key}' names no setting. Write section.setting, such as workers.orders.parallelism.", origin)]);
         }
 
-        IWritableConfigurationLayer? writable = _sources.Layers.OfType<IWritableConfigurationLayer>().LastOrDefault();
+        IWritableConfigurationLayer? writable = persist ? _sources.Layers.OfType<IWritableConfigurationLayer>().LastOrDefault() : null;
         if (persist && writable is null)
         {
             return Refused([new ConfigurationProblem(key, "No layer of this runtime can keep an override after the process ends. Leave out persist, or write the setting to a file.", origin)]);
         }
 
         await _turn.WaitAsync(cancellationToken);
-        SettingMap before = _overrides.Current;
-        bool applied = false;
         try
         {
-            SettingMap without = SettingTree.Without(before, path);
-            _overrides.Current = value is null ? without : SettingTree.With(without, path, SettingTree.ReadInline(value, origin));
-            ReloadResult result = await BuildAsync(isReload: false, cancellationToken);
-            applied = result.Applied;
-            if (applied && persist)
-            {
-                await writable!.WriteAsync(key, value, cancellationToken);
-            }
-
-            return result;
+            return await OverrideAsync(key, path, value, writable, cancellationToken);
         }
         finally
         {
-            _overrides.Current = applied ? _overrides.Current : before;
             _turn.Release();
         }
     }

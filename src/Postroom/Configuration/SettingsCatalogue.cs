@@ -9,7 +9,10 @@ internal sealed record CataloguedSetting(SettingDescription Setting, bool Live, 
 /// <summary>Every setting of a build, told by the very code that reads them, so that nothing can be forgotten or told otherwise.</summary>
 internal static class SettingsCatalogue
 {
-    private static readonly HashSet<string> AtRestart = new(SettingKey.Comparer) { "server.urls", "server.adminUrls", "server.port", "server.prefix", "server.trustedProxies" };
+    private static readonly HashSet<string> AtRestart = new(SettingKey.Comparer)
+    {
+        "server.urls", "server.adminUrls", "server.port", "server.prefix", "server.trustedProxies", "communications.incoming", "limits.connections", "limits.connectionsPerAddress",
+    };
 
     /// <summary>All settings of Postroom's own sections, in the order of the sections, and those of each type of communicator and source behind them.</summary>
     public static IReadOnlyList<CataloguedSetting> Describe(ConfigurationCatalog catalog)

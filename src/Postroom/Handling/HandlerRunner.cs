@@ -12,7 +12,7 @@ internal sealed class HandlerRunner(
     HookDispatcher hooks,
     QueueCatalog queues,
     WorkerOptions options,
-    int maxHops,
+    LimitsOptions limits,
     TimeProvider clock,
     Func<double> random) : IMessageRunner
 {
@@ -39,9 +39,9 @@ internal sealed class HandlerRunner(
     public async ValueTask<AttemptEnd> RunAsync(Attempt attempt)
     {
         Envelope envelope = attempt.Envelope;
-        if (envelope.Hops > maxHops)
+        if (envelope.Hops > limits.Hops)
         {
-            return new AttemptEnd.Unfit(FailureKind.Invalid, $"too_deep: the message came through {envelope.Hops} handlers; the limit is {maxHops} (limits.hops). Two handlers may be answering each other.");
+            return new AttemptEnd.Unfit(FailureKind.Invalid, $"too_deep: the message came through {envelope.Hops} handlers; the limit is {limits.Hops} (limits.hops). Two handlers may be answering each other.");
         }
 
         if (envelope.Headers.Count > 0 && envelope.Header(Intake.IncomingTranslation.Unreadable) is { } unreadable)

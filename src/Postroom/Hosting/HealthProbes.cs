@@ -50,21 +50,10 @@ internal static class HealthProbes
 
             return found.Count > 0 ? new HealthResult(HealthState.Degraded, string.Join(' ', found)) : HealthResult.Healthy;
         }));
-        health.Register(new HealthProbe("workers", HealthViews.Ready | HealthViews.Status, _ =>
-        {
-            string[] failed = [.. rooms.Workers.Pools.Where(pool => pool.IsFaulted).Select(pool => pool.Name)];
-            int stuck = rooms.Workers.Pools.Sum(pool => pool.Stuck);
-            return new ValueTask<HealthResult>(
-                failed.Length > 0 ? new HealthResult(HealthState.Unhealthy, $"Failed pools: {string.Join(", ", failed)}. Restart them once the cause is mended.")
-                : stuck > 0 ? new HealthResult(HealthState.Degraded, $"{stuck} handlers ignored their time limit and still run.")
-                : HealthResult.Healthy);
-        }));
-        health.Register(new HealthProbe("sources", HealthViews.Status, _ =>
-        {
-            IReadOnlyList<string> failing = rooms.Sources.Problems();
-            return new ValueTask<HealthResult>(failing.Count > 0 ? new HealthResult(HealthState.Degraded, string.Join("; ", failing)) : HealthResult.Healthy);
-        }));
-        health.Register(new HealthProbe("communicators", HealthViews.Status, token => CommunicatorsAsync(rooms, token)));
+        health.Register(new HealthGroup("workers", HealthViews.Ready | HealthViews.Status, () => rooms.Workers.Pools.Select(static pool => pool.Name), (name, _) => new(PoolOf(rooms, name))));
+        health.Register(new HealthGroup("sources", HealthViews.Status, () => rooms.Sources.Status().Keys, (name, _) => new(
+            rooms.Sources.FindProblem(name) is { } problem ? new HealthResult(HealthState.Degraded, problem) : HealthResult.Healthy)));
+        health.Register(new HealthGroup("communicators", HealthViews.Status, () => rooms.Outbound.Routes.All.Select(static registration => registration.Name), (name, token) => CommunicatorAsync(rooms, name, token)));
         health.Register(new HealthProbe("deliveries", HealthViews.Status, _ =>
         {
             IReadOnlyList<(string Communicator, long Count, FailedDelivery Last)> failed = rooms.Failures.LastHour();
@@ -79,7 +68,7 @@ internal static class HealthProbes
         health.Register(new HealthProbe("restart", HealthViews.Status, _ => new ValueTask<HealthResult>(
             runtime.Origin.Distrust is { } distrust ? new HealthResult(HealthState.Degraded, distrust)
             : runtime.Origin.Bad is { } bad ? new HealthResult(HealthState.Degraded, bad)
-            : runtime.Restarts.Status is { State: RestartState.Aborted, Why: { } why } ? new HealthResult(HealthState.Degraded, $"The last restart was given up: {why}")
+            : runtime.Restarts.FindTrouble() is { } trouble ? new HealthResult(HealthState.Degraded, $"The last restart was given up: {trouble}")
             : HealthResult.Healthy)));
         health.Register(new HealthProbe("configuration", HealthViews.Status, _ =>
         {
@@ -107,25 +96,35 @@ internal static class HealthProbes
         }
     }
 
-    /// <summary>The lanes that wait, and what communicators say of themselves; the worst of all.</summary>
-    private static async ValueTask<HealthResult> CommunicatorsAsync(RuntimeRooms rooms, CancellationToken cancellationToken)
+    private static HealthResult PoolOf(RuntimeRooms rooms, string name)
+    {
+        if (rooms.Workers.Pools.FirstOrDefault(pool => pool.Name == name) is not { } pool)
+        {
+            return HealthResult.Healthy; // it went in this moment
+        }
+
+        HealthResult result = pool.IsFaulted ? new HealthResult(HealthState.Unhealthy, $"The pool '{name}' has failed and takes nothing from queue '{pool.Options.Queue}'. Restart it once the cause is mended: POST /api/v1/workers/{name}/restart.")
+            : pool.Stuck > 0 ? new HealthResult(HealthState.Degraded, $"{pool.Stuck} {(pool.Stuck == 1 ? "handler" : "handlers")} ignored their time limit and still run.")
+            : HealthResult.Healthy;
+        return result with { Data = new Dictionary<string, string> { ["queue"] = pool.Options.Queue, ["stuck"] = Number(pool.Stuck) } };
+    }
+
+    /// <summary>What a communicator's lane waits for, and what the communicator says of itself; the worse of both.</summary>
+    private static async ValueTask<HealthResult> CommunicatorAsync(RuntimeRooms rooms, string name, CancellationToken cancellationToken)
     {
         HealthState worst = HealthState.Healthy;
         List<string> problems = [];
-        foreach (Registration registration in rooms.Outbound.Routes.All)
+        if (rooms.Outbound.Lanes.FirstOrDefault(lane => lane.Communicator == name)?.Gate is { Problem: { } waits } gate)
         {
-            if (rooms.Outbound.Lanes.FirstOrDefault(lane => lane.Communicator == registration.Name)?.Gate is { Problem: { } waits } gate)
-            {
-                HealthState state = StateOf(gate);
-                worst = worst < state ? state : worst;
-                problems.Add($"{registration.Name}: {waits}");
-            }
+            worst = StateOf(gate);
+            problems.Add(waits);
+        }
 
-            if (registration.Communicator is IHealthContributor own && await own.CheckAsync(cancellationToken) is { State: not HealthState.Healthy } said)
-            {
-                worst = worst < said.State ? said.State : worst;
-                problems.Add($"{registration.Name}: {said.Text}");
-            }
+        if (rooms.Outbound.Routes.All.FirstOrDefault(registration => registration.Name == name)?.Communicator is IHealthContributor own
+            && await own.CheckAsync(cancellationToken) is { State: not HealthState.Healthy } said)
+        {
+            worst = worst < said.State ? said.State : worst;
+            problems.Add(said.Text ?? "It does not say why.");
         }
 
         return problems.Count == 0 ? HealthResult.Healthy : new HealthResult(worst, string.Join("; ", problems));

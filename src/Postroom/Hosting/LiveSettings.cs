@@ -3,7 +3,7 @@ using Postroom.Workers;
 
 namespace Postroom.Hosting;
 
-/// <summary>Applies changes of the configuration to what runs: queues, workers, retention, hooks, health, traces (CF-8). Communicators, sources and schedules apply their own.</summary>
+/// <summary>Applies changes of the configuration to what runs: queues, workers, limits, retention, hooks, health, traces (CF-8). Communicators, sources and schedules apply their own.</summary>
 internal sealed class LiveSettings(RuntimeRooms rooms, Composition composition)
 {
     /// <summary>From here on, what changes is in force.</summary>
@@ -15,6 +15,11 @@ internal sealed class LiveSettings(RuntimeRooms rooms, Composition composition)
         _ = configuration.Subscribe<RetentionOptions>("retention", (change, _) =>
         {
             rooms.Lifecycle.Change(change.New);
+            return default;
+        });
+        _ = configuration.Subscribe<LimitsOptions>("limits", (change, _) =>
+        {
+            rooms.Limits.Take(change.New);
             return default;
         });
         _ = configuration.Subscribe<TracingOptions>("tracing", async (change, _) => await rooms.TraceExporter.ApplyAsync(change.New));

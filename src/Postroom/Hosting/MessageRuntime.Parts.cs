@@ -155,6 +155,7 @@ public sealed partial class MessageRuntime
 
             DisposeSettler(rooms);
             rooms.Hooks.Close();
+            _composition?.Configuration.Database?.Detach();
             if (_keepsOwnership)
             {
                 _ownership = await rooms.Lifecycle.CloseKeepingOwnershipAsync(CancellationToken.None);
@@ -189,6 +190,7 @@ public sealed partial class MessageRuntime
         QueueRulesBook rules = new(rooms, composition);
         rules.SetBeforeRecovery();
         _recovery = await rooms.Lifecycle.OpenAsync(new StoreOpening { Node = Node, Version = _setup.Version, Generation = _setup.Origin.Generation, Ownership = _setup.Origin.Ownership }, cancellationToken);
+        composition.Configuration.Database?.Attach(rooms.Store);
         await BeginRunAsync(cancellationToken);
         _ = Failure.ContinueWith(
             fatal => Fault(fatal.Result), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);

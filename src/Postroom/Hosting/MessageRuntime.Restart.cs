@@ -104,7 +104,7 @@ public sealed partial class MessageRuntime
 
     private void MakeRestarts(RuntimeRooms rooms)
     {
-        _runs = new RunRecord(rooms.Store, _setup.Clock);
+        _runs = new RunRecord(rooms.Store, () => _composition!.Get<RetentionOptions>("retention"));
         _restarts = new RestartOrchestrator(this, (RuntimeControl)View.Control, _setup.Origin, _setup.Replacer, _setup.Clock, _setup.Loggers.CreateLogger("Postroom.Restart"));
     }
 

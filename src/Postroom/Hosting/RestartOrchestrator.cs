@@ -7,11 +7,13 @@ namespace Postroom.Hosting;
 internal sealed partial class RestartOrchestrator(MessageRuntime runtime, RuntimeControl control, RestartOrigin origin, IProcessReplacer? replacer, TimeProvider clock, ILogger log)
 {
     private static readonly TimeSpan LongestDrain = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan TroubleTime = TimeSpan.FromHours(1);
 
     private readonly Lock _gate = new();
     private readonly TaskCompletionSource<RestartOrder> _ordered = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<DateTimeOffset> _recent = [.. origin.Recent];
     private RestartStatus _status = RestartStatus.None;
+    private (string Why, long At)? _trouble; // guarded by _gate
     private CancellationTokenSource? _draining;
     private Task _drain = Task.CompletedTask;
     private bool _isStop;
@@ -25,6 +27,15 @@ internal sealed partial class RestartOrchestrator(MessageRuntime runtime, Runtim
             {
                 return _status.State == RestartState.Draining ? _status with { InFlight = control.InWork() } : _status;
             }
+        }
+    }
+
+    /// <summary>Why the last restart was given up though nobody asked for that, for an hour; null otherwise. A refusal or a cancellation has told the one who asked.</summary>
+    public string? FindTrouble()
+    {
+        lock (_gate)
+        {
+            return _trouble is { } trouble && clock.GetElapsedTime(trouble.At) < TroubleTime ? trouble.Why : null;
         }
     }
 
@@ -66,7 +77,7 @@ internal sealed partial class RestartOrchestrator(MessageRuntime runtime, Runtim
         }
         catch (Exception e)
         {
-            GiveUp(asked, e.Message);
+            GiveUp(asked, e.Message, isTrouble: false);
             throw;
         }
     }
@@ -178,7 +189,7 @@ internal sealed partial class RestartOrchestrator(MessageRuntime runtime, Runtim
             string? left = await drainage.RunAsync(plan.Limit, cancelled);
             if (left is not null && !plan.Request.Force)
             {
-                Resume(drainage, asked, left);
+                Resume(drainage, asked, left, isTrouble: true);
                 return;
             }
 
@@ -195,27 +206,32 @@ internal sealed partial class RestartOrchestrator(MessageRuntime runtime, Runtim
         }
         catch (OperationCanceledException) when (cancelled.IsCancellationRequested)
         {
-            Resume(drainage, asked, _isStop ? "A stop came instead." : "It was cancelled.");
+            Resume(drainage, asked, _isStop ? "A stop came instead." : "It was cancelled.", isTrouble: false);
         }
         catch (Exception e)
         {
-            Resume(drainage, asked, $"Draining failed: {e.Message}");
+            Resume(drainage, asked, $"Draining failed: {e.Message}", isTrouble: true);
         }
     }
 
-    private void Resume(RestartDrainage drainage, RestartStatus asked, string why)
+    private void Resume(RestartDrainage drainage, RestartStatus asked, string why, bool isTrouble)
     {
         if (!_isStop)
         {
             drainage.Resume();
         }
 
-        GiveUp(asked, why);
+        GiveUp(asked, why, isTrouble);
     }
 
-    private void GiveUp(RestartStatus asked, string why)
+    private void GiveUp(RestartStatus asked, string why, bool isTrouble)
     {
-        Set(asked with { State = RestartState.Aborted, Why = why });
+        lock (_gate)
+        {
+            _status = asked with { State = RestartState.Aborted, Why = why };
+            _trouble = isTrouble ? (why, clock.GetTimestamp()) : null;
+        }
+
         LogAborted(asked.Id, why);
     }
 

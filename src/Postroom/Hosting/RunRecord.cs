@@ -5,10 +5,12 @@ using System.Text.Json.Serialization;
 namespace Postroom.Hosting;
 
 /// <summary>Keeps the runs of the program in the store (SPEC RS-8), each under its number.</summary>
-internal sealed class RunRecord(IMessageStore store, TimeProvider clock)
+/// <param name="store">The store.</param>
+/// <param name="retention">Says how many runs are kept, asked at each begin.</param>
+internal sealed class RunRecord(IMessageStore store, Func<RetentionOptions> retention)
 {
     private const string Prefix = "r"; // facts are listed by what their keys begin with
-    private static readonly TimeSpan Kept = TimeSpan.FromDays(90);
+    private const int MostTrimmed = 1_000; // those of a lower retention.runs go over several starts
 
     /// <summary>The run that goes on now; null before <see cref="BeginAsync"/>.</summary>
     public RuntimeRun? Current { get; private set; }
@@ -36,6 +38,14 @@ internal sealed class RunRecord(IMessageStore store, TimeProvider clock)
             changes.Add(Change(former with { Clean = false }));
         }
 
+        // Whatever their age; runs of earlier versions that still have an end of their own are among them.
+        IReadOnlyList<StoredFact> kept = await store.Facts.ListLastAsync(FactScopes.Run, Prefix, KeyOf(run.Run), retention().Runs, cancellationToken);
+        if (kept.Count == retention().Runs)
+        {
+            IReadOnlyList<StoredFact> over = await store.Facts.ListLastAsync(FactScopes.Run, Prefix, kept[^1].Key, MostTrimmed, cancellationToken);
+            changes.AddRange(over.Prepend(kept[^1]).Select(static fact => new FactChange(FactScopes.Run, fact.Key, null)));
+        }
+
         await store.WriteAsync(new StoreWrite { Facts = changes }, cancellationToken);
         Current = run;
     }
@@ -57,8 +67,9 @@ internal sealed class RunRecord(IMessageStore store, TimeProvider clock)
     /// <summary>Reads one run.</summary>
     public static RuntimeRun? Read(StoredFact fact) => JsonSerializer.Deserialize(fact.Value.Span, RunJson.Default.RuntimeRun);
 
-    private FactChange Change(RuntimeRun run) => new(
-        FactScopes.Run, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{run.Run:D12}"), JsonSerializer.SerializeToUtf8Bytes(run, RunJson.Default.RuntimeRun), clock.GetUtcNow() + Kept);
+    private static string KeyOf(long run) => string.Create(CultureInfo.InvariantCulture, $"{Prefix}{run:D12}");
+
+    private static FactChange Change(RuntimeRun run) => new(FactScopes.Run, KeyOf(run.Run), JsonSerializer.SerializeToUtf8Bytes(run, RunJson.Default.RuntimeRun));
 }
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]

@@ -6,7 +6,7 @@ using Postroom.Workers;
 namespace Postroom.Hosting;
 
 /// <summary>What operators may do to a runtime.</summary>
-internal sealed class RuntimeControl(MessageRuntime runtime, TimeProvider clock) : IRuntimeControl
+internal sealed partial class RuntimeControl(MessageRuntime runtime, TimeProvider clock) : IRuntimeControl
 {
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(20);
 

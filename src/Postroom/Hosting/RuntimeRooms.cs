@@ -59,6 +59,9 @@ internal sealed class RuntimeRooms
 
     public required PoolFactory Pools { get; init; }
 
+    /// <summary>The limits in force, which change in place.</summary>
+    public required LimitsOptions Limits { get; init; }
+
     public required WorkerSupervisor Workers { get; init; }
 
     /// <summary>Makes the pool of a name that runs the handlers of its queue; null when it has none.</summary>
@@ -112,7 +115,7 @@ internal sealed class RuntimeRooms
         TimeProvider clock = setup.Clock;
         ILoggerFactory loggers = setup.Loggers;
         Func<double> random = setup.Random ?? Chance.Next;
-        LimitsOptions limits = composition.Get<LimitsOptions>("limits");
+        LimitsOptions limits = composition.Get<LimitsOptions>("limits") with { }; // changed in place: who checks a limit has it
         IMessageStore store = composition.CreateStore(services, setup);
 
         RuntimeMetrics metrics = new(store.Features.Kind);
@@ -133,9 +136,9 @@ internal sealed class RuntimeRooms
         QueueActivity activity = new(clock);
         RoutingTable routes = new();
         CommunicationsConfig communications = composition.Get<CommunicationsConfig>("communications");
-        ContactBook contacts = new(store.Facts, clock, limits.Contacts);
+        ContactBook contacts = new(store.Facts, clock, limits);
         OutboundComposer composer = new(routes, queues, publisher, () => composition.Get<CommunicationsConfig>("communications").OnUnroutable, clock, loggers.CreateLogger("Postroom.Outbound"));
-        OutboundRoom outbound = new(routes, queues, store, pools, hooks, composition.Get<OutboundOptions>("outbound"), () => composition.Get<CommunicationsConfig>("communications").OnUnroutable, queue => ((IQueueControl)store).SetRules(queue, QueueRulesBook.Rules(queues.Get(queue)) with { Paused = activity.IsPaused(queue) }), clock, random, loggers);
+        OutboundRoom outbound = new(routes, queues, store, pools, hooks, () => composition.Get<OutboundOptions>("outbound").DrainTimeout, () => composition.Get<CommunicationsConfig>("communications").OnUnroutable, queue => ((IQueueControl)store).SetRules(queue, QueueRulesBook.Rules(queues.Get(queue)) with { Paused = activity.IsPaused(queue) }), clock, random, loggers);
         SignalBoard signals = new(routes, outbound.HasRoom, metrics.SignalDropped, clock, loggers.CreateLogger("Postroom.Outbound"));
 
         HandlerTable handlers = new(composition.Builder.Handlers, composition.Builder.Fallbacks, composition.Builder.Payloads);
@@ -161,7 +164,7 @@ internal sealed class RuntimeRooms
             : pools.Create(new WorkerDefinition(
                 name,
                 options,
-                new HandlerRunner(handlers, composition.Builder.Payloads, middleware, staging, hooks, queues, options, limits.Hops, clock, random) { DryRuns = composition.Builder.DryRuns },
+                new HandlerRunner(handlers, composition.Builder.Payloads, middleware, staging, hooks, queues, options, limits, clock, random) { DryRuns = composition.Builder.DryRuns },
                 queues.Get(options.Queue).Lease));
 
         WorkerDefinition router = new(
@@ -189,6 +192,7 @@ internal sealed class RuntimeRooms
         return new RuntimeRooms
         {
             Store = store,
+            Limits = limits,
             Queues = queues,
             Publisher = publisher,
             Activity = activity,

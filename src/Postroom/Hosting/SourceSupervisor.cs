@@ -125,6 +125,9 @@ internal sealed partial class SourceSupervisor(MessageIntake intake, LateReceipt
         return [.. _sources.OrderBy(static pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, Problem: pair.Value.ProblemAt(now))).Where(static one => one.Problem is not null).Select(static one => $"{one.Key}: {one.Problem}")];
     }
 
+    /// <summary>What keeps one source from bringing anything; null when nothing does, and for one that is gone.</summary>
+    public string? FindProblem(string name) => _sources.TryGetValue(name, out Entry? entry) ? entry.ProblemAt(clock.GetUtcNow()) : null;
+
     private Entry Find(string name)
     {
         return _sources.TryGetValue(name, out Entry? entry)

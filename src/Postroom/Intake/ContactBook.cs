@@ -6,8 +6,8 @@ namespace Postroom.Intake;
 /// <summary>Remembers through which channel each contact wrote last: as facts for a year from then, and in memory for the latest contacts (SE-11). Safe for concurrent use.</summary>
 /// <param name="facts">The store.</param>
 /// <param name="clock">Ages contacts.</param>
-/// <param name="capacity">The most contacts in memory; at least 1.</param>
-internal sealed class ContactBook(IFacts facts, TimeProvider clock, int capacity)
+/// <param name="limits">Has the most contacts in memory, which may change.</param>
+internal sealed class ContactBook(IFacts facts, TimeProvider clock, LimitsOptions limits)
 {
     /// <summary>How long the channel of somebody is known who writes no more.</summary>
     public static readonly TimeSpan Kept = TimeSpan.FromDays(365);
@@ -29,7 +29,7 @@ internal sealed class ContactBook(IFacts facts, TimeProvider clock, int capacity
         }
 
         _latest[contact] = (channel, now);
-        if (_latest.Count > capacity)
+        if (_latest.Count > limits.Contacts)
         {
             Evict();
         }
@@ -42,6 +42,7 @@ internal sealed class ContactBook(IFacts facts, TimeProvider clock, int capacity
     {
         lock (_evicting)
         {
+            int capacity = limits.Contacts;
             int tooMany = _latest.Count - capacity;
             if (tooMany > 0)
             {

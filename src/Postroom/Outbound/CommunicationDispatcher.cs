@@ -48,7 +48,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         Settler settler = new(store, new OriginMarks(queues, publisher), reporter, new Redactor(), clock, Chance.Next, log);
         PoolFactory pools = new(store, settler, "local/1", clock, log);
         RoutingTable routes = new();
-        ContactBook contacts = new(store.Facts, clock, capacity: 100_000);
+        ContactBook contacts = new(store.Facts, clock, new LimitsOptions());
         _store = store;
         _clock = clock;
         _calls = new RemoteCalls(routes, new Redactor(), clock);
@@ -57,7 +57,7 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         _late = new LateReceipts(store, store, _failures, metrics, static () => false, clock, log);
         _waits = new EmitWaits(store, store, clock);
         _composer = new OutboundComposer(routes, queues, publisher, () => UnroutablePolicy.Fail, clock, log);
-        _room = new OutboundRoom(routes, queues, store, pools, hooks, new OutboundOptions(), static () => UnroutablePolicy.Fail, static _ => { }, clock, Chance.Next, loggers);
+        _room = new OutboundRoom(routes, queues, store, pools, hooks, static () => new OutboundOptions().DrainTimeout, static () => UnroutablePolicy.Fail, static _ => { }, clock, Chance.Next, loggers);
         Incoming = new IncomingPublisher(log);
         LiveMessages live = new(Incoming, queues, clock, Chance.Next);
         _intake = new MessageIntake(store, store, queues, publisher, contacts, metrics, new QueueActivity(clock), Incoming, live, clock) { PublishOnly = true, IsOpen = true };

@@ -16,7 +16,7 @@ internal sealed partial class OutboundRoom(
     IMessageStore store,
     PoolFactory pools,
     HookDispatcher hooks,
-    OutboundOptions defaults,
+    Func<TimeSpan> drainTimeout,
     Func<UnroutablePolicy> onUnroutable,
     Action<string> onDeclared,
     TimeProvider clock,
@@ -134,7 +134,7 @@ internal sealed partial class OutboundRoom(
 
         if (routes.Find(name) is null && _lanes.TryRemove(name, out OutboundLane? lane))
         {
-            await lane.Pool.StopAsync(defaults.DrainTimeout, TimeSpan.FromSeconds(1), cancellationToken);
+            await lane.Pool.StopAsync(drainTimeout(), TimeSpan.FromSeconds(1), cancellationToken);
         }
     }
 
@@ -149,7 +149,7 @@ internal sealed partial class OutboundRoom(
     {
         if (_lanes.TryGetValue(current.Name, out OutboundLane? lane) && !lane.Fits(current) && _lanes.TryRemove(current.Name, out _))
         {
-            await lane.Pool.StopAsync(defaults.DrainTimeout, TimeSpan.FromSeconds(1), cancellationToken);
+            await lane.Pool.StopAsync(drainTimeout(), TimeSpan.FromSeconds(1), cancellationToken);
         }
     }
 

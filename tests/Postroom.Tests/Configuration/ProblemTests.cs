@@ -17,6 +17,7 @@ public sealed class ProblemTests : ConfigurationTest
     [InlineData("hooks: { timeout: soon }", "1: hooks.timeout is 'soon', which is not a duration. Write 250ms, 30s, 5m, 1h30m, 7d, a bare number of seconds or hh:mm:ss.")]
     [InlineData("hooks: { timeout: infinite }", "1: hooks.timeout is 'infinite', which is not a duration. Write 250ms, 30s, 5m, 1h30m, 7d, a bare number of seconds or hh:mm:ss.")]
     [InlineData("intake: { webhook: { perSender: 5 } }", "1: intake.webhook.perSender is '5', which is not a rate. Write 30/s, 20/min or 100/h.")]
+    [InlineData("server: { urls: [\"https://0.0.0.0:8443\"] }", "1: server.urls has 'https://0.0.0.0:8443', but this program has no certificate and speaks no https itself. Write http://, put a proxy that speaks https before it, and name the proxy in server.trustedProxies.")]
     [InlineData("tracing: { sampleRatio: 2 }", "1: tracing.sampleRatio is '2'; it must be 0 to 1.")]
     [InlineData("retention: { keepBody: perhaps }", "1: retention.keepBody is 'perhaps', which is neither true nor false.")]
     [InlineData("runtime: { role: king }", "1: runtime.role is 'king', which is none of all, core, gateway.")]

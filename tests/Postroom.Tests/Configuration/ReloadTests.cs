@@ -6,7 +6,7 @@ namespace Postroom.Tests.Configuration;
 public sealed class ReloadTests : ConfigurationTest
 {
     [Fact]
-    public async Task A_good_reload_publishes_a_diff_and_says_what_needs_a_restart()
+    public async Task Ac73_a_good_reload_publishes_a_diff_and_says_what_needs_a_restart()
     {
         RuntimeConfiguration configuration = await LoadAsync("workers: { a: { parallelism: 1 } }\nstore: { path: a.db }\n");
         ConfigurationSnapshot before = configuration.Current;
@@ -28,7 +28,7 @@ public sealed class ReloadTests : ConfigurationTest
     [InlineData("limits: { hops: \"1", 1, "not YAML")]
     [InlineData("", 1, "empty now")]
     [InlineData(null, 1, "is gone")]
-    public async Task A_broken_half_written_or_deleted_file_changes_nothing(string? text, int problems, string reason)
+    public async Task Ac73_a_broken_half_written_or_deleted_file_changes_nothing_and_says_key_and_line(string? text, int problems, string reason)
     {
         RuntimeConfiguration configuration = await LoadAsync("limits: { hops: 9 }\n");
         ConfigurationSnapshot before = configuration.Current;
@@ -48,6 +48,7 @@ public sealed class ReloadTests : ConfigurationTest
         Assert.Contains(result.Problems, problem => problem.Message.Contains(reason, StringComparison.Ordinal));
         Assert.Same(before, configuration.Current);
         Assert.Equal(result.Problems, configuration.Problems);
+        Assert.All(result.Problems, problem => Assert.True(text is null or "" || (problem.Origin.Line > 0 && problem.Origin.Source == File("postroom.yaml")), problem.ToString()));
     }
 
     [Theory]

@@ -71,12 +71,12 @@ public sealed class HealthContributorTests
         LaneGate gate = runtime.Rooms.Outbound.Lanes.Single(lane => lane.Communicator == "people").Gate;
 
         gate.Suspend(TimeSpan.FromMinutes(4), "The service asked to wait.", 0.5);
-        HealthResult soon = await CheckAsync(runtime, "communicators");
+        HealthResult soon = await CheckAsync(runtime, "communicators.people");
         _clock.Advance(TimeSpan.FromMinutes(5));
         gate.Suspend(TimeSpan.FromMinutes(4), "The service asked to wait.", 0.5);
-        HealthResult later = await CheckAsync(runtime, "communicators");
+        HealthResult later = await CheckAsync(runtime, "communicators.people");
         gate.Answered();
-        HealthResult well = await CheckAsync(runtime, "communicators");
+        HealthResult well = await CheckAsync(runtime, "communicators.people");
 
         Assert.Equal((HealthState.Healthy, HealthState.Degraded, HealthState.Healthy), (soon.State, later.State, well.State));
         Assert.Contains("asked to wait", soon.Text, StringComparison.Ordinal);
@@ -90,7 +90,7 @@ public sealed class HealthContributorTests
         await runtime.Sender.SendAsync(new OutgoingMessage("people", "text"), Cancel);
         await UntilAsync(() => people.Sends.Count == 1 && runtime.Rooms.Outbound.Lanes.Single(lane => lane.Communicator == "people").Gate.IsRefused);
 
-        HealthResult refused = await CheckAsync(runtime, "communicators");
+        HealthResult refused = await CheckAsync(runtime, "communicators.people");
 
         Assert.Equal(HealthState.Unhealthy, refused.State);
         Assert.Contains("the token is not valid", refused.Text, StringComparison.Ordinal);

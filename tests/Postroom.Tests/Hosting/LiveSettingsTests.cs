@@ -37,6 +37,25 @@ public sealed class LiveSettingsTests : IDisposable
     }
 
     [Fact]
+    public async Task Cf8_limits_are_in_force_at_once_and_what_is_not_says_that_it_needs_a_restart()
+    {
+        await using MessageRuntime runtime = await StartAsync("limits: { body: 1MiB }\n");
+        await runtime.PublishAsync(new string('x', 2_000));
+
+        Postroom.Configuration.ReloadResult body = await runtime.Configuration.SetOverrideAsync("limits.body", "1000", persist: false, Cancel);
+        Postroom.Configuration.ReloadResult incoming = await runtime.Configuration.SetOverrideAsync("communications.incoming", "publish", persist: false, Cancel);
+        Postroom.Configuration.ReloadResult outbound = await runtime.Configuration.SetOverrideAsync("outbound.drainTimeout", "3s", persist: false, Cancel);
+        await runtime.Configuration.SetOverrideAsync("limits.hops", "3", persist: false, Cancel);
+        await runtime.Configuration.SetOverrideAsync("limits.contacts", "9", persist: false, Cancel);
+
+        ArgumentException refused = await Assert.ThrowsAsync<ArgumentException>(() => runtime.PublishAsync(new string('x', 2_000)));
+        Assert.Contains("the limit is 1000 (limits.body)", refused.Message, StringComparison.Ordinal);
+        Assert.Equal((3, 9), (runtime.Rooms.Limits.Hops, runtime.Rooms.Limits.Contacts));
+        Assert.Equal(["communications.incoming"], incoming.NeedsRestart);
+        Assert.Empty(body.NeedsRestart.Concat(outbound.NeedsRestart));
+    }
+
+    [Fact]
     public async Task Cf8_queues_workers_and_hooks_change_while_messages_flow()
     {
         List<string> handled = [];

@@ -79,6 +79,7 @@ public sealed class RestartTests
         Assert.Contains(asked.Id, refused.Message, StringComparison.Ordinal);
         RestartStatus cancelled = await runtime.View.Control.CancelRestartAsync(Cancel);
         Assert.Equal((RestartState.Aborted, RuntimeState.Running), (cancelled.State, runtime.State));
+        Assert.Equal(HealthState.Healthy, (await RestartCheckAsync(runtime)).State);
 
         held.SetResult();
         await runtime.EndedAsync(first, MessageState.Acked);
@@ -98,6 +99,7 @@ public sealed class RestartTests
         await UntilAsync(() => runtime.View.Control.Restart.State == RestartState.Aborted);
         Assert.Contains("1 messages are left in the memory store", runtime.View.Control.Restart.Why, StringComparison.Ordinal);
         Assert.Equal(RuntimeState.Running, runtime.State);
+        Assert.Contains("1 messages are left in the memory store", (await RestartCheckAsync(runtime)).Text, StringComparison.Ordinal);
 
         await runtime.View.Control.RestartAsync(new RestartRequest { DrainTimeout = TimeSpan.Zero, Force = true }, Cancel);
         await runtime.ReplacementOrdered.WaitAsync(Cancel);
@@ -115,6 +117,7 @@ public sealed class RestartTests
         Assert.Equal(RestartRefusal.Preflight, refused.Refusal);
         Assert.Equal(replacer.Problems, refused.Problems);
         Assert.Equal((RuntimeState.Running, RestartState.Aborted), (runtime.State, runtime.View.Control.Restart.State));
+        Assert.Equal(HealthState.Healthy, (await RestartCheckAsync(runtime)).State); // who asked was told
         replacer.Problems = [];
         RestartStatus could = await runtime.View.Control.RestartAsync(new RestartRequest { DryRun = true }, Cancel);
         Assert.Equal((RestartState.Idle, RuntimeState.Running), (could.State, runtime.State));
@@ -182,6 +185,24 @@ public sealed class RestartTests
 
     private static MessageRuntime CreateMemory(TestReplacer replacer, Action<IApplicationBuilder> configure, RestartOrigin? origin = null, params string[] settings) =>
         Make(["store.kind=memory", .. settings], replacer, origin ?? new RestartOrigin(), configure);
+
+    [Fact]
+    public async Task Jn9_the_last_runs_are_kept_whatever_their_age_and_older_ones_go()
+    {
+        using TempFolder folder = new();
+        for (int run = 1; run <= 4; run++)
+        {
+            await using MessageRuntime runtime = await StartDurableAsync(folder.Path, app => app.AddQueue("work"), "retention.runs=3");
+        }
+
+        await using MessageRuntime last = await StartDurableAsync(folder.Path, app => app.AddQueue("work"), "retention.runs=3");
+
+        Assert.Equal([5, 4, 3], (await last.View.Control.GetRunsAsync(10, Cancel)).Select(run => run.Run));
+        Assert.All(await last.Store.Facts.ListAsync(FactScopes.Run, Cancel), fact => Assert.Null(fact.ExpiresAt));
+    }
+
+    private static async Task<HealthResult> RestartCheckAsync(MessageRuntime runtime) =>
+        (await runtime.View.CheckHealthAsync(HealthViews.Status, Cancel)).Checks.Single(check => check.Name == "restart").Result;
 
     private static MessageRuntime CreateRuntime(TempFolder folder, TestReplacer replacer, RestartOrigin origin, Action<IApplicationBuilder> configure) => Make(
         ["store.kind=sqlite", $"store.path={folder.Store}", $"runtime.dataDirectory={folder.Path}", "store.reserve=0", "runtime.cancelGrace=1s"],

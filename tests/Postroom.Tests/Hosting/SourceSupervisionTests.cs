@@ -196,9 +196,9 @@ public sealed class SourceSupervisionTests
 
         Assert.Equal(HealthState.Healthy, early.Result.State);
         Assert.Equal(HealthState.Degraded, late.Result.State);
-        Assert.Contains("mailbox: it had no success since 2026-01-15 12:00:00 UTC, more than three times its interval of 10s", late.Result.Text, StringComparison.Ordinal);
+        Assert.Contains("it had no success since 2026-01-15 12:00:00 UTC, more than three times its interval of 10s", late.Result.Text, StringComparison.Ordinal);
 
-        static async Task<HealthCheck> CheckAsync(TestRuntime runtime) => (await runtime.Runtime.Health.CheckAsync(HealthViews.Status, Cancel)).Checks.Single(check => check.Name == "sources");
+        static async Task<HealthCheck> CheckAsync(TestRuntime runtime) => (await runtime.Runtime.Health.CheckAsync(HealthViews.Status, Cancel)).Checks.Single(check => check.Name == "sources.mailbox");
     }
 
     [Fact]

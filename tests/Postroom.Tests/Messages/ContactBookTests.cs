@@ -16,7 +16,7 @@ public sealed class ContactBookTests
     {
         ManualClock clock = new();
         await using MemoryStore store = new(clock);
-        ContactBook book = new(store.Facts, clock, capacity: 32);
+        ContactBook book = new(store.Facts, clock, new LimitsOptions { Contacts = 32 });
         for (int i = 0; i < 100; i++)
         {
             clock.Advance(TimeSpan.FromMilliseconds(1));

@@ -51,6 +51,32 @@ public sealed class FileTests : IDisposable
     }
 
     [Fact]
+    public void St16_files_and_a_directory_that_others_may_use_are_told_with_mode_and_remedy()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Modes are of Unix.");
+        string[] files = [_folder.Store, WalScan.PathFor(_folder.Store), OwnerLock.PathFor(_folder.Store), MarkFile.PathFor(_folder.Store), InFlightTable.PathFor(_folder.Store)];
+        foreach (string file in files)
+        {
+            PrivateFiles.CreateNew(file);
+        }
+
+        Assert.Empty(PrivateFiles.Notices(_folder.Store));
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(files[0], (UnixFileMode)0b110_100_000);
+            File.SetUnixFileMode(files[4], (UnixFileMode)0b110_110_110);
+            File.SetUnixFileMode(_folder.Path, (UnixFileMode)0b111_111_101);
+        }
+
+        IReadOnlyList<string> notices = PrivateFiles.Notices(_folder.Store);
+
+        Assert.Equal(2, notices.Count);
+        Assert.Contains($"'{files[0]}' (0640), '{files[4]}' (0666)", notices[0], StringComparison.Ordinal);
+        Assert.Contains("chmod 600", notices[0], StringComparison.Ordinal);
+        Assert.Contains($"'{_folder.Path}' (0775)", notices[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void An_untouched_file_is_the_one_opened_whatever_is_written_to_it()
     {
         FileIdentityWatch watch = WatchNewFile(out string path);

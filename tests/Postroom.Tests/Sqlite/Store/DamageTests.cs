@@ -137,6 +137,7 @@ public sealed class DamageTests
 
         foreach ((string file, byte[] content) in damaged)
         {
+            PrivateFiles.CreateUnlessExists(store + file);
             File.WriteAllBytes(store + file, content);
         }
 

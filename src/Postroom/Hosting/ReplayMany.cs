@@ -1,0 +1,102 @@
+namespace Postroom.Hosting;
+
+/// <summary>Replays failed messages by filter (JN-3, JN-4), one filter at a time.</summary>
+internal sealed class ReplayMany(IJournal journal, TimeProvider clock)
+{
+    private const int Most = 10_000;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(200);
+
+    private int _running;
+
+    /// <summary>Replays what matches; returns once the last ones have ended again, or after half a minute.</summary>
+    public async Task<ReplayManyResult> RunAsync(JournalQuery filter, ReplayManyOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Max, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Max, Most);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.StopAfterFailures, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Rate.Count, 1);
+        if (Interlocked.Exchange(ref _running, 1) != 0)
+        {
+            throw new RuntimeConflictException("A replay of many is under way. Wait until it has ended.");
+        }
+
+        try
+        {
+            List<MessageId> found = [];
+            JournalQuery failed = filter with { States = [MessageState.Failed], Ascending = true, Cursor = null, Limit = 100 };
+            await foreach (JournalEntry entry in journal.EachAsync(failed, cancellationToken))
+            {
+                found.Add(entry.Envelope.Id);
+                if (found.Count > options.Max)
+                {
+                    break;
+                }
+            }
+
+            ReplayManyResult begun = new(Math.Min(found.Count, options.Max), found.Count > options.Max, 0, 0, 0, null);
+            return await ReplayEachAsync(found.Take(options.Max), options, begun, cancellationToken);
+        }
+        finally
+        {
+            Volatile.Write(ref _running, 0);
+        }
+    }
+
+    private async Task<ReplayManyResult> ReplayEachAsync(IEnumerable<MessageId> ids, ReplayManyOptions options, ReplayManyResult begun, CancellationToken cancellationToken)
+    {
+        ReplayManyResult now = begun;
+        HashSet<MessageId> watched = [];
+        TimeSpan pace = options.Rate.Period / options.Rate.Count;
+        foreach (MessageId id in ids)
+        {
+            try
+            {
+                await journal.ReplayAsync(id, new ReplayOptions { User = options.User }, cancellationToken);
+                watched.Add(id);
+                now = now with { Replayed = now.Replayed + 1 };
+            }
+            catch (JournalConflictException)
+            {
+                now = now with { Refused = now.Refused + 1 };
+            }
+
+            await Task.Delay(pace, clock, cancellationToken);
+            now = now with { FailedAgain = now.FailedAgain + await FailedAgainAsync(watched, cancellationToken) };
+            if (now.FailedAgain >= options.StopAfterFailures)
+            {
+                now = now with { Reason = "Replayed messages failed again. Mend the cause, then go on." };
+                options.Progress?.Report(now);
+                return now;
+            }
+
+            options.Progress?.Report(now);
+        }
+
+        for (long end = clock.GetTimestamp(); watched.Count > 0 && clock.GetElapsedTime(end) < Patience;)
+        {
+            await Task.Delay(Look, clock, cancellationToken);
+            now = now with { FailedAgain = now.FailedAgain + await FailedAgainAsync(watched, cancellationToken) };
+        }
+
+        options.Progress?.Report(now);
+        return now;
+    }
+
+    /// <summary>How many have failed again since it was asked last; forgets those that have ended.</summary>
+    private async Task<int> FailedAgainAsync(HashSet<MessageId> watched, CancellationToken cancellationToken)
+    {
+        int failed = 0;
+        foreach (MessageId id in watched.ToArray())
+        {
+            MessageState? state = (await journal.GetAsync(id, withBody: false, cancellationToken))?.Entry.State;
+            failed += state is MessageState.Failed ? 1 : 0;
+            if (state is null or MessageState.Acked or MessageState.Failed)
+            {
+                watched.Remove(id);
+            }
+        }
+
+        return failed;
+    }
+}
