@@ -97,32 +97,39 @@ public abstract class ConfigurationLayerConformance
         Assert.True(watch.IsCompleted);
     }
 
-    /// <summary>A change is told, and a load after it has it.</summary>
+    /// <summary>A change is told, and a load after it has it; where nothing changes, nothing is told.</summary>
     [Fact(Timeout = 60_000)]
     public async Task A_change_is_told_and_then_read()
     {
-        Assert.SkipUnless(Features.Contains(LayerFeature.Changes), "The place of this layer does not change.");
         IConfigurationLayer layer = await CreateAsync([new("limits.hops", "7")]);
         _ = await layer.LoadAsync(Cancel);
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         TaskCompletionSource told = new(TaskCreationOptions.RunContinuationsAsynchronously);
         Task watch = layer.WatchAsync(() => told.TrySetResult(), stop.Token);
 
-        await ChangeAsync([new("limits.hops", "8")]);
-        await told.Task.WaitAsync(Patience, Cancel);
+        bool changes = Features.Contains(LayerFeature.Changes);
+        if (changes)
+        {
+            await ChangeAsync([new("limits.hops", "8")]);
+            await told.Task.WaitAsync(Patience, Cancel);
+        }
 
-        Assert.Equal("8", Assert.IsType<SettingValue>(Find(await layer.LoadAsync(Cancel), "limits.hops")).Text);
+        Assert.Equal(changes ? "8" : "7", Assert.IsType<SettingValue>(Find(await layer.LoadAsync(Cancel), "limits.hops")).Text);
         await stop.CancelAsync();
         await watch.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Assert.Equal(changes, told.Task.IsCompleted);
     }
 
     /// <summary>What is no settings is refused with problems that name the layer, and read again once it is mended.</summary>
     [Fact(Timeout = 60_000)]
     public async Task What_is_broken_is_refused_by_name_and_read_again_once_it_is_mended()
     {
-        Assert.SkipUnless(Features.Contains(LayerFeature.Breaks), "The place of this layer cannot break.");
         IConfigurationLayer layer = await CreateAsync([new("limits.hops", "7")]);
-        _ = await layer.LoadAsync(Cancel);
+        Assert.Equal("7", Assert.IsType<SettingValue>(Find(await layer.LoadAsync(Cancel), "limits.hops")).Text);
+        if (!Features.Contains(LayerFeature.Breaks))
+        {
+            return;
+        }
 
         await BreakAsync();
         ConfigurationException refused = await Assert.ThrowsAsync<ConfigurationException>(() => layer.LoadAsync(Cancel).AsTask());
@@ -137,9 +144,13 @@ public abstract class ConfigurationLayerConformance
     [Fact(Timeout = 60_000)]
     public async Task What_it_keeps_is_read_replaced_in_any_spelling_and_removed()
     {
-        Assert.SkipUnless(Features.Contains(LayerFeature.Writes), "This layer keeps nothing.");
-        IWritableConfigurationLayer layer = Assert.IsType<IWritableConfigurationLayer>(await CreateAsync([new("limits.hops", "7")]), exactMatch: false);
-        _ = await layer.LoadAsync(Cancel);
+        IConfigurationLayer made = await CreateAsync([new("limits.hops", "7")]);
+        Assert.Equal(Features.Contains(LayerFeature.Writes), made is IWritableConfigurationLayer);
+        _ = await made.LoadAsync(Cancel);
+        if (made is not IWritableConfigurationLayer layer)
+        {
+            return;
+        }
 
         await layer.WriteAsync("limits.stagedSize", "1000", Cancel);
         await layer.WriteAsync("limits.staged_size", "2000", Cancel);

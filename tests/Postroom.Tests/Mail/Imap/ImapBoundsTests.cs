@@ -96,7 +96,14 @@ public sealed class ImapBoundsTests
 
         Assert.Contains("more than 65536 bytes", line.Message, StringComparison.Ordinal);
         Assert.Contains("more than 1000000 answers to one UID SEARCH", flood.Message, StringComparison.Ordinal);
-        Assert.True(GC.GetTotalMemory(forceFullCollection: true) - before < 8 << 20);
+        long grown = long.MaxValue;
+        for (int tries = 0; tries < 20 && grown >= 8 << 20; tries++) // tests beside this one hold memory too, each for a while
+        {
+            grown = GC.GetTotalMemory(forceFullCollection: true) - before;
+            await Task.Yield();
+        }
+
+        Assert.True(grown < 8 << 20, $"{grown} bytes");
     }
 
     [Fact]
@@ -126,10 +133,10 @@ public sealed class ImapBoundsTests
     [Fact]
     public async Task ML_5_a_big_mail_that_trickles_is_read_and_one_that_drips_is_not_waited_for()
     {
-        await using ImapBench slow = new(null, config => config with { Timeout = TimeSpan.FromMilliseconds(150) });
+        await using ImapBench slow = new(null, config => config with { Timeout = TimeSpan.FromSeconds(1) });
         slow.Inbox.Deliver(Letter("big") + string.Concat(Enumerable.Repeat("a line of text\n", 20_000)));
-        slow.Server.Next(FakeImapStep.Body, new FakeImapFault.Trickle(30_000, TimeSpan.FromMilliseconds(40)));
-        await using ImapBench drip = new(null, config => config with { Timeout = TimeSpan.FromMilliseconds(100) });
+        slow.Server.Next(FakeImapStep.Body, new FakeImapFault.Trickle(20_000, TimeSpan.FromMilliseconds(80)));
+        await using ImapBench drip = new(null, config => config with { Timeout = TimeSpan.FromSeconds(1) });
         drip.Inbox.Deliver(Letter("drip"));
         drip.Server.Next(FakeImapStep.Body, new FakeImapFault.Trickle(1, TimeSpan.FromMilliseconds(20)));
 
