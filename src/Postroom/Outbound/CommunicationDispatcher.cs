@@ -66,6 +66,9 @@ public sealed class CommunicationDispatcher : IAsyncDisposable
         _owned = store;
     }
 
+    /// <summary>What it stores in; for tests.</summary>
+    internal IMessageStore Store => _store;
+
     internal CommunicationDispatcher(
         OutboundRoom room, OutboundComposer composer, IMessageStore store, MessageIntake intake, LateReceipts late, RemoteCalls calls, DeliveryFailures failures, IncomingPublisher incoming, TimeProvider clock)
     {

@@ -32,7 +32,7 @@ public sealed class MailOrderTests
     {
         await using ShopFixture shop = await StartAsync("mailOrder.maxLines=5");
 
-        await shop.ReceiveAsync(MailOf("one", $"3 x TEA-001\n\n{string.Concat(Enumerable.Range(1, 6).Select(i => $"We sold {i} teapots to 030 123456{i}.\n"))}"));
+        await shop.ReceiveAsync(MailOf("one", $"3 x TEA-001\n\n{string.Concat(Enumerable.Range(1, 6).Select(i => $"Telephone 030 123456{i}\n"))}"));
 
         Assert.Equal("confirmed", shop.Sql("select status from orders"));
     }

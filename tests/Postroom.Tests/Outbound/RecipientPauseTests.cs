@@ -20,8 +20,7 @@ public sealed class RecipientPauseTests
         await using CommunicationDispatcher dispatcher = new(clock, NullLoggerFactory.Instance);
         dispatcher.Register(service, ["anna", "ben"]);
         await dispatcher.StartAllAsync(Cancel);
-        await SendAsync(dispatcher, "anna", 0);
-        await service.WaitForSendsAsync(1, Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        await UntilRefusedAsync(dispatcher, await SendAsync(dispatcher, "anna", 0));
 
         for (int i = 1; i < 20; i++)
         {
@@ -51,8 +50,7 @@ public sealed class RecipientPauseTests
         await using CommunicationDispatcher dispatcher = new(clock, NullLoggerFactory.Instance);
         dispatcher.Register(service, ["anna", "ben"]);
         await dispatcher.StartAllAsync(Cancel);
-        await dispatcher.EmitAsync(new OutgoingMessage("0") { To = Address.Parse("service:anna") }, Cancel);
-        await UntilAsync(() => service.Sends.Count == 1);
+        await UntilRefusedAsync(dispatcher, (await dispatcher.EmitAsync(new OutgoingMessage("0") { To = Address.Parse("service:anna") }, Cancel)).Ids[0]);
 
         await dispatcher.EmitAsync(new OutgoingMessage("1") { To = Address.Parse("service:ANNA") }, Cancel);
         await SendAsync(dispatcher, "anna", 2);
@@ -66,6 +64,39 @@ public sealed class RecipientPauseTests
         });
 
         Assert.Equal(["0", "3"], during);
+    }
+
+    [Fact]
+    public async Task Tg8_a_pause_of_the_lane_that_is_a_guess_teaches_it_no_rate()
+    {
+        ManualClock clock = new();
+        RecordingCommunicator service = new("service", clock);
+        await using CommunicationDispatcher dispatcher = new(clock, NullLoggerFactory.Instance);
+        dispatcher.Register(service, ["anna"]);
+        await dispatcher.StartAllAsync(Cancel);
+        for (int i = 0; i < 6; i++)
+        {
+            await SendAsync(dispatcher, "anna", i);
+            await service.WaitForSendsAsync(i + 1, Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        }
+
+        service.Next(new SendOutcome.Fails(new DeliveryFailure.RateLimited(clock.GetUtcNow() + TimeSpan.FromSeconds(5), Lane: true) { IsGuess = true }));
+        for (int i = 6; i < 40; i++)
+        {
+            await SendAsync(dispatcher, "anna", i);
+        }
+
+        await service.WaitForSendsAsync(7, Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        DateTimeOffset refused = clock.GetUtcNow();
+        clock.Advance(TimeSpan.FromSeconds(5));
+        await UntilAsync(() =>
+        {
+            clock.Advance(TimeSpan.FromMilliseconds(10));
+            return service.Sends.Count >= 41; // one was refused
+        });
+
+        // Six in the six seconds to the end of the wait would be the rate: more than half a minute for the rest.
+        Assert.True(clock.GetUtcNow() - refused < TimeSpan.FromSeconds(20), $"It took {clock.GetUtcNow() - refused}.");
     }
 
     [Fact]
@@ -104,7 +135,10 @@ public sealed class RecipientPauseTests
     }
 
     // A label without an address: each is a conversation of its own, as when twenty customers' orders are told to one group.
-    private static async Task SendAsync(CommunicationDispatcher dispatcher, string label, int number) => await dispatcher.EmitAsync(new OutgoingMessage(label, $"{number}"), Cancel);
+    private static async Task<MessageId> SendAsync(CommunicationDispatcher dispatcher, string label, int number) => (await dispatcher.EmitAsync(new OutgoingMessage(label, $"{number}"), Cancel)).Ids[0];
+
+    private static Task UntilRefusedAsync(CommunicationDispatcher dispatcher, MessageId id) =>
+        UntilAsync(async () => (await ((IJournal)dispatcher.Store).GetAsync(id, withBody: false, Cancel))!.Attempts.Any(static attempt => attempt.Outcome == "retry"));
 
     /// <summary>Knows people by their names in small letters, and refuses the first send.</summary>
     private sealed class Resolving(TimeProvider clock) : Communicator("service"), IRateLimits

@@ -67,6 +67,23 @@ public sealed class TelegramAnswerTests
     }
 
     [Fact]
+    public async Task Tg8_a_text_and_a_reaction_to_one_group_are_of_one_chat_and_that_three_chats_are_the_bot_is_a_guess()
+    {
+        await using TelegramRun run = await TelegramRun.StartAsync();
+        run.Server.FailNext(FakeTelegramServer.Error(429, "Too Many Requests: retry after 7", retryAfter: 7), times: 4);
+
+        DeliveryException text = await run.RefuseAsync(new OutgoingMessage("x") { To = Address.Parse("shop:-100") });
+        DeliveryException reaction = await Assert.ThrowsAsync<DeliveryException>(
+            async () => await run.Bot.SignalAsync(new Signal.Reaction(Address.Parse("shop:-100"), "5", "\U0001F44D"), new TelegramRun.Delivery(), TelegramRun.Cancel));
+        DeliveryException second = await run.RefuseAsync(new OutgoingMessage("x") { To = Address.Parse("shop:8") });
+        DeliveryException third = await run.RefuseAsync(new OutgoingMessage("x") { To = Address.Parse("shop:9") });
+
+        Assert.All([text, reaction, second], refused => Assert.False(Assert.IsType<DeliveryFailure.RateLimited>(refused.Failure).Lane));
+        DeliveryFailure.RateLimited ofBot = Assert.IsType<DeliveryFailure.RateLimited>(third.Failure);
+        Assert.Equal((true, true), (ofBot.Lane, ofBot.IsGuess));
+    }
+
+    [Fact]
     public async Task A_service_that_is_not_reached_leaves_nothing_uncertain()
     {
         await using TelegramRun run = await TelegramRun.StartAsync();
