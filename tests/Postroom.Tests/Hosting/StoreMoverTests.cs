@@ -1,4 +1,3 @@
-using Postroom.Configuration;
 using Postroom.Host;
 using Postroom.Hosting;
 using Postroom.Memory;

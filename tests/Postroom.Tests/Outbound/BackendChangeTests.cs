@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Postroom.Configuration;
 using Postroom.Testing;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
@@ -62,7 +63,7 @@ public sealed class BackendChangeTests
             app => app.RegisterBackend("recording", (name, _, _) => new RecordingCommunicator(name)),
             "communications.enabled=true", "communications.backends.first.type=recording", "communications.backends.second.type=recording", "communications.backends.second.outbound.maxInFlight=5");
 
-        Postroom.Configuration.ReloadResult changed = await runtime.Configuration.SetOverrideAsync("outbound.maxInFlight", "3", persist: false, Cancel);
+        ReloadResult changed = await runtime.Configuration.SetOverrideAsync("outbound.maxInFlight", "3", persist: false, Cancel);
 
         Assert.Empty(changed.NeedsRestart);
         await UntilAsync(() => Parallelism("first") == 3);
