@@ -99,7 +99,7 @@ internal static class PrivateFiles
         }
     }
 
-    private static string Mode(string path) => Convert.ToString((int)File.GetUnixFileMode(path), 8).PadLeft(4, '0');
+    private static string Mode(string path) => OperatingSystem.IsWindows() ? "" : Convert.ToString((int)File.GetUnixFileMode(path), 8).PadLeft(4, '0');
 
     // On Unix any directory stands for its volume; Windows wants the root.
     private static DriveInfo Volume(string directory)

@@ -21,7 +21,9 @@ public sealed class DatabaseConfigurationLayer(ISettingsDatabase database, TimeP
     private ISettingsTable? _closed; // what _table was before the store was open
     private string _kind = "memory";
     private TimeSpan _interval = new ConfigOptions().PollInterval;
-    private volatile IReadOnlyList<StoredSetting> _loaded = [];
+    private readonly SemaphoreSlim _turn = new(1, 1); // a poll and a write, which has to be no news to it
+    private volatile IReadOnlyList<StoredSetting>? _loaded = []; // by the last load; null when it could not read
+    private volatile IReadOnlyList<StoredSetting>? _seen = []; // what is in force or was refused; null for what could not be read
     private bool _isPlaced;
 
     /// <inheritdoc/>
@@ -39,7 +41,14 @@ public sealed class DatabaseConfigurationLayer(ISettingsDatabase database, TimeP
             return SettingMap.Empty;
         }
 
+        _loaded = null;
         IReadOnlyList<StoredSetting> settings = await ReadAsync(table, cancellationToken);
+        _loaded = settings;
+        if (!_isPlaced)
+        {
+            _seen = settings;
+        }
+
         List<ConfigurationProblem> problems = [];
         SettingMap map = SettingMap.Empty;
         if (settings.Count > MaxSettings || settings.Sum(static setting => (long)(setting.Value?.Length ?? 0)) > SettingText.MaxBytes)
@@ -68,27 +77,19 @@ public sealed class DatabaseConfigurationLayer(ISettingsDatabase database, TimeP
             }
         }
 
-        _loaded = settings;
         return problems.Count == 0 ? map : throw new ConfigurationException(problems);
     }
 
     /// <inheritdoc/>
     public async Task WatchAsync(Action changed, CancellationToken cancellationToken)
     {
-        IReadOnlyList<StoredSetting>? seen = _loaded;
         try
         {
             while (true)
             {
-                IReadOnlyList<StoredSetting>? now = await TryReadAsync(cancellationToken);
-                if (now is null ? seen is not null : seen is null || !now.SequenceEqual(seen))
+                if (await IsNewsAsync(cancellationToken))
                 {
-                    if (now is null || seen is null || !now.SequenceEqual(_loaded))
-                    {
-                        changed(); // What this process wrote is loaded already.
-                    }
-
-                    seen = now;
+                    changed();
                 }
 
                 await Task.Delay(_interval, time, cancellationToken);
@@ -103,6 +104,19 @@ public sealed class DatabaseConfigurationLayer(ISettingsDatabase database, TimeP
     /// <inheritdoc/>
     /// <exception cref="ConfigurationException">The setting may not be here, or the database cannot be written; nothing is stored.</exception>
     public async ValueTask WriteAsync(string key, string? value, CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken);
+        try
+        {
+            await ChangeAsync(key, value, cancellationToken);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private async ValueTask ChangeAsync(string key, string? value, CancellationToken cancellationToken)
     {
         SettingOrigin origin = new(Name, _table?.Place);
         if (WhyNot(key) is { } why)
@@ -155,7 +169,10 @@ public sealed class DatabaseConfigurationLayer(ISettingsDatabase database, TimeP
             throw new ConfigurationException([new ConfigurationProblem(key, $"{key} is not kept, and not in force either: {e.Message}", origin)]);
         }
 
-        _loaded = Sort(former.Where(setting => !changes.Exists(change => change.Key == setting.Key)).Concat(changes.Where(static change => change.Value is not null)));
+        if (_seen is { } seen && seen.SequenceEqual(former))
+        {
+            _seen = Sort(former.Where(setting => !changes.Exists(change => change.Key == setting.Key)).Concat(changes.Where(static change => change.Value is not null)));
+        }
     }
 
     /// <summary>Says why a setting cannot be kept here; null when it can.</summary>
@@ -176,7 +193,14 @@ public sealed class DatabaseConfigurationLayer(ISettingsDatabase database, TimeP
     }
 
     /// <summary>From here on the database stays where it is.</summary>
-    internal void KeepPlace() => _isPlaced = true;
+    internal void KeepPlace()
+    {
+        _isPlaced = true;
+        KeepSeen();
+    }
+
+    /// <summary>What was loaded last is in force, or was refused: it is no news.</summary>
+    internal void KeepSeen() => _seen = _loaded;
 
     /// <summary>The store is open: its settings are read and written through it from now on.</summary>
     internal void Attach(IMessageStore store)
@@ -219,6 +243,22 @@ public sealed class DatabaseConfigurationLayer(ISettingsDatabase database, TimeP
         catch (Exception e) when (e is IOException or InvalidDataException or StoreUnavailableException)
         {
             throw SettingText.Refuse(Name, table.Place, 0, 0, e.Message);
+        }
+    }
+
+    private async ValueTask<bool> IsNewsAsync(CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken);
+        try
+        {
+            IReadOnlyList<StoredSetting>? now = await TryReadAsync(cancellationToken);
+            bool isNews = now is null ? _seen is not null : _seen is null || !now.SequenceEqual(_seen);
+            _seen = now;
+            return isNews;
+        }
+        finally
+        {
+            _turn.Release();
         }
     }
 

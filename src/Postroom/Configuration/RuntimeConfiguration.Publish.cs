@@ -55,6 +55,7 @@ public sealed partial class RuntimeConfiguration
     private async Task<ReloadResult> ReadAsync()
     {
         ConfigurationLoader.Candidate candidate = await _loader.LoadAsync(CancellationToken.None);
+        Database?.KeepSeen();
         if (candidate.Problems.Count > 0)
         {
             _problems = candidate.Problems;

@@ -75,8 +75,9 @@ public sealed partial class RuntimeConfiguration : IRuntimeConfiguration, IDispo
 
         var first = new ConfigurationSnapshot(1, candidate.Sections, candidate.Readings, candidate.Notices, redactor);
         redactor.SetPatterns(first.Get<LoggingOptions>("logging").Redact);
-        sources.Layers.OfType<DatabaseConfigurationLayer>().FirstOrDefault()?.KeepPlace();
-        return new RuntimeConfiguration(sources, loader, overrides, redactor, time, logger, first, candidate.Layers);
+        RuntimeConfiguration configuration = new(sources, loader, overrides, redactor, time, logger, first, candidate.Layers);
+        configuration.Database?.KeepPlace();
+        return configuration;
     }
 
     /// <summary>The layer of the database; null when there is none.</summary>

@@ -12,6 +12,9 @@ internal static class SettingsCatalogue
     private static readonly HashSet<string> AtRestart = new(SettingKey.Comparer)
     {
         "server.urls", "server.adminUrls", "server.port", "server.prefix", "server.trustedProxies", "communications.incoming", "limits.connections", "limits.connectionsPerAddress",
+
+        // Read once by a gateway node.
+        "outbound.consumerName", "outbound.autoclaimInterval", "outbound.autoclaimMinIdle", "outbound.claimTtl", "outbound.doneTtl", "outbound.maxDeliveries", "outbound.toolsDirectory",
     };
 
     /// <summary>All settings of Postroom's own sections, in the order of the sections, and those of each type of communicator and source behind them.</summary>

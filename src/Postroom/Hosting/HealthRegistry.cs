@@ -14,6 +14,7 @@ public sealed class HealthRegistry
     private readonly ConcurrentDictionary<string, HealthGroup> _groups = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, (long At, HealthCheck Check)> _latest = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Flight> _flights = new(StringComparer.Ordinal);
+    private readonly Lock _gate = new(); // a check begins once
     private readonly TimeProvider _clock;
     private volatile HealthOptions _options;
 
@@ -99,7 +100,7 @@ public sealed class HealthRegistry
     /// <summary>The check of a part that is under way, or a new one.</summary>
     private Flight Fly(IHealthContributor contributor, TimeSpan limit)
     {
-        lock (_flights)
+        lock (_gate)
         {
             if (_flights.TryGetValue(contributor.Name, out Flight? flight) && !flight.Work.IsCompleted)
             {

@@ -270,6 +270,11 @@ public sealed partial class MessageRuntime
             "communications",
             async (change, token) => await backends.ApplyAsync(change.New, (name, _, _) => !change.Changes.Any(setting => IsOf(setting.Key, name)), token));
 
+        // Those that say nothing of their own go by it.
+        _ = composition.Configuration.Subscribe<OutboundOptions>(
+            "outbound",
+            async (_, token) => await backends.ApplyAsync(composition.Get<CommunicationsConfig>("communications"), static (_, before, now) => before.Outbound == now.Outbound, token));
+
         foreach ((Func<IServiceProvider, ICommunicator> create, IReadOnlyList<string>? labels, CommunicatorBackendConfig? given) in composition.Builder.Communicators)
         {
             ICommunicator communicator = create(_services!);

@@ -161,7 +161,9 @@ internal sealed class StoreMover(IJournal source, IFacts facts, IMessageStore ta
             }
 
             await target.WriteAsync(new StoreWrite { Settlements = [.. leases.Select(lease => new StoreSettlement(lease, outcomes.TryGetValue(lease.Envelope.Id, out Settlement? outcome) ? outcome : Settlement.Release))] }, cancellationToken);
-            if (leases.Count(lease => left.Remove(lease.Envelope.Id)) == 0)
+            int before = left.Count;
+            left.ExceptWith(leases.Select(static lease => lease.Envelope.Id));
+            if (left.Count == before)
             {
                 throw new InvalidOperationException($"Queue '{queue}' of the target has messages that are not of this move. Move into a new store.");
             }

@@ -1,7 +1,9 @@
+using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Postroom.Configuration;
 using Postroom.Sqlite;
+using Postroom.Testing;
 using Postroom.Tests.Hosting;
 using Xunit;
 
@@ -73,6 +75,35 @@ public sealed class DatabaseSettingsTests : ConfigurationTest
         Assert.Equal(("limits.hops", LayerNames.Database), (problem.Key, problem.Origin.Layer));
         Assert.Contains("team.db", problem.Origin.Source, StringComparison.Ordinal);
         Assert.Empty(configuration.Problems);
+        await stop.CancelAsync();
+        await watch;
+    }
+
+    [Fact]
+    public async Task Cf1_what_others_wrote_is_news_although_somebody_validated_or_kept_an_override_meanwhile_and_ones_own_is_none()
+    {
+        string platform = Write("postroom.yaml", $"config: {{ database: '{File("team.db")}', pollInterval: 1s }}\n");
+        SettingsFile.Write(File("team.db"), []);
+        ManualClock clock = new();
+        DatabaseConfigurationLayer layer = new(new SqliteSettings(), clock);
+        ConfigurationSources sources = Standard(platform);
+        sources.Layers[1] = layer;
+        using RuntimeConfiguration configuration = await LoadAsync(sources);
+        Channel<int> news = Channel.CreateUnbounded<int>();
+        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+
+        await configuration.SetOverrideAsync("limits.hops", "7", persist: true, Cancel);
+        Task watch = layer.WatchAsync(() => news.Writer.TryWrite(SettingsFile.Read(File("team.db")).Count), stop.Token);
+        SettingsFile.Write(File("team.db"), [new("limits.hops", "7"), new("limits.staged", "7")]);
+        await configuration.ValidateAsync($"config: {{ database: '{File("team.db")}' }}\n", Cancel);
+        await configuration.SetOverrideAsync("limits.contacts", "7", persist: true, Cancel);
+        await RuntimeHarness.UntilAsync(() =>
+        {
+            clock.Advance(TimeSpan.FromSeconds(1));
+            return news.Reader.Count > 0;
+        });
+
+        Assert.Equal(3, await news.Reader.ReadAsync(Cancel)); // and not when it was one's own setting alone
         await stop.CancelAsync();
         await watch;
     }

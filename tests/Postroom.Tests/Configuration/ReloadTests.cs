@@ -26,6 +26,7 @@ public sealed class ReloadTests : ConfigurationTest
     [Theory]
     [InlineData("limits: { hops: 0 }\nqueus: {}\n", 2, "limits.hops")]
     [InlineData("limits: { hops: \"1", 1, "not YAML")]
+    [InlineData("runtime: { drainTimeout: 2m }\n", 1, "longer than stopTimeout")]
     [InlineData("", 1, "empty now")]
     [InlineData(null, 1, "is gone")]
     public async Task Ac73_a_broken_half_written_or_deleted_file_changes_nothing_and_says_key_and_line(string? text, int problems, string reason)

@@ -150,7 +150,7 @@ public sealed class RuntimeConfigurationTests : ConfigurationTest
     [Theory]
     [InlineData("http://127.0.0.1:18471")]
     [InlineData("http://*:18471", "http://*:8080")]
-    [InlineData("https://[::1]:18471", "https://[::1]")]
+    [InlineData("http://[::1]:18471", "http://[::1]")]
     [InlineData("http://example.org:18471", "http://example.org/", "http://127.0.0.1:9")]
     public async Task The_port_of_the_command_line_replaces_that_of_the_first_address(string first, params string[] urls)
     {

@@ -18,9 +18,11 @@ public abstract class FileLayerTests(string extension) : ConfigurationLayerConfo
 
     public void Dispose()
     {
-        _folder.Dispose();
+        Dispose(disposing: true);
         GC.SuppressFinalize(this);
     }
+
+    protected virtual void Dispose(bool disposing) => _folder.Dispose();
 
     protected override async ValueTask<IConfigurationLayer> CreateAsync(IReadOnlyList<KeyValuePair<string, string>> settings)
     {

@@ -42,9 +42,9 @@ public sealed class LiveSettingsTests : IDisposable
         await using MessageRuntime runtime = await StartAsync("limits: { body: 1MiB }\n");
         await runtime.PublishAsync(new string('x', 2_000));
 
-        Postroom.Configuration.ReloadResult body = await runtime.Configuration.SetOverrideAsync("limits.body", "1000", persist: false, Cancel);
-        Postroom.Configuration.ReloadResult incoming = await runtime.Configuration.SetOverrideAsync("communications.incoming", "publish", persist: false, Cancel);
-        Postroom.Configuration.ReloadResult outbound = await runtime.Configuration.SetOverrideAsync("outbound.drainTimeout", "3s", persist: false, Cancel);
+        ReloadResult body = await runtime.Configuration.SetOverrideAsync("limits.body", "1000", persist: false, Cancel);
+        ReloadResult incoming = await runtime.Configuration.SetOverrideAsync("communications.incoming", "publish", persist: false, Cancel);
+        ReloadResult outbound = await runtime.Configuration.SetOverrideAsync("outbound.drainTimeout", "3s", persist: false, Cancel);
         await runtime.Configuration.SetOverrideAsync("limits.hops", "3", persist: false, Cancel);
         await runtime.Configuration.SetOverrideAsync("limits.contacts", "9", persist: false, Cancel);
 

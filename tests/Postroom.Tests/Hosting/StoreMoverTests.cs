@@ -1,4 +1,3 @@
-using Postroom.Configuration;
 using Postroom.Host;
 using Postroom.Hosting;
 using Postroom.Memory;
@@ -53,7 +52,7 @@ public sealed class StoreMoverTests : IDisposable
             {
                 stop.Cancel();
             }
-        }, stop.Token));
+        }, stop));
         int halfway = (await AllAsync(target)).Count(static entry => entry.State == MessageState.Pending);
         byte[] after = await File.ReadAllBytesAsync(_folder.Store, Cancel);
         await MoveAsync(target);
@@ -134,11 +133,11 @@ public sealed class StoreMoverTests : IDisposable
         return all;
     }
 
-    private async Task<StoreMove> MoveAsync(IMessageStore target, Action<StoreMove>? told = null, CancellationToken stop = default)
+    private async Task<StoreMove> MoveAsync(IMessageStore target, Action<StoreMove>? told = null, CancellationTokenSource? stop = null)
     {
         using SqliteJournalReader reader = SqliteJournalReader.Open(_folder.Store);
         return await new StoreMover(new ColdJournal(reader), new StoreMoveCommand.ColdFacts(reader), target, TimeProvider.System)
-            .RunAsync(told is null ? null : new StoreMoveCommand.Progress(told), stop == default ? Cancel : stop);
+            .RunAsync(told is null ? null : new StoreMoveCommand.Progress(told), stop?.Token ?? Cancel);
     }
 
     /// <summary>A store with one message of each outcome, one whose send began, some that wait, and two facts; it ended in order.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Postroom.Configuration;
 using Postroom.Testing;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
@@ -55,6 +56,22 @@ public sealed class BackendChangeTests
         static IRuntimeControl Control(MessageRuntime runtime) => runtime.View.Control;
 
         async Task SetAsync(string key, string value) => Assert.Empty((await runtime.Configuration.SetOverrideAsync(key, value, persist: false, Cancel)).Problems);
+    }
+
+    [Fact]
+    public async Task Cf8_what_all_lanes_go_by_is_in_force_for_those_that_say_nothing_of_their_own()
+    {
+        await using MessageRuntime runtime = await StartAsync(
+            app => app.RegisterBackend("recording", (name, _, _) => new RecordingCommunicator(name)),
+            "communications.enabled=true", "communications.backends.first.type=recording", "communications.backends.second.type=recording", "communications.backends.second.outbound.maxInFlight=5");
+
+        ReloadResult changed = await runtime.Configuration.SetOverrideAsync("outbound.maxInFlight", "3", persist: false, Cancel);
+
+        Assert.Empty(changed.NeedsRestart);
+        await UntilAsync(() => Parallelism("first") == 3);
+        Assert.Equal(5, Parallelism("second"));
+
+        int Parallelism(string name) => runtime.Rooms.Outbound.Lanes.Single(lane => lane.Communicator == name).Pool.Status().Parallelism;
     }
 
     [Fact]
