@@ -11,12 +11,12 @@ namespace Postroom.ControlPlane;
 /// bounds (CP-9). Safe for concurrent use.
 /// </summary>
 /// <remarks>What has begun goes on when its caller leaves: half of a purge without a row would be neither done nor known. Only the stop of the server ends it.</remarks>
-internal sealed partial class OperatorAction(AuditTrail audit, TimeProvider clock, ILogger<OperatorAction> logger) : IDisposable
+internal sealed partial class OperatorAction(AuditTrail audit, TimeProvider clock, ILogger<OperatorAction> logger)
 {
     /// <summary>The result of what the stop of the server broke off.</summary>
     public const string Aborted = "aborted";
 
-    private readonly CancellationTokenSource _stopping = new();
+    private readonly CancellationTokenSource _stopping = new(); // never disposed: what ends late still looks at it, and it has no timer
     private readonly Lock _gate = new();
     private readonly HashSet<Task> _running = [];
 
@@ -87,8 +87,6 @@ internal sealed partial class OperatorAction(AuditTrail audit, TimeProvider cloc
 
     /// <summary>The stop of the server, for what goes on behind an answer.</summary>
     public CancellationToken Stopping => _stopping.Token;
-
-    public void Dispose() => _stopping.Dispose();
 
     /// <summary>Does it, and answers that it is done.</summary>
     public Task DoAsync(HttpContext context, string action, string target, Func<CancellationToken, Task> work, int status = StatusCodes.Status200OK, MessageId? message = null, JsonObject? detail = null) => DoAsync(

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -49,7 +50,7 @@ public sealed class AuditTests
     {
         RuntimeDouble runtime = new(TimeProvider.System);
         Lines lines = new();
-        using OperatorAction action = new(new AuditTrail(runtime, new Redactor(), TimeProvider.System, lines), TimeProvider.System, NullLogger<OperatorAction>.Instance);
+        OperatorAction action = new(new AuditTrail(runtime, new Redactor(), TimeProvider.System, lines), TimeProvider.System, NullLogger<OperatorAction>.Instance);
         TaskCompletionSource begun = new();
 
         HttpContext failed = Context();
@@ -187,7 +188,9 @@ public sealed class AuditTests
         await http.CallAsync("POST", "/api/v1/queues/work/pause", key);
         Envelope[] large = [.. Enumerable.Range(0, 300).Select(_ => new Envelope(MessageId.New(), "work", "work.todo", new byte[64 * 1024]))];
         await http.Store.AppendAsync(large, null, Cancel);
+        double before = await FlushesAsync();
         await http.CallAsync("POST", "/api/v1/queues/work/purge", key, """{"confirm":300}""");
+        double flushes = await FlushesAsync() - before;
 
         Answer plain = await http.CallAsync("POST", "/api/v1/journal/compact", key, """{"olderThan":"0s"}""");
         long free = FreePages(http);
@@ -196,6 +199,14 @@ public sealed class AuditTests
         Assert.Equal((200, 300, 200), (plain.Status, plain.Json.GetProperty("removed").GetInt32(), whole.Status));
         Assert.True(free > 1_000, $"{free} free pages");
         Assert.Equal(0, FreePages(http));
+        Assert.InRange(flushes, 1, 100); // a page of 100 messages goes together: alone they would be 300
+
+        async Task<double> FlushesAsync()
+        {
+            const string Name = "postroom_store_fsyncs_total{store=\"sqlite\"} ";
+            string metrics = await http.Runtime.View.WriteMetricsAsync(Cancel);
+            return double.Parse(metrics.Split('\n').Single(static line => line.StartsWith(Name, StringComparison.Ordinal))[Name.Length..], CultureInfo.InvariantCulture);
+        }
     }
 
     private static long FreePages(RealHttp http)

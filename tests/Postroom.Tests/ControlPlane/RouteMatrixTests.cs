@@ -87,6 +87,43 @@ public sealed partial class RouteMatrixTests
     }
 
     [Fact]
+    public async Task Ac87_every_changing_request_that_did_something_has_one_row_and_none_has_two()
+    {
+        await using RealHttp http = await StartAsync();
+        string admin = await http.KeyAsync(ApiRole.Admin);
+        List<string> wrong = [];
+        int done = 0;
+        foreach ((ApiRoute route, string path) in Paths(http).Where(static one => one.Route.Role is not null && one.Route.Method != "GET" && !one.Path.EndsWith("/validate", StringComparison.Ordinal)))
+        {
+            int before = await RowsAsync();
+            int status = (await http.CallAsync(route.Method, path, admin, route.Body is null ? null : "{}")).Status;
+            int rows = await RowsAsync() - before;
+            done += status < 300 ? 1 : 0;
+            if (rows > 1 || (status is < 300 or 409 or 422 && rows != 1))
+            {
+                wrong.Add($"{route.Method} {path}: {status} with {rows} rows");
+            }
+        }
+
+        Assert.Empty(wrong);
+        Assert.InRange(done, 15, 60);
+
+        async Task<int> RowsAsync()
+        {
+            int rows = 0;
+            for (long? cursor = null; ;)
+            {
+                AuditPage page = await http.Runtime.Journal.QueryAuditAsync(new AuditQuery { User = "test-admin", Limit = 100, Cursor = cursor }, Cancel);
+                rows += page.Items.Count;
+                if ((cursor = page.Next) is null)
+                {
+                    return rows;
+                }
+            }
+        }
+    }
+
+    [Fact]
     public async Task Cp1_the_document_describes_every_route_with_its_role_and_its_references_lead_somewhere()
     {
         await using RealHttp http = await StartAsync();
