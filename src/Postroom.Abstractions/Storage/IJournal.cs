@@ -69,9 +69,6 @@ public sealed record ReplayOptions
 
     /// <summary>Keeps attempts and deaths as they are; false unless set.</summary>
     public bool KeepAttempts { get; init; }
-
-    /// <summary>Who asks; null for the program itself.</summary>
-    public string? User { get; init; }
 }
 
 /// <summary>An operation does not fit the message's state; nothing was changed.</summary>

@@ -154,7 +154,7 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, A
             return;
         }
 
-        ReplayOptions options = new() { Force = request.Force, KeepAttempts = request.KeepAttempts, User = context.Features.Get<ApiKey>()?.Name };
+        ReplayOptions options = new() { Force = request.Force, KeepAttempts = request.KeepAttempts };
         JsonObject detail = new() { ["force"] = request.Force ? true : null, ["keepAttempts"] = request.KeepAttempts ? true : null };
         await action.DoAsync(
             context,

@@ -148,7 +148,7 @@ internal sealed partial class BulkReplay(IJournal journal, OperatorAction action
                 try
                 {
                     DateTimeOffset asked = clock.GetUtcNow(); // its handler may be done before this call returns
-                    await journal.ReplayAsync(id, new ReplayOptions { User = caller.User }, Stopping);
+                    await journal.ReplayAsync(id, new ReplayOptions(), Stopping);
                     watched.Add(id);
                     await audit.WriteAsync(new AuditRow(caller, "journal.replay", id.ToString()) { Message = id, At = asked, Detail = new JsonObject { ["filter"] = true } });
                     Count(static now => now with { Replayed = now.Replayed + 1 });

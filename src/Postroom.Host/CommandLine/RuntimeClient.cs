@@ -27,7 +27,7 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
         }
 
         string data = settings.Get<RuntimeOptions>("runtime").DataDirectory;
-        string url = arguments.Url ?? await LiveAddress.ReadAsync(settings, cancellationToken) ?? settings.Get<ServerOptions>("server").Urls[0];
+        string url = arguments.Url ?? await LiveAddress.ReadAsync(settings, cancellationToken) ?? (settings.Get<ServerOptions>("server") is { AdminUrls: [var admin, ..] } ? admin : settings.Get<ServerOptions>("server").Urls[0]);
         HttpClient http = new() { BaseAddress = new Uri(url.TrimEnd('/') + "/"), Timeout = TimeSpan.FromSeconds(30) };
         try
         {

@@ -49,8 +49,9 @@ public sealed class AuditTests
     public async Task Ac87_what_fails_or_is_broken_off_by_the_stop_has_its_row_and_what_is_done_stays_done_without_one()
     {
         RuntimeDouble runtime = new(TimeProvider.System);
-        Lines lines = new();
-        OperatorAction action = new(new AuditTrail(runtime, new Redactor(), TimeProvider.System, lines), TimeProvider.System, NullLogger<OperatorAction>.Instance);
+        LogLines lines = new();
+        using ILoggerFactory loggers = LoggerFactory.Create(logging => logging.AddProvider(lines));
+        OperatorAction action = new(new AuditTrail(runtime, new Redactor(), TimeProvider.System, loggers.CreateLogger<AuditTrail>()), TimeProvider.System, NullLogger<OperatorAction>.Instance);
         TaskCompletionSource begun = new();
 
         HttpContext failed = Context();
@@ -219,16 +220,4 @@ public sealed class AuditTests
     private static Task<RealHttp> StartAsync(Action<QueueOptions>? queue = null) => RealHttp.StartAsync(app => app.AddWork((_, _, _) => new ValueTask<HandlerResult>(HandlerResult.Completed), queue));
 
     private static DefaultHttpContext Context() => new() { Response = { Body = new MemoryStream() } };
-
-    private sealed class Lines : ILogger<AuditTrail>
-    {
-        public List<string> Texts { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Texts.Add(formatter(state, exception));
-    }
 }

@@ -1,7 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Postroom.ControlPlane;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
@@ -93,6 +95,46 @@ public sealed class ListenerTests
         open.ForEach(static one => one.Dispose());
 
         Assert.Equal([true, true, true, true, false], answered);
+    }
+
+    [Fact]
+    public async Task Se2_what_is_refused_shares_a_line_of_the_log_a_minute_and_leaves_nothing_behind()
+    {
+        SteppedClock clock = new();
+        LogLines lines = new();
+        using ILoggerFactory loggers = LoggerFactory.Create(logging => logging.AddProvider(lines));
+        ConnectionLimit limit = new(new LimitsOptions { ConnectionsPerAddress = 1 }, new TrustedProxies([]), new RuntimeDouble(clock), clock, loggers.CreateLogger<ConnectionLimit>());
+        TaskCompletionSource end = new();
+        int served = 0;
+        ConnectionDelegate around = limit.Around(_ =>
+        {
+            served++;
+            return end.Task;
+        });
+
+        Task first = ConnectAsync("::ffff:192.0.2.1"); // the same address, as a socket of both families tells it
+        for (int n = 0; n < 5; n++)
+        {
+            await ConnectAsync("192.0.2.1");
+        }
+
+        clock.Advance(TimeSpan.FromSeconds(61));
+        await ConnectAsync("192.0.2.1");
+        Task other = ConnectAsync("192.0.2.2");
+        int open = limit.Addresses;
+        end.SetResult();
+        await Task.WhenAll(first, other);
+
+        Assert.Equal((2, 2, 0), (served, open, limit.Addresses));
+        Assert.Equal(2, lines.Texts.Count);
+        Assert.Contains("192.0.2.1 was closed at once: limits.connectionsPerAddress is 1, and as many are open (0 more", lines.Texts[0], StringComparison.Ordinal);
+        Assert.Contains("(4 more", lines.Texts[1], StringComparison.Ordinal);
+
+        async Task ConnectAsync(string address)
+        {
+            await using DefaultConnectionContext connection = new() { RemoteEndPoint = new IPEndPoint(IPAddress.Parse(address), 1) };
+            await around(connection);
+        }
     }
 
     /// <summary>Whether a connection answers a request; it stays open.</summary>
