@@ -19,7 +19,7 @@ public static class ControlPlaneExtensions
             MayHaveKeys(Settings<StoreOptions>(services, "store"))));
         app.Services.AddSingleton(static services => new WebChat(
             services.GetRequiredService<IRuntimeView>(),
-            Settings<IntakeOptions>(services, "intake"),
+            new IntakeAccess(Settings<IntakeOptions>(services, "intake").Webhook, services.GetRequiredService<TimeProvider>()),
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILoggerFactory>()));
         app.Services.AddSingleton(static services => new ControlPlaneService(
@@ -29,6 +29,7 @@ public static class ControlPlaneExtensions
             services.GetRequiredService<WebChat>(),
             services.GetRequiredService<HookBoard>(),
             services.GetRequiredService<ListenSockets>(),
+            services.GetRequiredService<Redactor>(),
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILoggerFactory>()));
         app.Services.AddSingleton<HookBoard>();

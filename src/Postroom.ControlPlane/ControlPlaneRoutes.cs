@@ -17,24 +17,26 @@ internal sealed class ControlPlaneRoutes
     private byte[]? _document;
 
     public ControlPlaneRoutes(
-        IRuntimeView runtime, IRuntimeConfiguration configuration, ControlPlaneKeys keys, WebChat? chat, HookBoard hooks, TimeProvider clock, ILoggerFactory loggers)
+        IRuntimeView runtime, IRuntimeConfiguration configuration, ControlPlaneKeys keys, WebChat? chat, HookBoard hooks, Redactor redactor, TimeProvider clock, ILoggerFactory loggers)
     {
         _runtime = runtime;
-        _gate = new KeyGate(keys);
         ConfigurationSnapshot settings = configuration.Current;
         WebhookIntakeOptions webhook = settings.Get<IntakeOptions>("intake").Webhook;
-        Access = new IntakeAccess(webhook, clock);
+        Access = chat?.Access ?? new IntakeAccess(webhook, clock); // one for both, so that a change holds for both
         RequestJournal journal = new(runtime);
-        AuditTrail audit = new(runtime, clock);
-        OperatorAction action = new(audit, clock);
+        AuditTrail audit = new(runtime, redactor, clock, loggers.CreateLogger<AuditTrail>());
+        OperatorAction action = new(audit, clock, loggers.CreateLogger<OperatorAction>());
+        Action = action;
+        RefusedKeys refused = new(runtime, keys, audit, clock, loggers.CreateLogger<RefusedKeys>());
+        _gate = new KeyGate(keys, refused);
         Chat = new ChatEndpoints(runtime, chat, Access, keys, _gate);
         Health = new HealthEndpoints(runtime, clock);
         Receivers = new ReceiverEndpoint(runtime, Access, loggers.CreateLogger<ReceiverEndpoint>());
         History = new FlowHistory(runtime, clock, loggers.CreateLogger<FlowHistory>());
         StatusEndpoints status = new(runtime, History, clock);
-        Board = new EventBoard(runtime, configuration, clock);
-        Events = new EventEndpoints(Board, clock);
-        Bulk = new BulkReplay(journal, action, clock, loggers.CreateLogger<BulkReplay>());
+        Board = new EventBoard(runtime, configuration, redactor, clock, loggers);
+        Events = new EventEndpoints(Board, keys, _gate, clock);
+        Bulk = new BulkReplay(journal, action, audit, clock, loggers.CreateLogger<BulkReplay>());
         WebhookEndpoint intake = new(runtime, webhook, Access, chat, clock, loggers.CreateLogger<WebhookEndpoint>());
         _ = configuration.Subscribe<IntakeOptions>("intake", (change, _) =>
         {
@@ -50,11 +52,11 @@ internal sealed class ControlPlaneRoutes
             .. StatusRoutes(status),
             .. EventRoutes(),
             .. TraceRoutes(new TraceEndpoints(runtime, journal)),
-            .. FlowRoutes(status, new FlowActions(runtime, action), new ScheduleEndpoints(runtime, audit)),
-            .. RestartRoutes(new RestartEndpoints(runtime, action)),
-            .. CommunicatorRoutes(status, new CommunicatorActions(runtime, action), new CallEndpoint(runtime, audit)),
+            .. FlowRoutes(status, new FlowActions(runtime, action), new ScheduleEndpoints(runtime, action)),
+            .. RestartRoutes(new RestartEndpoints(runtime, action, Board)),
+            .. CommunicatorRoutes(status, new CommunicatorActions(runtime, action), new CallEndpoint(runtime, action)),
             .. JournalRoutes(
-                new JournalEndpoints(runtime, journal, audit, action, _gate, clock),
+                new JournalEndpoints(runtime, journal, audit, action, History, _gate, clock),
                 new ConversationEndpoints(runtime, journal, _gate),
                 new MessageActions(runtime, journal, action, () => configuration.Current.Get<LimitsOptions>("limits"), clock),
                 () => configuration.Current.Get<RetentionOptions>("retention")),
@@ -68,7 +70,7 @@ internal sealed class ControlPlaneRoutes
             },
             .. StoreRoutes(new StoreActions(runtime, action, clock)),
             .. ConfigRoutes(new ConfigEndpoints(configuration, action)),
-            .. AccessRoutes(new AccessEndpoints(keys, _gate, action), new AuditEndpoints(journal)),
+            .. AccessRoutes(new AccessEndpoints(keys, _gate, refused, action), new AuditEndpoints(journal)),
         ];
     }
 
@@ -88,6 +90,9 @@ internal sealed class ControlPlaneRoutes
     public EventBoard Board { get; }
 
     public EventEndpoints Events { get; }
+
+    /// <summary>Does what operators ask for.</summary>
+    public OperatorAction Action { get; }
 
     /// <summary>Replays many.</summary>
     public BulkReplay Bulk { get; }
@@ -138,8 +143,8 @@ internal sealed class ControlPlaneRoutes
 
     private static IEnumerable<ApiRoute> DashboardRoutes()
     {
-        yield return Bare(HttpMethods.Get, "/ui", "The dashboard.", DashboardEndpoints.PageAsync) with { Media = "text/html" };
-        yield return Bare(HttpMethods.Get, "/ui/{file}", "A file of the dashboard.", DashboardEndpoints.FileAsync);
+        yield return Bare(HttpMethods.Get, "/ui", "The dashboard.", DashboardEndpoints.PageAsync) with { Media = "text/html", IsOfControlPlane = true };
+        yield return Bare(HttpMethods.Get, "/ui/{file}", "A file of the dashboard.", DashboardEndpoints.FileAsync) with { IsOfControlPlane = true };
     }
 
     private static IEnumerable<ApiRoute> TraceRoutes(TraceEndpoints traces)
@@ -217,7 +222,7 @@ internal sealed class ControlPlaneRoutes
         };
         yield return one with { Method = HttpMethods.Get, Summary = "How the restart stands.", Handle = restarts.ProgressAsync };
         yield return one with { Method = HttpMethods.Delete, Summary = "Gives a restart up while it drains.", Handle = restarts.CancelAsync, Status = StatusCodes.Status202Accepted, Errors = [(409, "None is under way, or it has gone too far.")] };
-        yield return Get(Viewer, "/runtime/restarts", "The runs of the program on its store, each with what the restart that began it did and cost.", restarts.RunsAsync) with { IsList = true, Result = RestartJson.Default.ListViewRunView };
+        yield return Get(Viewer, "/runtime/restarts", "The runs of the program on its store, each with what the restart that began it did and cost.", restarts.RunsAsync) with { Aliases = [$"{Api}/organism/restarts", "/organism/restarts"], IsList = true, Result = RestartJson.Default.ListViewRunView };
     }
 
     private static IEnumerable<ApiRoute> CommunicatorRoutes(StatusEndpoints status, CommunicatorActions actions, CallEndpoint calls)
@@ -245,7 +250,7 @@ internal sealed class ControlPlaneRoutes
     {
         (int, string)[] wrongState = [(409, "Not possible in the state the message is in.")];
         yield return Get(Viewer, "/journal", "Messages, newest first.", journal.ListAsync) with { IsList = true, Query = JournalEndpoints.Filters, Result = JournalJson.Default.ListViewMessageView };
-        yield return Get(Viewer, "/journal/stats", "Counts, and what the last recovery found.", journal.StatsAsync) with { Query = ["queue"], Result = JournalJson.Default.JournalStatsView };
+        yield return Get(Viewer, "/journal/stats", "Counts, what moves per second, and what the last recovery found.", journal.StatsAsync) with { Query = ["queue"], Result = JournalJson.Default.JournalStatsView };
         yield return Get(Viewer, "/journal/{id}", "One message; its body is for operators.", journal.OneAsync) with { Query = ["body"], Result = JournalJson.Default.MessageDetailView };
         yield return Get(Viewer, "/journal/{id}/why", "Where a message stands, why, and what happens next.", journal.WhyAsync) with { Result = JournalJson.Default.WhyView };
         yield return Get(Operator, "/journal/{id}/body", "The bytes of a body.", journal.BodyAsync) with { Media = "*/*", Errors = [(410, "It was erased.")] };
@@ -266,7 +271,7 @@ internal sealed class ControlPlaneRoutes
             BodyIsOptional = true,
             Result = OperationJson.Default.CompactView,
         };
-        yield return Get(Viewer, "/conversations", "Conversations by their latest message.", conversations.ListAsync) with { IsList = true, Query = ["status"], Result = JournalJson.Default.ListViewConversationView };
+        yield return Get(Viewer, "/conversations", "Conversations by their latest message.", conversations.ListAsync) with { Aliases = [$"{Api}/threads"], IsList = true, Query = ["status"], Result = JournalJson.Default.ListViewConversationView };
         yield return Get(Viewer, "/conversations/{**path}", "One conversation; with /messages its messages.", conversations.OneAsync) with
         {
             Aliases = [$"{Api}/threads/{{**path}}"],
@@ -346,9 +351,9 @@ internal sealed class ControlPlaneRoutes
         yield return Get(Admin, "/keys", "All keys, without their texts.", access.KeysAsync) with { IsList = true, Result = AccessJson.Default.ListViewKeyView };
         yield return Post(Admin, "/keys", "Makes a key; its text is shown this once.", access.MakeKeyAsync) with { Body = AccessJson.Default.KeyRequest, Status = StatusCodes.Status201Created, Result = AccessJson.Default.NewKeyView };
         yield return new ApiRoute(HttpMethods.Delete, $"{Api}/keys/{{id}}", Admin, "Revokes a key.", access.RemoveKeyAsync) { Result = OperationJson.Default.DoneView, Errors = [(409, "It is in the configuration.")] };
-        yield return Bare(HttpMethods.Post, $"{Api}/session", "Signs in with a key or a code.", access.OpenSessionAsync) with { Body = AccessJson.Default.SessionRequest, Result = AccessJson.Default.SessionView, Errors = [(401, "It is not valid."), (429, "Too many failures.")] };
-        yield return Bare(HttpMethods.Get, $"{Api}/session", "Who is signed in.", access.SessionAsync) with { Result = AccessJson.Default.SessionView, Errors = [(401, "Nobody is.")] };
-        yield return Bare(HttpMethods.Delete, $"{Api}/session", "Signs out.", access.CloseSessionAsync) with { Result = OperationJson.Default.DoneView };
+        yield return Bare(HttpMethods.Post, $"{Api}/session", "Signs in with a key or a code.", access.OpenSessionAsync) with { IsOfControlPlane = true, Body = AccessJson.Default.SessionRequest, Result = AccessJson.Default.SessionView, Errors = [(401, "It is not valid."), (429, "Too many failures.")] };
+        yield return Bare(HttpMethods.Get, $"{Api}/session", "Who is signed in.", access.SessionAsync) with { IsOfControlPlane = true, Result = AccessJson.Default.SessionView, Errors = [(401, "Nobody is.")] };
+        yield return Bare(HttpMethods.Delete, $"{Api}/session", "Signs out.", access.CloseSessionAsync) with { IsOfControlPlane = true, Result = OperationJson.Default.DoneView };
     }
 
     private async Task DocumentAsync(HttpContext context)

@@ -29,6 +29,10 @@ internal sealed partial class ControlPlaneService : IHandsOver
     private readonly CancellationTokenSource _streams = new();
     private readonly ListenSockets _sockets;
     private readonly Continuity _continuity;
+    private readonly TrustedProxies _proxies;
+    private readonly ConnectionLimit _connections;
+    private string[] _adminAddresses = [];
+    private string[] _otherAddresses = [];
     private int _stopped;
 
     /// <summary>Makes the service; nothing listens before it starts.</summary>
@@ -38,10 +42,11 @@ internal sealed partial class ControlPlaneService : IHandsOver
     /// <param name="chat">The web chat; null without one.</param>
     /// <param name="hooks">The sources that take what other services post.</param>
     /// <param name="sockets">Opens what is listened on, and keeps it through a hot restart.</param>
+    /// <param name="redactor">Masks what the audit is told.</param>
     /// <param name="clock">Dates, limits and expiry.</param>
     /// <param name="loggers">For the endpoints and the server.</param>
     public ControlPlaneService(
-        IRuntimeView runtime, IRuntimeConfiguration configuration, ControlPlaneKeys keys, WebChat? chat, HookBoard hooks, ListenSockets sockets, TimeProvider clock, ILoggerFactory loggers)
+        IRuntimeView runtime, IRuntimeConfiguration configuration, ControlPlaneKeys keys, WebChat? chat, HookBoard hooks, ListenSockets sockets, Redactor redactor, TimeProvider clock, ILoggerFactory loggers)
     {
         _server = configuration.Current.Get<ServerOptions>("server");
         _intake = configuration.Current.Get<IntakeOptions>("intake");
@@ -50,9 +55,10 @@ internal sealed partial class ControlPlaneService : IHandsOver
         _loggers = loggers;
         _sockets = sockets;
         _continuity = new Continuity(runtime, clock);
-        _routes = new ControlPlaneRoutes(runtime, configuration, keys, chat, hooks, clock, loggers);
+        _proxies = new TrustedProxies(_server.TrustedProxies);
+        _connections = new ConnectionLimit(configuration.Current.Get<LimitsOptions>("limits"), _proxies, runtime, clock, loggers.CreateLogger<ConnectionLimit>());
+        _routes = new ControlPlaneRoutes(runtime, configuration, keys, chat, hooks, redactor, clock, loggers);
         _routes.Events.Stopping = _streams.Token;
-        _routes.Bulk.Stopping = _streams.Token;
         _rules = new BrowserRulesOptions { Hosts = _server.Hosts, AnyContentBelow = ["/hooks", "/webhook"], IsReceiver = path => runtime.FindReceivers(path).Count > 0 };
         _ = configuration.Subscribe<ServerOptions>("server", (change, _) =>
         {
@@ -68,8 +74,8 @@ internal sealed partial class ControlPlaneService : IHandsOver
     /// <inheritdoc/>
     public RuntimePhase Phase => RuntimePhase.Telemetry;
 
-    /// <summary>The addresses that are listened on, with the ports the system chose, as this machine reaches them; empty before the start.</summary>
-    public IReadOnlyList<string> Addresses { get; private set; } = [];
+    /// <summary>The addresses that are listened on, with the ports the system chose, as this machine reaches them, those of the control plane first; empty before the start.</summary>
+    public IReadOnlyList<string> Addresses => [.. _adminAddresses, .. _otherAddresses];
 
     /// <summary>The web chat's page below an address, with its token where one is needed.</summary>
     public string ChatPath => _routes.Access.ChatToken is { } token ? $"/chat?token={token}" : "/chat";
@@ -77,7 +83,8 @@ internal sealed partial class ControlPlaneService : IHandsOver
     /// <summary>Everything it answers.</summary>
     internal IReadOnlyList<ApiRoute> Routes => _routes.All;
 
-    private IEnumerable<string> Urls => _server.Urls.Concat(_server.AdminUrls).Distinct(StringComparer.OrdinalIgnoreCase);
+    /// <summary>Whether the control plane and the dashboard answer on every address (CF-10).</summary>
+    private bool IsOneForAll => _server.AdminUrls.Count == 0;
 
     /// <summary>Loads what a listener is made of; a process that starts does so on another core while it reads its configuration.</summary>
     public static void WarmUp()
@@ -91,14 +98,22 @@ internal sealed partial class ControlPlaneService : IHandsOver
     public Task StartAsync(CancellationToken cancellationToken)
     {
         _keys.RequireBeforeStore();
-        return OpenAsync([.. Urls.Where(url => _keys.AreConfigured || !ControlPlaneKeys.IsWide(url))], cancellationToken);
+        return OpenAsync(url => _keys.AreConfigured || !ControlPlaneKeys.IsWide(url), cancellationToken);
     }
 
     /// <summary>Opens the addresses that other machines can reach, unless they are open. Called once a key is known.</summary>
     public Task OpenWiderAsync(CancellationToken cancellationToken)
     {
         _routes.History.Start(); // the store is open by now
-        return OpenAsync([.. Urls.Where(url => !_keys.AreConfigured && ControlPlaneKeys.IsWide(url))], cancellationToken);
+        return OpenAsync(url => !_keys.AreConfigured && ControlPlaneKeys.IsWide(url), cancellationToken);
+    }
+
+    /// <summary>Ends what operators have begun, and waits until each has its row in the audit. Called while the store is open; the listeners go on and answer that the runtime stops.</summary>
+    /// <param name="limit">How long to wait at most for what does not end.</param>
+    public async Task EndActionsAsync(TimeSpan limit)
+    {
+        await _routes.Action.StopAsync(limit);
+        await _routes.Bulk.Ended;
     }
 
     /// <summary>Accepts no more connections, which wait in the backlog from then on, answers what has begun, and ends the event streams, whose clients come back by themselves.</summary>
@@ -121,7 +136,7 @@ internal sealed partial class ControlPlaneService : IHandsOver
         _listeners.Clear();
         _routes.Chat.Stopping = true;
         await _streams.CancelAsync();
-        await _routes.Bulk.Ended;
+        await EndActionsAsync(drain);
         await _routes.Board.DisposeAsync();
         await _routes.History.DisposeAsync();
         _chat?.Hub.EndAll();
@@ -132,7 +147,7 @@ internal sealed partial class ControlPlaneService : IHandsOver
             await listener.StopAsync(limit.Token);
             await listener.DisposeAsync();
         }));
-        Addresses = [];
+        (_adminAddresses, _otherAddresses) = ([], []);
     }
 
     /// <summary>The address as somebody on this machine types it: a wildcard is none.</summary>
@@ -142,14 +157,21 @@ internal sealed partial class ControlPlaneService : IHandsOver
         .Replace("://*:", "://127.0.0.1:", StringComparison.Ordinal)
         .Replace("://+:", "://127.0.0.1:", StringComparison.Ordinal);
 
-    private async Task OpenAsync(string[] urls, CancellationToken cancellationToken)
+    private async Task OpenAsync(Func<string, bool> wanted, CancellationToken cancellationToken)
+    {
+        _adminAddresses = [.. _adminAddresses, .. await OpenAsync([.. _server.AdminUrls.Where(wanted)], "server.adminUrls", withControlPlane: true, cancellationToken)];
+        string[] others = [.. _server.Urls.Except(_server.AdminUrls, StringComparer.OrdinalIgnoreCase).Where(wanted)];
+        _otherAddresses = [.. _otherAddresses, .. await OpenAsync(others, "server.urls", IsOneForAll, cancellationToken)];
+    }
+
+    private async Task<string[]> OpenAsync(string[] urls, string setting, bool withControlPlane, CancellationToken cancellationToken)
     {
         if (urls.Length == 0)
         {
-            return;
+            return [];
         }
 
-        WebApplication listener = Build(urls);
+        WebApplication listener = Build(urls, withControlPlane);
         try
         {
             await listener.StartAsync(cancellationToken);
@@ -157,12 +179,12 @@ internal sealed partial class ControlPlaneService : IHandsOver
         catch (IOException e)
         {
             await listener.DisposeAsync();
-            throw new InvalidOperationException($"The addresses of server.urls ({string.Join(", ", urls)}) cannot be opened: {e.Message} Stop what uses them, or set server.urls.", e);
+            throw new InvalidOperationException($"The addresses of {setting} ({string.Join(", ", urls)}) cannot be opened: {e.Message} Stop what uses them, or set {setting}.", e);
         }
 
         _listeners.Add(listener);
-        Addresses = [.. Addresses, .. listener.Urls.Select(Reachable)];
         Log.Listening(_loggers.CreateLogger<ControlPlaneService>(), string.Join(", ", listener.Urls));
+        return [.. listener.Urls.Select(Reachable)];
     }
 
     private static WebApplicationBuilder CreateBuilder()
@@ -178,10 +200,10 @@ internal sealed partial class ControlPlaneService : IHandsOver
         return builder;
     }
 
-    private WebApplication Build(string[] urls)
+    private WebApplication Build(string[] urls, bool withControlPlane)
     {
         WebApplicationBuilder builder = CreateBuilder();
-        builder.WebHost.ConfigureKestrel(options => KestrelLimits.Apply(options, _intake.Webhook.MaxBody)).UseUrls(urls);
+        builder.WebHost.ConfigureKestrel(options => KestrelLimits.Apply(options, _intake.Webhook.MaxBody, _connections)).UseUrls(urls);
         builder.Services.AddSingleton(_loggers);
         builder.Services.Configure<SocketTransportOptions>(options => options.CreateBoundListenSocket = _sockets.Bind);
         builder.Services.AddSingleton<SocketTransportFactory>();
@@ -189,7 +211,7 @@ internal sealed partial class ControlPlaneService : IHandsOver
         WebApplication app = builder.Build();
         if (_server.TrustedProxies.Count > 0)
         {
-            app.UseForwardedHeaders(TrustedProxies.Options(_server.TrustedProxies));
+            app.UseForwardedHeaders(_proxies.ToOptions());
         }
 
         app.UseMiddleware<ErrorAnswers>(_loggers.CreateLogger<ErrorAnswers>());
@@ -203,7 +225,7 @@ internal sealed partial class ControlPlaneService : IHandsOver
         app.Use(_continuity.Around);
         app.Use(_routes.Receivers.First);
         app.UseRouting();
-        foreach (ApiRoute route in _routes.All)
+        foreach (ApiRoute route in _routes.All.Where(route => withControlPlane || !route.IsOfControlPlane))
         {
             RequestDelegate handle = _routes.Guarded(route);
             foreach (string path in route.Paths)

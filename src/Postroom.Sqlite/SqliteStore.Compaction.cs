@@ -25,12 +25,35 @@ public sealed partial class SqliteStore
             await ForgetTypesAsync(cancellationToken);
             long removed = await RemoveOldAsync(retention, cancellationToken);
             (_unusedTypes, _unusedSince) = (await HandOverAsync(new DelegateOperation<IReadOnlyList<long>>(UnusedTypes.Find), cancellationToken), _clock.GetTimestamp());
+            if (retention.Vacuum)
+            {
+                await GiveBackAsync(cancellationToken);
+            }
+
             return removed;
         }
         finally
         {
             _compacting.Release();
         }
+    }
+
+    /// <summary>Gives all free pages back to the disk, some at a time, so that callers run in between.</summary>
+    private async ValueTask GiveBackAsync(CancellationToken cancellationToken)
+    {
+        long before = long.MaxValue;
+        while (await HandOverAsync(new DelegateOperation<long>(CountFreePages), cancellationToken) is var free and > 0 && free < before)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            before = free;
+            await Writer.VacuumAsync();
+        }
+    }
+
+    private static long CountFreePages(WriteSession session)
+    {
+        using SqliteStatement count = session.Connection.Prepare("free pages", "pragma freelist_count");
+        return count.Step() ? count.GetInt64(0) : 0;
     }
 
     /// <summary>Forgets types that have had no message since the last compaction: their words come from outside, and nothing else would remove them.</summary>

@@ -188,6 +188,7 @@ internal static class JournalMoves
             && (query.Type is null || query.Type == envelope.Type)
             && (query.Direction is null || query.Direction == envelope.Direction)
             && (query.Kind is null || query.Kind == message.FailureKind)
+            && (query.Kinds.Count == 0 || (message.FailureKind is { } kind && query.Kinds.Contains(kind)))
             && (query.Group is null || query.Group == envelope.GroupId)
             && (query.Parent is null || query.Parent == envelope.ParentId)
             && (query.Since is null || envelope.CreatedAt >= query.Since)

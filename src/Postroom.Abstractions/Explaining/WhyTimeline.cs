@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Postroom.Explaining;
 
 /// <summary>What happened to a message, in order.</summary>
@@ -116,7 +118,8 @@ internal static class WhyTimeline
             "journal.attachment" => "an attachment was read",
             string other => other,
         };
-        return $"{what} by {(audit.User.Length > 0 ? audit.User : "somebody")}{(audit.Result is "" or "done" ? "" : $", refused: {audit.Result}")}";
+        string reason = audit.Detail is { ValueKind: JsonValueKind.Object } detail && detail.TryGetProperty("reason", out JsonElement text) && text.ValueKind == JsonValueKind.String ? $": {text.GetString()}" : "";
+        return $"{what} by {(audit.User.Length > 0 ? audit.User : "somebody")}{(audit.Result is "" or "done" ? "" : $", refused: {audit.Result}")}{reason}";
     }
 
     private static string By(string? owner) => owner is null ? "" : $" with {owner}";

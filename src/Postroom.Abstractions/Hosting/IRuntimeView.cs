@@ -80,7 +80,28 @@ public interface IRuntimeView
     /// <summary>Adds later receipts and audit rows.</summary>
     /// <exception cref="StoreUnavailableException">The store cannot write now; nothing was stored.</exception>
     ValueTask WriteNotesAsync(IReadOnlyList<StoreNote> notes, CancellationToken cancellationToken);
+
+    /// <summary>What holds for a declared queue now; null for one that is not declared.</summary>
+    QueueOptions? FindQueue(string queue) => null;
+
+    /// <summary>Tells of receipts that come after the outcome of a send, once they are stored.</summary>
+    /// <param name="observer">Is called for each, on the thread that stored it; it must not wait.</param>
+    /// <returns>Ends it when disposed; null where there are none.</returns>
+    IDisposable? ObserveReceipts(Action<StoredReceipt> observer) => null;
+
+    /// <summary>Counts a connection or request that was refused before anything of it was looked at, for metrics.</summary>
+    /// <param name="reason">Why, a word of the program's own: <c>connections</c>, <c>key</c>, <c>code</c> or <c>rate</c>.</param>
+    void CountRefused(string reason)
+    {
+    }
 }
+
+/// <summary>A receipt that came after the outcome of its send.</summary>
+/// <param name="MessageId">The message.</param>
+/// <param name="Queue">Its queue.</param>
+/// <param name="Conversation">Its conversation; null for none.</param>
+/// <param name="Receipt">What the service said.</param>
+public sealed record StoredReceipt(MessageId MessageId, string Queue, string? Conversation, DeliveryReceipt Receipt);
 
 /// <summary>The health of all parts.</summary>
 /// <param name="State">The worst of all.</param>

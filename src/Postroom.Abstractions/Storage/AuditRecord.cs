@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Postroom;
 
 /// <summary>What a person did, as the audit keeps it in a <see cref="StoreNote"/>.</summary>
@@ -23,4 +25,7 @@ public sealed record AuditRecord
 
     /// <summary><c>done</c>, or why it was refused.</summary>
     public string Result { get; init; } = "";
+
+    /// <summary>What else is known of it, a JSON object: a reason, a number, what a setting was and is (SPEC ST-21). Secrets are masked, texts are cut; null for nothing.</summary>
+    public JsonElement? Detail { get; init; }
 }

@@ -55,7 +55,11 @@ public interface IJournal
 /// <summary>How long finished messages are kept.</summary>
 /// <param name="Acked">Acknowledged ones; 7 days by default.</param>
 /// <param name="Failed">Failed ones; 30 days by default.</param>
-public sealed record JournalRetention(TimeSpan Acked, TimeSpan Failed);
+public sealed record JournalRetention(TimeSpan Acked, TimeSpan Failed)
+{
+    /// <summary>Whether all room in the store's file that nothing needs is given back to the disk, which takes longer; false unless set: some is after each compaction. Stores without a file have none.</summary>
+    public bool Vacuum { get; init; }
+}
 
 /// <summary>How a message is replayed.</summary>
 public sealed record ReplayOptions
@@ -65,9 +69,6 @@ public sealed record ReplayOptions
 
     /// <summary>Keeps attempts and deaths as they are; false unless set.</summary>
     public bool KeepAttempts { get; init; }
-
-    /// <summary>Who asks; null for the program itself.</summary>
-    public string? User { get; init; }
 }
 
 /// <summary>An operation does not fit the message's state; nothing was changed.</summary>
@@ -117,6 +118,9 @@ public sealed record JournalQuery
 
     /// <summary>The failure kind; null for all.</summary>
     public FailureKind? Kind { get; init; }
+
+    /// <summary>The failure kinds wanted; empty for all.</summary>
+    public IReadOnlyList<FailureKind> Kinds { get; init; } = [];
 
     /// <summary>The group of copies; null for all.</summary>
     public MessageId? Group { get; init; }

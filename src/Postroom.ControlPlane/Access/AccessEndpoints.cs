@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
 
@@ -34,7 +35,7 @@ internal sealed record SessionView(string User, string Role, string Csrf, DateTi
 internal sealed partial class AccessJson : JsonSerializerContext;
 
 /// <summary>Keys and sessions (CP-4, CP-5, CP-10).</summary>
-internal sealed class AccessEndpoints(ControlPlaneKeys keys, KeyGate gate, OperatorAction action)
+internal sealed class AccessEndpoints(ControlPlaneKeys keys, KeyGate gate, RefusedKeys refused, OperatorAction action)
 {
     private const int MaxBody = 4_096;
     private static readonly TimeSpan LongestLife = TimeSpan.FromDays(3_650);
@@ -54,6 +55,7 @@ internal sealed class AccessEndpoints(ControlPlaneKeys keys, KeyGate gate, Opera
             return;
         }
 
+        JsonObject detail = new() { ["role"] = request.Role, ["expiresIn"] = request.ExpiresIn };
         await action.DoAsync(
             context,
             "key.create",
@@ -68,17 +70,21 @@ internal sealed class AccessEndpoints(ControlPlaneKeys keys, KeyGate gate, Opera
                     : Duration.TryParse(request.ExpiresIn, allowInfinite: false, out TimeSpan time) && time > TimeSpan.Zero && time <= LongestLife ? time
                     : throw new BadRequestException("expiresIn", "expiresIn is a duration up to 3650d, such as 90d.");
                 (string text, ApiKey key) = await keys.Keys.CreateAsync(name, role, life, token);
+                detail["id"] = key.Id;
                 return new NewKeyView(text, key.Id, key.Name, key.Role.ToString().ToLowerInvariant(), key.ExpiresAt);
             },
             AccessJson.Default.NewKeyView,
-            StatusCodes.Status201Created);
+            StatusCodes.Status201Created,
+            detail: detail);
     }
 
     public Task RemoveKeyAsync(HttpContext context)
     {
         string id = context.Request.RouteValues["id"] as string ?? "";
-        return action.DoAsync(context, "key.revoke", Names.Shorten(id), async token =>
+        JsonObject detail = [];
+        async Task RemoveAsync(CancellationToken token)
         {
+            detail["name"] = (await keys.Keys.ListAsync(token)).FirstOrDefault(key => key.Id == id)?.Name;
             if (FactKeyStore.IsConfigured(id))
             {
                 throw new RuntimeConflictException("This key is in server.keys. Take it out of the configuration and restart.");
@@ -88,7 +94,9 @@ internal sealed class AccessEndpoints(ControlPlaneKeys keys, KeyGate gate, Opera
             {
                 throw new KeyNotFoundException("There is no such key.");
             }
-        });
+        }
+
+        return action.DoAsync(context, "key.revoke", Names.Shorten(id), RemoveAsync, detail: detail);
     }
 
     /// <summary>Signs in with a key or a code: sets the cookie and gives the token that changing requests repeat.</summary>
@@ -105,6 +113,7 @@ internal sealed class AccessEndpoints(ControlPlaneKeys keys, KeyGate gate, Opera
             : await keys.Keys.CheckAsync(request.Key is { Length: > 0 } key ? $"Bearer {key}" : default, address, context.RequestAborted);
         if (check is not KeyCheck.Accepted accepted)
         {
+            await refused.NoteAsync(context, check, request.Code is null ? "key" : "code");
             await KeyGate.RefuseAsync(context, check, request.Code is null ? "The key is not valid." : "The code is not valid any more: it works once, for ten minutes. Sign in with a key, or start the program again.");
             return;
         }

@@ -11,7 +11,7 @@ namespace Postroom.ControlPlane;
 /// <param name="tellReasons">Whether the texts of failures are shown to contacts.</param>
 /// <param name="carried">Told of each answer that a stream carried.</param>
 internal sealed class ChatJournal(
-    IRuntimeView runtime, IReadOnlyDictionary<string, EmulatedChannel> communicators, PublishedAnswers published, bool tellReasons, Action<string, long> carried) : IChatJournal
+    IRuntimeView runtime, IReadOnlyDictionary<string, EmulatedChannel> communicators, PublishedAnswers published, Func<bool> tellReasons, Action<string, long> carried) : IChatJournal
 {
     private const int MostReplayed = 1_000;
     private const int MostStates = 50;
@@ -80,7 +80,7 @@ internal sealed class ChatJournal(
     }
 
     /// <summary>What a contact may know of a failure.</summary>
-    public string? Reason(FailureKind? kind, string? text) => kind is null ? null : tellReasons && text is not null ? text : $"It could not be processed ({Explaining.Why.Word(kind.Value)}).";
+    public string? Reason(FailureKind? kind, string? text) => kind is null ? null : text is not null && tellReasons() ? text : $"It could not be processed ({Explaining.Why.Word(kind.Value)}).";
 
     /// <summary>What was shown behind a position, oldest first; when there is too much, the latest matters most.</summary>
     private async ValueTask<IEnumerable<KeyValuePair<long, MessageId>>> MissedAsync(string? contact, long after, CancellationToken cancellationToken)

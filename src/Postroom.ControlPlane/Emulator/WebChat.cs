@@ -28,17 +28,17 @@ internal sealed partial class WebChat : IRuntimeComponent
 
     /// <summary>Makes the web chat.</summary>
     /// <param name="runtime">Its journal is followed and replayed.</param>
-    /// <param name="intake">Where nothing has to be proved only this machine is answered, and failures are shown with their texts.</param>
+    /// <param name="access">Where nothing has to be proved only this machine is answered, and failures are shown with their texts. It is asked each time: settings change.</param>
     /// <param name="clock">Dates receipts.</param>
     /// <param name="loggers">For what goes wrong in the loops.</param>
-    public WebChat(IRuntimeView runtime, IntakeOptions intake, TimeProvider clock, ILoggerFactory loggers)
+    public WebChat(IRuntimeView runtime, IntakeAccess access, TimeProvider clock, ILoggerFactory loggers)
     {
         _runtime = runtime;
         _clock = clock;
         _logger = loggers.CreateLogger<WebChat>();
-        IsLocal = !new IntakeAccess(intake.Webhook, clock).NeedsProof;
+        Access = access;
         Faults = new FaultBoard(clock);
-        _journal = new ChatJournal(runtime, _communicators, _published, tellReasons: IsLocal, (contact, seq) => _carried.Writer.TryWrite((contact, seq)));
+        _journal = new ChatJournal(runtime, _communicators, _published, tellReasons: () => IsLocal, (contact, seq) => _carried.Writer.TryWrite((contact, seq)));
         Hub = new ChatHub(_journal, clock);
     }
 
@@ -55,7 +55,10 @@ internal sealed partial class WebChat : IRuntimeComponent
     public FaultBoard Faults { get; }
 
     /// <summary>Whether nothing has to be proved, and so only this machine is answered.</summary>
-    public bool IsLocal { get; }
+    public bool IsLocal => !Access.NeedsProof;
+
+    /// <summary>Who may use it.</summary>
+    public IntakeAccess Access { get; }
 
     /// <summary>Whether there is a communicator to chat with.</summary>
     public bool IsEnabled => !_communicators.IsEmpty;

@@ -1,45 +1,36 @@
-using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
+using Microsoft.Extensions.Logging;
 using Postroom.Configuration;
 using Postroom.Explaining;
 
 namespace Postroom.ControlPlane;
 
-/// <summary>One event of the runtime, as a client gets it.</summary>
-/// <param name="Number">Its number in this run, from 1.</param>
-/// <param name="Name">What kind it is, such as <c>transition</c>.</param>
-/// <param name="Data">One line of JSON.</param>
-internal sealed record BoardEvent(long Number, string Name, string Data)
-{
-    /// <summary>The queue it is about; null for none.</summary>
-    public string? Queue { get; init; }
-
-    /// <summary>The conversation it is about; null for none.</summary>
-    public string? Conversation { get; init; }
-
-    /// <summary>The message it is about; null for none.</summary>
-    public MessageId? MessageId { get; init; }
-}
-
 /// <summary>
-/// The events of the runtime in the order they happened: moves of messages, and changes of health, configuration, workers and sources (TR-8). The last ones are kept, so that a
-/// client that was away goes on where it was. It costs nothing before the first client comes. Safe for concurrent use.
+/// The events of the runtime in the order they happened: moves of messages, later receipts, changes of health, configuration, workers, sources and restarts, and lines of the log
+/// (TR-8). The last ones are kept, so that a client that was away goes on where it was. Safe for concurrent use.
 /// </summary>
-internal sealed class EventBoard(IRuntimeView runtime, IRuntimeConfiguration configuration, TimeProvider clock) : IAsyncDisposable
+/// <remarks>It costs nothing before the first client comes, and nothing again a minute after the last one has left; whoever was there before is then told of a gap.</remarks>
+internal sealed partial class EventBoard(IRuntimeView runtime, IRuntimeConfiguration configuration, Redactor redactor, TimeProvider clock, ILoggerFactory loggers) : IAsyncDisposable
 {
     /// <summary>How many events are kept.</summary>
     public const int Capacity = 10_000;
 
-    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan HealthInterval = TimeSpan.FromSeconds(5);
+    /// <summary>How long it goes on after its last client.</summary>
+    public static readonly TimeSpan Linger = TimeSpan.FromMinutes(1);
 
     private readonly Lock _gate = new();
-    private readonly CancellationTokenSource _stop = new();
-    private readonly BoardEvent?[] _ring = new BoardEvent?[Capacity];
-    private readonly TaskCompletionSource _looked = NewSignal();
+    private readonly LogTap _tap = new(redactor, clock);
+    private readonly ILogger _log = loggers.CreateLogger<EventBoard>();
+    private BoardEvent[]? _ring;
     private TaskCompletionSource _arrived = NewSignal();
-    private Task? _pumps;
+    private Pump? _pump;
+    private Task _last = Task.CompletedTask; // the pump that ended last
+    private bool _isTapped;
+    private bool _isDisposed;
+    private int _clients;
+    private int _logClients;
+    private long _idleSince;
     private long _next = 1;
+    private long _first = 1;
 
     /// <summary>Names this run in the ids of events: another run's ids are no place here.</summary>
     public string Run { get; } = clock.GetUtcNow().ToUnixTimeMilliseconds().ToString("x", System.Globalization.CultureInfo.InvariantCulture);
@@ -56,72 +47,149 @@ internal sealed class EventBoard(IRuntimeView runtime, IRuntimeConfiguration con
         }
     }
 
-    /// <summary>The number of the oldest event that is kept.</summary>
+    /// <summary>The number of the oldest event that is kept, or of the next one when there is none.</summary>
     public long First
     {
         get
         {
             lock (_gate)
             {
-                return Math.Max(1, _next - Capacity);
+                return Oldest;
             }
         }
     }
 
-    /// <summary>Begins to collect, unless it has begun; returns once it knows how things are, so that it tells what changes from here on.</summary>
-    public Task StartAsync(CancellationToken cancellationToken)
+    /// <summary>Whether it collects.</summary>
+    public bool IsOn
     {
-        lock (_gate)
+        get
         {
-            _pumps ??= _stop.IsCancellationRequested ? Task.CompletedTask : Task.WhenAll(Task.Run(FollowMessagesAsync, CancellationToken.None), Task.Run(FollowPartsAsync, CancellationToken.None));
+            lock (_gate)
+            {
+                return _pump is not null;
+            }
         }
-
-        return Task.WhenAny(_looked.Task, _pumps).WaitAsync(cancellationToken);
     }
 
-    /// <summary>The events behind a number, at most so many, and what to wait for when there are none.</summary>
+    private long Oldest => Math.Max(_first, _next - Capacity);
+
+    /// <summary>Comes as a client, for whom it collects until the result is disposed; returns once it knows how things are, so that it tells what changes from here on.</summary>
+    /// <param name="withLogs">Whether lines of the log are wanted.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="ObjectDisposedException">The runtime stops.</exception>
+    public async Task<IDisposable> EnterAsync(bool withLogs, CancellationToken cancellationToken)
+    {
+        Pump pump;
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            pump = _pump ??= Begin();
+            _clients++;
+            _logClients += withLogs ? 1 : 0;
+            _tap.Follower = _logClients > 0 ? TellLine : null;
+        }
+
+        Client client = new(this, withLogs);
+        try
+        {
+            if (withLogs)
+            {
+                Tap();
+            }
+
+            await pump.Looked.Task.WaitAsync(cancellationToken);
+            return client;
+        }
+        catch
+        {
+            client.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The events behind a number, at most so many.</summary>
     /// <param name="after">The number of the last one that is known.</param>
+    /// <param name="found">Is filled with them.</param>
     /// <param name="most">How many at most.</param>
     /// <param name="arrived">Completes with the next event.</param>
-    public IReadOnlyList<BoardEvent> Read(long after, int most, out Task arrived)
+    /// <returns>Whether some behind the number are kept no longer.</returns>
+    public bool Read(long after, List<BoardEvent> found, int most, out Task arrived)
     {
+        found.Clear();
         lock (_gate)
         {
             arrived = _arrived.Task;
-            List<BoardEvent> found = [];
-            for (long number = Math.Max(after + 1, Math.Max(1, _next - Capacity)); number < _next && found.Count < most; number++)
+            long from = Math.Max(after + 1, Oldest);
+            for (long number = from; number < _next && found.Count < most; number++)
             {
-                found.Add(_ring[number % Capacity]!);
+                found.Add(_ring![number % Capacity]);
             }
 
-            return found;
+            return from > after + 1;
+        }
+    }
+
+    /// <summary>Whether more than so many events that a client wants wait behind a number.</summary>
+    public bool IsBehind(long after, EventFilter filter, int most)
+    {
+        lock (_gate)
+        {
+            int waiting = 0;
+            for (long number = Math.Max(after + 1, Oldest); _next - number + waiting > most && number < _next; number++)
+            {
+                waiting += filter.Wants(_ring![number % Capacity]) ? 1 : 0;
+            }
+
+            return waiting > most;
+        }
+    }
+
+    /// <summary>Puts an event on the board, if somebody is there to see it.</summary>
+    public void Tell(BoardEvent item)
+    {
+        Pump? pump;
+        lock (_gate)
+        {
+            pump = _pump;
+        }
+
+        if (pump is not null)
+        {
+            Add(pump, item);
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (_stop.IsCancellationRequested)
+        Pump? pump;
+        lock (_gate)
         {
-            return;
+            _isDisposed = true;
+            pump = _pump;
         }
 
-        await _stop.CancelAsync();
-        if (_pumps is { } pumps)
+        if (pump is not null)
         {
-            await pumps.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await pump.Stop.CancelAsync();
+            await pump.Ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        _stop.Dispose();
+        await _last.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _tap.Dispose();
     }
 
-    private void Add<T>(string name, T data, JsonTypeInfo<T> json, Func<BoardEvent, BoardEvent>? with = null)
+    /// <summary>Puts an event of a pump on the board; one that has ended has nothing to tell.</summary>
+    private void Add(Pump pump, in BoardEvent item)
     {
-        string text = JsonSerializer.Serialize(data, json);
         TaskCompletionSource wake;
         lock (_gate)
         {
-            BoardEvent made = new(_next, name, text);
-            _ring[_next % Capacity] = with?.Invoke(made) ?? made;
+            if (_pump != pump)
+            {
+                return;
+            }
+
+            _ring![_next % Capacity] = item with { Number = _next };
             _next++;
             (wake, _arrived) = (_arrived, NewSignal());
         }
@@ -129,73 +197,144 @@ internal sealed class EventBoard(IRuntimeView runtime, IRuntimeConfiguration con
         wake.TrySetResult();
     }
 
-    private async Task FollowMessagesAsync()
+    private void TellLine(LogView line, MessageId? message) => Tell(BoardEvent.Of(BoardEvent.Logs, line, EventJson.Default.LogView) with { MessageId = message });
+
+    /// <summary>Lets the log be followed. A factory keeps what it was given, so it is given once.</summary>
+    private void Tap()
     {
-        try
+        lock (_gate)
         {
-            await foreach (Transition move in runtime.Journal.WatchAsync(null, null, _stop.Token))
+            if (_isTapped)
             {
-                Add("transition", TransitionView.Of(move), EventJson.Default.TransitionView, made => made with { Queue = move.Queue, Conversation = move.Conversation, MessageId = move.MessageId });
+                return;
             }
+
+            _isTapped = true;
         }
-        catch (OperationCanceledException)
+
+        loggers.AddProvider(_tap);
+    }
+
+    private void Leave(bool withLogs)
+    {
+        lock (_gate)
         {
-            // It stops.
+            _clients--;
+            _logClients -= withLogs ? 1 : 0;
+            _tap.Follower = _logClients > 0 ? TellLine : null;
+            _idleSince = clock.GetTimestamp();
         }
     }
 
-    /// <summary>Looks how the parts are, and tells what differs from the last look.</summary>
-    private async Task FollowPartsAsync()
+    /// <summary>Ends a pump that has had no client for a while.</summary>
+    private bool EndsIdle(Pump pump)
     {
-        Dictionary<string, string> known = new(StringComparer.Ordinal);
-        long health = 0;
-        try
+        lock (_gate)
         {
-            using PeriodicTimer timer = new(LookInterval, clock);
-            for (bool isFirst = true; ; isFirst = false)
+            if (_clients > 0 || clock.GetElapsedTime(_idleSince) < Linger)
             {
-                RuntimeStatus status = await runtime.GetStatusAsync(_stop.Token);
-                Tell("runtime", "runtime", new PartView("runtime", Why.Word(status.State), null), isFirst);
-                Tell("config", "config", new PartView("configuration", $"version {configuration.Current.Version}", configuration.Problems.Count > 0 ? $"{configuration.Problems.Count} problems: {configuration.Problems[0]}" : null), isFirst);
-                foreach (PoolStatus pool in status.Pools)
-                {
-                    Tell($"worker/{pool.Name}", "worker", new PartView(pool.Name, pool.State is WorkerState.Idle or WorkerState.Processing ? "running" : Why.Word(pool.State), pool.State == WorkerState.Faulted ? pool.LastError : null), isFirst);
-                }
+                return false;
+            }
 
-                foreach ((string name, SourceStatus source) in status.Sources)
-                {
-                    Tell($"source/{name}", "source", new PartView(name, Why.Word(source.State), source.LastError), isFirst);
-                }
+            // One number is left out, so that whoever comes back sees that the order was interrupted.
+            (_pump, _ring, _last) = (null, null, pump.Ended);
+            _first = ++_next;
+            return true;
+        }
+    }
 
-                if (isFirst || clock.GetElapsedTime(health) >= HealthInterval)
+    private Pump Begin()
+    {
+        _ring = new BoardEvent[Capacity];
+        _first = _next;
+        Pump pump = new();
+
+        // From here on: what moves before the first look is told as well.
+        IAsyncEnumerable<Transition> moves = runtime.Journal.WatchAsync(null, null, pump.Stop.Token);
+        pump.Receipts = runtime.ObserveReceipts(receipt => Add(
+            pump,
+            BoardEvent.Of("receipt", ReceiptNewsView.Of(receipt), EventJson.Default.ReceiptNewsView) with { Queue = receipt.Queue, Conversation = receipt.Conversation, MessageId = receipt.MessageId }));
+        pump.Ended = Task.WhenAll(
+            Task.Run(() => FollowMessagesAsync(pump, moves), CancellationToken.None),
+            Task.Run(() => new PartWatch(runtime, configuration, clock, loggers.CreateLogger<PartWatch>(), item => Add(pump, item)).RunAsync(pump.Looked, () => EndsIdle(pump), pump.Stop), CancellationToken.None));
+        return pump;
+    }
+
+    private async Task FollowMessagesAsync(Pump pump, IAsyncEnumerable<Transition> moves)
+    {
+        long last = 0;
+        while (true)
+        {
+            try
+            {
+                await foreach (Transition move in moves)
                 {
-                    health = clock.GetTimestamp();
-                    foreach (HealthCheck check in (await runtime.CheckHealthAsync(HealthViews.Status, _stop.Token)).Checks)
+                    if (last > 0 && move.Number > last + 1)
                     {
-                        Tell($"health/{check.Name}", "health", new PartView(check.Name, Why.Word(check.Result.State), check.Result.Text), isFirst);
+                        Add(pump, BoardEvent.GapOf($"{move.Number - last - 1} moves of messages came faster than they could be told. Ask anew for what you show."));
                     }
+
+                    last = move.Number;
+                    Add(pump, BoardEvent.Of(move));
                 }
 
-                _looked.TrySetResult();
-                await timer.WaitForNextTickAsync(_stop.Token);
+                return;
             }
-        }
-        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
-        {
-            // It stops.
-        }
-
-        void Tell(string key, string name, PartView view, bool isFirst)
-        {
-            string text = $"{view.State} {view.Text}";
-            if (!isFirst && known.GetValueOrDefault(key) != text)
+            catch (Exception e) when (pump.Stop.IsCancellationRequested || e is ObjectDisposedException)
             {
-                Add(name, view, EventJson.Default.PartView);
+                return; // It stops.
+            }
+            catch (Exception e)
+            {
+                LogFailed(e);
+                Add(pump, BoardEvent.GapOf("Moves of messages could not be followed for a moment. Ask anew for what you show."));
             }
 
-            known[key] = text;
+            await Task.Delay(PartWatch.Interval, clock, pump.Stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            moves = runtime.Journal.WatchAsync(null, last > 0 ? last : null, pump.Stop.Token);
         }
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    [LoggerMessage(4040, LogLevel.Warning, "The moves of messages cannot be followed for /events; it goes on in a second.")]
+    private static partial void LogFailed(ILogger logger, Exception exception);
+
+    private void LogFailed(Exception exception) => LogFailed(_log, exception);
+
+    /// <summary>What collects while there are clients.</summary>
+    private sealed class Pump
+    {
+        // Never disposed: it has no timer, and what ends late may still look at it.
+        public CancellationTokenSource Stop { get; } = new();
+
+        public TaskCompletionSource Looked { get; } = NewSignal();
+
+        public Task Ended
+        {
+            get;
+            set => field = EndAsync(value);
+        } = Task.CompletedTask;
+
+        public IDisposable? Receipts { get; set; }
+
+        private async Task EndAsync(Task loops)
+        {
+            await loops.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Receipts?.Dispose();
+        }
+    }
+
+    private sealed class Client(EventBoard board, bool withLogs) : IDisposable
+    {
+        private int _left;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _left, 1) == 0)
+            {
+                board.Leave(withLogs);
+            }
+        }
+    }
 }

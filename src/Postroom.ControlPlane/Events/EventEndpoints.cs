@@ -1,78 +1,114 @@
 using System.Buffers;
 using System.Globalization;
-using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 
 namespace Postroom.ControlPlane;
 
 /// <summary>The events of the runtime as they happen (TR-8).</summary>
-internal sealed class EventEndpoints(EventBoard board, TimeProvider clock)
+internal sealed class EventEndpoints(EventBoard board, ControlPlaneKeys keys, KeyGate gate, TimeProvider clock)
 {
-    /// <summary>A client that has not read so many is disconnected; it goes on by id.</summary>
+    /// <summary>A client is disconnected when more events than so many come while it reads what was there before them; it goes on by id.</summary>
     public const int MostWaiting = 1_024;
 
     private const int PerWrite = 128;
-    private static readonly string[] Names = ["transition", "health", "config", "worker", "source", "runtime"];
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
 
     /// <summary>Whether the server stops, so that streams end.</summary>
     public CancellationToken Stopping { get; set; }
 
     /// <summary>All events, filtered.</summary>
-    public Task AllAsync(HttpContext context)
+    public async Task AllAsync(HttpContext context)
     {
         ApiQuery query = ApiQuery.Of(context, "type", "queue", "conversation", "messageId");
-        string[] types = [.. context.Request.Query["type"].SelectMany(value => (value ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))];
-        return Array.Find(types, type => !Names.Contains(type)) is { } wrong
-            ? throw new BadRequestException("type", $"type '{Postroom.Names.Shorten(wrong)}' is unknown. Valid: {string.Join(", ", Names)}.")
-            : StreamAsync(context, query, types);
+        string[] kinds = [.. context.Request.Query["type"].SelectMany(value => (value ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
+        if (Array.Find(kinds, kind => !BoardEvent.Kinds.Contains(kind)) is { } wrong)
+        {
+            throw new BadRequestException("type", $"type '{Names.Shorten(wrong)}' is unknown. Valid: {string.Join(", ", BoardEvent.Kinds)}.");
+        }
+
+        if (!kinds.Contains(BoardEvent.Logs) || await gate.AdmitAsync(context, ApiRole.Admin))
+        {
+            await StreamAsync(context, query, kinds);
+        }
     }
 
     /// <summary>Moves of messages alone.</summary>
-    public Task MovesAsync(HttpContext context) => StreamAsync(context, ApiQuery.Of(context, "queue", "conversation", "messageId"), ["transition"]);
+    public Task MovesAsync(HttpContext context) => StreamAsync(context, ApiQuery.Of(context, "queue", "conversation", "messageId"), [BoardEvent.Moves]);
 
-    private async Task StreamAsync(HttpContext context, ApiQuery query, string[] types)
+    private async Task StreamAsync(HttpContext context, ApiQuery query, string[] kinds)
     {
-        (string? queue, string? conversation, MessageId? message) = (query.Text("queue"), query.Text("conversation"), query.Id("messageId"));
+        ApiKey key = context.Features.Get<ApiKey>()!;
+        bool withLogs = key.Role == ApiRole.Admin && (kinds.Length == 0 || kinds.Contains(BoardEvent.Logs));
+        EventFilter filter = new(kinds, withLogs, query.Text("queue"), query.Text("conversation"), query.Id("messageId"));
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, Stopping);
-        HttpResponse response = context.Response;
         try
         {
-            await board.StartAsync(either.Token);
-            long after = Place(context.Request, out string? gap);
-            await EventStream.BeginAsync(response, either.Token);
-            if (gap is not null)
-            {
-                await EventStream.SendAsync(response, new ServerEvent(IdOf(after), "gap", JsonSerializer.Serialize(new GapView(gap), EventJson.Default.GapView)), either.Token);
-            }
-
-            while (board.Last - after <= MostWaiting || board.First > after + 1)
-            {
-                IReadOnlyList<BoardEvent> events = board.Read(after, PerWrite, out Task arrived);
-                if (events.Count == 0)
-                {
-                    await WaitAsync(response, arrived, either.Token);
-                    continue;
-                }
-
-                foreach (BoardEvent item in events)
-                {
-                    if ((types.Length == 0 || types.Contains(item.Name)) && (queue is null || item.Queue == queue) && (conversation is null || item.Conversation == conversation)
-                        && (message is null || item.MessageId == message))
-                    {
-                        EventStream.Write(response.BodyWriter, new ServerEvent(IdOf(item.Number), item.Name, item.Data));
-                    }
-                }
-
-                after = events[^1].Number;
-                await response.BodyWriter.FlushAsync(either.Token);
-            }
+            using IDisposable client = await board.EnterAsync(withLogs, either.Token);
+            await FollowAsync(context, key, filter, either.Token);
         }
         catch (OperationCanceledException) when (either.IsCancellationRequested)
         {
             // The client left, or the server stops.
         }
     }
+
+    private async Task FollowAsync(HttpContext context, ApiKey key, EventFilter filter, CancellationToken cancellationToken)
+    {
+        HttpResponse response = context.Response;
+        long due = board.Last;
+        long after = Place(context.Request, out string? gap);
+        await EventStream.BeginAsync(response, cancellationToken);
+        if (gap is not null)
+        {
+            Write(response, BoardEvent.GapOf(gap) with { Number = after });
+        }
+
+        List<BoardEvent> events = new(PerWrite);
+        long checkedAt = clock.GetTimestamp();
+
+        // What a client comes back for does not count as waiting, nor what came at once: it is slow who does not read so much before as much again is there.
+        while (true)
+        {
+            due = after >= due ? board.Last : due;
+            if (board.IsBehind(due, filter, MostWaiting))
+            {
+                return;
+            }
+
+            if (board.Read(after, events, PerWrite, out Task arrived))
+            {
+                after = events.Count > 0 ? events[0].Number - 1 : board.Last;
+                Write(response, BoardEvent.GapOf("Events came faster than you read them. Ask anew for what you show.") with { Number = after });
+            }
+
+            foreach (BoardEvent item in events)
+            {
+                if (filter.Wants(item))
+                {
+                    Write(response, item);
+                }
+            }
+
+            after = events.Count > 0 ? events[^1].Number : after;
+            await response.BodyWriter.FlushAsync(cancellationToken);
+            if (events.Count == 0)
+            {
+                await WaitAsync(response, arrived, cancellationToken);
+            }
+
+            if (clock.GetElapsedTime(checkedAt) >= KeepAlive)
+            {
+                if (await keys.Keys.FindAsync(key.Id, key.Hash, cancellationToken) is null)
+                {
+                    return; // A key that was revoked sees no more.
+                }
+
+                checkedAt = clock.GetTimestamp();
+            }
+        }
+    }
+
+    private void Write(HttpResponse response, in BoardEvent item) => EventStream.Write(response.BodyWriter, new ServerEvent(IdOf(item.Number), item.Name, item.Data));
 
     private async Task WaitAsync(HttpResponse response, Task arrived, CancellationToken cancellationToken)
     {
@@ -104,9 +140,9 @@ internal sealed class EventEndpoints(EventBoard board, TimeProvider clock)
             return board.Last;
         }
 
-        if (number + 1 < board.First || board.Last - number > MostWaiting)
+        if (number + 1 < board.First)
         {
-            gap = "You were away for too many events. Ask anew for what you show.";
+            gap = "What happened since is kept no longer: there were too many events, or nobody was there to follow them. Ask anew for what you show.";
             return board.Last;
         }
 

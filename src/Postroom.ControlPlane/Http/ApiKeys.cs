@@ -45,8 +45,11 @@ internal interface IApiKeyStore
     /// <summary>All keys, in no order.</summary>
     ValueTask<IReadOnlyList<ApiKey>> ListAsync(CancellationToken cancellationToken);
 
-    /// <summary>Adds a key, or replaces the one with its id.</summary>
+    /// <summary>Adds a key.</summary>
     ValueTask SaveAsync(ApiKey key, CancellationToken cancellationToken);
+
+    /// <summary>Notes that a key was used. It does nothing when the key is there no more, or is another one of its id: what was revoked does not come back.</summary>
+    ValueTask UseAsync(ApiKey key, DateTimeOffset at, CancellationToken cancellationToken);
 
     /// <summary>Removes a key; false when there was none.</summary>
     ValueTask<bool> RemoveAsync(string id, CancellationToken cancellationToken);
@@ -84,12 +87,15 @@ internal sealed class ApiKeys(IApiKeyStore store, TimeProvider clock)
     private const int RandomBytes = 32;
     private const int TextLength = 46;
     private const int FailuresPerMinute = 10;
+    private const int FailuresOfAll = 50; // at once; they flow back in 5 seconds, so that all guessers together have 10 a second
 
     // A configured key (server.keys) may have any form.
     private const int LongestText = 512;
     private static readonly TimeSpan LastUsedStep = TimeSpan.FromMinutes(1);
 
     private readonly CallerRateLimiter _failures = new(FailuresPerMinute, TimeSpan.FromMinutes(1), clock);
+    private readonly CallerRateLimiter _failuresOfAll = new(FailuresOfAll, TimeSpan.FromSeconds(5), clock, maxKeys: 1);
+    private readonly KnownAddresses _known = new(clock);
 
     /// <summary>A new key text: <c>pr_</c> and 43 base64url characters of 256 random bits.</summary>
     public static string Generate() => Prefix + Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(RandomBytes));
@@ -133,18 +139,20 @@ internal sealed class ApiKeys(IApiKeyStore store, TimeProvider clock)
     /// <summary>Removes a key; false when there was none.</summary>
     public ValueTask<bool> RemoveAsync(string id, CancellationToken cancellationToken) => store.RemoveAsync(id, cancellationToken);
 
-    /// <summary>A key that is valid now; null for none.</summary>
-    public async ValueTask<ApiKey?> FindByIdAsync(string id, CancellationToken cancellationToken) =>
-        (await store.ListAsync(cancellationToken)).FirstOrDefault(key => key.Id == id && !(key.ExpiresAt <= clock.GetUtcNow()));
+    /// <summary>The key that something was made with, if it is still valid; null when it is gone, has expired, or another one has its id.</summary>
+    /// <param name="id">Its id.</param>
+    /// <param name="hash">Its hash: a key that was rotated in the configuration keeps its id.</param>
+    /// <param name="cancellationToken">Ends the wait for the store.</param>
+    public async ValueTask<ApiKey?> FindAsync(string id, ReadOnlyMemory<byte> hash, CancellationToken cancellationToken) =>
+        (await store.ListAsync(cancellationToken)).FirstOrDefault(key => key.Id == id && CryptographicOperations.FixedTimeEquals(key.Hash.Span, hash.Span) && !(key.ExpiresAt <= clock.GetUtcNow()));
 
     /// <summary>Checks something else than a key that lets somebody in, with the same count of failures.</summary>
     /// <param name="find">The key it stands for; null for none.</param>
     /// <param name="address">The caller, for the count of failures.</param>
     public async ValueTask<KeyCheck> CheckAsync(Func<ValueTask<ApiKey?>> find, string address) =>
-        _failures.Check(address) is { } wait ? new KeyCheck.TooManyFailures(wait)
-        : await find() is { } key ? new KeyCheck.Accepted(key)
-        : _failures.Take(address) is { } seconds ? new KeyCheck.TooManyFailures(seconds)
-        : new KeyCheck.Refused();
+        HoldUp(address) is { } wait ? new KeyCheck.TooManyFailures(wait)
+        : await find() is { } key ? Accept(key, address)
+        : Fail(address);
 
     /// <summary>Checks the <c>Authorization</c> header of a request.</summary>
     /// <param name="authorization">All values of the header; more than one is refused.</param>
@@ -153,7 +161,7 @@ internal sealed class ApiKeys(IApiKeyStore store, TimeProvider clock)
     public async ValueTask<KeyCheck> CheckAsync(StringValues authorization, string address, CancellationToken cancellationToken)
     {
         // Counted before the key is looked at, so that a blocked guesser does not learn from a hit.
-        if (_failures.Check(address) is { } wait)
+        if (HoldUp(address) is { } wait)
         {
             return new KeyCheck.TooManyFailures(wait);
         }
@@ -163,18 +171,30 @@ internal sealed class ApiKeys(IApiKeyStore store, TimeProvider clock)
         if (found is null || found.ExpiresAt <= now)
         {
             // A request without any key is not a guess: it costs nothing.
-            return authorization.Count > 0 && _failures.Take(address) is { } seconds
-                ? new KeyCheck.TooManyFailures(seconds)
-                : new KeyCheck.Refused();
+            return authorization.Count > 0 ? Fail(address) : new KeyCheck.Refused();
         }
 
         if (found.LastUsedAt is null || now - found.LastUsedAt >= LastUsedStep)
         {
-            found = found with { LastUsedAt = now };
-            await store.SaveAsync(found, cancellationToken);
+            await store.UseAsync(found, now, cancellationToken);
         }
 
-        return new KeyCheck.Accepted(found);
+        return Accept(found, address);
+    }
+
+    /// <summary>How many seconds an address has to wait before anything of it is looked at; null for none. Those that are known do not wait for what others guess.</summary>
+    private int? HoldUp(string address) => _failures.Check(address) ?? (_known.Contains(address) ? null : _failuresOfAll.Check(""));
+
+    private KeyCheck.Accepted Accept(ApiKey key, string address)
+    {
+        _known.Add(address);
+        return new KeyCheck.Accepted(key);
+    }
+
+    private KeyCheck Fail(string address)
+    {
+        _ = _failuresOfAll.Take("");
+        return _failures.Take(address) is { } seconds ? new KeyCheck.TooManyFailures(seconds) : new KeyCheck.Refused();
     }
 
     private static string? BearerOf(StringValues authorization)

@@ -38,6 +38,13 @@ internal sealed record ApiRoute(string Method, string Path, ApiRole? Role, strin
     /// <summary>Errors it answers beyond the usual 400, 401, 403, 404, each with when.</summary>
     public IReadOnlyList<(int Status, string When)> Errors { get; init; } = [];
 
+    /// <summary>Whether it is one of the control plane or the dashboard, which answer on <c>server.adminUrls</c> only where these are set (CF-10): those with a role, unless set otherwise.</summary>
+    public bool IsOfControlPlane
+    {
+        get => field || Role is not null;
+        init;
+    }
+
     /// <summary>Whether it answers before the store is open.</summary>
     public bool IsEarly { get; init; }
 

@@ -15,6 +15,7 @@ internal sealed class FactKeyStore : IApiKeyStore
     private readonly TimeProvider _clock;
     private volatile ConcurrentDictionary<string, ApiKey> _configured;
     private readonly ConcurrentDictionary<string, ApiKey> _stored = new(StringComparer.Ordinal);
+    private readonly SemaphoreSlim _writing = new(1, 1); // what is in memory is what was stored last
 
     public FactKeyStore(IRuntimeView runtime, IReadOnlyList<ServerKey> configured, TimeProvider clock)
     {
@@ -45,35 +46,77 @@ internal sealed class FactKeyStore : IApiKeyStore
 
     public async ValueTask SaveAsync(ApiKey key, CancellationToken cancellationToken)
     {
-        if (_configured.ContainsKey(key.Id))
+        await _writing.WaitAsync(cancellationToken);
+        try
         {
-            _configured[key.Id] = key;
+            await WriteAsync(key, cancellationToken);
+            _stored[key.Id] = key;
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
+    public async ValueTask UseAsync(ApiKey key, DateTimeOffset at, CancellationToken cancellationToken)
+    {
+        if (IsConfigured(key.Id))
+        {
+            // The dictionary that is there now: one that replaces it meanwhile is not written to.
+            ConcurrentDictionary<string, ApiKey> configured = _configured;
+            _ = configured.TryGetValue(key.Id, out ApiKey? known) && IsSame(known, key) && configured.TryUpdate(key.Id, known with { LastUsedAt = at }, known);
             return;
         }
 
-        bool onlyUsed = _stored.TryGetValue(key.Id, out ApiKey? known) && known with { LastUsedAt = key.LastUsedAt } == key;
+        if (!await _writing.WaitAsync(0, cancellationToken))
+        {
+            return; // The next request notes it: nobody is to wait for this.
+        }
+
         try
         {
-            byte[] value = JsonSerializer.SerializeToUtf8Bytes(StoredKey.Of(key), KeyJson.Default.StoredKey);
-            await _runtime.WriteFactsAsync([new FactChange(FactScopes.ApiKey, key.Id, value, key.ExpiresAt)], cancellationToken);
+            if (_stored.TryGetValue(key.Id, out ApiKey? known) && IsSame(known, key))
+            {
+                ApiKey used = known with { LastUsedAt = at };
+                _stored[key.Id] = used;
+                await WriteAsync(used, cancellationToken);
+            }
         }
-        catch (StoreUnavailableException) when (onlyUsed)
+        catch (StoreUnavailableException)
         {
             // Status is read most when the store is in trouble; the time of last use can wait.
         }
-
-        _stored[key.Id] = key;
+        finally
+        {
+            _writing.Release();
+        }
     }
 
     public async ValueTask<bool> RemoveAsync(string id, CancellationToken cancellationToken)
     {
-        if (!_stored.ContainsKey(id))
+        await _writing.WaitAsync(cancellationToken);
+        try
         {
-            return false;
-        }
+            if (!_stored.ContainsKey(id))
+            {
+                return false;
+            }
 
-        await _runtime.WriteFactsAsync([new FactChange(FactScopes.ApiKey, id, null)], cancellationToken);
-        return _stored.TryRemove(id, out _);
+            await _runtime.WriteFactsAsync([new FactChange(FactScopes.ApiKey, id, null)], cancellationToken);
+            return _stored.TryRemove(id, out _);
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
+    private static bool IsSame(ApiKey one, ApiKey other) => one.Hash.Span.SequenceEqual(other.Hash.Span);
+
+    private async ValueTask WriteAsync(ApiKey key, CancellationToken cancellationToken)
+    {
+        byte[] value = JsonSerializer.SerializeToUtf8Bytes(StoredKey.Of(key), KeyJson.Default.StoredKey);
+        await _runtime.WriteFactsAsync([new FactChange(FactScopes.ApiKey, key.Id, value, key.ExpiresAt)], cancellationToken);
     }
 
     private ConcurrentDictionary<string, ApiKey> Of(IReadOnlyList<ServerKey> configured) =>

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Postroom.ControlPlane;
 
 /// <summary>Lets a request through when its key allows it; 401, 403 or 429 otherwise (CP-2 to CP-4).</summary>
-internal sealed class KeyGate(ControlPlaneKeys keys)
+internal sealed class KeyGate(ControlPlaneKeys keys, RefusedKeys refused)
 {
     /// <summary>A handler for callers of a role only. Loopback needs a key like everybody else.</summary>
     public RequestDelegate Needs(ApiRole role, RequestDelegate handle) => async context =>
@@ -31,7 +31,13 @@ internal sealed class KeyGate(ControlPlaneKeys keys)
             return await AdmitSessionAsync(context, cookie, role);
         }
 
-        return await AdmitAsync(context, role, await keys.Keys.CheckAsync(context.Request.Headers.Authorization, AddressOf(context), context.RequestAborted), "A key is needed: Authorization: Bearer pr_…");
+        KeyCheck check = await keys.Keys.CheckAsync(context.Request.Headers.Authorization, AddressOf(context), context.RequestAborted);
+        if (context.Request.Headers.Authorization.Count > 0)
+        {
+            await refused.NoteAsync(context, check, "key");
+        }
+
+        return await AdmitAsync(context, role, check, "A key is needed: Authorization: Bearer pr_…");
     }
 
     /// <summary>Answers why somebody is not let in.</summary>

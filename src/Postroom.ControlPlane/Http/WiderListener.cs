@@ -10,6 +10,6 @@ internal sealed class WiderListener(ControlPlaneService service) : IRuntimeCompo
 
     public Task StartAsync(CancellationToken cancellationToken) => service.OpenWiderAsync(cancellationToken);
 
-    /// <summary>Does nothing: the service closes all it opened, after the store, so that a stop answers 503 until then.</summary>
-    public Task StopAsync(TimeSpan drain, CancellationToken cancellationToken) => Task.CompletedTask;
+    /// <summary>Ends what operators have begun while its rows can be written. The service closes all it opened, after the store, so that a stop answers 503 until then.</summary>
+    public Task StopAsync(TimeSpan drain, CancellationToken cancellationToken) => service.EndActionsAsync(drain);
 }

@@ -2,10 +2,11 @@ namespace Postroom.ControlPlane;
 
 /// <summary>Keeps a cause that refuses every request from writing a line for each: within a while they share one line, and its id.</summary>
 /// <remarks>Safe for concurrent use. Causes are texts of this program, so there are few.</remarks>
-internal sealed class RefusalLog(TimeProvider clock)
+/// <param name="clock">Measures the while.</param>
+/// <param name="shared">How long it is; null for 10 seconds.</param>
+internal sealed class RefusalLog(TimeProvider clock, TimeSpan? shared = null)
 {
-    private static readonly TimeSpan Shared = TimeSpan.FromSeconds(10);
-
+    private readonly TimeSpan _shared = shared ?? TimeSpan.FromSeconds(10);
     private readonly Lock _lock = new();
     private readonly Dictionary<string, (long At, string Id, long Unlogged)> _latest = new(StringComparer.Ordinal);
 
@@ -14,7 +15,7 @@ internal sealed class RefusalLog(TimeProvider clock)
     {
         lock (_lock)
         {
-            if (_latest.TryGetValue(cause, out (long At, string Id, long Unlogged) latest) && clock.GetElapsedTime(latest.At) < Shared)
+            if (_latest.TryGetValue(cause, out (long At, string Id, long Unlogged) latest) && clock.GetElapsedTime(latest.At) < _shared)
             {
                 _latest[cause] = latest with { Unlogged = latest.Unlogged + 1 };
                 return (latest.Id, null);

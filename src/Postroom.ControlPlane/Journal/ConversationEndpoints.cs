@@ -52,8 +52,41 @@ internal sealed class ConversationEndpoints(IRuntimeView runtime, IJournal journ
             }
         }
 
-        ListView<ConversationView> page = new(found, found.Count, found.Count, query.Limit, 0, ended ? null : place, ended ? null : true);
+        Total total = ended && query.Cursor is null ? new Total(found.Count, AtLeast: false) : await CountAllAsync(wanted, left);
+        ListView<ConversationView> page = new(found, found.Count, total.Number, query.Limit, 0, ended ? null : place, total.Mark);
         await ApiAnswer.WriteAsync(context, page, JournalJson.Default.ListViewConversationView);
+    }
+
+    /// <summary>How many conversations there are of a status: in one pass over the messages, since reading each would cost four queries.</summary>
+    private async ValueTask<Total> CountAllAsync(string? wanted, CancellationToken cancellationToken)
+    {
+        HashSet<string> all = new(StringComparer.Ordinal);
+        HashSet<string> open = new(StringComparer.Ordinal);
+        Total looked = await Total.CountAsync(journal.EachAsync(new JournalQuery { Limit = 100 }, cancellationToken), entry =>
+        {
+            if (entry.Envelope.Conversation is { } id)
+            {
+                all.Add(id);
+                _ = entry.State is MessageState.Pending or MessageState.Dispatched && open.Add(id);
+            }
+
+            return true;
+        });
+        if (wanted is null)
+        {
+            return looked with { Number = all.Count };
+        }
+
+        HashSet<string> killed = [.. (await runtime.Facts.ListAsync(FactScopes.Conversation, cancellationToken)).Select(static fact => fact.Key)];
+        return looked with
+        {
+            Number = wanted switch
+            {
+                "killed" => all.Count(killed.Contains),
+                "active" => open.Count(id => !killed.Contains(id)),
+                _ => all.Count(id => !killed.Contains(id) && !open.Contains(id)),
+            },
+        };
     }
 
     /// <summary>The conversation as a file that the test kit replays (EU-9): it holds bodies.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 using Postroom.Explaining;
@@ -6,7 +7,7 @@ using Postroom.Explaining;
 namespace Postroom.ControlPlane;
 
 /// <summary>The journal, read (CP-10).</summary>
-internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, AuditTrail audit, OperatorAction action, KeyGate gate, TimeProvider clock)
+internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, AuditTrail audit, OperatorAction action, FlowHistory history, KeyGate gate, TimeProvider clock)
 {
     public static readonly string[] Filters = ["state", "queue", "conversation", "from", "to", "type", "direction", "kind", "group", "since", "until", "q", "order"];
 
@@ -23,7 +24,7 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, A
             To = query.Text("to"),
             Type = query.Text("type"),
             Direction = query.Word<MessageDirection>("direction"),
-            Kind = query.Word<FailureKind>("kind"),
+            Kinds = query.Words<FailureKind>("kind"),
             Group = query.Id("group"),
             Since = query.Instant("since"),
             Until = query.Instant("until"),
@@ -48,7 +49,7 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, A
             throw new StoreUnavailableException("The store is not open yet.");
         }
 
-        JournalStatsView view = new(CountsView.Of(counts, query.Text("queue"), clock.GetUtcNow()), status.Recovery is { } recovery ? RecoveryView.Of(recovery) : null);
+        JournalStatsView view = new(CountsView.Of(counts, query.Text("queue"), clock.GetUtcNow()), status.Recovery is { } recovery ? RecoveryView.Of(recovery) : null, history.Rates(query.Text("queue")));
         await ApiAnswer.WriteAsync(context, view, JournalJson.Default.JournalStatsView);
     }
 
@@ -153,20 +154,22 @@ internal sealed class JournalEndpoints(IRuntimeView runtime, IJournal journal, A
             return;
         }
 
-        try
-        {
-            DateTimeOffset asked = clock.GetUtcNow(); // its handler may be done before this call returns
-            ReplayOptions options = new() { Force = request.Force, KeepAttempts = request.KeepAttempts, User = context.Features.Get<ApiKey>()?.Name };
-            MessageId replayed = await journal.ReplayAsync(id, options, context.RequestAborted);
-            await audit.WriteAsync(context, "journal.replay", id.ToString(), id, at: asked);
-            context.Response.StatusCode = StatusCodes.Status202Accepted;
-            await ApiAnswer.WriteAsync(context, new ReplayView(replayed.ToString()), JournalJson.Default.ReplayView);
-        }
-        catch (JournalConflictException e)
-        {
-            await audit.WriteAsync(context, "journal.replay", id.ToString(), id, "conflict");
-            await new Problem { Status = 409, Code = ProblemCode.Conflict, Detail = e.Message }.WriteAsync(context);
-        }
+        ReplayOptions options = new() { Force = request.Force, KeepAttempts = request.KeepAttempts };
+        JsonObject detail = new() { ["force"] = request.Force ? true : null, ["keepAttempts"] = request.KeepAttempts ? true : null };
+        await action.DoAsync(
+            context,
+            "journal.replay",
+            id.ToString(),
+            async token =>
+            {
+                MessageId replayed = await journal.ReplayAsync(id, options, token);
+                detail["id"] = replayed == id ? null : replayed.ToString();
+                return new ReplayView(replayed.ToString());
+            },
+            JournalJson.Default.ReplayView,
+            StatusCodes.Status202Accepted,
+            id,
+            detail);
     }
 
     /// <summary>What the handler would do, without its effect (JN-4).</summary>

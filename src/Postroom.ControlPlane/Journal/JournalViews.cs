@@ -150,7 +150,7 @@ internal sealed record MessageDetailView
             Attempts = [.. record.Attempts.Zip(WhyTimeline.NamesOf(record.Attempts, record.Entry.Replays), (attempt, label) => new AttemptView(
                 attempt.Attempt, label, attempt.StartedAt, attempt.EndedAt, attempt.Outcome, attempt.Kind is { } kind ? Why.Word(kind) : null, attempt.Error, attempt.Owner))],
             Receipts = [.. record.Receipts.Select(ReceiptView.Of)],
-            Audit = [.. record.Audit.Select(entry => new AuditView(entry.At, entry.User, entry.Action, entry.Result, WhyTimeline.Audit(entry)))],
+            Audit = [.. record.Audit.Select(entry => new AuditView(entry.At, entry.User, entry.Action, entry.Result, WhyTimeline.Audit(entry), entry.Detail))],
             Children = [.. record.Children.Select(MessageView.Of)],
             Group = [.. record.Copies.Select(MessageView.Of)],
             Body = body,
@@ -173,7 +173,7 @@ internal sealed record AttachmentView(int Number, string Name, string ContentTyp
 internal sealed record AttemptView(int Attempt, string Label, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, string Outcome, string? Kind, string? Error, string? Owner);
 
 /// <summary>What somebody did to the message, also in words.</summary>
-internal sealed record AuditView(DateTimeOffset At, string User, string Action, string Result, string Text);
+internal sealed record AuditView(DateTimeOffset At, string User, string Action, string Result, string Text, JsonElement? Detail = null);
 
 /// <summary>What the outside service said once.</summary>
 internal sealed record ReceiptView(string Status, DateTimeOffset At, string? OutsideId, string? Detail, IReadOnlyList<string> Parts, IReadOnlyList<string> Degraded, IReadOnlyList<RecipientResult> Recipients)
@@ -182,8 +182,8 @@ internal sealed record ReceiptView(string Status, DateTimeOffset At, string? Out
         new(Why.Word(receipt.Status), receipt.At, receipt.OutsideId, receipt.Detail, receipt.Parts, receipt.Degraded, receipt.Recipients);
 }
 
-/// <summary>The store's counts with what its last recovery found.</summary>
-internal sealed record JournalStatsView(CountsView Counts, RecoveryView? Recovery);
+/// <summary>The store's counts with what its last recovery found, and what moves.</summary>
+internal sealed record JournalStatsView(CountsView Counts, RecoveryView? Recovery, IReadOnlyList<RateView>? Rates = null);
 
 /// <summary>How a message is replayed. What it does not know is refused: a replay instead of a dry run would be a surprise.</summary>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
@@ -29,12 +30,13 @@ internal sealed record BulkProgressView(bool Running, int Count, int Replayed, i
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, Converters = [typeof(InstantText)])]
 [JsonSerializable(typeof(BulkReplayRequest))]
+[JsonSerializable(typeof(ReplayFilter))]
 [JsonSerializable(typeof(BulkReplayView))]
 [JsonSerializable(typeof(BulkProgressView))]
 internal sealed partial class BulkJson : JsonSerializerContext;
 
 /// <summary>Replays failed messages by filter: oldest first, not faster than said, and not further when they fail again (JN-3, JN-4). One at a time.</summary>
-internal sealed partial class BulkReplay(IJournal journal, OperatorAction action, TimeProvider clock, ILogger<BulkReplay> log)
+internal sealed partial class BulkReplay(IJournal journal, OperatorAction action, AuditTrail audit, TimeProvider clock, ILogger<BulkReplay> log)
 {
     private const int Most = 10_000;
     private const int Usual = 100;
@@ -46,8 +48,7 @@ internal sealed partial class BulkReplay(IJournal journal, OperatorAction action
     private Task _running = Task.CompletedTask;
     private BulkProgressView _progress = new(false, 0, 0, 0, 0, null);
 
-    /// <summary>Whether the server stops, so that a replay ends.</summary>
-    public CancellationToken Stopping { get; set; }
+    private CancellationToken Stopping => action.Stopping;
 
     /// <summary>Ends with the one that is under way.</summary>
     public Task Ended => _running;
@@ -96,7 +97,16 @@ internal sealed partial class BulkReplay(IJournal journal, OperatorAction action
             return;
         }
 
-        string user = context.Features.Get<ApiKey>()?.Name ?? "";
+        Caller caller = Caller.Of(context);
+        JsonObject detail = new()
+        {
+            ["filter"] = JsonSerializer.SerializeToNode(request.Filter ?? new ReplayFilter(), BulkJson.Default.ReplayFilter),
+            ["count"] = chosen.Length,
+            ["max"] = max,
+            ["rate"] = $"{rate}",
+            ["stopAfterFailures"] = stop,
+            ["confirm"] = request.Confirm,
+        };
         await action.DoAsync(
             context,
             "journal.replay.filter",
@@ -116,16 +126,17 @@ internal sealed partial class BulkReplay(IJournal journal, OperatorAction action
 
                 if (chosen.Length > 0)
                 {
-                    _running = Task.Run(() => RunAsync([.. chosen.Select(static entry => entry.Envelope.Id)], rate, stop, user), CancellationToken.None);
+                    _running = Task.Run(() => RunAsync([.. chosen.Select(static entry => entry.Envelope.Id)], rate, stop, caller), CancellationToken.None);
                 }
 
                 return Task.FromResult(view);
             },
             BulkJson.Default.BulkReplayView,
-            StatusCodes.Status202Accepted);
+            StatusCodes.Status202Accepted,
+            detail: detail);
     }
 
-    private async Task RunAsync(MessageId[] ids, Rate rate, int stopAfter, string user)
+    private async Task RunAsync(MessageId[] ids, Rate rate, int stopAfter, Caller caller)
     {
         HashSet<MessageId> watched = [];
         string? reason = null;
@@ -136,8 +147,10 @@ internal sealed partial class BulkReplay(IJournal journal, OperatorAction action
             {
                 try
                 {
-                    await journal.ReplayAsync(id, new ReplayOptions { User = user }, Stopping);
+                    DateTimeOffset asked = clock.GetUtcNow(); // its handler may be done before this call returns
+                    await journal.ReplayAsync(id, new ReplayOptions(), Stopping);
                     watched.Add(id);
+                    await audit.WriteAsync(new AuditRow(caller, "journal.replay", id.ToString()) { Message = id, At = asked, Detail = new JsonObject { ["filter"] = true } });
                     Count(static now => now with { Replayed = now.Replayed + 1 });
                 }
                 catch (JournalConflictException)

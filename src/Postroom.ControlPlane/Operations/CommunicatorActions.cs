@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
 
 namespace Postroom.ControlPlane;
@@ -24,6 +25,7 @@ internal sealed class CommunicatorActions(IRuntimeView runtime, OperatorAction a
 
         string name = NameOf(context);
         EmitOutcome? outcome = null;
+        JsonObject detail = [];
         await action.DoAsync(
             context,
             "communicator.test",
@@ -34,12 +36,14 @@ internal sealed class CommunicatorActions(IRuntimeView runtime, OperatorAction a
                     ?? throw new KeyNotFoundException($"There is no communicator '{Names.Shorten(name)}'.");
                 EmitResult sent = await runtime.Control.SendAsync(
                     new OutgoingMessage(request.Message is { Length: > 0 } text ? text : TestText) { To = RecipientOf(status.Name, request.To), Source = "test" }, token);
+                detail["id"] = sent.Ids is [var first, ..] ? first.ToString() : null;
                 outcome = (await sent.WaitAsync(TestPatience, token))[0];
                 return outcome is { State: MessageState.Acked, Receipt: { } receipt }
                     ? new TestView(outcome.Id.ToString(), ReceiptView.Of(receipt))
                     : throw new DeliveryFailedException(outcome);
             },
-            OperationJson.Default.TestView);
+            OperationJson.Default.TestView,
+            detail: detail);
     }
 
     /// <summary>Shows typing or presence.</summary>

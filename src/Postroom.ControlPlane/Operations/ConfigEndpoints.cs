@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
 using Postroom.Configuration;
 
@@ -59,28 +60,44 @@ internal sealed class ConfigEndpoints(IRuntimeConfiguration configuration, Opera
             { ValueKind: not (JsonValueKind.Null or JsonValueKind.Undefined) } other => other.GetRawText(),
             _ => throw new BadRequestException("value", "value is required; DELETE removes an override."),
         };
-        await ChangeAsync(context, "config.override", KeyOf(context), token => configuration.SetOverrideAsync(KeyOf(context), value, request.Persist, token));
+        await ChangeAsync(context, "config.override", KeyOf(context), token => configuration.SetOverrideAsync(KeyOf(context), value, request.Persist, token), request.Persist);
     }
 
     /// <summary>Removes one override, the stored one as well.</summary>
     public Task RemoveAsync(HttpContext context)
     {
         bool persist = ApiQuery.Of(context, "persist").Flag("persist");
-        return ChangeAsync(context, "config.override", KeyOf(context), token => configuration.SetOverrideAsync(KeyOf(context), null, persist, token));
+        return ChangeAsync(context, "config.override.remove", KeyOf(context), token => configuration.SetOverrideAsync(KeyOf(context), null, persist, token), persist);
     }
 
-    private Task ChangeAsync(HttpContext context, string name, string target, Func<CancellationToken, Task<ReloadResult>> change) => action.DoAsync(
-        context,
-        name,
-        target,
-        async token =>
-        {
-            ReloadResult result = await change(token);
-            return result.NothingToRestore ? throw new RuntimeConflictException("There is no configuration before this one: none was reloaded since the start, or it was restored already.")
-                : result.Applied ? new ConfigDiffView(result.Version, Changes(result), [.. result.NeedsRestart])
-                : throw new ConfigurationException(result.Problems);
-        },
-        ConfigJson.Default.ConfigDiffView);
+    /// <summary>Changes the configuration; the audit is told what differs since, as it may be shown: secrets read <c>***</c>.</summary>
+    private Task ChangeAsync(HttpContext context, string name, string target, Func<CancellationToken, Task<ReloadResult>> change, bool persist = false)
+    {
+        JsonObject detail = new() { ["persist"] = persist ? true : null };
+        return action.DoAsync(
+            context,
+            name,
+            target,
+            async token =>
+            {
+                ReloadResult result = await change(token);
+                if (result.NothingToRestore)
+                {
+                    throw new RuntimeConflictException("There is no configuration before this one: none was reloaded since the start, or it was restored already.");
+                }
+
+                if (!result.Applied)
+                {
+                    throw new ConfigurationException(result.Problems);
+                }
+
+                detail["version"] = result.Version;
+                detail["changes"] = new JsonArray([.. result.Changes.Select(one => new JsonObject { ["key"] = one.Key, ["old"] = one.Old, ["new"] = one.New, ["needsRestart"] = one.NeedsRestart ? true : null })]);
+                return new ConfigDiffView(result.Version, Changes(result), [.. result.NeedsRestart]);
+            },
+            ConfigJson.Default.ConfigDiffView,
+            detail: detail);
+    }
 
     private static IReadOnlyList<ConfigChangeView> Changes(ReloadResult result) =>
         [.. result.Changes.Select(change => new ConfigChangeView(change.Key, change.Old, change.New, change.NeedsRestart))];

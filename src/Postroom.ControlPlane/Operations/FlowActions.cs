@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
 
 namespace Postroom.ControlPlane;
@@ -24,6 +25,7 @@ internal sealed class FlowActions(IRuntimeView runtime, OperatorAction action)
         }
 
         string queue = Of(context, "queue");
+        JsonObject detail = new() { ["reason"] = request.Reason, ["confirm"] = request.Confirm };
         await action.DoAsync(
             context,
             "queue.purge",
@@ -36,9 +38,12 @@ internal sealed class FlowActions(IRuntimeView runtime, OperatorAction action)
                     ConfirmCountException.Check(request.Confirm, status.Counts?.Queues.GetValueOrDefault(queue)?.Pending ?? 0, $"waiting messages of queue '{queue}'");
                 }
 
-                return new DiscardedView(await Control.PurgeQueueAsync(queue, request.Reason ?? "purged", token));
+                long discarded = await Control.PurgeQueueAsync(queue, request.Reason ?? "purged", token);
+                detail["discarded"] = discarded;
+                return new DiscardedView(discarded);
             },
-            OperationJson.Default.DiscardedView);
+            OperationJson.Default.DiscardedView,
+            detail: detail);
     }
 
     public Task PausePoolAsync(HttpContext context) => action.DoAsync(context, "pool.pause", Of(context, "pool"), () => Control.PausePool(Of(context, "pool")));
@@ -56,7 +61,7 @@ internal sealed class FlowActions(IRuntimeView runtime, OperatorAction action)
 
         string pool = Of(context, "pool");
         await action.DoAsync(context, "pool.scale", $"{pool} {request.Parallelism}", () => Control.ScalePool(
-            pool, request.Parallelism is >= 1 and <= 1_024 and { } parallelism ? parallelism : throw new BadRequestException("parallelism", "parallelism is required, a number from 1 to 1024.")));
+            pool, request.Parallelism is >= 1 and <= 1_024 and { } parallelism ? parallelism : throw new BadRequestException("parallelism", "parallelism is required, a number from 1 to 1024.")), new JsonObject { ["parallelism"] = request.Parallelism });
     }
 
     public Task StartSourceAsync(HttpContext context) => action.DoAsync(context, "source.start", Of(context, "source"), () => Control.StartSource(Of(context, "source")));
@@ -67,8 +72,22 @@ internal sealed class FlowActions(IRuntimeView runtime, OperatorAction action)
 
     public Task ResumeSourceAsync(HttpContext context) => action.DoAsync(context, "source.resume", Of(context, "source"), () => Control.ResumeSource(Of(context, "source")));
 
-    public Task PollSourceAsync(HttpContext context) => action.DoAsync(
-        context, "source.poll", Of(context, "source"), async token => new PollView(await Control.PollSourceAsync(Of(context, "source"), token)), OperationJson.Default.PollView);
+    public Task PollSourceAsync(HttpContext context)
+    {
+        JsonObject detail = [];
+        return action.DoAsync(
+            context,
+            "source.poll",
+            Of(context, "source"),
+            async token =>
+            {
+                int produced = await Control.PollSourceAsync(Of(context, "source"), token);
+                detail["produced"] = produced;
+                return new PollView(produced);
+            },
+            OperationJson.Default.PollView,
+            detail: detail);
+    }
 
     public Task PauseAsync(HttpContext context) => WholeAsync(context, "runtime.pause", Control.PauseAsync);
 
@@ -89,6 +108,7 @@ internal sealed class FlowActions(IRuntimeView runtime, OperatorAction action)
             return;
         }
 
+        JsonObject detail = new() { ["reason"] = request.Reason, ["timeoutSeconds"] = request.TimeoutSeconds };
         await action.DoAsync(
             context,
             "runtime.drain",
@@ -96,19 +116,25 @@ internal sealed class FlowActions(IRuntimeView runtime, OperatorAction action)
             async token =>
             {
                 TimeSpan limit = request.TimeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : UsualDrain;
-                return limit < TimeSpan.Zero || limit > LongestDrain
-                    ? throw new BadRequestException("timeoutSeconds", $"timeoutSeconds is a number from 0 to {LongestDrain.TotalSeconds:0}.")
-                    : new DrainView(await Control.DrainAsync(limit, token));
+                if (limit < TimeSpan.Zero || limit > LongestDrain)
+                {
+                    throw new BadRequestException("timeoutSeconds", $"timeoutSeconds is a number from 0 to {LongestDrain.TotalSeconds:0}.");
+                }
+
+                int left = await Control.DrainAsync(limit, token);
+                detail["inWork"] = left;
+                return new DrainView(left);
             },
             OperationJson.Default.DrainView,
-            StatusCodes.Status202Accepted);
+            StatusCodes.Status202Accepted,
+            detail: detail);
     }
 
     private async Task WholeAsync(HttpContext context, string name, Func<CancellationToken, Task> work)
     {
         if (await RequestBody.ReadOrAnswerAsync(context, MaxBody, new ReasonRequest(), OperationJson.Default.ReasonRequest) is { } request)
         {
-            await action.DoAsync(context, name, request.Reason ?? "", work, StatusCodes.Status202Accepted);
+            await action.DoAsync(context, name, request.Reason ?? "", work, StatusCodes.Status202Accepted, detail: new JsonObject { ["reason"] = request.Reason });
         }
     }
 

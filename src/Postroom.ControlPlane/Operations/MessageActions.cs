@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
 
 namespace Postroom.ControlPlane;
@@ -16,16 +17,17 @@ internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, Ope
     {
         if (await RequestBody.ReadOrAnswerAsync(context, MaxBody, new DiscardRequest(), OperationJson.Default.DiscardRequest) is { } request && await FindAsync(context) is { } id)
         {
-            await action.DoAsync(context, "journal.discard", id.ToString(), token => runtime.Control.DiscardAsync(id, ReasonOf(request.Reason), request.Force, token), message: id);
+            JsonObject detail = new() { ["reason"] = request.Reason, ["force"] = request.Force ? true : null };
+            await action.DoAsync(context, "journal.discard", id.ToString(), token => runtime.Control.DiscardAsync(id, ReasonOf(request.Reason), request.Force, token), message: id, detail: detail);
         }
     }
 
     /// <summary>Resolves an uncertain send as delivered (JN-6).</summary>
     public async Task ConfirmAsync(HttpContext context)
     {
-        if (await RequestBody.ReadOrAnswerAsync(context, MaxBody, new DiscardRequest(), OperationJson.Default.DiscardRequest) is not null && await FindAsync(context) is { } id)
+        if (await RequestBody.ReadOrAnswerAsync(context, MaxBody, new DiscardRequest(), OperationJson.Default.DiscardRequest) is { } request && await FindAsync(context) is { } id)
         {
-            await action.DoAsync(context, "journal.confirm", id.ToString(), token => journal.ConfirmAsync(id, UserOf(context), token).AsTask(), message: id);
+            await action.DoAsync(context, "journal.confirm", id.ToString(), token => journal.ConfirmAsync(id, UserOf(context), token).AsTask(), message: id, detail: new JsonObject { ["reason"] = request.Reason });
         }
     }
 
@@ -40,7 +42,19 @@ internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, Ope
         JournalRetention kept = request.OlderThan is null ? new JournalRetention(retention.Acked, retention.Failed)
             : Duration.TryParse(request.OlderThan, allowInfinite: false, out TimeSpan age) && age >= TimeSpan.Zero ? new JournalRetention(age, age)
             : throw new BadRequestException("olderThan", $"olderThan '{Names.Shorten(request.OlderThan)}' is no duration, such as 7d.");
-        await action.DoAsync(context, "journal.compact", request.OlderThan ?? "", async token => new CompactView(await journal.CompactAsync(kept, token)), OperationJson.Default.CompactView);
+        JsonObject detail = new() { ["olderThan"] = request.OlderThan, ["vacuum"] = request.Vacuum ? true : null };
+        await action.DoAsync(
+            context,
+            "journal.compact",
+            request.OlderThan ?? "",
+            async token =>
+            {
+                long removed = await journal.CompactAsync(kept with { Vacuum = request.Vacuum }, token);
+                detail["removed"] = removed;
+                return new CompactView(removed);
+            },
+            OperationJson.Default.CompactView,
+            detail: detail);
     }
 
     /// <summary>Gives up the open messages of a conversation (JN-13). Its id holds slashes.</summary>
@@ -59,14 +73,24 @@ internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, Ope
         }
 
         string conversation = path[..^Kill.Length];
+        JsonObject detail = new() { ["reason"] = request.Reason };
         await action.DoAsync(
             context,
             "conversation.kill",
             conversation,
-            async token => await journal.FirstAsync(new JournalQuery { Conversation = conversation }, token) is null
-                ? throw new KeyNotFoundException($"There is no conversation '{Names.Shorten(conversation)}', or it is no longer kept.")
-                : new DiscardedView(await runtime.Control.KillConversationAsync(conversation, ReasonOf(request.Reason), token)),
-            OperationJson.Default.DiscardedView);
+            async token =>
+            {
+                if (await journal.FirstAsync(new JournalQuery { Conversation = conversation }, token) is null)
+                {
+                    throw new KeyNotFoundException($"There is no conversation '{Names.Shorten(conversation)}', or it is no longer kept.");
+                }
+
+                long discarded = await runtime.Control.KillConversationAsync(conversation, ReasonOf(request.Reason), token);
+                detail["discarded"] = discarded;
+                return new DiscardedView(discarded);
+            },
+            OperationJson.Default.DiscardedView,
+            detail: detail);
     }
 
     /// <summary>Sends a message as a handler would.</summary>
@@ -77,6 +101,7 @@ internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, Ope
             return;
         }
 
+        JsonObject detail = [];
         await action.DoAsync(
             context,
             "message.send",
@@ -84,10 +109,12 @@ internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, Ope
             async token =>
             {
                 EmitResult sent = await runtime.Control.SendAsync(request.ToMessage(), token);
+                detail["ids"] = new JsonArray([.. sent.Ids.Select(id => JsonValue.Create(id.ToString()))]);
                 return new SendView(sent.GroupId.ToString(), [.. sent.Ids.Select(id => id.ToString())], sent.Routed);
             },
             OperationJson.Default.SendView,
-            StatusCodes.Status202Accepted);
+            StatusCodes.Status202Accepted,
+            detail: detail);
     }
 
     /// <summary>Puts a message on a queue.</summary>
@@ -98,6 +125,7 @@ internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, Ope
             return;
         }
 
+        JsonObject detail = [];
         await action.DoAsync(
             context,
             "message.inject",
@@ -106,10 +134,13 @@ internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, Ope
             {
                 Envelope envelope = Compose(request, UserOf(context));
                 PublishResult stored = await runtime.InjectAsync(envelope, token);
+                detail["duplicate"] = stored.Duplicate ? true : null;
                 return new InjectView(stored.Id.ToString(), envelope.Conversation, stored.Duplicate);
             },
             OperationJson.Default.InjectView,
-            StatusCodes.Status202Accepted);
+            StatusCodes.Status202Accepted,
+            detail: detail,
+            about: static view => MessageId.Parse(view.Id));
     }
 
     private Envelope Compose(InjectRequest request, string user)

@@ -144,7 +144,7 @@ internal sealed record InjectRequest(
 internal sealed record InjectView(string Id, string? Conversation, bool Duplicate);
 
 /// <summary>One audit row.</summary>
-internal sealed record AuditRowView(DateTimeOffset At, string User, string Role, string Remote, string Action, string Target, string Result, string? MessageId);
+internal sealed record AuditRowView(DateTimeOffset At, string User, string Role, string Remote, string Action, string Target, string Result, string? MessageId, JsonElement? Detail);
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UseStringEnumConverter = true, Converters = [typeof(InstantText)])]
 [JsonSerializable(typeof(DoneView))]

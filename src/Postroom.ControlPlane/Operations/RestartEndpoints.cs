@@ -1,10 +1,11 @@
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
 
 namespace Postroom.ControlPlane;
 
 /// <summary>Restarts the runtime, and tells of its runs (RS-8, RS-15).</summary>
-internal sealed class RestartEndpoints(IRuntimeView runtime, OperatorAction action)
+internal sealed class RestartEndpoints(IRuntimeView runtime, OperatorAction action, EventBoard board)
 {
     private const int MaxBody = 4_096;
     private const int MostRuns = 1_000;
@@ -20,13 +21,20 @@ internal sealed class RestartEndpoints(IRuntimeView runtime, OperatorAction acti
         }
 
         bool dryRun = body.DryRun ?? false;
+        JsonObject detail = new() { ["reason"] = body.Reason, ["mode"] = body.Mode, ["drainTimeoutSeconds"] = body.DrainTimeoutSeconds };
         await action.DoAsync(
             context,
             dryRun ? "runtime.restart.dryRun" : "runtime.restart",
             body.Reason ?? "",
-            async token => RestartView.Of(await runtime.Control.RestartAsync(body.ToRequest(), token)),
+            async token =>
+            {
+                RestartStatus begun = await runtime.Control.RestartAsync(body.ToRequest(), token);
+                detail["restartId"] = begun.Id.Length == 0 ? null : begun.Id;
+                return Told(begun);
+            },
             RestartJson.Default.RestartView,
-            dryRun ? StatusCodes.Status200OK : StatusCodes.Status202Accepted);
+            dryRun ? StatusCodes.Status200OK : StatusCodes.Status202Accepted,
+            detail: detail);
     }
 
     /// <summary>How the restart stands that is under way, or how the last one of this generation ended.</summary>
@@ -37,7 +45,7 @@ internal sealed class RestartEndpoints(IRuntimeView runtime, OperatorAction acti
         context,
         "runtime.restart.cancel",
         runtime.Control.Restart.Id,
-        async token => RestartView.Of(await runtime.Control.CancelRestartAsync(token)),
+        async token => Told(await runtime.Control.CancelRestartAsync(token)),
         RestartJson.Default.RestartView,
         StatusCodes.Status202Accepted);
 
@@ -47,6 +55,14 @@ internal sealed class RestartEndpoints(IRuntimeView runtime, OperatorAction acti
         ApiQuery query = ApiQuery.Of(context);
         IReadOnlyList<RuntimeRun> runs = await runtime.Control.GetRunsAsync(MostRuns, context.RequestAborted);
         await ApiAnswer.WriteAsync(context, ListView<RunView>.Of(runs.Select(RunView.Of), query), RestartJson.Default.ListViewRunView);
+    }
+
+    /// <summary>Tells whoever follows events at once: what is asked for is often over before somebody looks.</summary>
+    private RestartView Told(RestartStatus status)
+    {
+        RestartView view = RestartView.Of(status);
+        board.Tell(BoardEvent.Of("restart", view, RestartJson.Default.RestartView));
+        return view;
     }
 
     /// <summary>What a restart is asked; what is left out is as the settings say.</summary>

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
 
 namespace Postroom.ControlPlane;
@@ -15,6 +16,7 @@ internal sealed class StoreActions(IRuntimeView runtime, OperatorAction action, 
             return;
         }
 
+        JsonObject detail = [];
         await action.DoAsync(
             context,
             "store.backup",
@@ -23,9 +25,11 @@ internal sealed class StoreActions(IRuntimeView runtime, OperatorAction action, 
             {
                 long begun = clock.GetTimestamp();
                 FileInfo copy = await runtime.Control.BackupAsync(request.File is { Length: > 0 } file ? file : throw new BadRequestException("file", "file is required: a new file in the data directory, such as backup.db."), token);
+                detail["bytes"] = copy.Length;
                 return new BackupView(copy.FullName, copy.Length, (long)clock.GetElapsedTime(begun).TotalMilliseconds);
             },
-            OperationJson.Default.BackupView);
+            OperationJson.Default.BackupView,
+            detail: detail);
     }
 
     /// <summary>Erases what is kept of a contact's finished messages (JN-12).</summary>
@@ -37,6 +41,7 @@ internal sealed class StoreActions(IRuntimeView runtime, OperatorAction action, 
         }
 
         string text = (context.Request.RouteValues["address"] as string ?? "").Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
+        JsonObject detail = new() { ["confirm"] = request.Confirm };
         await action.DoAsync(
             context,
             "contact.erase",
@@ -52,8 +57,11 @@ internal sealed class StoreActions(IRuntimeView runtime, OperatorAction action, 
                 }
 
                 ConfirmCountException.Check(request.Confirm, kept.Finished, $"messages of {contact}");
-                return new ErasedView(await runtime.Control.EraseAsync(contact, token));
+                long erased = await runtime.Control.EraseAsync(contact, token);
+                detail["erased"] = erased;
+                return new ErasedView(erased);
             },
-            OperationJson.Default.ErasedView);
+            OperationJson.Default.ErasedView,
+            detail: detail);
     }
 }

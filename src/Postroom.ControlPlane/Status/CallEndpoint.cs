@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
 
@@ -11,7 +12,7 @@ internal sealed record CallRequest(string Method, JsonElement? Args, int? Timeou
 internal sealed record CallView(bool Ok, JsonElement? Result, RemoteCallError? Error);
 
 /// <summary>Calls a method of a communicator (GW-12).</summary>
-internal sealed class CallEndpoint(IRuntimeView runtime, AuditTrail audit)
+internal sealed class CallEndpoint(IRuntimeView runtime, OperatorAction action)
 {
     private const int MaxBody = 1 << 20;
     private const int LongestMs = 600_000;
@@ -34,11 +35,20 @@ internal sealed class CallEndpoint(IRuntimeView runtime, AuditTrail audit)
         }
 
         string name = context.Request.RouteValues["communicator"] as string ?? "";
-        await audit.WriteAsync(context, "communicator.call", $"{name} {request.Method}", null);
-        RemoteCallResult result = await runtime.CallAsync(
-            name, request.Method, request.Args ?? NoArguments, request.TimeoutMs is { } time ? TimeSpan.FromMilliseconds(time) : null, context.RequestAborted);
-        context.Response.StatusCode = result.Error?.Code == "timeout" ? StatusCodes.Status504GatewayTimeout : StatusCodes.Status200OK;
-        await ApiAnswer.WriteAsync(context, new CallView(result.Ok, result.Result, result.Error), CallJson.Default.CallView);
+        JsonObject detail = new() { ["method"] = request.Method };
+        await action.DoAsync(
+            context,
+            "communicator.call",
+            $"{name} {request.Method}",
+            async token =>
+            {
+                RemoteCallResult result = await runtime.CallAsync(name, request.Method, request.Args ?? NoArguments, request.TimeoutMs is { } time ? TimeSpan.FromMilliseconds(time) : null, token);
+                (detail["ok"], detail["error"]) = (result.Ok, result.Error?.Code);
+                return new CallView(result.Ok, result.Result, result.Error);
+            },
+            CallJson.Default.CallView,
+            view => view.Error?.Code == "timeout" ? StatusCodes.Status504GatewayTimeout : StatusCodes.Status200OK,
+            detail: detail);
     }
 }
 

@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+using System.Text.Json.Serialization;
 using Microsoft.Extensions.Logging;
 
 namespace Postroom.ControlPlane;
@@ -14,7 +16,20 @@ namespace Postroom.ControlPlane;
 /// <param name="P50Ms">Half of the messages that ended were done sooner after they were stored; null when none ended.</param>
 /// <param name="P95Ms">As before, for 95 of 100.</param>
 internal sealed record FlowSample(
-    DateTimeOffset At, long Accepted, long Handled, long Delivered, long Unsuccessful, long Failed, long Pending, long Dispatched, double? P50Ms, double? P95Ms);
+    DateTimeOffset At, long Accepted, long Handled, long Delivered, long Unsuccessful, long Failed, long Pending, long Dispatched, double? P50Ms, double? P95Ms)
+{
+    /// <summary>What ended in each queue where something did.</summary>
+    [JsonIgnore]
+    public IReadOnlyDictionary<string, (long Successful, long Unsuccessful)> Queues { get; init; } = ReadOnlyDictionary<string, (long, long)>.Empty;
+}
+
+/// <summary>What moved per second, on average.</summary>
+/// <param name="Seconds">Over so many seconds until now, in steps of ten.</param>
+/// <param name="Accepted">Messages stored; null for one queue.</param>
+/// <param name="Handled">Attempts of handlers that succeeded.</param>
+/// <param name="Delivered">Attempts of lanes that succeeded.</param>
+/// <param name="Unsuccessful">Attempts that ended otherwise, those that are repeated included.</param>
+internal sealed record RateView(int Seconds, double? Accepted, double Handled, double Delivered, double Unsuccessful);
 
 /// <summary>
 /// The last hour in steps of ten seconds, in memory, so that a page shows it at once. Steps in which nothing moved are left out, and no timer runs meanwhile: the first
@@ -30,6 +45,8 @@ internal sealed partial class FlowHistory(IRuntimeView runtime, TimeProvider clo
 
     // Durations are those of the newest messages that ended, at most so many: reading more would cost what is measured.
     private const int MostDurations = 100;
+
+    private static readonly int[] Windows = [60, 300, 3_600];
 
     private readonly Lock _gate = new();
     private readonly Queue<FlowSample> _samples = new();
@@ -47,6 +64,26 @@ internal sealed partial class FlowHistory(IRuntimeView runtime, TimeProvider clo
             Forget();
             return [.. _samples];
         }
+    }
+
+    /// <summary>What moved per second, over the last minute, five minutes and hour.</summary>
+    /// <param name="queue">In one queue; null for all.</param>
+    public IReadOnlyList<RateView> Rates(string? queue)
+    {
+        IReadOnlyList<FlowSample> samples = Read();
+        DateTimeOffset now = clock.GetUtcNow();
+        return [.. Windows.Select(seconds =>
+        {
+            FlowSample[] those = [.. samples.Where(sample => sample.At > now - TimeSpan.FromSeconds(seconds))];
+            (long Successful, long Unsuccessful)[] ended = queue is null ? [] : [.. those.Select(sample => sample.Queues.GetValueOrDefault(queue))];
+            return queue is null
+                ? new RateView(seconds, Of(those.Sum(static sample => sample.Accepted)), Of(those.Sum(static sample => sample.Handled)), Of(those.Sum(static sample => sample.Delivered)), Of(those.Sum(static sample => sample.Unsuccessful)))
+                : OutboundQueue.Is(queue)
+                ? new RateView(seconds, null, 0, Of(ended.Sum(static one => one.Successful)), Of(ended.Sum(static one => one.Unsuccessful)))
+                : new RateView(seconds, null, Of(ended.Sum(static one => one.Successful)), 0, Of(ended.Sum(static one => one.Unsuccessful)));
+
+            double Of(long count) => Math.Round((double)count / seconds, 3);
+        })];
     }
 
     public async ValueTask DisposeAsync()
@@ -131,7 +168,13 @@ internal sealed partial class FlowHistory(IRuntimeView runtime, TimeProvider clo
             counts.Queues.Values.Sum(queue => queue.Pending),
             counts.Queues.Values.Sum(queue => queue.Dispatched),
             half,
-            most);
+            most)
+        {
+            Queues = now.Pools.Select(static pool => pool.Queue).Distinct(StringComparer.Ordinal)
+                .Select(queue => (Queue: queue, Successful: Ended(before, now, pool => pool.Queue == queue, pool => pool.Processed), Unsuccessful: Ended(before, now, pool => pool.Queue == queue, pool => pool.Failed)))
+                .Where(static one => one.Successful + one.Unsuccessful > 0)
+                .ToDictionary(static one => one.Queue, static one => (one.Successful, one.Unsuccessful), StringComparer.Ordinal),
+        };
         lock (_gate)
         {
             _samples.Enqueue(sample);

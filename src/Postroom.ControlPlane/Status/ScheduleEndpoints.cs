@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
 
@@ -22,10 +24,10 @@ internal sealed record OccurrenceView(DateTimeOffset DueAt, string State, string
 internal sealed record ScheduleRunView(string Id);
 
 /// <summary>Schedules, what became of their occurrences, and firing one by hand (CP-10, SR-21).</summary>
-internal sealed class ScheduleEndpoints(IRuntimeView runtime, AuditTrail audit)
+internal sealed class ScheduleEndpoints(IRuntimeView runtime, OperatorAction action)
 {
     private const int PerRead = 1_000;
-    private const int MostReads = 50;
+    private const int MostLooked = 50_000;
 
     /// <summary>All schedules with their next occurrence.</summary>
     public async Task ListAsync(HttpContext context)
@@ -50,47 +52,75 @@ internal sealed class ScheduleEndpoints(IRuntimeView runtime, AuditTrail audit)
         IReadOnlyList<OccurrenceState> states = query.Words<OccurrenceState>("state");
         DateTimeOffset? since = query.Instant("since");
         string name = NameOf(context);
-        string? before = query.Cursor is { } cursor ? ScheduleOccurrence.KeyOf(name, InstantOf(cursor))
-            : query.Instant("until") is { } until ? ScheduleOccurrence.KeyOf(name, InstantOf(until.ToUnixTimeMilliseconds() + 1)) : null;
-        List<OccurrenceView> found = [];
-        bool more = true;
-        for (int reads = 0; more && found.Count <= query.Limit && reads < MostReads; reads++)
+        string? from = query.Instant("until") is { } until ? ScheduleOccurrence.KeyOf(name, InstantOf(until.ToUnixTimeMilliseconds() + 1)) : null;
+        string? place = query.Cursor is { } cursor ? ScheduleOccurrence.KeyOf(name, InstantOf(cursor)) : from;
+        List<ScheduleOccurrence> found = [];
+        await foreach (ScheduleOccurrence row in EachAsync(name, place, since, context.RequestAborted))
         {
-            IReadOnlyList<StoredFact> rows = await runtime.Facts.ListLastAsync(FactScopes.Occurrence, ScheduleOccurrence.KeyPrefix(name), before, PerRead, context.RequestAborted);
-            foreach (ScheduleOccurrence row in rows.Select(Read).OfType<ScheduleOccurrence>().Where(row => (since is null || row.DueAt >= since) && (states.Count == 0 || states.Contains(row.State))))
+            if (Fits(row))
             {
-                found.Add(OccurrenceView.Of(row));
+                found.Add(row);
             }
 
-            before = rows.Count > 0 ? rows[^1].Key : before;
-            more = rows.Count == PerRead && (since is null || string.CompareOrdinal(before, ScheduleOccurrence.KeyOf(name, since.Value)) >= 0);
+            if (found.Count > query.Limit)
+            {
+                break;
+            }
         }
 
-        OccurrenceView[] page = [.. found.Take(query.Limit)];
-        bool hasNext = found.Count > page.Length || more;
-        long? next = hasNext && page.Length > 0 ? page[^1].DueAt.ToUnixTimeMilliseconds() : null;
-        ListView<OccurrenceView> view = new(page, page.Length, page.Length, query.Limit, 0, next, hasNext ? true : null);
+        OccurrenceView[] page = [.. found.Take(query.Limit).Select(OccurrenceView.Of)];
+        bool more = found.Count > page.Length;
+        long? next = more ? page[^1].DueAt.ToUnixTimeMilliseconds() : null;
+        Total total = !more && query.Cursor is null ? new Total(page.Length, AtLeast: false) : await Total.CountAsync(EachAsync(name, from, since, context.RequestAborted), Fits, MostLooked);
+        ListView<OccurrenceView> view = new(page, page.Length, total.Number, query.Limit, 0, next, total.Mark);
         await ApiAnswer.WriteAsync(context, view, ScheduleViewJson.Default.ListViewOccurrenceView);
+
+        bool Fits(ScheduleOccurrence row) => (since is null || row.DueAt >= since) && (states.Count == 0 || states.Contains(row.State));
     }
 
     /// <summary>Fires once now.</summary>
-    public async Task RunAsync(HttpContext context)
+    public Task RunAsync(HttpContext context)
     {
-        string name = NameOf(context);
-        try
+        JsonObject detail = [];
+        return action.DoAsync(
+            context,
+            "schedule.run",
+            NameOf(context),
+            async token =>
+            {
+                try
+                {
+                    MessageId id = await runtime.RunScheduleAsync(NameOf(context), token);
+                    detail["id"] = id.ToString();
+                    return new ScheduleRunView(id.ToString());
+                }
+                catch (AddressException e)
+                {
+                    throw new RuntimeConflictException(e.Message);
+                }
+            },
+            ScheduleViewJson.Default.ScheduleRunView,
+            StatusCodes.Status202Accepted,
+            detail: detail,
+            about: static view => MessageId.Parse(view.Id));
+    }
+
+    /// <summary>The occurrences before a key, newest first, as far back as is asked for.</summary>
+    private async IAsyncEnumerable<ScheduleOccurrence> EachAsync(string name, string? before, DateTimeOffset? since, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        string? oldest = since is { } instant ? ScheduleOccurrence.KeyOf(name, instant) : null;
+        while (true)
         {
-            MessageId id = await runtime.RunScheduleAsync(name, context.RequestAborted);
-            await audit.WriteAsync(context, "schedule.run", name, id);
-            context.Response.StatusCode = StatusCodes.Status202Accepted;
-            await ApiAnswer.WriteAsync(context, new ScheduleRunView(id.ToString()), ScheduleViewJson.Default.ScheduleRunView);
-        }
-        catch (KeyNotFoundException e)
-        {
-            await new Problem { Status = 404, Code = ProblemCode.NotFound, Detail = e.Message }.WriteAsync(context);
-        }
-        catch (AddressException e)
-        {
-            await new Problem { Status = 409, Code = ProblemCode.Conflict, Detail = e.Message }.WriteAsync(context);
+            IReadOnlyList<StoredFact> rows = await runtime.Facts.ListLastAsync(FactScopes.Occurrence, ScheduleOccurrence.KeyPrefix(name), before, PerRead, cancellationToken);
+            foreach (ScheduleOccurrence row in rows.Select(Read).OfType<ScheduleOccurrence>())
+            {
+                yield return row;
+            }
+
+            if (rows.Count < PerRead || string.CompareOrdinal(before = rows[^1].Key, oldest) < 0)
+            {
+                yield break;
+            }
         }
     }
 

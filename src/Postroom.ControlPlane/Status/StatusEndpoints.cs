@@ -103,7 +103,7 @@ internal sealed class StatusEndpoints(IRuntimeView runtime, FlowHistory history,
             {
                 PoolStatus[] pools = [.. status.Pools.Where(pool => pool.Queue == name)];
                 StoreQueueStats stats = counts.Queues.GetValueOrDefault(name) ?? new StoreQueueStats();
-                return new QueueView(name, QueueCountsView.Of(stats, now), pools.Sum(pool => pool.Parallelism), [.. pools.Select(pool => pool.Name)], paused.Contains(name));
+                return new QueueView(name, QueueCountsView.Of(stats, now), pools.Sum(pool => pool.Parallelism), [.. pools.Select(pool => pool.Name)], paused.Contains(name), runtime.FindQueue(name) is { } options ? QueueOptionsView.Of(options) : null);
             }),
         ];
     }

@@ -127,8 +127,58 @@ internal sealed record RecoveryView(
 /// <summary>The last hour; steps in which nothing moved are left out.</summary>
 internal sealed record HistoryView(long StepMs, int Steps, DateTimeOffset Now, IReadOnlyList<FlowSample> Samples);
 
-/// <summary>One queue with who reads it.</summary>
-internal sealed record QueueView(string Name, QueueCountsView Stats, int Consumers, IReadOnlyList<string> Pools, bool Paused);
+/// <summary>One queue with who reads it and what the settings say of it; the latter is null for one that only the store knows.</summary>
+internal sealed record QueueView(string Name, QueueCountsView Stats, int Consumers, IReadOnlyList<string> Pools, bool Paused, QueueOptionsView? Options = null);
+
+/// <summary>What holds for a queue now, as settings write it.</summary>
+internal sealed record QueueOptionsView
+{
+    public required string Lease { get; init; }
+
+    public required string Renew { get; init; }
+
+    public int MaxAttempts { get; init; }
+
+    public required BackoffView Backoff { get; init; }
+
+    public required string Order { get; init; }
+
+    public bool HaltOnFailure { get; init; }
+
+    public int PoisonDeaths { get; init; }
+
+    public int HighWater { get; init; }
+
+    public int LowWater { get; init; }
+
+    public int MaxPerKey { get; init; }
+
+    public string? TimeToLive { get; init; }
+
+    public required IReadOnlyList<QueueLimitView> Limits { get; init; }
+
+    public static QueueOptionsView Of(QueueOptions options) => new()
+    {
+        Lease = Duration.Format(options.Lease),
+        Renew = Duration.Format(options.Renew),
+        MaxAttempts = options.MaxAttempts,
+        Backoff = new BackoffView(Duration.Format(options.Backoff.Base), options.Backoff.Factor, Duration.Format(options.Backoff.Max), options.Backoff.Jitter),
+        Order = options.Order.ToString(),
+        HaltOnFailure = options.HaltOnFailure,
+        PoisonDeaths = options.PoisonDeaths,
+        HighWater = options.HighWater,
+        LowWater = options.LowWater,
+        MaxPerKey = options.MaxPerKey,
+        TimeToLive = options.TimeToLive is { } life ? Duration.Format(life) : null,
+        Limits = [.. options.Limits.Select(static limit => new QueueLimitView(limit.Key.ToString(), limit.Concurrency, limit.Rate?.ToString()))],
+    };
+}
+
+/// <summary>How long retries wait.</summary>
+internal sealed record BackoffView(string Base, double Factor, string Max, double Jitter);
+
+/// <summary>A bound for each key.</summary>
+internal sealed record QueueLimitView(string Key, int? Concurrency, string? Rate);
 
 /// <summary>One worker pool.</summary>
 internal sealed record PoolView(

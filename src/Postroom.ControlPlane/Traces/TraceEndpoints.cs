@@ -31,7 +31,10 @@ internal sealed class TraceEndpoints(IRuntimeView runtime, IJournal journal)
             }
         }
 
-        ListView<TraceHeadView> page = new(found, found.Count, found.Count, query.Limit, 0, ended ? null : place, ended ? null : true);
+        Total total = ended && query.Cursor is null
+            ? new Total(found.Count, AtLeast: false)
+            : await Total.CountAsync(journal.EachAsync(new JournalQuery { Queue = queue, Limit = 100 }, context.RequestAborted), static entry => entry.Envelope.ParentId is null);
+        ListView<TraceHeadView> page = new(found, found.Count, total.Number, query.Limit, 0, ended ? null : place, total.Mark);
         await ApiAnswer.WriteAsync(context, page, TraceJson.Default.ListViewTraceHeadView);
     }
 

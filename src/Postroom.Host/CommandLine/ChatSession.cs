@@ -25,11 +25,14 @@ internal sealed class ChatSession(HttpClient http, string contact, string? token
     public static async Task<int> RunAsync(HostArguments arguments, string? contact, CancellationToken cancellationToken)
     {
         ConfigurationSnapshot settings = await ReadCommands.SettingsAsync(arguments, cancellationToken);
-        string url = arguments.Url ?? await LiveAddress.ReadAsync(settings, cancellationToken) ?? settings.Get<ServerOptions>("server").Urls[0];
+        ServerOptions server = settings.Get<ServerOptions>("server");
+
+        // With addresses of its own, the control plane answers where the chat does not.
+        string url = arguments.Url ?? (server.AdminUrls.Count == 0 ? await LiveAddress.ReadAsync(settings, cancellationToken) : null) ?? server.Urls[0];
         Uri address = new(url.TrimEnd('/') + "/");
         string? secret = arguments.Token ?? (arguments.Url is null ? await TokenOfAsync(arguments, cancellationToken) : null);
         using ChatSession session = new(new HttpClient { BaseAddress = address, Timeout = Timeout.InfiniteTimeSpan }, contact ?? $"terminal-{Environment.UserName}", secret is null ? null : ChatToken.Of(secret));
-        if (arguments.Url is null && RuntimeClient.HostFor(address, settings.Get<ServerOptions>("server").Hosts) is { } name)
+        if (arguments.Url is null && RuntimeClient.HostFor(address, server.Hosts) is { } name)
         {
             session.CallBy(name);
         }

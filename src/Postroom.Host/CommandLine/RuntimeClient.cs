@@ -30,9 +30,10 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
         }
 
         string data = settings.Get<RuntimeOptions>("runtime").DataDirectory;
-        string url = arguments.Url ?? await LiveAddress.ReadAsync(settings, cancellationToken) ?? settings.Get<ServerOptions>("server").Urls[0];
+        ServerOptions server = settings.Get<ServerOptions>("server");
+        string url = arguments.Url ?? await LiveAddress.ReadAsync(settings, cancellationToken) ?? (server.AdminUrls is [var admin, ..] ? admin : server.Urls[0]);
         HttpClient http = new() { BaseAddress = new Uri(url.TrimEnd('/') + "/"), Timeout = Timeout.InfiniteTimeSpan };
-        if (arguments.Url is null && HostFor(http.BaseAddress, settings.Get<ServerOptions>("server").Hosts) is { } name)
+        if (arguments.Url is null && HostFor(http.BaseAddress, server.Hosts) is { } name)
         {
             http.DefaultRequestHeaders.Host = name;
         }

@@ -39,7 +39,7 @@ internal static class StoreQueries
             : query.Group is not null ? JournalPath.Group
             : query.OutsideId is not null ? JournalPath.OutsideId
             : query.Conversation is not null ? JournalPath.Conversation
-            : query.States is [MessageState.Failed] || query.Kind is not null ? JournalPath.Failed
+            : query.States is [MessageState.Failed] || query.Kind is not null || query.Kinds.Count > 0 ? JournalPath.Failed
             : query.States.Count == 0 || query.States.Any(state => state is MessageState.Acked or MessageState.Failed) ? JournalPath.All
             : query.Queue is not null ? JournalPath.OpenOfQueue
             : JournalPath.Open;

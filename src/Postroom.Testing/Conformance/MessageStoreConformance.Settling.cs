@@ -254,7 +254,7 @@ public abstract partial class MessageStoreConformance
             new StoreWrite
             {
                 Settlements = [new StoreSettlement(lease, Settlement.Acknowledge) { Receipt = new() { Status = DeliveryStatus.Sent, OutsideId = "7", At = at } }],
-                Notes = [new StoreNote(NoteKind.Audit, at, "{\"user\":\"ann\",\"action\":\"journal.replay\",\"result\":\"done\"}"u8.ToArray()) { MessageId = message.Id }],
+                Notes = [new StoreNote(NoteKind.Audit, at, "{\"user\":\"ann\",\"action\":\"journal.replay\",\"result\":\"done\",\"detail\":{\"reason\":\"twice\"}}"u8.ToArray()) { MessageId = message.Id }],
             },
             Cancel);
 
@@ -262,7 +262,10 @@ public abstract partial class MessageStoreConformance
         JournalPage found = await Journal.QueryAsync(new JournalQuery { OutsideId = "7" }, Cancel);
         JournalPage other = await Journal.QueryAsync(new JournalQuery { OutsideId = "77" }, Cancel);
 
+        AuditEntry row = Assert.Single((await Journal.QueryAuditAsync(new AuditQuery { User = "ann" }, Cancel)).Items);
+
         Assert.Equal(("ann", "journal.replay", "done"), (audit.User, audit.Action, audit.Result));
+        Assert.Equal(("twice", "twice"), (audit.Detail?.GetProperty("reason").GetString(), row.Record.Detail?.GetProperty("reason").GetString()));
         Assert.Equal(at.ToUnixTimeMilliseconds(), audit.At.ToUnixTimeMilliseconds());
         Assert.Equal(message.Id, Assert.Single(found.Items).Envelope.Id);
         Assert.Empty(other.Items);

@@ -26,6 +26,7 @@ internal sealed class RuntimeMetrics : IDisposable
     private readonly LabelledCounter _uncertain;
     private readonly LabelledCounter _sourceErrors;
     private readonly LabelledCounter _fsyncs;
+    private readonly LabelledCounter _requestsRefused;
     private readonly LabelledHistogram _handle;
     private readonly LabelledHistogram _wait;
     private readonly LabelledHistogram _deliver;
@@ -52,6 +53,7 @@ internal sealed class RuntimeMetrics : IDisposable
         _uncertain = Counter("postroom.uncertain", "Sends that left and got no answer.", "communicator");
         _sourceErrors = Counter("postroom.source.errors", "Runs of sources that ended with an error.", "source");
         _fsyncs = Counter("postroom.store.fsyncs", "Commits that were flushed to the disk before they were answered.", "store");
+        _requestsRefused = Counter("postroom.http.refused", "Connections and requests that were refused before anything of them was looked at.", "reason");
         _handle = Histogram("postroom.handle.duration", "s", "Time in the handler, one value for each attempt.", Seconds, "queue");
         _wait = Histogram("postroom.wait.duration", "s", "From when a message was due to the begin of its first attempt.", Seconds, "queue");
         _deliver = Histogram("postroom.deliver.duration", "s", "Time with the communicator, one value for each attempt.", Seconds, "communicator");
@@ -111,6 +113,9 @@ internal sealed class RuntimeMetrics : IDisposable
             _expired.Add(queue);
         }
     }
+
+    /// <summary>Counts a connection or request that was refused unseen.</summary>
+    public void RequestRefused(string reason) => _requestsRefused.Add(reason);
 
     public void HookError(string hook) => _hookErrors.Add(hook);
 

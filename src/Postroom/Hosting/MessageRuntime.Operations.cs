@@ -115,29 +115,34 @@ public sealed partial class MessageRuntime
         while (true)
         {
             JournalPage page = await Journal.QueryAsync(query with { Cursor = cursor }, cancellationToken);
-            foreach (JournalEntry entry in page.Items)
-            {
-                if (entry.Envelope.Seq > newest)
-                {
-                    return discarded;
-                }
+            JournalEntry[] wanted = [.. page.Items.TakeWhile(entry => entry.Envelope.Seq <= newest)];
 
-                cursor = entry.Envelope.Seq;
-                try
-                {
-                    await DiscardAsync(entry.Envelope.Id, reason, force, cancellationToken);
-                    discarded++;
-                }
-                catch (JournalConflictException)
-                {
-                    // It ended or was taken by a worker since the page was read; it is no longer what was asked for.
-                }
+            // Together, so that the store's writer takes them in one commit.
+            discarded += (await Task.WhenAll(wanted.Select(entry => TryDiscardAsync(entry.Envelope.Id, reason, force, cancellationToken)))).Count(static done => done);
+            if (wanted.Length < page.Items.Count)
+            {
+                return discarded;
             }
 
+            cursor = page.Items.Count > 0 ? page.Items[^1].Envelope.Seq : cursor;
             if (page.Items.Count == 0)
             {
                 return discarded;
             }
+        }
+    }
+
+    /// <summary>Gives up one message; false when it ended or was taken by a worker since it was found, so that it is no longer what was asked for.</summary>
+    private async Task<bool> TryDiscardAsync(MessageId id, string reason, bool force, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await DiscardAsync(id, reason, force, cancellationToken);
+            return true;
+        }
+        catch (JournalConflictException)
+        {
+            return false;
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Postroom.Intake;
 using Postroom.Outbound;
 
@@ -95,6 +96,34 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
     public async ValueTask WriteNotesAsync(IReadOnlyList<StoreNote> notes, CancellationToken cancellationToken)
     {
         await runtime.Store.WriteAsync(new StoreWrite { Notes = notes }, cancellationToken);
+        if (runtime.HasRooms && runtime.Rooms.Late.Feed.IsOn)
+        {
+            await TellReceiptsAsync(notes, cancellationToken);
+        }
+    }
+
+    public QueueOptions? FindQueue(string queue) => runtime.HasRooms && runtime.Rooms.Queues.IsDeclared(queue) ? runtime.Rooms.Queues.Get(queue) : null;
+
+    public IDisposable? ObserveReceipts(Action<StoredReceipt> observer) => runtime.HasRooms ? runtime.Rooms.Late.Feed.Observe(observer) : null;
+
+    public void CountRefused(string reason)
+    {
+        if (runtime.HasRooms)
+        {
+            runtime.Rooms.Metrics.RequestRefused(reason);
+        }
+    }
+
+    private async ValueTask TellReceiptsAsync(IReadOnlyList<StoreNote> notes, CancellationToken cancellationToken)
+    {
+        foreach (StoreNote note in notes.Where(static note => note.Kind == NoteKind.Receipt))
+        {
+            if (note.MessageId is { } id && JsonSerializer.Deserialize(note.Data.Span, PostroomJson.Default.DeliveryReceipt) is { } receipt
+                && await runtime.Journal.GetAsync(id, withBody: false, cancellationToken) is { Entry.Envelope: { } envelope })
+            {
+                runtime.Rooms.Late.Feed.Tell(new StoredReceipt(id, envelope.Queue, envelope.Conversation, receipt));
+            }
+        }
     }
 
     /// <summary>The counts with what waits for a communicator that is not registered counted as parked, as the notices call it; the store does not know communicators.</summary>

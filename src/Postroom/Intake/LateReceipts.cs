@@ -14,6 +14,8 @@ internal sealed record ResolvedReceipts
 
     public List<MessageId> Proven { get; } = [];
 
+    public List<StoredReceipt> News { get; } = [];
+
     public List<FailedDelivery> GivenUp { get; } = [];
 
     /// <summary>Given up before the answer of the send itself is stored: told once it is.</summary>
@@ -38,6 +40,9 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
     public long Dropped => Interlocked.Read(ref _dropped);
 
     private long _dropped;
+
+    /// <summary>Tells of receipts once they are stored.</summary>
+    public ReceiptFeed Feed { get; } = new();
 
     /// <summary>Finds the messages of receipts.</summary>
     /// <param name="receipts">The receipts.</param>
@@ -69,6 +74,7 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
     /// <summary>What follows once receipts are stored: sends that were failed as uncertain are confirmed in the name of the receipt, and what was given up is told.</summary>
     public async ValueTask FollowAsync(ResolvedReceipts resolved, CancellationToken cancellationToken)
     {
+        resolved.News.ForEach(Feed.Tell);
         foreach (FailedDelivery failed in resolved.GivenUp)
         {
             failures.Note(failed);
@@ -104,6 +110,7 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
         DeliveryReceipt dated = receipt.At == default ? receipt with { At = clock.GetUtcNow() } : receipt;
         byte[] body = JsonSerializer.SerializeToUtf8Bytes(dated, PostroomJson.Default.DeliveryReceipt);
         resolved.Notes.Add(new StoreNote(NoteKind.Receipt, clock.GetUtcNow(), body) { MessageId = entry.Envelope.Id });
+        resolved.News.Add(new StoredReceipt(entry.Envelope.Id, entry.Envelope.Queue, entry.Envelope.Conversation, dated));
         if (entry is { State: MessageState.Failed, FailureKind: FailureKind.Uncertain } && dated is { Part: null, Status: DeliveryStatus.Sent or DeliveryStatus.Delivered or DeliveryStatus.Read })
         {
             resolved.Proven.Add(entry.Envelope.Id);

@@ -83,6 +83,22 @@ public sealed class ProblemTests : ConfigurationTest
     }
 
     [Fact]
+    public async Task Ac74_an_unset_variable_and_a_misspelt_key_are_named_and_two_missing_sections_are_told_together()
+    {
+        IReadOnlyList<string> problems = await RefuseAsync("""
+            server: { prefix: "${POSTROOM_NOBODY_SETS_THIS}" }
+            workers: { orders: { paralelism: 4 } }
+            sources: { inbox: { into: in } }
+            communications: { backends: { pager: { beeps: 3 } } }
+            """);
+
+        Assert.Contains(problems, static one => one.StartsWith("1: ", StringComparison.Ordinal) && one.Contains("POSTROOM_NOBODY_SETS_THIS, which is not set", StringComparison.Ordinal));
+        Assert.Contains("2: Unknown setting 'workers.orders.paralelism'. Did you mean 'parallelism'?", problems);
+        Assert.Contains(problems, static one => one.StartsWith("3: ", StringComparison.Ordinal) && one.Contains("sources.inbox.type", StringComparison.Ordinal));
+        Assert.Contains(problems, static one => one.StartsWith("4: ", StringComparison.Ordinal) && one.Contains("communications.backends.pager.type", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Custom_communicators_keep_settings_nobody_else_knows()
     {
         RuntimeConfiguration configuration = await LoadAsync("communications: { backends: { pager: { type: pager, beeps: 3, lines: [a, b], apiKey: canary-key } } }");

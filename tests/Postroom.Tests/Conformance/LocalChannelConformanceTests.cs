@@ -43,7 +43,7 @@ public class EmulatorConformanceTests : CommunicatorConformance
 
     protected override ValueTask<ICommunicator> CreateAsync()
     {
-        _chat = new WebChat(new RuntimeDouble(TimeProvider.System), new IntakeOptions(), TimeProvider.System, NullLoggerFactory.Instance);
+        _chat = new WebChat(new RuntimeDouble(TimeProvider.System), new IntakeAccess(new WebhookIntakeOptions(), TimeProvider.System), TimeProvider.System, NullLoggerFactory.Instance);
         DefaultHttpContext client = new() { RequestAborted = _left.Token };
         client.Response.Body = _stream;
         _listening = _chat.Hub.ServeAsync(client, Contact);

@@ -161,6 +161,8 @@ public sealed class ApiKeysTests
             return ValueTask.CompletedTask;
         }
 
+        public ValueTask UseAsync(ApiKey key, DateTimeOffset at, CancellationToken cancellationToken) => SaveAsync(key with { LastUsedAt = at }, cancellationToken);
+
         public ValueTask<bool> RemoveAsync(string id, CancellationToken cancellationToken) => new(_keys.Remove(id));
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
 using Postroom.ControlPlane;
 using Xunit;
 
@@ -43,7 +44,9 @@ public sealed partial class DashboardFilesTests
     public async Task While_the_store_opens_a_session_is_not_ended_and_a_key_is_no_guess()
     {
         RuntimeDouble runtime = new(TimeProvider.System);
-        KeyGate gate = new(new ControlPlaneKeys(runtime, new ServerOptions(), Path.GetTempPath(), TimeProvider.System));
+        ControlPlaneKeys keys = new(runtime, new ServerOptions(), Path.GetTempPath(), TimeProvider.System);
+        AuditTrail audit = new(runtime, new Redactor(), TimeProvider.System, NullLogger<AuditTrail>.Instance);
+        KeyGate gate = new(keys, new RefusedKeys(runtime, keys, audit, TimeProvider.System, NullLogger<RefusedKeys>.Instance));
 
         Assert.Equal(503, await StatusAsync("Cookie", $"{SessionCookie.Name}={new string('a', 64)}"));
         Assert.Equal(503, await StatusAsync("Authorization", "Bearer pr_unknown"));

@@ -48,6 +48,30 @@ public sealed class EventEndpointTests
     }
 
     [Fact]
+    public async Task Tr8_thousands_of_events_are_resumed_and_later_receipts_are_told()
+    {
+        await using RealHttp http = await StartAsync();
+        string key = await http.KeyAsync(ApiRole.Viewer);
+        using EventReader first = await EventReader.OpenAsync(http, "/api/v1/events?queue=quiet", key);
+        Envelope[] many = [.. Enumerable.Range(0, 3_000).Select(_ => new Envelope(MessageId.New(), "quiet", "work.todo", default))];
+        await http.Store.AppendAsync(many, null, Cancel);
+        string begin = (await first.ReadAsync(1))[0].Id;
+
+        using EventReader again = await EventReader.OpenAsync(http, "/api/v1/events?type=transition&queue=quiet", key, begin);
+        List<(string Id, string Name, JsonElement Data)> rest = await again.ReadAsync(2_999);
+        using EventReader receipts = await EventReader.OpenAsync(http, $"/api/v1/events?type=receipt&messageId={many[7].Id}", key);
+        DeliveryReceipt read = new() { Status = DeliveryStatus.Read, At = TimeProvider.System.GetUtcNow() };
+        await http.Runtime.View.WriteNotesAsync([new StoreNote(NoteKind.Receipt, read.At, JsonSerializer.SerializeToUtf8Bytes(read, PostroomJson.Default.DeliveryReceipt)) { MessageId = many[7].Id }], Cancel);
+        JsonElement receipt = (await receipts.ReadAsync(1))[0].Data;
+
+        Assert.All(rest, one => Assert.Equal("transition", one.Name));
+        Assert.Equal(2_999, rest.Select(one => one.Id).Distinct(StringComparer.Ordinal).Count());
+        Assert.Equal(("read", "quiet"), (receipt.GetProperty("status").GetString(), receipt.GetProperty("queue").GetString()));
+        Assert.Equal(403, (await http.CallAsync("GET", "/api/v1/events?type=log", key)).Status);
+        Assert.Equal(200, (await http.CallAsync("GET", "/api/v1/events?type=log,restart", await http.KeyAsync(ApiRole.Admin))).Status);
+    }
+
+    [Fact]
     public async Task A_stop_ends_the_streams()
     {
         RealHttp http = await StartAsync();

@@ -18,9 +18,9 @@ internal sealed class HttpFixture : IAsyncDisposable
         IntakeOptions intake = new() { Webhook = webhook };
         Runtime = new RuntimeDouble(clock);
         Keys = new ControlPlaneKeys(Runtime, server, _data, clock);
-        Chat = new WebChat(Runtime, intake, TimeProvider.System, NullLoggerFactory.Instance);
+        Chat = new WebChat(Runtime, new IntakeAccess(intake.Webhook, clock), TimeProvider.System, NullLoggerFactory.Instance);
         Communicator = Chat.Create("chat");
-        Service = new ControlPlaneService(Runtime, new ConfigurationDouble(server, intake), Keys, Chat, new HookBoard(), new ListenSockets(), clock, NullLoggerFactory.Instance);
+        Service = new ControlPlaneService(Runtime, new ConfigurationDouble(server, intake), Keys, Chat, new HookBoard(), new ListenSockets(), new Redactor(), clock, NullLoggerFactory.Instance);
     }
 
     public RuntimeDouble Runtime { get; }

@@ -16,7 +16,11 @@ internal sealed class RuntimeDouble(TimeProvider clock) : IRuntimeView, IMessage
         set;
     }
 
-    public IRuntimeControl Control => throw new NotSupportedException();
+    public IRuntimeControl Control
+    {
+        get => field ?? throw new NotSupportedException();
+        set;
+    }
 
     public IFacts Facts => Store.Facts;
 
@@ -61,8 +65,14 @@ internal sealed class RuntimeDouble(TimeProvider clock) : IRuntimeView, IMessage
         Schedules = Schedules,
     };
 
-    public ValueTask<HealthReport> CheckHealthAsync(HealthViews view, CancellationToken cancellationToken) =>
-        new(new HealthReport(Health, [new HealthCheck("store", new HealthResult(Health, "a word"), TimeSpan.FromMilliseconds(3))]));
+    /// <summary>How often somebody asked how the parts are.</summary>
+    public int HealthLooks { get; private set; }
+
+    public ValueTask<HealthReport> CheckHealthAsync(HealthViews view, CancellationToken cancellationToken)
+    {
+        HealthLooks++;
+        return HealthFailure is { } failure ? throw failure : new(new HealthReport(Health, [new HealthCheck("store", new HealthResult(Health, "a word"), TimeSpan.FromMilliseconds(3))]));
+    }
 
     public ValueTask<RemoteCallResult> CallAsync(string communicator, string method, System.Text.Json.JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken) =>
         new(new RemoteCallResult { Error = new RemoteCallError("unavailable", "There is none.", false) });
@@ -83,11 +93,28 @@ internal sealed class RuntimeDouble(TimeProvider clock) : IRuntimeView, IMessage
         ? (await InjectAsync(new Envelope(MessageId.New(), "in", "schedule.daily", default), cancellationToken)).Id
         : throw new KeyNotFoundException("There is no such schedule. Schedules are daily.");
 
-    public async ValueTask WriteFactsAsync(IReadOnlyList<FactChange> facts, CancellationToken cancellationToken) =>
+    /// <summary>What facts wait for before they are written.</summary>
+    public Func<Task> BeforeFacts { get; set; } = static () => Task.CompletedTask;
+
+    /// <summary>Thrown instead of writing notes when set.</summary>
+    public Exception? NotesFailure { get; set; }
+
+    /// <summary>Thrown instead of telling how the parts are when set.</summary>
+    public Exception? HealthFailure { get; set; }
+
+    public async ValueTask WriteFactsAsync(IReadOnlyList<FactChange> facts, CancellationToken cancellationToken)
+    {
+        await BeforeFacts();
         await Store.WriteAsync(new StoreWrite { Facts = facts }, cancellationToken);
+    }
 
     public async ValueTask WriteNotesAsync(IReadOnlyList<StoreNote> notes, CancellationToken cancellationToken)
     {
+        if (NotesFailure is { } failure)
+        {
+            throw failure;
+        }
+
         await Store.WriteAsync(new StoreWrite { Notes = notes }, cancellationToken);
         lock (Notes)
         {

@@ -145,7 +145,7 @@ public sealed class WebChatTests
     public async Task A_new_contact_begins_behind_the_newest_message_but_before_an_answer_that_waits()
     {
         RuntimeDouble runtime = new(TimeProvider.System);
-        ChatJournal journal = new(runtime, new Dictionary<string, EmulatedChannel> { ["chat"] = new(EmulatorCommunicatorConfig.Of(new CommunicatorBackendConfig { Type = "emulator" }), Rules: null) }, new PublishedAnswers(), tellReasons: false, (_, _) => { });
+        ChatJournal journal = new(runtime, new Dictionary<string, EmulatedChannel> { ["chat"] = new(EmulatorCommunicatorConfig.Of(new CommunicatorBackendConfig { Type = "emulator" }), Rules: null) }, new PublishedAnswers(), tellReasons: static () => false, (_, _) => { });
         Assert.Equal("0", await journal.PositionAsync("ann", Cancel));
         await runtime.Store.AppendAsync([new Envelope(MessageId.New(), "orders", "order.received", "{}"u8.ToArray())], null, Cancel);
         Assert.Equal("1", await journal.PositionAsync("ann", Cancel));

@@ -68,7 +68,7 @@ public sealed class WiderListenerTests : IDisposable
     private (ControlPlaneService Service, ControlPlaneKeys Keys) Make(ServerOptions server)
     {
         ControlPlaneKeys keys = new(_runtime, server, _folder.Path, TimeProvider.System);
-        return (new ControlPlaneService(_runtime, new ConfigurationDouble(server, new IntakeOptions()), keys, null, new HookBoard(), new ListenSockets(), TimeProvider.System, NullLoggerFactory.Instance), keys);
+        return (new ControlPlaneService(_runtime, new ConfigurationDouble(server, new IntakeOptions()), keys, null, new HookBoard(), new ListenSockets(), new Redactor(), TimeProvider.System, NullLoggerFactory.Instance), keys);
     }
 
     private static async Task<int> LiveAsync(string address)

@@ -201,6 +201,7 @@ public sealed partial class MetricsTests
         metrics.Receipt("c", DeliveryStatus.Read);
         metrics.SettleLost("in", expired: true);
         metrics.HookError("h");
+        metrics.RequestRefused("key");
         metrics.SignalDropped("c");
         metrics.SourceFailed("s");
         metrics.Committed(new StoreCommit(TimeSpan.FromMilliseconds(1), 1, Flushed: true));
