@@ -12,7 +12,7 @@ public sealed record ReplayManyOptions
     /// <summary>How many may fail again before no further one is replayed; at least 1, which it is unless set.</summary>
     public int StopAfterFailures { get; init; } = 1;
 
-    /// <summary>Who asks; null for the program itself.</summary>
+    /// <summary>Who asks, for the record of each message; null for the program itself, of which there is none.</summary>
     public string? User { get; init; }
 
     /// <summary>Is told how it stands after each message; null for nobody.</summary>

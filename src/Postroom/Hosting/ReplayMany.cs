@@ -1,7 +1,9 @@
+using System.Text.Json;
+
 namespace Postroom.Hosting;
 
 /// <summary>Replays failed messages by filter (JN-3, JN-4), one filter at a time.</summary>
-internal sealed class ReplayMany(IJournal journal, TimeProvider clock)
+internal sealed class ReplayMany(IJournal journal, IMessageStore store, TimeProvider clock)
 {
     private const int Most = 10_000;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -43,6 +45,14 @@ internal sealed class ReplayMany(IJournal journal, TimeProvider clock)
         }
     }
 
+    /// <summary>Writes down who had a message replayed, so that its story names them.</summary>
+    private async ValueTask NoteAsync(MessageId id, string user, CancellationToken cancellationToken)
+    {
+        AuditRecord row = new() { At = clock.GetUtcNow(), User = user, Action = "journal.replay", Target = id.ToString(), Result = "done" };
+        StoreNote note = new(NoteKind.Audit, row.At, JsonSerializer.SerializeToUtf8Bytes(row, PostroomJson.Default.AuditRecord)) { MessageId = id };
+        await store.WriteAsync(new StoreWrite { Notes = [note] }, cancellationToken);
+    }
+
     private async Task<ReplayManyResult> ReplayEachAsync(IEnumerable<MessageId> ids, ReplayManyOptions options, ReplayManyResult begun, CancellationToken cancellationToken)
     {
         ReplayManyResult now = begun;
@@ -52,8 +62,13 @@ internal sealed class ReplayMany(IJournal journal, TimeProvider clock)
         {
             try
             {
-                await journal.ReplayAsync(id, new ReplayOptions { User = options.User }, cancellationToken);
+                await journal.ReplayAsync(id, new ReplayOptions(), cancellationToken);
                 watched.Add(id);
+                if (options.User is { } user)
+                {
+                    await NoteAsync(id, user, cancellationToken);
+                }
+
                 now = now with { Replayed = now.Replayed + 1 };
             }
             catch (JournalConflictException)

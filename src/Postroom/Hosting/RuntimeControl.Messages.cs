@@ -31,7 +31,7 @@ internal sealed partial class RuntimeControl
 
     public Task<ReplayManyResult> ReplayAsync(JournalQuery filter, ReplayManyOptions options, CancellationToken cancellationToken)
     {
-        ReplayMany many = LazyInitializer.EnsureInitialized(ref _many, () => new ReplayMany(Rooms.Journal, clock))!;
+        ReplayMany many = LazyInitializer.EnsureInitialized(ref _many, () => new ReplayMany(Rooms.Journal, Rooms.Store, clock))!;
         return many.RunAsync(filter, options, cancellationToken);
     }
 

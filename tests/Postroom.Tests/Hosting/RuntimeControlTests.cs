@@ -20,7 +20,7 @@ public sealed class RuntimeControlTests
         Volatile.Write(ref broken, false);
         await control.PauseQueueAsync("work", Cancel);
 
-        MessageId same = await control.ReplayAsync(failed, new ReplayOptions { User = "ops" }, Cancel);
+        MessageId same = await control.ReplayAsync(failed, new ReplayOptions(), Cancel);
         JournalRecord due = (await runtime.Journal.GetAsync(failed, withBody: false, Cancel))!;
         JournalConflictException open = await Assert.ThrowsAsync<JournalConflictException>(() => control.ReplayAsync(failed, new ReplayOptions { Force = true }, Cancel).AsTask());
         await control.ResumeQueueAsync("work", Cancel);
@@ -48,7 +48,7 @@ public sealed class RuntimeControlTests
         }
 
         Volatile.Write(ref broken, false);
-        ReplayManyOptions quick = new() { Rate = new Rate(100, TimeSpan.FromSeconds(1)) };
+        ReplayManyOptions quick = new() { Rate = new Rate(100, TimeSpan.FromSeconds(1)), User = "ann" };
         ReplayManyResult first = await control.ReplayAsync(new JournalQuery { Queue = "work" }, quick with { Max = 2 }, Cancel);
         ReplayManyResult none = await control.ReplayAsync(new JournalQuery { Queue = "in" }, quick, Cancel);
         ReplayManyResult rest = await control.ReplayAsync(new JournalQuery { Queue = "work" }, quick with { StopAfterFailures = 1 }, Cancel);
@@ -56,6 +56,7 @@ public sealed class RuntimeControlTests
         Assert.Equal(new ReplayManyResult(2, More: true, 2, 0, 0, null), first);
         Assert.Equal(new ReplayManyResult(0, More: false, 0, 0, 0, null), none);
         Assert.Equal(1, rest.FailedAgain);
+        Assert.Equal(2 + rest.Replayed, (await runtime.Journal.QueryAuditAsync(new AuditQuery { User = "ann", Action = "journal.replay" }, Cancel)).Items.Count);
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => control.ReplayAsync(new JournalQuery(), quick with { Max = 0 }, Cancel));
     }
 
