@@ -30,5 +30,5 @@ internal sealed class LeftKeys
     /// <summary>How many messages of a key were left, or more.</summary>
     public int AtMost(string key) => _counts[Cell(key)];
 
-    private static int Cell(ReadOnlySpan<char> key) => string.GetHashCode(key) & (Cells - 1); // seeded for each process, so that nobody aims at a cell
+    private static int Cell(ReadOnlySpan<char> key) => string.GetHashCode(key, StringComparison.Ordinal) & (Cells - 1); // seeded for each process, so that nobody aims at a cell
 }
