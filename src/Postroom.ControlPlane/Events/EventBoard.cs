@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 using Postroom.Configuration;
-using Postroom.Explaining;
 
 namespace Postroom.ControlPlane;
 

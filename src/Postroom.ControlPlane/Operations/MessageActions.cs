@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -140,7 +141,7 @@ internal sealed class MessageActions(IRuntimeView runtime, IJournal journal, Ope
             OperationJson.Default.InjectView,
             StatusCodes.Status202Accepted,
             detail: detail,
-            about: static view => MessageId.Parse(view.Id));
+            about: static view => MessageId.Parse(view.Id, CultureInfo.InvariantCulture));
     }
 
     private Envelope Compose(InjectRequest request, string user)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -102,7 +103,7 @@ internal sealed class ScheduleEndpoints(IRuntimeView runtime, OperatorAction act
             ScheduleViewJson.Default.ScheduleRunView,
             StatusCodes.Status202Accepted,
             detail: detail,
-            about: static view => MessageId.Parse(view.Id));
+            about: static view => MessageId.Parse(view.Id, CultureInfo.InvariantCulture));
     }
 
     /// <summary>The occurrences before a key, newest first, as far back as is asked for.</summary>
