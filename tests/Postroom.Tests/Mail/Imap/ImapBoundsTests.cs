@@ -136,7 +136,7 @@ public sealed class ImapBoundsTests
         await using ImapBench slow = new(null, config => config with { Timeout = TimeSpan.FromSeconds(1) });
         slow.Inbox.Deliver(Letter("big") + string.Concat(Enumerable.Repeat("a line of text\n", 20_000)));
         slow.Server.Next(FakeImapStep.Body, new FakeImapFault.Trickle(20_000, TimeSpan.FromMilliseconds(80)));
-        await using ImapBench drip = new(null, config => config with { Timeout = TimeSpan.FromSeconds(1) });
+        await using ImapBench drip = new(null, config => config with { Timeout = TimeSpan.FromMilliseconds(400) });
         drip.Inbox.Deliver(Letter("drip"));
         drip.Server.Next(FakeImapStep.Body, new FakeImapFault.Trickle(1, TimeSpan.FromMilliseconds(20)));
 

@@ -347,15 +347,21 @@ public sealed class ImapWatchTests
     {
         foreach (ImapMode mode in new[] { ImapMode.Idle, ImapMode.Polling })
         {
-            await using ImapBench bench = new(null, config => config with { Mode = mode });
-            _ = bench.Start();
-            await bench.Server.WaitForAsync(mode == ImapMode.Idle ? "IDLE" : "UID SEARCH", 1, bench.Limit);
-            await bench.UntilAsync(() => bench.Source.Reachable.IsCompleted && bench.Source.Status.LastSuccessAt is not null);
+            string last = "";
+            for (int tries = 0; tries < 5 && last is ("" or "IDLE"); tries++) // a stop between IDLE and the server's answer to it just ends the connection
+            {
+                await using ImapBench bench = new(null, config => config with { Mode = mode });
+                _ = bench.Start();
+                await bench.Server.WaitForAsync(mode == ImapMode.Idle ? "IDLE" : "UID SEARCH", 1, bench.Limit);
+                await bench.UntilAsync(() => bench.Source.Reachable.IsCompleted && bench.Source.Status.LastSuccessAt is not null);
 
-            await bench.StopAsync();
+                await bench.StopAsync();
 
-            Assert.Equal("LOGOUT", bench.Server.Lines[^1].Line);
-            bench.Correct();
+                last = bench.Server.Lines[^1].Line;
+                bench.Correct();
+            }
+
+            Assert.Equal("LOGOUT", last);
         }
     }
 
