@@ -112,7 +112,7 @@ internal static class StatusCommand
     internal static ColdStatus Cold(SqliteJournalReader cold)
     {
         HashSet<string> paused = [.. cold.Facts(FactScopes.Pause).Select(static fact => fact.Key)];
-        RunView? last = cold.Facts(FactScopes.Run).LastOrDefault() is { } fact && Hosting.RunRecord.Read(fact) is { } run ? RunView.Of(run) : null;
+        RunView? last = cold.Facts(FactScopes.Run) is [.., var fact] && Hosting.RunRecord.Read(fact) is { } run ? RunView.Of(run) : null;
         return new ColdStatus(
             Running: false,
             [.. cold.CountQueues().OrderBy(static pair => pair.Key, StringComparer.Ordinal).Select(pair => new ColdQueue(pair.Key, pair.Value[0], pair.Value[2], pair.Value[3], paused.Contains(pair.Key)))],

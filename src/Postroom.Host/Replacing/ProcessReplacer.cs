@@ -116,7 +116,9 @@ internal sealed class ProcessReplacer(StartLine line, HostArguments arguments, L
             if (await Task.WhenAny(isReady, stop) == stop)
             {
                 systemd.Stopping();
-                return await StopAsync(child);
+                int code = await StopAsync(child);
+                _ = await isReady; // over, since its end of the pipe went with the child
+                return code;
             }
 
             if (await isReady)
