@@ -66,7 +66,7 @@ internal sealed class EventEndpoints(EventBoard board, ControlPlaneKeys keys, Ke
         List<BoardEvent> events = new(PerWrite);
         long checkedAt = clock.GetTimestamp();
 
-        // What a client comes back for does not count as waiting, nor what came at once: it is slow who does not read so much before as much again is there.
+        // Neither what a client comes back for nor a burst counts as waiting, only what comes while that is still being read.
         while (true)
         {
             due = after >= due ? board.Last : due;

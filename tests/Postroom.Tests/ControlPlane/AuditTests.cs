@@ -29,7 +29,7 @@ public sealed class AuditTests
         await http.Runtime.PublishAsync("1");
         await begun.Task;
         using CancellationTokenSource leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        using HttpRequestMessage drain = new(HttpMethod.Post, "/api/v1/runtime/drain") { Content = new StringContent("""{"timeoutSeconds":60,"reason":"night"}""", Encoding.UTF8, "application/json") };
+        HttpRequestMessage drain = new(HttpMethod.Post, "/api/v1/runtime/drain") { Content = new StringContent("""{"timeoutSeconds":60,"reason":"night"}""", Encoding.UTF8, "application/json") };
         drain.Headers.TryAddWithoutValidation("Authorization", $"Bearer {admin}");
 
         Task<HttpResponseMessage> call = http.Client.SendAsync(drain, leave.Token);
