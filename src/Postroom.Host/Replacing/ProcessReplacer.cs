@@ -112,26 +112,30 @@ internal sealed class ProcessReplacer(StartLine line, HostArguments arguments, L
         using (child)
         {
             ready.DisposeLocalCopyOfClientHandle();
-            Task<bool> isReady = IsReadyAsync(ready);
-            if (await Task.WhenAny(isReady, stop) == stop)
-            {
-                systemd.Stopping();
-                int code = await StopAsync(child);
-                _ = await isReady; // over, since its end of the pipe went with the child
-                return code;
-            }
-
-            if (await isReady)
+            Task<int> said = ready.ReadAsync(new byte[1], CancellationToken.None).AsTask();
+            Task first = await Task.WhenAny(said, stop, Task.Delay(ChildTime, TimeProvider.System, CancellationToken.None));
+            if (first == said && await said == 1)
             {
                 // Only the main process is heard, so this one also says for the child that it is ready.
                 systemd.Tell($"MAINPID={child.Id.ToString(CultureInfo.InvariantCulture)}\nREADY=1");
                 return ExitCodes.Done;
             }
 
-            if (!child.HasExited)
+            if (first == stop)
+            {
+                systemd.Stopping();
+                await StopAsync(child);
+            }
+            else if (!child.HasExited)
             {
                 child.Kill();
                 await child.WaitForExitAsync();
+            }
+
+            _ = await said; // its end of the pipe went with the child
+            if (first == stop)
+            {
+                return child.ExitCode;
             }
 
             await Console.Error.WriteLineAsync("The next generation did not get ready and was ended. Nothing is lost; start the program again once the cause, which it has logged, is mended.");
@@ -139,8 +143,8 @@ internal sealed class ProcessReplacer(StartLine line, HostArguments arguments, L
         }
     }
 
-    /// <summary>Passes a stop on to the child, and ends with its code.</summary>
-    private static async Task<int> StopAsync(Process child)
+    /// <summary>Passes a stop on to the child, and waits for its end.</summary>
+    private static async Task StopAsync(Process child)
     {
         if (OperatingSystem.IsWindows())
         {
@@ -152,21 +156,6 @@ internal sealed class ProcessReplacer(StartLine line, HostArguments arguments, L
         }
 
         await child.WaitForExitAsync();
-        return child.ExitCode;
-    }
-
-    /// <summary>Whether the child says that it is ready, in time; one that ends says nothing.</summary>
-    private static async Task<bool> IsReadyAsync(AnonymousPipeServerStream ready)
-    {
-        using CancellationTokenSource limit = new(ChildTime);
-        try
-        {
-            return await ready.ReadAsync(new byte[1], limit.Token) == 1;
-        }
-        catch (OperationCanceledException)
-        {
-            return false;
-        }
     }
 
     private Handover Make(StoppedForReplacement stopped, string? readyPipe) => new()

@@ -29,10 +29,7 @@ public sealed class AuditTests
         await http.Runtime.PublishAsync("1");
         await begun.Task;
         using CancellationTokenSource leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        HttpRequestMessage drain = new(HttpMethod.Post, "/api/v1/runtime/drain") { Content = new StringContent("""{"timeoutSeconds":60,"reason":"night"}""", Encoding.UTF8, "application/json") };
-        drain.Headers.TryAddWithoutValidation("Authorization", $"Bearer {admin}");
-
-        Task<HttpResponseMessage> call = http.Client.SendAsync(drain, leave.Token);
+        Task call = DrainAsync(http.Client, admin, leave.Token);
         await UntilAsync(() => http.Runtime.View.Control.IsPaused);
         await leave.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
@@ -43,6 +40,13 @@ public sealed class AuditTests
         Assert.Empty(before);
         AuditRecord row = Assert.Single((await http.Runtime.Journal.QueryAuditAsync(new AuditQuery { Action = "runtime." }, Cancel)).Items).Record;
         Assert.Equal(("test-admin", "done", """{"reason":"night","timeoutSeconds":60,"inWork":0}"""), (row.User, row.Result, row.Detail?.GetRawText()));
+    }
+
+    private static async Task DrainAsync(HttpClient client, string admin, CancellationToken cancellationToken)
+    {
+        using HttpRequestMessage drain = new(HttpMethod.Post, "/api/v1/runtime/drain") { Content = new StringContent("""{"timeoutSeconds":60,"reason":"night"}""", Encoding.UTF8, "application/json") };
+        drain.Headers.TryAddWithoutValidation("Authorization", $"Bearer {admin}");
+        using HttpResponseMessage answer = await client.SendAsync(drain, cancellationToken);
     }
 
     [Fact]

@@ -315,7 +315,7 @@ public sealed class FileSourceTests : IDisposable
             _run = _source.RunAsync(sink, _stop.Token);
         }
 
-        public Task PollAsync() => _source.PollNowAsync(Cancel).AsTask();
+        public Task<int> PollAsync() => _source.PollNowAsync(Cancel).AsTask();
 
         public async ValueTask DisposeAsync()
         {

@@ -33,7 +33,7 @@ public sealed class BacklogTests
     public async Task While_a_backlog_is_on_disk_a_key_is_never_counted_too_low_and_at_its_limit_exactly()
     {
         await using StoreFixture fixture = await OpenAsync();
-        IQueueControl control = fixture.Store;
+        SqliteStore control = fixture.Store;
         await AppendManyAsync(fixture, LaneSet.Capacity + 1_000, i => $"other-{i}"); // the window is full
         await AppendManyAsync(fixture, 30, _ => "thirty");
         await AppendManyAsync(fixture, 12, i => i < 10 ? "ten" : "two");
