@@ -18,8 +18,13 @@ public sealed record LimitsOptions
     /// <summary>How many HTTP connections there may be. 10,000 unless set.</summary>
     public int Connections { get; set; } = 10_000;
 
-    /// <summary>How many HTTP connections one address may have on intake. 100 unless set.</summary>
-    public int ConnectionsPerAddress { get; set; } = 100;
+    /// <summary>How many HTTP connections one address may have. 100 unless set. Addresses of this machine, where proxies and tools are, count only when it is another number.</summary>
+    public int ConnectionsPerAddress { get; set; } = UsualPerAddress;
+
+    /// <summary>Whether addresses of this machine have the limit as well.</summary>
+    internal bool LimitsThisMachine => ConnectionsPerAddress != UsualPerAddress;
+
+    private const int UsualPerAddress = 100;
 
     /// <summary>How many contacts are held in memory, least recently used first out. 100,000 unless set.</summary>
     public int Contacts { get; set; } = 100_000;

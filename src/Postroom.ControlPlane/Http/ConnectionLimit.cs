@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Postroom.ControlPlane;
 
 /// <summary>Closes connections beyond so many of one address, or beyond so many in all, before anything of them is read (SE-1, SE-2). Safe for concurrent use.</summary>
-/// <remarks>One for all listeners. An address without connections is not remembered, so memory is bounded by the connections. What comes through a Unix socket has no address and counts in all only.</remarks>
+/// <remarks>One for all listeners. An address without connections is not remembered, so memory is bounded by the connections. What comes through a Unix socket has no address and counts in all only, as does this machine by default: whoever is here speaks for many, or can do worse.</remarks>
 /// <param name="limits">How many there may be.</param>
 /// <param name="proxies">Addresses and networks that stand for many callers, so that they count in all only.</param>
 /// <param name="runtime">Counts what is refused.</param>
@@ -34,7 +34,7 @@ internal sealed partial class ConnectionLimit(LimitsOptions limits, TrustedProxi
     public ConnectionDelegate Around(ConnectionDelegate next) => async connection =>
     {
         IPAddress? address = (connection.RemoteEndPoint as IPEndPoint)?.Address is { } remote ? TrustedProxies.Plain(remote) : null;
-        IPAddress? counted = address is null || proxies.Include(address) ? null : address;
+        IPAddress? counted = address is null || proxies.Include(address) || (IPAddress.IsLoopback(address) && !limits.LimitsThisMachine) ? null : address;
         if (Enter(counted) is { } setting)
         {
             Refuse(setting, address);

@@ -6,7 +6,7 @@ namespace Postroom.Configuration;
 /// <remarks>
 /// Where the database is, the other layers say: <c>store.*</c>, <c>redis.*</c>, <c>config.*</c> and <c>runtime.dataDirectory</c> in it are problems. Before the store
 /// is open its settings are read from its file; a store that cannot be read so is read once it is open, and its settings come as a reload then.
-/// It is read again every <c>config.pollInterval</c>. An override that is to persist is kept here.
+/// It is read again every <c>config.pollInterval</c>, unless it is a store that this process alone writes to. An override that is to persist is kept here.
 /// </remarks>
 /// <param name="database">Finds the tables.</param>
 /// <param name="time">The clock of the polls.</param>
@@ -24,6 +24,7 @@ public sealed class DatabaseConfigurationLayer(ISettingsDatabase database, TimeP
     private readonly SemaphoreSlim _turn = new(1, 1); // a poll and a write, which has to be no news to it
     private volatile IReadOnlyList<StoredSetting>? _loaded = []; // by the last load; null when it could not read
     private volatile IReadOnlyList<StoredSetting>? _seen = []; // what is in force or was refused; null for what could not be read
+    private TaskCompletionSource _moved = NewSignal();
     private bool _isPlaced;
 
     /// <inheritdoc/>
@@ -87,12 +88,14 @@ public sealed class DatabaseConfigurationLayer(ISettingsDatabase database, TimeP
         {
             while (true)
             {
+                Task moved = _moved.Task; // before the look, so that no move between the two is missed
                 if (await IsNewsAsync(cancellationToken))
                 {
                     changed();
                 }
 
-                await Task.Delay(_interval, time, cancellationToken);
+                // Nobody but this process writes to a store that it owns; an idle one sleeps then.
+                await (_table is null or FactsTable { IsOwned: true } ? moved : Task.Delay(_interval, time, cancellationToken)).WaitAsync(cancellationToken);
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -208,7 +211,7 @@ public sealed class DatabaseConfigurationLayer(ISettingsDatabase database, TimeP
         if (IsOfStore && store.Features.Durable)
         {
             _closed = _table;
-            _table = new FactsTable(store);
+            Move(new FactsTable(store));
         }
     }
 
@@ -217,9 +220,17 @@ public sealed class DatabaseConfigurationLayer(ISettingsDatabase database, TimeP
     {
         if (_table is FactsTable)
         {
-            _table = _closed;
+            Move(_closed);
         }
     }
+
+    private void Move(ISettingsTable? table)
+    {
+        _table = table;
+        Interlocked.Exchange(ref _moved, NewSignal()).TrySetResult();
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private static bool IsUnder(IReadOnlyList<string> path, IReadOnlyList<string> above) =>
         path.Count >= above.Count && path.Take(above.Count).SequenceEqual(above, SettingKey.Comparer);
@@ -278,6 +289,9 @@ public sealed class DatabaseConfigurationLayer(ISettingsDatabase database, TimeP
     /// <summary>The facts of an open store.</summary>
     private sealed class FactsTable(IMessageStore store) : ISettingsTable
     {
+        /// <summary>Whether this process alone writes to it.</summary>
+        public bool IsOwned => !store.Features.MultiNode;
+
         public string Place => $"the settings of the {store.Features.Kind} store";
 
         public async ValueTask<IReadOnlyList<StoredSetting>> ReadAsync(CancellationToken cancellationToken) =>

@@ -137,7 +137,7 @@ public sealed class ImapBoundsTests
         slow.Inbox.Deliver(Letter("big") + string.Concat(Enumerable.Repeat("a line of text\n", 20_000)));
         slow.Server.Next(FakeImapStep.Body, new FakeImapFault.Trickle(20_000, TimeSpan.FromMilliseconds(80)));
         await using ImapBench drip = new(null, config => config with { Timeout = TimeSpan.FromMilliseconds(400) });
-        drip.Inbox.Deliver(Letter("drip"));
+        drip.Inbox.Deliver(Letter("drip") + new string('x', 5_000)); // longer than the time it has
         drip.Server.Next(FakeImapStep.Body, new FakeImapFault.Trickle(1, TimeSpan.FromMilliseconds(20)));
 
         _ = slow.Start();
