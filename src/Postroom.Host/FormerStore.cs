@@ -11,9 +11,9 @@ internal static class FormerStore
     public static void Check(ConfigurationSnapshot settings)
     {
         StoreOptions store = settings.Get<StoreOptions>("store");
-        if (store.Kind == "sqlite")
+        if (store.Kind is not ("memory" or "redis"))
         {
-            return;
+            return; // sqlite opens the file, and a store of a module may
         }
 
         string[] places = [store.Path, Path.Combine(settings.Get<RuntimeOptions>("runtime").DataDirectory, Path.GetFileName(new StoreOptions().Path))];

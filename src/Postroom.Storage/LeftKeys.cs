@@ -11,9 +11,22 @@ internal sealed class LeftKeys
 
     private readonly int[] _counts = new int[Cells];
 
+    private bool _isUsed;
+
+    /// <summary>Forgets all, so that it serves a lane again which overflows now and then.</summary>
+    public void Clear()
+    {
+        if (_isUsed)
+        {
+            Array.Clear(_counts);
+            _isUsed = false;
+        }
+    }
+
     /// <summary>Counts a message that is left on disk.</summary>
     public void Add(Envelope message)
     {
+        _isUsed = true;
         if (message.StartsKey)
         {
             // Its key is its id, which it has no text of yet.

@@ -79,7 +79,8 @@ internal sealed partial class QueueLane
         if (!Overflowed)
         {
             Overflowed = true;
-            _left = new LeftKeys();
+            (_left, _spare) = (_spare ?? new LeftKeys(), null);
+            _left.Clear();
         }
 
         if (!fromDisk)

@@ -46,6 +46,7 @@ internal sealed partial class QueueLane : IDisposable
     private QueueRules _rules = new();
     private List<KeyChain>? _starving;
     private LeftKeys? _left; // since the lane overflowed; null while it has not, or began with a backlog that nobody has counted
+    private LeftKeys? _spare; // of the last time
     private long _parkedOnDisk; // roughly: a discarded one may be counted out that was never counted in
     private long _parkedTo;
     private bool _leftParked;
@@ -138,7 +139,7 @@ internal sealed partial class QueueLane : IDisposable
         lock (_gate)
         {
             Overflowed = true;
-            _left = null;
+            (_spare, _left) = (_left ?? _spare, null);
         }
     }
 
@@ -148,7 +149,7 @@ internal sealed partial class QueueLane : IDisposable
         lock (_gate)
         {
             Overflowed = false;
-            _left = null;
+            (_spare, _left) = (_left ?? _spare, null);
         }
     }
 

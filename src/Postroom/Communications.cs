@@ -127,6 +127,8 @@ public static class Communications
         {
             Running.Add(runtime);
         }
+
+        runtime.Rooms.Communicators.RegisterMissing(Registry); // what was registered while it started
     }
 
     internal static void Stopped(MessageRuntime runtime)

@@ -42,7 +42,7 @@ internal sealed class HookEndpoint(IRuntimeView runtime, HookBoard board, Intake
             return;
         }
 
-        RequestBody body = await RequestBody.ReadAsync(request, hook.Config.MaxBody, context.RequestAborted);
+        RequestBody body = await charge.ReadBodyAsync(hook.Config.MaxBody);
         if (body is RequestBody.Refused refused)
         {
             string setting = refused.Status == StatusCodes.Status413PayloadTooLarge ? $" The limit is sources.{hook.Name}.maxBody." : "";

@@ -144,6 +144,30 @@ internal sealed class IntakeAccess
 /// <param name="HasPlace">Whether it is read although its address is over the limit.</param>
 internal sealed record IntakeCharge(IntakeAccess Access, HttpContext Context, bool IsCharged, int? Wait, bool HasPlace = false) : IDisposable
 {
+    /// <summary>How long the body of a request may take that has one of the few places: a few callers who drip would have them all otherwise.</summary>
+    private static readonly TimeSpan BodyTime = TimeSpan.FromSeconds(5);
+
+    /// <summary>Reads the body.</summary>
+    /// <param name="most">The most bytes.</param>
+    public async ValueTask<RequestBody> ReadBodyAsync(long most)
+    {
+        if (!HasPlace)
+        {
+            return await RequestBody.ReadAsync(Context.Request, most, Context.RequestAborted);
+        }
+
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(Context.RequestAborted);
+        limit.CancelAfter(BodyTime);
+        try
+        {
+            return await RequestBody.ReadAsync(Context.Request, most, limit.Token);
+        }
+        catch (OperationCanceledException) when (!Context.RequestAborted.IsCancellationRequested)
+        {
+            return new RequestBody.Refused(StatusCodes.Status408RequestTimeout, ProblemCode.Timeout, $"the body took longer than {Duration.Format(BodyTime)}, which is what it has from an address that is over its limit");
+        }
+    }
+
     /// <summary>Whether nothing of it is read.</summary>
     public bool IsRefused => Wait is not null && !HasPlace;
 

@@ -45,7 +45,7 @@ internal sealed partial class ReceiverEndpoint(IRuntimeView runtime, IntakeAcces
 
         if (hasBody)
         {
-            switch (await RequestBody.ReadAsync(context.Request, receivers.Max(static receiver => receiver.MaxWebhookBody), context.RequestAborted))
+            switch (await charge.ReadBodyAsync(receivers.Max(static receiver => receiver.MaxWebhookBody)))
             {
                 case RequestBody.Bytes read:
                     call = call with { Body = read.Raw };

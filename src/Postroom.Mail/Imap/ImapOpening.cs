@@ -195,7 +195,7 @@ internal static class ImapLogin
     private static readonly string[] WordsOfRefusal = ["credential", "password", "username", "user name", "invalid login", "web browser", "disabled"];
 
     /// <summary>Words of an account that is shut because of earlier tries: trying again soon keeps it shut, however temporary the server calls that.</summary>
-    private static readonly string[] WordsOfLock = ["locked", "failed login", "login failures"];
+    private static readonly string[] WordsOfLock = ["account locked", "account is locked", "account temporarily locked", "account has been locked", "user locked", "locked out", "failed login", "login failures"];
 
     /// <summary>Logs in.</summary>
     /// <exception cref="ImapLoginException">The server refuses the credentials, or offers no way that fits them.</exception>

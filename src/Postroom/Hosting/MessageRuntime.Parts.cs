@@ -264,8 +264,8 @@ public sealed partial class MessageRuntime
     {
         RuntimeRooms rooms = _rooms!;
         BackendSet backends = new(rooms.Dispatcher, rooms.Communicators.CreateCommunicator, _setup.Loggers.CreateLogger("Postroom.Outbound"));
-        await backends.ApplyAsync(composition.Get<CommunicationsConfig>("communications"), static (_, _, _) => true, cancellationToken);
         rooms.Communicators.Registered += backends.TryAgain;
+        await backends.ApplyAsync(composition.Get<CommunicationsConfig>("communications"), static (_, _, _) => true, cancellationToken);
         _ = composition.Configuration.Subscribe<CommunicationsConfig>(
             "communications",
             async (change, token) => await backends.ApplyAsync(change.New, (name, _, _) => !change.Changes.Any(setting => IsOf(setting.Key, name)), token));

@@ -30,6 +30,21 @@ public sealed partial class CommunicatorFactory
         Registered?.Invoke();
     }
 
+    /// <summary>Takes registrations that it has none for.</summary>
+    internal void RegisterMissing(IEnumerable<KeyValuePair<string, CommunicatorFactoryMethod>> factories)
+    {
+        bool any = false;
+        foreach ((string type, CommunicatorFactoryMethod factory) in factories)
+        {
+            any |= _factories.TryAdd(type, factory);
+        }
+
+        if (any)
+        {
+            Registered?.Invoke();
+        }
+    }
+
     /// <summary>Is told of each registration.</summary>
     internal Action? Registered { get; set; }
 

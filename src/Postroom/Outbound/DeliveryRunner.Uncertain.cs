@@ -74,8 +74,8 @@ internal sealed partial class DeliveryRunner
     }
 
     /// <summary>
-    /// A person has replayed it: sent again, from the first part that nothing proves. What the service gave up is why it is replayed, and no proof. Asked once, and again
-    /// only when the asking itself was cut off: what came of a later attempt is known.
+    /// A person has replayed it: sent again, from the first part that nothing proves. What the service gave up is why it is replayed, and no proof. It is asked before
+    /// each attempt: what became of one says nothing of the send that left no answer.
     /// </summary>
     private async ValueTask<AttemptEnd?> SettleReplayedAsync(Attempt attempt, Registration target)
     {
@@ -91,7 +91,7 @@ internal sealed partial class DeliveryRunner
             return await GoOnBehindAsync(attempt, stored);
         }
 
-        if (target.Communicator is not IDeliveryProbe probe || record?.Attempts.LastOrDefault(static earlier => earlier.EndedAt is not null) is { Outcome: "retry" })
+        if (target.Communicator is not IDeliveryProbe probe)
         {
             return null;
         }
@@ -160,9 +160,9 @@ internal sealed partial class DeliveryRunner
             ProbeAnswer answer = await probe.FindAsync(key, either.Token);
             return !countsGivenUp && answer is ProbeAnswer.Found { Receipt.Status: DeliveryStatus.Failed } ? new ProbeAnswer.NotSent() : answer;
         }
-        catch (Exception e) when (e is OperationCanceledException or DeliveryException)
+        catch (Exception)
         {
-            return new ProbeAnswer.Unknown();
+            return new ProbeAnswer.Unknown(); // also of a probe that fails in a way of its own: nothing is sent for it
         }
     }
 

@@ -108,6 +108,25 @@ public sealed class DashboardTests(ChatBrowser browser, DashboardProgram dashboa
     }
 
     [Fact]
+    public async Task Ui1_A_trace_shows_where_the_time_of_a_message_and_of_its_answer_went()
+    {
+        string id = await dashboard.Program.PostAsync("4711", "where does my time go");
+        await dashboard.Program.UntilAsync(id, "acked");
+        IPage page = await dashboard.OpenAsync(browser, "#/traces");
+
+        await page.Locator($"tr[data-key='{id}'] a[data-row]").ClickAsync();
+
+        await Expect(page.Locator(".page h1")).ToHaveTextAsync("Trace");
+        await Expect(page.Locator("tbody")).ToContainTextAsync("handled");
+        await Expect(page.Locator("tbody")).ToContainTextAsync("delivered");
+        await Expect(page.Locator("tbody svg.bar").First).ToBeVisibleAsync();
+        await Expect(page.Locator(".facts")).ToContainTextAsync("2 messages");
+        await ShootAsync(page, "dashboard-trace");
+        await page.Locator("tbody a[data-row]").First.ClickAsync();
+        await Expect(page.Locator(".page h1")).ToHaveTextAsync("chat.text");
+    }
+
+    [Fact]
     public async Task Ui2_Failed_messages_are_selected_and_replayed_with_one_question_that_says_how_many()
     {
         string[] failed = [await dashboard.FailAsync("5001"), await dashboard.FailAsync("5002")];

@@ -7,10 +7,13 @@ import { badge, button, empty, heading, rowLink, shortId, table, when } from './
 const PAST = { '': 'any time', '1h': 'last hour', '24h': 'last day', '7d': 'last week' };
 const LENGTHS = { '1h': 3600e3, '24h': 86400e3, '7d': 604800e3 };
 
+/** What a row says besides, in one line. */
+const told = detail => Object.entries(detail).map(([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : value}`).join(', ');
+
 const columns = [
   { label: 'When', cls: 'c-time', cell: row => when(row.at) },
   { label: 'Who', cell: row => el('span', {}, el('strong', { dir: 'auto', text: row.user || 'somebody' }), el('span', { class: 'faint', text: ` ${row.role}` })) },
-  { label: 'What', cell: row => el('code', { text: row.action }) },
+  { label: 'What', cell: row => [el('code', { text: row.action }), row.detail && el('span', { class: 'clip faint', dir: 'auto', title: told(row.detail), text: told(row.detail) })] },
   { label: 'On', cls: 'c-why', cell: row => row.messageId ? rowLink(`#/messages/${row.messageId}`, row.target === row.messageId ? shortId(row.target) : row.target) : el('span', { dir: 'auto', class: 'clip', title: row.target, text: row.target }) },
   { label: 'Result', cls: 'c-state', cell: row => badge(row.result && row.result !== 'done' ? 'refused' : 'done', row.result || 'done') },
   { label: 'From', cls: 'c-low', cell: row => el('span', { class: 'faint num', text: row.remote }) },

@@ -2,7 +2,8 @@
 
 import { address } from './api.js';
 
-const NAMES = ['transition', 'health', 'config', 'worker', 'source', 'runtime', 'gap'];
+const KINDS = ['transition', 'receipt', 'health', 'config', 'worker', 'source', 'runtime', 'restart']; // all but the lines of the log
+const NAMES = [...KINDS, 'gap'];
 const LONGEST_WAIT = 5_000;
 
 export class Live {
@@ -33,7 +34,7 @@ export class Live {
 
   #open() {
     clearTimeout(this.#timer);
-    const source = new EventSource(address('events'));
+    const source = new EventSource(address('events', { type: KINDS.join(',') }));
     this.#source = source;
     source.onopen = () => {
       const away = this.#lostAt === undefined ? undefined : Date.now() - this.#lostAt;

@@ -102,7 +102,7 @@ export const message = {
   name: 'messages',
   title: 'Message',
   symbol: 'list',
-  events: ['transition', 'runtime'],
+  events: ['transition', 'receipt', 'runtime'],
 
   async load({ place, signal }) {
     const [detail, why] = await Promise.all([get(`journal/${place.rest}`, {}, signal), get(`journal/${place.rest}/why`, {}, signal)]);
