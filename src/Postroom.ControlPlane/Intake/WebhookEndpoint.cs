@@ -60,10 +60,9 @@ internal sealed class WebhookEndpoint
         bool chatOnly = !_access.AllowsUnsigned(context) && _access.AllowsChat(request);
         bool allowed = chatOnly || _access.AllowsUnsigned(context);
         bool proved = allowed && _access.NeedsProof;
-        using IntakeCharge charge = _access.Enter(context, proved, maySign: !allowed && _access.MayBeSigned(request));
-        if (charge.IsRefused)
+        if (!proved && _access.Charge(context) is { } wait)
         {
-            return await TooManyAsync(context, charge.Wait);
+            return await RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many messages from this address", "An address that sends without token or signature has used up intake.webhook.perAddress.", wait);
         }
 
         if (!allowed && !_access.MayBeSigned(request))
@@ -73,7 +72,11 @@ internal sealed class WebhookEndpoint
 
         if (!_runtime.TakesMessages)
         {
-            charge.TakeBack();
+            if (!proved)
+            {
+                _access.TakeBackCharge(context);
+            }
+
             return await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "the service is starting or stopping", seconds: 2);
         }
 
@@ -82,17 +85,12 @@ internal sealed class WebhookEndpoint
             return await RefuseAsync(context, StatusCodes.Status415UnsupportedMediaType, "the body must be application/json in UTF-8");
         }
 
-        RequestBody body = await charge.ReadBodyAsync(_options.MaxBody);
+        RequestBody body = await RequestBody.ReadAsync(request, _options.MaxBody, context.RequestAborted);
         if (body is RequestBody.Bytes bytes)
         {
             if (!allowed)
             {
                 SignatureVerdict verdict = _access.JudgeSigned(request, bytes.Raw.Span);
-                if (verdict != SignatureVerdict.Valid && charge.Wait is not null)
-                {
-                    return await TooManyAsync(context, charge.Wait);
-                }
-
                 if (verdict != SignatureVerdict.Valid)
                 {
                     return await RefuseAsync(context, StatusCodes.Status401Unauthorized, verdict == SignatureVerdict.Untimely
@@ -100,7 +98,7 @@ internal sealed class WebhookEndpoint
                         : "the token or signature is missing or wrong");
                 }
 
-                charge.TakeBack();
+                _access.TakeBackCharge(context);
             }
 
             body = RequestBody.ParseObject(bytes.Raw);
@@ -121,9 +119,6 @@ internal sealed class WebhookEndpoint
                 : message;
         }
     }
-
-    private ValueTask<Message?> TooManyAsync(HttpContext context, int? seconds) =>
-        RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many messages from this address", "An address that sends without token or signature has used up intake.webhook.perAddress.", seconds);
 
     private async Task StoreAsync(HttpContext context, Message message)
     {

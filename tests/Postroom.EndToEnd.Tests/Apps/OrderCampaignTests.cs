@@ -49,16 +49,18 @@ public sealed class OrderCampaignTests(ITestOutputHelper output)
         await PlayAsync("idle", LetterBox.Of(exim), threads, Number("POSTROOM_ORDER_KILLS", 1));
     }
 
-    [Fact]
-    public async Task Ac95_With_the_settings_as_they_are_every_mail_is_one_order_and_one_letter_and_an_operator_decides_what_kills_left_undecided()
+    [Theory]
+    [InlineData("polling")]
+    [InlineData("idle")]
+    public async Task Ac95_With_the_settings_as_they_are_every_mail_is_one_order_and_one_letter_and_an_operator_decides_what_kills_left_undecided(string mode)
     {
         int mails = Number("POSTROOM_ORDER_SINGLE_MAILS", 24);
         await using RealImapServer dovecot = await RealImapServer.StartAloneAsync(RealProgram.Cancel);
         await using FakeSmtpServer server = new();
         LetterBox box = LetterBox.Of(server);
-        await using OrderRun run = new(dovecot, box, "idle", "sqlite", asShipped: true);
+        await using OrderRun run = new(dovecot, box, mode, "sqlite", asShipped: true);
         string[] files = [.. Enumerable.Range(0, mails).Select(mail => dovecot.Deliver(OrderRun.Mail($"s{mail:0000}", Customer(mail), $"{(mail % 7) + 1} x TEA-001")))];
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"as shipped: POSTROOM_ORDER_SEED={_seed} repeats the kills."));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"as shipped, {mode}: POSTROOM_ORDER_SEED={_seed} repeats the kills."));
         Random random = new(_seed);
         long begun = System.Diagnostics.Stopwatch.GetTimestamp();
         await run.RunAsync();
@@ -81,7 +83,7 @@ public sealed class OrderCampaignTests(ITestOutputHelper output)
             });
         }
 
-        output.WriteLine($"as shipped: {mails} mails, {kills.Length} kills, {run.Confirmed} letters confirmed and {run.Replayed} replayed by the operator, {run.Poisoned} replayed that had seen too many deaths, {box.Count() - mails} letters twice, {System.Diagnostics.Stopwatch.GetElapsedTime(begun)}.");
+        output.WriteLine($"as shipped, {mode}: {mails} mails, {kills.Length} kills, {run.Confirmed} letters confirmed and {run.Replayed} replayed by the operator, {run.Poisoned} replayed that had seen too many deaths, {box.Count() - mails} letters twice, {System.Diagnostics.Stopwatch.GetElapsedTime(begun)}.");
         Assert.Equal(Enumerable.Range(0, mails).Select(Customer).Order(StringComparer.Ordinal), run.Check().Select(letter => OrderRun.Header(letter, "To")).Order(StringComparer.Ordinal));
         Assert.Equal($"{mails}|{mails}|{mails}", await run.SqlAsync("select count(*), count(distinct number), count(distinct message_id) from orders where status = 'confirmed'"));
         Assert.Equal(
