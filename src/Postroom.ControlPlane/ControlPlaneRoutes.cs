@@ -36,7 +36,7 @@ internal sealed class ControlPlaneRoutes
         StatusEndpoints status = new(runtime, History, clock);
         Board = new EventBoard(runtime, configuration, redactor, clock, loggers);
         Events = new EventEndpoints(Board, keys, _gate, clock);
-        Bulk = new BulkReplay(journal, action, audit, clock, loggers.CreateLogger<BulkReplay>());
+        Bulk = new BulkReplay(journal, runtime, action, audit, loggers.CreateLogger<BulkReplay>());
         WebhookEndpoint intake = new(runtime, webhook, Access, chat, clock, loggers.CreateLogger<WebhookEndpoint>());
         _ = configuration.Subscribe<IntakeOptions>("intake", (change, _) =>
         {

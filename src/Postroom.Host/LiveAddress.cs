@@ -5,13 +5,10 @@ namespace Postroom.Host;
 /// <summary>Tells the command line where the runtime of a store answers: a file beside the store, so that two runtimes in one folder do not share it.</summary>
 internal static class LiveAddress
 {
-    /// <summary>What the file's name adds to the store's.</summary>
-    public const string Suffix = ".url";
-
     public static string FileOf(ConfigurationSnapshot settings)
     {
         StoreOptions store = settings.Get<StoreOptions>("store");
-        return store.Kind == "memory" ? Path.Combine(settings.Get<RuntimeOptions>("runtime").DataDirectory, "runtime.url") : store.Path + Suffix;
+        return store.Kind == "memory" ? Path.Combine(settings.Get<RuntimeOptions>("runtime").DataDirectory, "runtime.url") : store.Path + ".url";
     }
 
     public static async Task<string?> ReadAsync(ConfigurationSnapshot settings, CancellationToken cancellationToken)

@@ -111,6 +111,14 @@ public interface IRuntimeControl
     /// <exception cref="ArgumentOutOfRangeException">An option is outside of its range.</exception>
     Task<ReplayManyResult> ReplayAsync(JournalQuery filter, ReplayManyOptions options, CancellationToken cancellationToken);
 
+    /// <summary>Replays messages one after the other as a filter does that has found them: what somebody has seen and confirmed is what is replayed.</summary>
+    /// <param name="ids">Which, in their order; one that is no longer failed is passed over and counted.</param>
+    /// <param name="options">How fast, and when to stop; its most does not matter.</param>
+    /// <param name="cancellationToken">Ends it; what was replayed stays so.</param>
+    /// <exception cref="RuntimeConflictException">Another one is under way.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is outside of its range.</exception>
+    Task<ReplayManyResult> ReplayAsync(IReadOnlyList<MessageId> ids, ReplayManyOptions options, CancellationToken cancellationToken);
+
     /// <summary>Resolves an uncertain send as delivered (JN-6).</summary>
     /// <param name="id">The message.</param>
     /// <param name="user">Who says so, for the record.</param>

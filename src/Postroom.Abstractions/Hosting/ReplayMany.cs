@@ -15,6 +15,9 @@ public sealed record ReplayManyOptions
     /// <summary>Who asks, for the record of each message; null for the program itself, of which there is none.</summary>
     public string? User { get; init; }
 
+    /// <summary>Is told of each message that was made due again, and when that was asked; null for nobody. What it throws ends the replay.</summary>
+    public Func<MessageId, DateTimeOffset, ValueTask>? OnReplayed { get; init; }
+
     /// <summary>Is told how it stands after each message; null for nobody.</summary>
     public IProgress<ReplayManyResult>? Progress { get; init; }
 }

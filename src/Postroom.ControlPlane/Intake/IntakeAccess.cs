@@ -25,6 +25,9 @@ internal sealed class IntakeAccess
         _now = new Proofs(options, clock);
     }
 
+    /// <summary>Measures the time of bodies.</summary>
+    public TimeProvider Clock => _clock;
+
     /// <summary>Goes by other settings from the next request on; callers begin with full limits.</summary>
     public void Change(WebhookIntakeOptions options) => _now = new Proofs(options, _clock);
 
@@ -156,8 +159,8 @@ internal sealed record IntakeCharge(IntakeAccess Access, HttpContext Context, bo
             return await RequestBody.ReadAsync(Context.Request, most, Context.RequestAborted);
         }
 
-        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(Context.RequestAborted);
-        limit.CancelAfter(BodyTime);
+        using CancellationTokenSource time = new(BodyTime, Access.Clock);
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(Context.RequestAborted, time.Token);
         try
         {
             return await RequestBody.ReadAsync(Context.Request, most, limit.Token);

@@ -36,13 +36,10 @@ internal sealed record BulkProgressView(bool Running, int Count, int Replayed, i
 internal sealed partial class BulkJson : JsonSerializerContext;
 
 /// <summary>Replays failed messages by filter: oldest first, not faster than said, and not further when they fail again (JN-3, JN-4). One at a time.</summary>
-internal sealed partial class BulkReplay(IJournal journal, OperatorAction action, AuditTrail audit, TimeProvider clock, ILogger<BulkReplay> log)
+internal sealed partial class BulkReplay(IJournal journal, IRuntimeView runtime, OperatorAction action, AuditTrail audit, ILogger<BulkReplay> log)
 {
     private const int Most = 10_000;
-    private const int Usual = 100;
-    private static readonly Rate UsualRate = new(10, TimeSpan.FromSeconds(1));
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(200);
+    private static readonly ReplayManyOptions Usual = new();
 
     private readonly Lock _gate = new();
     private Task _running = Task.CompletedTask;
@@ -74,9 +71,9 @@ internal sealed partial class BulkReplay(IJournal journal, OperatorAction action
         }
 
         JournalQuery query = QueryOf(request.Filter ?? new ReplayFilter());
-        int max = request.Max switch { null => Usual, >= 1 and <= Most and { } given => given, _ => throw new BadRequestException("max", $"max is a number from 1 to {Most}.") };
-        Rate rate = request.Rate is null ? UsualRate : Rate.TryParse(request.Rate, out Rate parsed) ? parsed : throw new BadRequestException("rate", $"rate '{Names.Shorten(request.Rate)}' is none, such as 10/s.");
-        int stop = request.StopAfterFailures switch { null => 1, >= 1 and { } given => given, _ => throw new BadRequestException("stopAfterFailures", "stopAfterFailures is a number from 1 on.") };
+        int max = request.Max switch { null => Usual.Max, >= 1 and <= Most and { } given => given, _ => throw new BadRequestException("max", $"max is a number from 1 to {Most}.") };
+        Rate rate = request.Rate is null ? Usual.Rate : Rate.TryParse(request.Rate, out Rate parsed) ? parsed : throw new BadRequestException("rate", $"rate '{Names.Shorten(request.Rate)}' is none, such as 10/s.");
+        int stop = request.StopAfterFailures switch { null => Usual.StopAfterFailures, >= 1 and { } given => given, _ => throw new BadRequestException("stopAfterFailures", "stopAfterFailures is a number from 1 on.") };
         List<JournalEntry> found = [];
         await foreach (JournalEntry entry in journal.EachAsync(query, context.RequestAborted))
         {
@@ -138,71 +135,26 @@ internal sealed partial class BulkReplay(IJournal journal, OperatorAction action
 
     private async Task RunAsync(MessageId[] ids, Rate rate, int stopAfter, Caller caller)
     {
-        HashSet<MessageId> watched = [];
         string? reason = null;
+        ReplayManyOptions options = new()
+        {
+            Rate = rate,
+            StopAfterFailures = stopAfter,
+            OnReplayed = (id, asked) => audit.WriteAsync(new AuditRow(caller, "journal.replay", id.ToString()) { Message = id, At = asked, Detail = new JsonObject { ["filter"] = true } }),
+            Progress = new Board(this),
+        };
         try
         {
-            TimeSpan pace = rate.Period / rate.Count;
-            foreach (MessageId id in ids)
-            {
-                try
-                {
-                    DateTimeOffset asked = clock.GetUtcNow(); // its handler may be done before this call returns
-                    await journal.ReplayAsync(id, new ReplayOptions(), Stopping);
-                    watched.Add(id);
-                    await audit.WriteAsync(new AuditRow(caller, "journal.replay", id.ToString()) { Message = id, At = asked, Detail = new JsonObject { ["filter"] = true } });
-                    Count(static now => now with { Replayed = now.Replayed + 1 });
-                }
-                catch (JournalConflictException)
-                {
-                    Count(static now => now with { Refused = now.Refused + 1 });
-                }
-
-                await Task.Delay(pace, clock, Stopping);
-                if (await FailedAgainAsync(watched) >= stopAfter)
-                {
-                    reason = "Replayed messages failed again. Mend the cause, then go on.";
-                    return;
-                }
-            }
-
-            for (long begun = clock.GetTimestamp(); watched.Count > 0 && clock.GetElapsedTime(begun) < Patience;)
-            {
-                await Task.Delay(Look, clock, Stopping);
-                await FailedAgainAsync(watched);
-            }
+            reason = (await runtime.Control.ReplayAsync(ids, options, Stopping)).Reason;
         }
-        catch (Exception e) when (e is OperationCanceledException or StoreUnavailableException or ObjectDisposedException)
+        catch (Exception e) when (e is OperationCanceledException or StoreUnavailableException or ObjectDisposedException or RuntimeConflictException)
         {
-            reason = e is StoreUnavailableException ? e.Message : "The runtime stops.";
+            reason = e is StoreUnavailableException or RuntimeConflictException ? e.Message : "The runtime stops.";
         }
         finally
         {
             Count(now => now with { Running = false, Reason = reason });
             LogEnded(_progress.Replayed, ids.Length, _progress.FailedAgain, reason ?? "done");
-        }
-    }
-
-    /// <summary>How many have failed again; forgets those that have ended.</summary>
-    private async Task<int> FailedAgainAsync(HashSet<MessageId> watched)
-    {
-        foreach (MessageId id in watched.ToArray())
-        {
-            MessageState? state = (await journal.GetAsync(id, withBody: false, Stopping))?.Entry.State;
-            if (state is null or MessageState.Acked or MessageState.Failed)
-            {
-                watched.Remove(id);
-            }
-
-            if (state is MessageState.Failed)
-            {
-                Count(static now => now with { FailedAgain = now.FailedAgain + 1 });
-            }
-        }
-
-        lock (_gate)
-        {
-            return _progress.FailedAgain;
         }
     }
 
@@ -231,6 +183,12 @@ internal sealed partial class BulkReplay(IJournal journal, OperatorAction action
         Ascending = true,
         Limit = 100,
     };
+
+    /// <summary>Takes over how it stands, in the order of the reports.</summary>
+    private sealed class Board(BulkReplay bulk) : IProgress<ReplayManyResult>
+    {
+        public void Report(ReplayManyResult value) => bulk.Count(now => now with { Replayed = value.Replayed, FailedAgain = value.FailedAgain, Refused = value.Refused });
+    }
 
     [LoggerMessage(4400, LogLevel.Information, "A replay of many ended: {Replayed} of {Count} are due again, {Failed} failed again; {Reason}")]
     private partial void LogEnded(int replayed, int count, int failed, string reason);

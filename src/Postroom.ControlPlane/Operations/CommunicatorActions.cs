@@ -7,8 +7,6 @@ namespace Postroom.ControlPlane;
 internal sealed class CommunicatorActions(IRuntimeView runtime, OperatorAction action)
 {
     private const int MaxBody = 64 * 1024;
-    private const string TestText = "This is a test message from Postroom.";
-    private static readonly TimeSpan TestPatience = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LongestTyping = TimeSpan.FromMinutes(10);
 
     public Task StartAsync(HttpContext context) => action.DoAsync(context, "communicator.start", NameOf(context), token => runtime.Control.StartCommunicatorAsync(NameOf(context), token));
@@ -24,7 +22,6 @@ internal sealed class CommunicatorActions(IRuntimeView runtime, OperatorAction a
         }
 
         string name = NameOf(context);
-        EmitOutcome? outcome = null;
         JsonObject detail = [];
         await action.DoAsync(
             context,
@@ -34,10 +31,8 @@ internal sealed class CommunicatorActions(IRuntimeView runtime, OperatorAction a
             {
                 CommunicatorStatus status = (await runtime.GetStatusAsync(token)).Communicators.FirstOrDefault(one => one.Name == name)
                     ?? throw new KeyNotFoundException($"There is no communicator '{Names.Shorten(name)}'.");
-                EmitResult sent = await runtime.Control.SendAsync(
-                    new OutgoingMessage(request.Message is { Length: > 0 } text ? text : TestText) { To = RecipientOf(status.Name, request.To), Source = "test" }, token);
-                detail["id"] = sent.Ids is [var first, ..] ? first.ToString() : null;
-                outcome = (await sent.WaitAsync(TestPatience, token))[0];
+                EmitOutcome outcome = await runtime.Control.TestCommunicatorAsync(status.Name, RecipientOf(status.Name, request.To).ToString(), request.Message, token);
+                detail["id"] = outcome.Id.ToString();
                 return outcome is { State: MessageState.Acked, Receipt: { } receipt }
                     ? new TestView(outcome.Id.ToString(), ReceiptView.Of(receipt))
                     : throw new DeliveryFailedException(outcome);

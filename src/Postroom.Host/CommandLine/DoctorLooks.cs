@@ -16,23 +16,20 @@ internal static class DoctorLooks
     {
         string full = Path.GetFullPath(path);
         string data = Path.GetFullPath(settings.Get<RuntimeOptions>("runtime").DataDirectory);
-        string[] beside = Directory.Exists(Path.GetDirectoryName(full)) ? Directory.GetFiles(Path.GetDirectoryName(full)!, $"{Path.GetFileName(full)}*") : [];
-        string[] looked = [.. beside.Order(StringComparer.Ordinal), Path.Combine(data, AdminKeyFile.Name)];
-        string[] files = [.. looked.Where(static file => File.Exists(file) && !file.EndsWith(LiveAddress.Suffix, StringComparison.Ordinal))]; // an address is no secret
-        Finding[] open = [.. files.Where(PrivateFiles.IsTooOpen).Select(static file => new Finding(false, $"Others can read or write '{file}'. Run: chmod 600 '{file}'"))];
-        foreach (Finding finding in open)
+        string key = Path.Combine(data, AdminKeyFile.Name);
+        string[] notices =
+        [
+            .. Directory.Exists(Path.GetDirectoryName(full)) ? PrivateFiles.Notices(full) : [],
+            .. PrivateFiles.IsTooOpen(key) ? (string[])[$"Others than its owner may read or write the first key '{key}'. Set it to 0600: chmod 600 '{key}'"] : [],
+        ];
+        foreach (string notice in notices)
         {
-            yield return finding;
+            yield return new Finding(false, notice);
         }
 
-        if (open.Length == 0 && files.Length > 0 && !OperatingSystem.IsWindows())
+        if (notices.Length == 0 && File.Exists(full) && !OperatingSystem.IsWindows())
         {
-            yield return new Finding(true, $"Only their owner can read the store's files{(File.Exists(looked[^1]) ? " and the first key" : "")}.");
-        }
-
-        if (Path.GetDirectoryName(full) is { } folder && Directory.Exists(folder) && PrivateFiles.NetworkFileSystem(folder) is { } network)
-        {
-            yield return new Finding(false, $"'{folder}' is on a network file system ({network}), where locks and flushes of SQLite cannot be relied on. Set store.path to a local disk.");
+            yield return new Finding(true, $"Only their owner can read the store's files{(File.Exists(key) ? " and the first key" : "")}.");
         }
 
         if (!File.Exists(full))

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Postroom.Hosting;
 
-/// <summary>Replays failed messages by filter (JN-3, JN-4), one filter at a time.</summary>
+/// <summary>Replays many messages (JN-3, JN-4): not faster than said, and not further when they fail again. One at a time.</summary>
 internal sealed class ReplayMany(IJournal journal, IMessageStore store, TimeProvider clock)
 {
     private const int Most = 10_000;
@@ -12,7 +12,28 @@ internal sealed class ReplayMany(IJournal journal, IMessageStore store, TimeProv
     private int _running;
 
     /// <summary>Replays what matches; returns once the last ones have ended again, or after half a minute.</summary>
-    public async Task<ReplayManyResult> RunAsync(JournalQuery filter, ReplayManyOptions options, CancellationToken cancellationToken)
+    public Task<ReplayManyResult> RunAsync(JournalQuery filter, ReplayManyOptions options, CancellationToken cancellationToken) => AloneAsync(options, async () =>
+    {
+        List<MessageId> found = [];
+        JournalQuery failed = filter with { States = [MessageState.Failed], Ascending = true, Cursor = null, Limit = 100 };
+        await foreach (JournalEntry entry in journal.EachAsync(failed, cancellationToken))
+        {
+            found.Add(entry.Envelope.Id);
+            if (found.Count > options.Max)
+            {
+                break;
+            }
+        }
+
+        ReplayManyResult begun = new(Math.Min(found.Count, options.Max), found.Count > options.Max, 0, 0, 0, null);
+        return await ReplayEachAsync(found.Take(options.Max), options, begun, cancellationToken);
+    });
+
+    /// <summary>Replays these; returns once the last ones have ended again, or after half a minute.</summary>
+    public Task<ReplayManyResult> RunAsync(IReadOnlyList<MessageId> ids, ReplayManyOptions options, CancellationToken cancellationToken) =>
+        AloneAsync(options, () => ReplayEachAsync(ids, options, new ReplayManyResult(ids.Count, More: false, 0, 0, 0, null), cancellationToken));
+
+    private async Task<ReplayManyResult> AloneAsync(ReplayManyOptions options, Func<Task<ReplayManyResult>> work)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Max, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Max, Most);
@@ -25,19 +46,7 @@ internal sealed class ReplayMany(IJournal journal, IMessageStore store, TimeProv
 
         try
         {
-            List<MessageId> found = [];
-            JournalQuery failed = filter with { States = [MessageState.Failed], Ascending = true, Cursor = null, Limit = 100 };
-            await foreach (JournalEntry entry in journal.EachAsync(failed, cancellationToken))
-            {
-                found.Add(entry.Envelope.Id);
-                if (found.Count > options.Max)
-                {
-                    break;
-                }
-            }
-
-            ReplayManyResult begun = new(Math.Min(found.Count, options.Max), found.Count > options.Max, 0, 0, 0, null);
-            return await ReplayEachAsync(found.Take(options.Max), options, begun, cancellationToken);
+            return await work();
         }
         finally
         {
@@ -46,9 +55,9 @@ internal sealed class ReplayMany(IJournal journal, IMessageStore store, TimeProv
     }
 
     /// <summary>Writes down who had a message replayed, so that its story names them.</summary>
-    private async ValueTask NoteAsync(MessageId id, string user, CancellationToken cancellationToken)
+    private async ValueTask NoteAsync(MessageId id, string user, DateTimeOffset asked, CancellationToken cancellationToken)
     {
-        AuditRecord row = new() { At = clock.GetUtcNow(), User = user, Action = "journal.replay", Target = id.ToString(), Result = "done" };
+        AuditRecord row = new() { At = asked, User = user, Action = "journal.replay", Target = id.ToString(), Result = "done" };
         StoreNote note = new(NoteKind.Audit, row.At, JsonSerializer.SerializeToUtf8Bytes(row, PostroomJson.Default.AuditRecord)) { MessageId = id };
         await store.WriteAsync(new StoreWrite { Notes = [note] }, cancellationToken);
     }
@@ -62,14 +71,21 @@ internal sealed class ReplayMany(IJournal journal, IMessageStore store, TimeProv
         {
             try
             {
+                DateTimeOffset asked = clock.GetUtcNow(); // its handler may be done before this call returns
                 await journal.ReplayAsync(id, new ReplayOptions(), cancellationToken);
                 watched.Add(id);
+                now = now with { Replayed = now.Replayed + 1 };
                 if (options.User is { } user)
                 {
-                    await NoteAsync(id, user, cancellationToken);
+                    await NoteAsync(id, user, asked, cancellationToken);
                 }
 
-                now = now with { Replayed = now.Replayed + 1 };
+                if (options.OnReplayed is { } told)
+                {
+                    await told(id, asked);
+                }
+
+                options.Progress?.Report(now);
             }
             catch (JournalConflictException)
             {
@@ -92,6 +108,7 @@ internal sealed class ReplayMany(IJournal journal, IMessageStore store, TimeProv
         {
             await Task.Delay(Look, clock, cancellationToken);
             now = now with { FailedAgain = now.FailedAgain + await FailedAgainAsync(watched, cancellationToken) };
+            options.Progress?.Report(now);
         }
 
         options.Progress?.Report(now);

@@ -12,6 +12,8 @@ internal sealed partial class RuntimeControl
 
     private ReplayMany? _many;
 
+    private ReplayMany Many => LazyInitializer.EnsureInitialized(ref _many, () => new ReplayMany(Rooms.Journal, Rooms.Store, clock))!;
+
     public ValueTask<RuntimeStatus> GetStatusAsync(CancellationToken cancellationToken)
     {
         _ = Rooms;
@@ -29,11 +31,9 @@ internal sealed partial class RuntimeControl
 
     public ValueTask<MessageId> ReplayAsync(MessageId id, ReplayOptions options, CancellationToken cancellationToken) => Rooms.Journal.ReplayAsync(id, options, cancellationToken);
 
-    public Task<ReplayManyResult> ReplayAsync(JournalQuery filter, ReplayManyOptions options, CancellationToken cancellationToken)
-    {
-        ReplayMany many = LazyInitializer.EnsureInitialized(ref _many, () => new ReplayMany(Rooms.Journal, Rooms.Store, clock))!;
-        return many.RunAsync(filter, options, cancellationToken);
-    }
+    public Task<ReplayManyResult> ReplayAsync(JournalQuery filter, ReplayManyOptions options, CancellationToken cancellationToken) => Many.RunAsync(filter, options, cancellationToken);
+
+    public Task<ReplayManyResult> ReplayAsync(IReadOnlyList<MessageId> ids, ReplayManyOptions options, CancellationToken cancellationToken) => Many.RunAsync(ids, options, cancellationToken);
 
     public ValueTask ConfirmAsync(MessageId id, string user, CancellationToken cancellationToken) => Rooms.Journal.ConfirmAsync(id, user, cancellationToken);
 

@@ -94,6 +94,28 @@ public sealed class AskedSendTests
     }
 
     [Fact]
+    public async Task Ln8_a_replay_is_asked_for_again_after_an_attempt_that_could_not_be_asked_for_and_sent_nothing()
+    {
+        Asked channel = new();
+        channel.Loses.Enqueue("");
+        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
+        await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
+
+        // The service is away when it is replayed, also for the question; then it is back, and knows the first send.
+        channel.Away = () =>
+        {
+            channel.Away = null;
+            channel.Knows[""] = new DeliveryReceipt { Status = DeliveryStatus.Sent, OutsideId = "first" };
+        };
+        await runtime.Journal.ReplayAsync(sent.Ids[0], new ReplayOptions(), Cancel);
+        JournalRecord ended = await runtime.EndedAsync(sent.Ids[0], MessageState.Acked);
+
+        Assert.Equal("first", ended.Entry.OutsideId);
+        Assert.Equal(2, channel.Sends.Count); // the lost one, and the one that found the service away
+    }
+
+    [Fact]
     public async Task Ln8_a_second_send_without_an_answer_is_given_up_by_its_own_callback_and_not_by_the_one_before_its_replay()
     {
         Asked channel = new();
@@ -178,6 +200,9 @@ public sealed class AskedSendTests
 
         public TaskCompletionSource? Answers { get; init; }
 
+        /// <summary>Set while the service is away: it can be neither asked nor sent to. Called by the send that finds it so.</summary>
+        public Action? Away { get; set; }
+
         public ConcurrentQueue<string> Loses { get; } = new();
 
         public ConcurrentDictionary<string, DeliveryReceipt> Knows { get; } = new();
@@ -197,6 +222,12 @@ public sealed class AskedSendTests
                 await answers.Task.WaitAsync(cancellationToken);
             }
 
+            if (Away is { } away)
+            {
+                away();
+                throw new DeliveryException(new DeliveryFailure.Transient(), "the service is away");
+            }
+
             return Loses.TryPeek(out string? lost) && lost == key && Loses.TryDequeue(out _)
                 ? throw new DeliveryException(new DeliveryFailure.Uncertain(), "no answer")
                 : new DeliveryReceipt { Status = DeliveryStatus.Sent, OutsideId = $"out{key}" };
@@ -204,6 +235,11 @@ public sealed class AskedSendTests
 
         public async ValueTask<ProbeAnswer> FindAsync(string idempotencyKey, CancellationToken cancellationToken)
         {
+            if (Away is not null)
+            {
+                throw new HttpRequestException("the service is away"); // as a probe that does not translate its failures
+            }
+
             string key = idempotencyKey.Contains('/', StringComparison.Ordinal) ? idempotencyKey[idempotencyKey.IndexOf('/', StringComparison.Ordinal)..] : "";
             for (int i = 0; i < 20 && !cancellationToken.IsCancellationRequested; i++)
             {

@@ -148,6 +148,24 @@ public sealed class RoutingTests
     }
 
     [Fact]
+    public async Task Ac50_a_type_that_is_registered_for_the_process_while_a_runtime_starts_reaches_it()
+    {
+        RecordingCommunicator pager = new("pager");
+        await using MessageRuntime runtime = await StartAsync(
+            app => app.AddCommunicator(_ =>
+            {
+                Communications.RegisterBackend("pagers-of-the-start", (_, _, _) => pager);
+                return new RecordingCommunicator("other");
+            }),
+            "communications.enabled=true", "communications.backends.pager.type=pagers-of-the-start");
+
+        EmitResult emitted = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("look") { To = Address.Parse("pager:7") }, Cancel);
+
+        Assert.Equal(MessageState.Acked, Assert.Single(await emitted.WaitAsync(TimeSpan.FromSeconds(20), Cancel)).State);
+        Assert.Equal("look", Assert.Single(pager.Sends).Message.Message);
+    }
+
+    [Fact]
     public async Task A_stand_alone_dispatcher_delivers_without_a_runtime()
     {
         RecordingCommunicator good = new("good");
