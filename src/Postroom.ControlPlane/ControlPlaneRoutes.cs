@@ -60,11 +60,11 @@ internal sealed class ControlPlaneRoutes
                 new ConversationEndpoints(runtime, journal, _gate),
                 new MessageActions(runtime, journal, action, () => configuration.Current.Get<LimitsOptions>("limits"), clock),
                 () => configuration.Current.Get<RetentionOptions>("retention")),
-            Get(Viewer, "/journal/replay", "How the last replay of many stands.", Bulk.ProgressAsync) with { Result = BulkJson.Default.BulkProgressView },
+            Get(Viewer, "/journal/replay", "How the last replay of many stands.", Bulk.ProgressAsync) with { Result = static () => BulkJson.Default.BulkProgressView },
             Post(Operator, "/journal/replay", "Replays failed messages by filter, oldest first, at a rate.", Bulk.BeginAsync) with
             {
-                Body = BulkJson.Default.BulkReplayRequest,
-                Result = BulkJson.Default.BulkReplayView,
+                Body = static () => BulkJson.Default.BulkReplayRequest,
+                Result = static () => BulkJson.Default.BulkReplayView,
                 Status = StatusCodes.Status202Accepted,
                 Errors = [(409, "Another number fits than was confirmed (count is the right one), or a replay of many is under way.")],
             },
@@ -109,7 +109,7 @@ internal sealed class ControlPlaneRoutes
     private static ApiRoute Get(ApiRole role, string path, string summary, RequestDelegate handle) => new(HttpMethods.Get, Api + path, role, summary, handle);
 
     private static ApiRoute Post(ApiRole role, string path, string summary, RequestDelegate handle) =>
-        new(HttpMethods.Post, Api + path, role, summary, handle) { Result = OperationJson.Default.DoneView };
+        new(HttpMethods.Post, Api + path, role, summary, handle) { Result = static () => OperationJson.Default.DoneView };
 
     private static ApiRoute Bare(string method, string path, string summary, RequestDelegate handle) => new(method, path, null, summary, handle);
 
@@ -118,7 +118,7 @@ internal sealed class ControlPlaneRoutes
         yield return Bare(HttpMethods.Get, HealthEndpoints.LivePath, "Whether the process lives.", Health.LiveAsync) with { Media = "application/json", Errors = [(503, "It does not.")] };
         yield return Bare(HttpMethods.Get, HealthEndpoints.ReadyPath, "Whether it takes work.", Health.ReadyAsync) with { Media = "application/json", Errors = [(503, "It does not.")] };
         yield return new ApiRoute(HttpMethods.Get, "/health", Viewer, "The health of all parts.", Health.AllAsync) { IsEarly = true, Media = "application/json", Errors = [(503, "Something is unhealthy.")] };
-        yield return Bare(HttpMethods.Post, "/webhook", "Takes a message.", webhook.HandleAsync) with { Result = HttpJson.Default.WebhookAnswer };
+        yield return Bare(HttpMethods.Post, "/webhook", "Takes a message.", webhook.HandleAsync) with { Result = static () => HttpJson.Default.WebhookAnswer };
         yield return Bare(HttpMethods.Post, "/hooks/{source}", "Takes what another service posts.", hooks.HandleAsync) with { Media = "application/json" };
     }
 
@@ -136,9 +136,9 @@ internal sealed class ControlPlaneRoutes
     private IEnumerable<ApiRoute> StatusRoutes(StatusEndpoints status)
     {
         yield return Get(Viewer, "/openapi.json", "This document.", DocumentAsync) with { IsEarly = true, Media = "application/json" };
-        yield return Get(Viewer, "/status", "The runtime and its parts.", status.StatusAsync) with { Aliases = [$"{Api}/runtime", $"{Api}/organism", "/organism"], Result = StatusJson.Default.StatusView };
+        yield return Get(Viewer, "/status", "The runtime and its parts.", status.StatusAsync) with { Aliases = [$"{Api}/runtime", $"{Api}/organism", "/organism"], Result = static () => StatusJson.Default.StatusView };
         yield return new ApiRoute(HttpMethods.Get, "/metrics", Viewer, "All instruments, as Prometheus reads them.", status.MetricsAsync) { Media = StatusEndpoints.MetricsMedia };
-        yield return Get(Viewer, "/stats/history", "What moved in the last hour, in steps of ten seconds.", status.HistoryAsync) with { Result = StatusJson.Default.HistoryView };
+        yield return Get(Viewer, "/stats/history", "What moved in the last hour, in steps of ten seconds.", status.HistoryAsync) with { Result = static () => StatusJson.Default.HistoryView };
     }
 
     private static IEnumerable<ApiRoute> DashboardRoutes()
@@ -149,8 +149,8 @@ internal sealed class ControlPlaneRoutes
 
     private static IEnumerable<ApiRoute> TraceRoutes(TraceEndpoints traces)
     {
-        yield return Get(Viewer, "/traces", "Traces by the message they began with, newest first.", traces.ListAsync) with { IsList = true, Query = ["queue"], Result = TraceJson.Default.ListViewTraceHeadView };
-        yield return Get(Viewer, "/traces/{id}", "One trace: the journal's times of its messages, and kept spans.", traces.OneAsync) with { Result = TraceJson.Default.TraceView };
+        yield return Get(Viewer, "/traces", "Traces by the message they began with, newest first.", traces.ListAsync) with { IsList = true, Query = ["queue"], Result = static () => TraceJson.Default.ListViewTraceHeadView };
+        yield return Get(Viewer, "/traces/{id}", "One trace: the journal's times of its messages, and kept spans.", traces.OneAsync) with { Result = static () => TraceJson.Default.TraceView };
     }
 
     private IEnumerable<ApiRoute> EventRoutes()
@@ -164,45 +164,45 @@ internal sealed class ControlPlaneRoutes
         (int, string)[] wrongState = [(409, "Not possible in the state it is in.")];
         yield return Whole("pause", "Sources bring nothing and workers begin nothing; intake goes on.", flow.PauseAsync);
         yield return Whole("resume", "Ends a pause or a drain.", flow.ResumeAsync);
-        yield return Whole("drain", "Pauses and waits until nothing is in work.", flow.DrainAsync) with { Body = OperationJson.Default.DrainRequest, Result = OperationJson.Default.DrainView };
+        yield return Whole("drain", "Pauses and waits until nothing is in work.", flow.DrainAsync) with { Body = static () => OperationJson.Default.DrainRequest, Result = static () => OperationJson.Default.DrainView };
         yield return Whole("stop", "Ends the program in order.", flow.StopAsync);
-        yield return Get(Viewer, "/queues", "All queues.", status.QueuesAsync) with { IsList = true, Result = StatusJson.Default.ListViewQueueView };
-        yield return Get(Viewer, "/queues/{queue}", "One queue.", status.QueueAsync) with { Result = StatusJson.Default.QueueView };
+        yield return Get(Viewer, "/queues", "All queues.", status.QueuesAsync) with { IsList = true, Result = static () => StatusJson.Default.ListViewQueueView };
+        yield return Get(Viewer, "/queues/{queue}", "One queue.", status.QueueAsync) with { Result = static () => StatusJson.Default.QueueView };
         yield return Post(Operator, "/queues/{queue}/pause", "Leases nothing more and goes on accepting, also after a restart.", flow.PauseQueueAsync);
         yield return Post(Operator, "/queues/{queue}/resume", "Lets a paused queue lease again.", flow.ResumeQueueAsync);
         yield return Post(Admin, "/queues/{queue}/purge", "Gives up every waiting message.", flow.PurgeQueueAsync) with
         {
-            Body = OperationJson.Default.PurgeRequest,
-            Result = OperationJson.Default.DiscardedView,
+            Body = static () => OperationJson.Default.PurgeRequest,
+            Result = static () => OperationJson.Default.DiscardedView,
             Errors = [(409, "Another number waits than was confirmed; count is the right one.")],
         };
-        yield return Get(Viewer, "/workers", "All worker pools.", status.WorkersAsync) with { IsList = true, Result = StatusJson.Default.ListViewPoolView };
-        yield return Get(Viewer, "/workers/{pool}", "One worker pool.", status.PoolAsync) with { Result = StatusJson.Default.PoolView };
+        yield return Get(Viewer, "/workers", "All worker pools.", status.WorkersAsync) with { IsList = true, Result = static () => StatusJson.Default.ListViewPoolView };
+        yield return Get(Viewer, "/workers/{pool}", "One worker pool.", status.PoolAsync) with { Result = static () => StatusJson.Default.PoolView };
         yield return Post(Operator, "/workers/{pool}/restart", "Clears a pool's failure.", flow.RestartPoolAsync);
         yield return Post(Operator, "/workers/{pool}/pause", "Begins nothing more; what runs goes on.", flow.PausePoolAsync);
         yield return Post(Operator, "/workers/{pool}/resume", "Lets a paused pool begin again.", flow.ResumePoolAsync);
-        yield return Post(Operator, "/workers/{pool}/scale", "How many messages at a time.", flow.ScalePoolAsync) with { Body = OperationJson.Default.ScaleRequest };
-        yield return Get(Viewer, "/sources", "All sources.", status.SourcesAsync) with { IsList = true, Result = StatusJson.Default.ListViewSourceView };
-        yield return Get(Viewer, "/sources/{source}", "One source.", status.SourceAsync) with { Result = StatusJson.Default.SourceView };
+        yield return Post(Operator, "/workers/{pool}/scale", "How many messages at a time.", flow.ScalePoolAsync) with { Body = static () => OperationJson.Default.ScaleRequest };
+        yield return Get(Viewer, "/sources", "All sources.", status.SourcesAsync) with { IsList = true, Result = static () => StatusJson.Default.ListViewSourceView };
+        yield return Get(Viewer, "/sources/{source}", "One source.", status.SourceAsync) with { Result = static () => StatusJson.Default.SourceView };
         yield return Post(Operator, "/sources/{source}/start", "Starts a source that was stopped.", flow.StartSourceAsync);
         yield return Post(Operator, "/sources/{source}/stop", "Ends a source until it is started again.", flow.StopSourceAsync);
         yield return Post(Operator, "/sources/{source}/pause", "Holds a source back.", flow.PauseSourceAsync);
         yield return Post(Operator, "/sources/{source}/resume", "Lets a source go on.", flow.ResumeSourceAsync);
-        yield return Post(Operator, "/sources/{source}/poll", "Looks for news at once.", flow.PollSourceAsync) with { Result = OperationJson.Default.PollView, Errors = wrongState };
-        yield return Get(Viewer, "/schedules", "All schedules with their next occurrence.", schedules.ListAsync) with { IsList = true, Result = ScheduleViewJson.Default.ListViewScheduleView };
-        yield return Get(Viewer, "/schedules/{schedule}", "One schedule.", schedules.OneAsync) with { Result = ScheduleViewJson.Default.ScheduleView };
+        yield return Post(Operator, "/sources/{source}/poll", "Looks for news at once.", flow.PollSourceAsync) with { Result = static () => OperationJson.Default.PollView, Errors = wrongState };
+        yield return Get(Viewer, "/schedules", "All schedules with their next occurrence.", schedules.ListAsync) with { IsList = true, Result = static () => ScheduleViewJson.Default.ListViewScheduleView };
+        yield return Get(Viewer, "/schedules/{schedule}", "One schedule.", schedules.OneAsync) with { Result = static () => ScheduleViewJson.Default.ScheduleView };
         yield return Get(Viewer, "/schedules/{schedule}/occurrences", "What became of its occurrences.", schedules.OccurrencesAsync) with
         {
             IsList = true,
             Query = ["since", "until", "state"],
-            Result = ScheduleViewJson.Default.ListViewOccurrenceView,
+            Result = static () => ScheduleViewJson.Default.ListViewOccurrenceView,
         };
-        yield return Post(Operator, "/schedules/{schedule}/run", "Fires once now.", schedules.RunAsync) with { Status = StatusCodes.Status202Accepted, Result = ScheduleViewJson.Default.ScheduleRunView, Errors = wrongState };
+        yield return Post(Operator, "/schedules/{schedule}/run", "Fires once now.", schedules.RunAsync) with { Status = StatusCodes.Status202Accepted, Result = static () => ScheduleViewJson.Default.ScheduleRunView, Errors = wrongState };
 
         ApiRoute Whole(string name, string summary, RequestDelegate handle) => Post(Admin, $"/runtime/{name}", summary, handle) with
         {
             Aliases = [$"{Api}/organism/{name}", $"/organism/{name}"],
-            Body = OperationJson.Default.ReasonRequest,
+            Body = static () => OperationJson.Default.ReasonRequest,
             BodyIsOptional = true,
             Status = StatusCodes.Status202Accepted,
             Errors = wrongState,
@@ -212,91 +212,91 @@ internal sealed class ControlPlaneRoutes
     private static IEnumerable<ApiRoute> RestartRoutes(RestartEndpoints restarts)
     {
         string[] aliases = [$"{Api}/organism/restart", "/organism/restart"];
-        ApiRoute one = Post(Admin, "/runtime/restart", "Restarts the program while messages flow; the process stays where the platform can.", restarts.RequestAsync) with { Aliases = aliases, Result = RestartJson.Default.RestartView };
+        ApiRoute one = Post(Admin, "/runtime/restart", "Restarts the program while messages flow; the process stays where the platform can.", restarts.RequestAsync) with { Aliases = aliases, Result = static () => RestartJson.Default.RestartView };
         yield return one with
         {
-            Body = RestartJson.Default.RestartBody,
+            Body = static () => RestartJson.Default.RestartBody,
             BodyIsOptional = true,
             Status = StatusCodes.Status202Accepted,
             Errors = [(409, "One is under way, or the runtime does not run."), (422, "The next program would not start; every problem is listed, and nothing has changed."), (429, "There were too many lately."), (501, "This process cannot be replaced.")],
         };
         yield return one with { Method = HttpMethods.Get, Summary = "How the restart stands.", Handle = restarts.ProgressAsync };
         yield return one with { Method = HttpMethods.Delete, Summary = "Gives a restart up while it drains.", Handle = restarts.CancelAsync, Status = StatusCodes.Status202Accepted, Errors = [(409, "None is under way, or it has gone too far.")] };
-        yield return Get(Viewer, "/runtime/restarts", "The runs of the program on its store, each with what the restart that began it did and cost.", restarts.RunsAsync) with { Aliases = [$"{Api}/organism/restarts", "/organism/restarts"], IsList = true, Result = RestartJson.Default.ListViewRunView };
+        yield return Get(Viewer, "/runtime/restarts", "The runs of the program on its store, each with what the restart that began it did and cost.", restarts.RunsAsync) with { Aliases = [$"{Api}/organism/restarts", "/organism/restarts"], IsList = true, Result = static () => RestartJson.Default.ListViewRunView };
     }
 
     private static IEnumerable<ApiRoute> CommunicatorRoutes(StatusEndpoints status, CommunicatorActions actions, CallEndpoint calls)
     {
-        yield return Get(Viewer, "/communicators", "All communicators with their lanes.", status.CommunicatorsAsync) with { IsList = true, Result = StatusJson.Default.ListViewCommunicatorView };
-        yield return Get(Viewer, "/communicators/{communicator}", "One communicator.", status.CommunicatorAsync) with { Result = StatusJson.Default.CommunicatorView };
+        yield return Get(Viewer, "/communicators", "All communicators with their lanes.", status.CommunicatorsAsync) with { IsList = true, Result = static () => StatusJson.Default.ListViewCommunicatorView };
+        yield return Get(Viewer, "/communicators/{communicator}", "One communicator.", status.CommunicatorAsync) with { Result = static () => StatusJson.Default.CommunicatorView };
         yield return Post(Operator, "/communicators/{communicator}/start", "Connects it.", actions.StartAsync);
         yield return Post(Operator, "/communicators/{communicator}/stop", "Disconnects it; its messages wait.", actions.StopAsync);
         yield return Post(Operator, "/communicators/{communicator}/test", "Sends a message and waits for what becomes of it.", actions.TestAsync) with
         {
-            Body = OperationJson.Default.TestRequest,
-            Result = OperationJson.Default.TestView,
+            Body = static () => OperationJson.Default.TestRequest,
+            Result = static () => OperationJson.Default.TestView,
             Errors = [(502, "It was not delivered."), (504, "It is still on its way.")],
         };
         yield return Post(Operator, "/communicators/{communicator}/call", "Calls a method of its service.", calls.CallAsync) with
         {
-            Body = CallJson.Default.CallRequest,
-            Result = CallJson.Default.CallView,
+            Body = static () => CallJson.Default.CallRequest,
+            Result = static () => CallJson.Default.CallView,
             Errors = [(504, "It did not answer in time.")],
         };
-        yield return Post(Operator, "/communicators/{communicator}/signal", "Shows typing or presence.", actions.SignalAsync) with { Body = OperationJson.Default.SignalRequest, Status = StatusCodes.Status202Accepted };
+        yield return Post(Operator, "/communicators/{communicator}/signal", "Shows typing or presence.", actions.SignalAsync) with { Body = static () => OperationJson.Default.SignalRequest, Status = StatusCodes.Status202Accepted };
     }
 
     private static IEnumerable<ApiRoute> JournalRoutes(JournalEndpoints journal, ConversationEndpoints conversations, MessageActions actions, Func<RetentionOptions> retention)
     {
         (int, string)[] wrongState = [(409, "Not possible in the state the message is in.")];
-        yield return Get(Viewer, "/journal", "Messages, newest first.", journal.ListAsync) with { IsList = true, Query = JournalEndpoints.Filters, Result = JournalJson.Default.ListViewMessageView };
-        yield return Get(Viewer, "/journal/stats", "Counts, what moves per second, and what the last recovery found.", journal.StatsAsync) with { Query = ["queue"], Result = JournalJson.Default.JournalStatsView };
-        yield return Get(Viewer, "/journal/{id}", "One message; its body is for operators.", journal.OneAsync) with { Query = ["body"], Result = JournalJson.Default.MessageDetailView };
-        yield return Get(Viewer, "/journal/{id}/why", "Where a message stands, why, and what happens next.", journal.WhyAsync) with { Result = JournalJson.Default.WhyView };
+        yield return Get(Viewer, "/journal", "Messages, newest first.", journal.ListAsync) with { IsList = true, Query = JournalEndpoints.Filters, Result = static () => JournalJson.Default.ListViewMessageView };
+        yield return Get(Viewer, "/journal/stats", "Counts, what moves per second, and what the last recovery found.", journal.StatsAsync) with { Query = ["queue"], Result = static () => JournalJson.Default.JournalStatsView };
+        yield return Get(Viewer, "/journal/{id}", "One message; its body is for operators.", journal.OneAsync) with { Query = ["body"], Result = static () => JournalJson.Default.MessageDetailView };
+        yield return Get(Viewer, "/journal/{id}/why", "Where a message stands, why, and what happens next.", journal.WhyAsync) with { Result = static () => JournalJson.Default.WhyView };
         yield return Get(Operator, "/journal/{id}/body", "The bytes of a body.", journal.BodyAsync) with { Media = "*/*", Errors = [(410, "It was erased.")] };
         yield return Get(Operator, "/journal/{id}/attachments/{number}", "The bytes of a file.", journal.AttachmentAsync) with { Media = "*/*", Errors = [(410, "It was erased.")] };
         yield return Post(Operator, "/journal/{id}/replay", "Makes a finished message due again; with dryRun handler it says what its handler would do, and changes nothing.", journal.ReplayAsync) with
         {
-            Body = JournalJson.Default.ReplayRequest,
+            Body = static () => JournalJson.Default.ReplayRequest,
             BodyIsOptional = true,
             Status = StatusCodes.Status202Accepted,
-            Result = JournalJson.Default.ReplayView,
+            Result = static () => JournalJson.Default.ReplayView,
             Errors = wrongState,
         };
-        yield return Post(Operator, "/journal/{id}/discard", "Gives a message up.", actions.DiscardAsync) with { Body = OperationJson.Default.DiscardRequest, BodyIsOptional = true, Errors = wrongState };
-        yield return Post(Operator, "/journal/{id}/confirm", "Resolves an uncertain send as delivered.", actions.ConfirmAsync) with { Body = OperationJson.Default.DiscardRequest, BodyIsOptional = true, Errors = wrongState };
+        yield return Post(Operator, "/journal/{id}/discard", "Gives a message up.", actions.DiscardAsync) with { Body = static () => OperationJson.Default.DiscardRequest, BodyIsOptional = true, Errors = wrongState };
+        yield return Post(Operator, "/journal/{id}/confirm", "Resolves an uncertain send as delivered.", actions.ConfirmAsync) with { Body = static () => OperationJson.Default.DiscardRequest, BodyIsOptional = true, Errors = wrongState };
         yield return Post(Admin, "/journal/compact", "Removes finished messages whose time is past.", context => actions.CompactAsync(context, retention())) with
         {
-            Body = OperationJson.Default.CompactRequest,
+            Body = static () => OperationJson.Default.CompactRequest,
             BodyIsOptional = true,
-            Result = OperationJson.Default.CompactView,
+            Result = static () => OperationJson.Default.CompactView,
         };
-        yield return Get(Viewer, "/conversations", "Conversations by their latest message.", conversations.ListAsync) with { Aliases = [$"{Api}/threads"], IsList = true, Query = ["status"], Result = JournalJson.Default.ListViewConversationView };
+        yield return Get(Viewer, "/conversations", "Conversations by their latest message.", conversations.ListAsync) with { Aliases = [$"{Api}/threads"], IsList = true, Query = ["status"], Result = static () => JournalJson.Default.ListViewConversationView };
         yield return Get(Viewer, "/conversations/{**path}", "One conversation; with /messages its messages.", conversations.OneAsync) with
         {
             Aliases = [$"{Api}/threads/{{**path}}"],
-            Result = JournalJson.Default.ConversationView,
+            Result = static () => JournalJson.Default.ConversationView,
         };
         yield return Post(Operator, "/conversations/{**path}", "With /kill: gives up a conversation's open messages.", actions.KillAsync) with
         {
             Aliases = [$"{Api}/threads/{{**path}}"],
-            Body = OperationJson.Default.ReasonRequest,
+            Body = static () => OperationJson.Default.ReasonRequest,
             BodyIsOptional = true,
-            Result = OperationJson.Default.DiscardedView,
+            Result = static () => OperationJson.Default.DiscardedView,
         };
         yield return Post(Operator, "/send", "Sends a message.", actions.SendAsync) with
         {
             Aliases = [$"{Api}/emit"],
-            Body = OperationJson.Default.SendRequest,
+            Body = static () => OperationJson.Default.SendRequest,
             Status = StatusCodes.Status202Accepted,
-            Result = OperationJson.Default.SendView,
+            Result = static () => OperationJson.Default.SendView,
             Errors = [(422, "Nothing takes it, and the policy is to reject.")],
         };
         yield return Post(Operator, "/inject", "Puts a message on a queue.", actions.InjectAsync) with
         {
-            Body = OperationJson.Default.InjectRequest,
+            Body = static () => OperationJson.Default.InjectRequest,
             Status = StatusCodes.Status202Accepted,
-            Result = OperationJson.Default.InjectView,
+            Result = static () => OperationJson.Default.InjectView,
             Errors = [(422, "There is no such queue.")],
         };
     }
@@ -305,15 +305,15 @@ internal sealed class ControlPlaneRoutes
     {
         yield return Post(Admin, "/store/backup", "Copies the store while messages flow, to a new file in the data directory.", store.BackupAsync) with
         {
-            Body = OperationJson.Default.BackupRequest,
-            Result = OperationJson.Default.BackupView,
+            Body = static () => OperationJson.Default.BackupRequest,
+            Result = static () => OperationJson.Default.BackupView,
             Errors = [(409, "The file is there already or cannot be written, or the store has no file.")],
         };
         yield return new ApiRoute(HttpMethods.Delete, $"{Api}/contacts/{{**address}}", Admin, "Erases what is kept of a contact's finished messages, but for their records.", store.EraseAsync)
         {
-            Body = OperationJson.Default.ConfirmRequest,
+            Body = static () => OperationJson.Default.ConfirmRequest,
             BodyIsOptional = true,
-            Result = OperationJson.Default.ErasedView,
+            Result = static () => OperationJson.Default.ErasedView,
             Errors = [(409, "A message of the contact is open, or another number is kept than was confirmed; count is the right one.")],
         };
     }
@@ -321,39 +321,39 @@ internal sealed class ControlPlaneRoutes
     private static IEnumerable<ApiRoute> ConfigRoutes(ConfigEndpoints config)
     {
         (int, string)[] invalid = [(422, "It cannot be used; every problem is listed, and nothing has changed.")];
-        yield return Get(Viewer, "/config", "The settings in force, each with the layer that won.", config.OneAsync) with { Query = ["section"], Result = ConfigJson.Default.ConfigView };
-        yield return Get(Viewer, "/config/problems", "What kept the last reload from being used.", config.ProblemsAsync) with { Result = ConfigJson.Default.ConfigProblemsView };
+        yield return Get(Viewer, "/config", "The settings in force, each with the layer that won.", config.OneAsync) with { Query = ["section"], Result = static () => ConfigJson.Default.ConfigView };
+        yield return Get(Viewer, "/config/problems", "What kept the last reload from being used.", config.ProblemsAsync) with { Result = static () => ConfigJson.Default.ConfigProblemsView };
         yield return Post(Admin, "/config/reload", "Reads everything again.", config.ReloadAsync) with
         {
             Aliases = [$"{Api}/runtime/reload", $"{Api}/organism/reload", "/organism/reload"],
-            Result = ConfigJson.Default.ConfigDiffView,
+            Result = static () => ConfigJson.Default.ConfigDiffView,
             Errors = invalid,
         };
-        yield return Post(Admin, "/config/rollback", "Goes back to the snapshot before the last reload.", config.RollbackAsync) with { Result = ConfigJson.Default.ConfigDiffView, Errors = [(409, "There is none.")] };
-        yield return Post(Admin, "/config/validate", "Says what a platform file would change; changes nothing.", config.ValidateAsync) with { Body = ConfigJson.Default.ValidateRequest, Result = ConfigJson.Default.ValidateView };
+        yield return Post(Admin, "/config/rollback", "Goes back to the snapshot before the last reload.", config.RollbackAsync) with { Result = static () => ConfigJson.Default.ConfigDiffView, Errors = [(409, "There is none.")] };
+        yield return Post(Admin, "/config/validate", "Says what a platform file would change; changes nothing.", config.ValidateAsync) with { Body = static () => ConfigJson.Default.ValidateRequest, Result = static () => ConfigJson.Default.ValidateView };
         yield return new ApiRoute(HttpMethods.Put, $"{Api}/config/overrides/{{key}}", Admin, "Sets one override, which wins over every layer.", config.SetAsync)
         {
-            Body = ConfigJson.Default.OverrideRequest,
-            Result = ConfigJson.Default.ConfigDiffView,
+            Body = static () => ConfigJson.Default.OverrideRequest,
+            Result = static () => ConfigJson.Default.ConfigDiffView,
             Errors = invalid,
         };
         yield return new ApiRoute(HttpMethods.Delete, $"{Api}/config/overrides/{{key}}", Admin, "Removes one override.", config.RemoveAsync)
         {
             Query = ["persist"],
-            Result = ConfigJson.Default.ConfigDiffView,
+            Result = static () => ConfigJson.Default.ConfigDiffView,
             Errors = invalid,
         };
     }
 
     private static IEnumerable<ApiRoute> AccessRoutes(AccessEndpoints access, AuditEndpoints audit)
     {
-        yield return Get(Admin, "/audit", "Who did what, newest first.", audit.ListAsync) with { IsList = true, Query = ["user", "action", "since"], Result = OperationJson.Default.ListViewAuditRowView };
-        yield return Get(Admin, "/keys", "All keys, without their texts.", access.KeysAsync) with { IsList = true, Result = AccessJson.Default.ListViewKeyView };
-        yield return Post(Admin, "/keys", "Makes a key; its text is shown this once.", access.MakeKeyAsync) with { Body = AccessJson.Default.KeyRequest, Status = StatusCodes.Status201Created, Result = AccessJson.Default.NewKeyView };
-        yield return new ApiRoute(HttpMethods.Delete, $"{Api}/keys/{{id}}", Admin, "Revokes a key.", access.RemoveKeyAsync) { Result = OperationJson.Default.DoneView, Errors = [(409, "It is in the configuration.")] };
-        yield return Bare(HttpMethods.Post, $"{Api}/session", "Signs in with a key or a code.", access.OpenSessionAsync) with { IsOfControlPlane = true, Body = AccessJson.Default.SessionRequest, Result = AccessJson.Default.SessionView, Errors = [(401, "It is not valid."), (429, "Too many failures.")] };
-        yield return Bare(HttpMethods.Get, $"{Api}/session", "Who is signed in.", access.SessionAsync) with { IsOfControlPlane = true, Result = AccessJson.Default.SessionView, Errors = [(401, "Nobody is.")] };
-        yield return Bare(HttpMethods.Delete, $"{Api}/session", "Signs out.", access.CloseSessionAsync) with { IsOfControlPlane = true, Result = OperationJson.Default.DoneView };
+        yield return Get(Admin, "/audit", "Who did what, newest first.", audit.ListAsync) with { IsList = true, Query = ["user", "action", "since"], Result = static () => OperationJson.Default.ListViewAuditRowView };
+        yield return Get(Admin, "/keys", "All keys, without their texts.", access.KeysAsync) with { IsList = true, Result = static () => AccessJson.Default.ListViewKeyView };
+        yield return Post(Admin, "/keys", "Makes a key; its text is shown this once.", access.MakeKeyAsync) with { Body = static () => AccessJson.Default.KeyRequest, Status = StatusCodes.Status201Created, Result = static () => AccessJson.Default.NewKeyView };
+        yield return new ApiRoute(HttpMethods.Delete, $"{Api}/keys/{{id}}", Admin, "Revokes a key.", access.RemoveKeyAsync) { Result = static () => OperationJson.Default.DoneView, Errors = [(409, "It is in the configuration.")] };
+        yield return Bare(HttpMethods.Post, $"{Api}/session", "Signs in with a key or a code.", access.OpenSessionAsync) with { IsOfControlPlane = true, Body = static () => AccessJson.Default.SessionRequest, Result = static () => AccessJson.Default.SessionView, Errors = [(401, "It is not valid."), (429, "Too many failures.")] };
+        yield return Bare(HttpMethods.Get, $"{Api}/session", "Who is signed in.", access.SessionAsync) with { IsOfControlPlane = true, Result = static () => AccessJson.Default.SessionView, Errors = [(401, "Nobody is.")] };
+        yield return Bare(HttpMethods.Delete, $"{Api}/session", "Signs out.", access.CloseSessionAsync) with { IsOfControlPlane = true, Result = static () => OperationJson.Default.DoneView };
     }
 
     private async Task DocumentAsync(HttpContext context)

@@ -20,14 +20,14 @@ internal sealed record ApiRoute(string Method, string Path, ApiRole? Role, strin
     /// <summary>Whether it answers a page of a list (CP-8).</summary>
     public bool IsList { get; init; }
 
-    /// <summary>How the request's body is read; null without one.</summary>
-    public JsonTypeInfo? Body { get; init; }
+    /// <summary>How the request's body is read, asked for when the document is made: making what JSON needs to know of all types would take a tenth of a start. Null without a body.</summary>
+    public Func<JsonTypeInfo>? Body { get; init; }
 
     /// <summary>Whether the body may be left out.</summary>
     public bool BodyIsOptional { get; init; }
 
-    /// <summary>How a success is written; null for no JSON.</summary>
-    public JsonTypeInfo? Result { get; init; }
+    /// <summary>How a success is written, asked for as <see cref="Body"/> is; null for no JSON.</summary>
+    public Func<JsonTypeInfo>? Result { get; init; }
 
     /// <summary>The status of a success.</summary>
     public int Status { get; init; } = StatusCodes.Status200OK;

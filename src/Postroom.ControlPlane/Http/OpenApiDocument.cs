@@ -75,13 +75,13 @@ internal static partial class OpenApiDocument
 
         if (route.Body is { } body)
         {
-            operation["requestBody"] = new JsonObject { ["required"] = !route.BodyIsOptional, ["content"] = Json("application/json", Reference(body, schemas)) };
+            operation["requestBody"] = new JsonObject { ["required"] = !route.BodyIsOptional, ["content"] = Json("application/json", Reference(body(), schemas)) };
         }
 
         JsonObject success = new() { ["description"] = "Done." };
         if (route.Result is { } result)
         {
-            success["content"] = Json("application/json", Reference(result, schemas));
+            success["content"] = Json("application/json", Reference(result(), schemas));
         }
         else if (route.Media is { } media)
         {
