@@ -4,7 +4,7 @@ namespace Postroom;
 public interface IDeliveryProbe
 {
     /// <summary>Asks, or waits for word of it, until it is known or the time is over.</summary>
-    /// <param name="idempotencyKey">The key of the send: the message's id.</param>
+    /// <param name="idempotencyKey">The key of the send: the message's id, or <c>ID/n</c> for part n of a message in parts.</param>
     /// <param name="cancellationToken">The time is over: the answer is <see cref="ProbeAnswer.Unknown"/>.</param>
     ValueTask<ProbeAnswer> FindAsync(string idempotencyKey, CancellationToken cancellationToken);
 }
@@ -16,8 +16,11 @@ public abstract record ProbeAnswer
     {
     }
 
-    /// <summary>It arrived.</summary>
-    /// <param name="Receipt">What the service says of it.</param>
+    /// <summary>It arrived, or with <see cref="DeliveryStatus.Failed"/> the service had taken it and gave it up.</summary>
+    /// <param name="Receipt">
+    /// What the service says of it. A message may have been sent more than once: of a failure, <see cref="DeliveryReceipt.At"/> tells which send it is about, and one from before
+    /// the last send, or without a time, counts as <see cref="Unknown"/> then.
+    /// </param>
     public sealed record Found(DeliveryReceipt Receipt) : ProbeAnswer;
 
     /// <summary>It certainly did not arrive and will not.</summary>

@@ -21,7 +21,7 @@ public interface IWebhookReceiver
     bool MayBeProved(WebhookCall request) => true;
 
     /// <summary>
-    /// Whether the headers alone prove a request, as a secret token does, in constant time. Such a request is charged to no address, so that strangers behind the same one do
+    /// Whether headers or query alone prove a request, as a secret token does, in constant time. Such a request is charged to no address, so that strangers behind the same one do
     /// not lock the service out. False unless implemented: a proof over the body is asked by <see cref="ReceiveAsync"/>.
     /// </summary>
     /// <param name="request">The request without its body.</param>

@@ -65,10 +65,15 @@ internal sealed partial class CloudWebhook
     /// <summary>Whether a request may be Meta's: a post has a signature. The others have no body, and are asked for a word in their query.</summary>
     public static bool MayBeProved(WebhookCall request) => request.Method != "POST" || request.Headers.ContainsKey(CloudSignature.Header);
 
+    /// <summary>Whether a request has the word that Meta verifies the address with (WA-8). A post is proved by its body only.</summary>
+    public bool IsProved(WebhookCall request) => request.Method == "GET" && HasWord(request.Query);
+
+    private bool HasWord(IReadOnlyDictionary<string, string> query) =>
+        _config.VerifyToken is { IsEmpty: false } token && CloudSignature.IsWord(token, query.GetValueOrDefault("hub.verify_token"));
+
     private WebhookReply Verify(IReadOnlyDictionary<string, string> query)
     {
-        return _config.VerifyToken is { IsEmpty: false } token
-            && CloudSignature.IsWord(token, query.GetValueOrDefault("hub.verify_token"))
+        return HasWord(query)
             && query.GetValueOrDefault("hub.mode") == "subscribe"
             && query.GetValueOrDefault("hub.challenge") is { Length: > 0 and <= MaxChallenge } challenge
             ? new WebhookReply(200, challenge, "text/plain; charset=utf-8")

@@ -78,8 +78,10 @@ internal sealed class StatusWaits
     {
         lock (_gate)
         {
-            if (_known.TryAdd(key, receipt))
+            // What was given up may be an earlier send with the key, so any later word takes its place.
+            if (!_known.TryGetValue(key, out DeliveryReceipt? told) || told.Status == DeliveryStatus.Failed)
             {
+                _known[key] = receipt;
                 _order.Enqueue((key, receipt));
                 if (_order.Count > MaxRemembered && _order.Dequeue() is var oldest && _known.TryGetValue(oldest.Key, out DeliveryReceipt? known) && ReferenceEquals(known, oldest.Receipt))
                 {

@@ -117,6 +117,9 @@ public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookRecei
     public bool MayBeProved(WebhookCall request) => CloudWebhook.MayBeProved(request ?? throw new ArgumentNullException(nameof(request)));
 
     /// <inheritdoc/>
+    public bool IsProved(WebhookCall request) => _webhook.IsProved(request ?? throw new ArgumentNullException(nameof(request)));
+
+    /// <inheritdoc/>
     public ValueTask<WebhookReply> ReceiveAsync(WebhookCall request, CancellationToken cancellationToken) => _webhook.ReceiveAsync(request, cancellationToken);
 
     /// <summary>Waits for a status callback that gives the key back (WA-5). A bridge is not asked: unknown.</summary>

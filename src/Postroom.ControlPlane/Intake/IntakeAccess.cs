@@ -11,12 +11,14 @@ internal sealed class IntakeAccess
     /// <summary>The header that carries the token where <c>Authorization</c> is taken.</summary>
     public const string TokenHeader = "X-Postroom-Token";
 
-    /// <summary>How many signed requests are read at a time of addresses that are over their limit; each holds one body.</summary>
-    private const int Overdrawn = 8;
+    /// <summary>What is read at a time of addresses that are over their limit; each holds one body.</summary>
+    private readonly OverdrawnPlaces _any = new(8);
+
+    /// <summary>Those that say that their body is small have places of their own, more than one address has connections: a few callers with large bodies do not take them.</summary>
+    private readonly OverdrawnPlaces _small = new(128);
 
     private readonly TimeProvider _clock;
     private volatile Proofs _now;
-    private int _overdrawn;
 
     /// <summary>Takes the settings of <c>/webhook</c>. Several tokens or secrets are separated by blanks.</summary>
     public IntakeAccess(WebhookIntakeOptions options, TimeProvider clock)
@@ -61,11 +63,9 @@ internal sealed class IntakeAccess
         }
 
         int? wait = Charge(context);
-        return new IntakeCharge(this, context, wait is null, wait, HasPlace: wait is not null && maySign && TryTakePlace());
+        OverdrawnPlaces places = context.Request.ContentLength <= OverdrawnPlaces.SmallBody ? _small : _any;
+        return new IntakeCharge(this, context, wait is null, wait, wait is not null && maySign && places.TryTake() ? places : null);
     }
-
-    /// <summary>Gives back the place of a signed request of an address that is over its limit.</summary>
-    public void LeavePlace() => Interlocked.Decrement(ref _overdrawn);
 
     /// <summary>Whether the request may be allowed once its body is known, by a signature of it.</summary>
     public bool MayBeSigned(HttpRequest request) => _now.Signature is not null && request.Headers.ContainsKey(WebhookSignature.TimestampedHeader);
@@ -82,17 +82,6 @@ internal sealed class IntakeAccess
     /// <summary>Whether a page or stream is allowed: as a post, or with a token in its address, since a page cannot set headers there.</summary>
     public bool AllowsPage(HttpContext context) =>
         AllowsUnsigned(context) || (context.Request.Query["token"] is { Count: 1 } token && (IsToken(token[0]) || IsChatToken(token[0])));
-
-    private bool TryTakePlace()
-    {
-        if (Interlocked.Increment(ref _overdrawn) <= Overdrawn)
-        {
-            return true;
-        }
-
-        LeavePlace();
-        return false;
-    }
 
     private bool HasToken(IHeaderDictionary headers)
     {
@@ -144,8 +133,8 @@ internal sealed class IntakeAccess
 /// <param name="Context">The request.</param>
 /// <param name="IsCharged">Whether it was.</param>
 /// <param name="Wait">The seconds to wait, when its address is over the limit; null otherwise.</param>
-/// <param name="HasPlace">Whether it is read although its address is over the limit.</param>
-internal sealed record IntakeCharge(IntakeAccess Access, HttpContext Context, bool IsCharged, int? Wait, bool HasPlace = false) : IDisposable
+/// <param name="Place">Where it has a place, when it is read although its address is over the limit; null otherwise.</param>
+internal sealed record IntakeCharge(IntakeAccess Access, HttpContext Context, bool IsCharged, int? Wait, OverdrawnPlaces? Place = null) : IDisposable
 {
     /// <summary>How long the body of a request may take that has one of the few places: a few callers who drip would have them all otherwise.</summary>
     private static readonly TimeSpan BodyTime = TimeSpan.FromSeconds(5);
@@ -154,7 +143,7 @@ internal sealed record IntakeCharge(IntakeAccess Access, HttpContext Context, bo
     /// <param name="most">The most bytes.</param>
     public async ValueTask<RequestBody> ReadBodyAsync(long most)
     {
-        if (!HasPlace)
+        if (Place is null)
         {
             return await RequestBody.ReadAsync(Context.Request, most, Context.RequestAborted);
         }
@@ -172,7 +161,7 @@ internal sealed record IntakeCharge(IntakeAccess Access, HttpContext Context, bo
     }
 
     /// <summary>Whether nothing of it is read.</summary>
-    public bool IsRefused => Wait is not null && !HasPlace;
+    public bool IsRefused => Wait is not null && Place is null;
 
     /// <summary>Takes the charge back, if there was one.</summary>
     public void TakeBack()
@@ -184,11 +173,30 @@ internal sealed record IntakeCharge(IntakeAccess Access, HttpContext Context, bo
     }
 
     /// <inheritdoc/>
-    public void Dispose()
+    public void Dispose() => Place?.Leave();
+}
+
+/// <summary>How many signed requests are read at a time of addresses that are over their limit. Safe for concurrent use.</summary>
+/// <param name="most">How many.</param>
+internal sealed class OverdrawnPlaces(int most)
+{
+    /// <summary>The most bytes of a body that is small: 64 KiB.</summary>
+    public const int SmallBody = 64 * 1024;
+
+    private int _taken;
+
+    /// <summary>Takes a place, if one is free.</summary>
+    public bool TryTake()
     {
-        if (HasPlace)
+        if (Interlocked.Increment(ref _taken) <= most)
         {
-            Access.LeavePlace();
+            return true;
         }
+
+        Leave();
+        return false;
     }
+
+    /// <summary>Gives a place back.</summary>
+    public void Leave() => Interlocked.Decrement(ref _taken);
 }

@@ -60,9 +60,10 @@ internal sealed class WebhookEndpoint
         bool chatOnly = !_access.AllowsUnsigned(context) && _access.AllowsChat(request);
         bool allowed = chatOnly || _access.AllowsUnsigned(context);
         bool proved = allowed && _access.NeedsProof;
-        if (!proved && _access.Charge(context) is { } wait)
+        using IntakeCharge charge = _access.Enter(context, proved, maySign: !allowed && _access.MayBeSigned(request));
+        if (charge.IsRefused)
         {
-            return await RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many messages from this address", "An address that sends without token or signature has used up intake.webhook.perAddress.", wait);
+            return await TooManyAsync(context, charge.Wait);
         }
 
         if (!allowed && !_access.MayBeSigned(request))
@@ -72,11 +73,7 @@ internal sealed class WebhookEndpoint
 
         if (!_runtime.TakesMessages)
         {
-            if (!proved)
-            {
-                _access.TakeBackCharge(context);
-            }
-
+            charge.TakeBack();
             return await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "the service is starting or stopping", seconds: 2);
         }
 
@@ -85,12 +82,17 @@ internal sealed class WebhookEndpoint
             return await RefuseAsync(context, StatusCodes.Status415UnsupportedMediaType, "the body must be application/json in UTF-8");
         }
 
-        RequestBody body = await RequestBody.ReadAsync(request, _options.MaxBody, context.RequestAborted);
+        RequestBody body = await charge.ReadBodyAsync(_options.MaxBody);
         if (body is RequestBody.Bytes bytes)
         {
             if (!allowed)
             {
                 SignatureVerdict verdict = _access.JudgeSigned(request, bytes.Raw.Span);
+                if (verdict != SignatureVerdict.Valid && charge.Wait is { } wait)
+                {
+                    return await TooManyAsync(context, wait);
+                }
+
                 if (verdict != SignatureVerdict.Valid)
                 {
                     return await RefuseAsync(context, StatusCodes.Status401Unauthorized, verdict == SignatureVerdict.Untimely
@@ -98,7 +100,7 @@ internal sealed class WebhookEndpoint
                         : "the token or signature is missing or wrong");
                 }
 
-                _access.TakeBackCharge(context);
+                charge.TakeBack();
             }
 
             body = RequestBody.ParseObject(bytes.Raw);
@@ -119,6 +121,9 @@ internal sealed class WebhookEndpoint
                 : message;
         }
     }
+
+    private ValueTask<Message?> TooManyAsync(HttpContext context, int? seconds) =>
+        RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many messages from this address", "An address that sends without a valid token or signature has used up intake.webhook.perAddress.", seconds);
 
     private async Task StoreAsync(HttpContext context, Message message)
     {

@@ -8,10 +8,15 @@ internal sealed class FileLedger
 
     private const int MostFailures = 10_000;
 
+    /// <summary>What a checkpoint begins with that holds only files that are passed over for good. No fingerprint of a file.</summary>
+    private static readonly Guid Kept = Guid.Empty;
+
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Row> _rows = new(StringComparer.Ordinal);
     private readonly HashSet<string> _failures = new(StringComparer.Ordinal);
     private HashSet<Guid> _before = [];
+    private bool _areBeforeKept;
+    private bool _isChanged;
 
     /// <summary>How many files are in work.</summary>
     public int Count
@@ -40,14 +45,33 @@ internal sealed class FileLedger
         }
     }
 
+    /// <summary>Whether there are files to be kept that no checkpoint has.</summary>
+    public bool IsChanged
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _isChanged;
+            }
+        }
+    }
+
     /// <summary>Begins a run with what an earlier one left in its checkpoint; null for nothing.</summary>
-    public void Begin(ReadOnlyMemory<byte>? checkpoint)
+    /// <param name="checkpoint">The checkpoint.</param>
+    /// <param name="keptOnly">Whether only files count that are passed over for good, and not those that a source took which moves none.</param>
+    public void Begin(ReadOnlyMemory<byte>? checkpoint, bool keptOnly)
     {
         lock (_gate)
         {
             _rows.Clear();
             _failures.Clear();
-            _before = [];
+            (_before, _areBeforeKept, _isChanged) = ([], keptOnly, false);
+            if (keptOnly && (checkpoint is not { Length: >= 16 } kept || new Guid(kept.Span[..16]) != Kept))
+            {
+                return;
+            }
+
             for (ReadOnlySpan<byte> rest = checkpoint is { } given ? given.Span : []; rest.Length >= 16; rest = rest[16..])
             {
                 _before.Add(new Guid(rest[..16]));
@@ -67,7 +91,7 @@ internal sealed class FileLedger
 
             if (_before.Count > 0 && _before.Contains(file.Fingerprint))
             {
-                _rows[file.Name] = new Row(file, null);
+                _rows[file.Name] = new Row(file, null) { IsKept = _areBeforeKept };
                 return true;
             }
 
@@ -81,6 +105,16 @@ internal sealed class FileLedger
         lock (_gate)
         {
             _rows[file.Name] = new Row(file, id);
+        }
+    }
+
+    /// <summary>Passes a file over for good: in later runs too, as long as it is there and does not change.</summary>
+    public void Keep(FoundFile file)
+    {
+        lock (_gate)
+        {
+            _rows[file.Name] = new Row(file, null) { IsKept = true };
+            _isChanged = true;
         }
     }
 
@@ -133,5 +167,27 @@ internal sealed class FileLedger
         }
     }
 
-    private sealed record Row(FoundFile File, MessageId? Id);
+    /// <summary>The files that are passed over for good, as a checkpoint. It counts as stored.</summary>
+    public byte[] TakeKept()
+    {
+        lock (_gate)
+        {
+            _isChanged = false;
+            return [.. Kept.ToByteArray(), .. _rows.Values.Where(static row => row.IsKept).SelectMany(static row => row.File.Fingerprint.ToByteArray())];
+        }
+    }
+
+    /// <summary>What was taken for stored was not: it is to be stored still.</summary>
+    public void Untake()
+    {
+        lock (_gate)
+        {
+            _isChanged = true;
+        }
+    }
+
+    private sealed record Row(FoundFile File, MessageId? Id)
+    {
+        public bool IsKept { get; init; }
+    }
 }

@@ -94,7 +94,7 @@ public abstract partial class FileSource : PollingSource, IMarkOrigin
         {
             Prepare();
             Listen();
-            _ledger.Begin(_policy == MarkPolicy.Never ? await sink.GetCheckpointAsync(cancellationToken) : null);
+            _ledger.Begin(await sink.GetCheckpointAsync(cancellationToken), keptOnly: _policy != MarkPolicy.Never);
             _began = true;
         }
 
@@ -107,7 +107,9 @@ public abstract partial class FileSource : PollingSource, IMarkOrigin
             added += await TakeAsync(file, sink, cancellationToken);
         }
 
-        return added + await FlushAsync(sink, cancellationToken);
+        added += await FlushAsync(sink, cancellationToken);
+        await KeepAsync(sink, cancellationToken);
+        return added;
     }
 
     /// <inheritdoc/>
@@ -173,6 +175,11 @@ public abstract partial class FileSource : PollingSource, IMarkOrigin
 
         _ledger.KeepOnly(names);
         int room = _ledger.Room;
+        if (room == 0 && found.Count > 0 && _policy != MarkPolicy.Never && _ledger.Open.Count == 0)
+        {
+            throw new InvalidOperationException($"'{Folder}' holds {FileLedger.Capacity} files that are passed over, the most that are remembered, so that no further one is taken. The log of source '{Name}' names them; move them away.");
+        }
+
         if (room == 0 && found.Count > 0 && _policy == MarkPolicy.Never)
         {
             throw new InvalidOperationException($"'{Folder}' holds {FileLedger.Capacity} files that were taken, the most that are remembered. Remove some, or set sources.{Name}.markSeen to afterAck so that they are moved.");
@@ -279,6 +286,25 @@ public abstract partial class FileSource : PollingSource, IMarkOrigin
         return results.Count(result => !result.Duplicate);
     }
 
+    /// <summary>Stores which files are passed over for good, so that no later run reads and tells them again.</summary>
+    private async ValueTask KeepAsync(IMessageSink sink, CancellationToken cancellationToken)
+    {
+        if (_policy == MarkPolicy.Never || !_ledger.IsChanged)
+        {
+            return;
+        }
+
+        try
+        {
+            await sink.AcceptAsync([], _ledger.TakeKept(), cancellationToken);
+        }
+        catch
+        {
+            _ledger.Untake();
+            throw;
+        }
+    }
+
     /// <summary>Asks now and then what became of the files in work: an expiry or a discard appends no mark.</summary>
     private async ValueTask AskAsync(IMessageSink sink, CancellationToken cancellationToken)
     {
@@ -318,8 +344,8 @@ public abstract partial class FileSource : PollingSource, IMarkOrigin
                 TryComplete(file, MarkRequest.Failed);
                 break;
             case null when isRepeat:
-                // Its key outlives its message: nobody knows how that ended, so it is not shown as done (MB-18), and not read with every look either.
-                _ledger.Add(file, null);
+                // Its key outlives its message: nobody knows how that ended, so it is not shown as done (MB-18), and not read with every look or start either.
+                _ledger.Keep(file);
                 LogForgotten(Name, file.Name, id);
                 break;
             case null:

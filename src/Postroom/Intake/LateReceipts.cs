@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Postroom.Diagnostics;
@@ -18,15 +20,18 @@ internal sealed record ResolvedReceipts
 
     public List<FailedDelivery> GivenUp { get; } = [];
 
-    /// <summary>Given up before the answer of the send itself is stored: told once it is.</summary>
-    public List<FailedDelivery> GivenUpEarly { get; } = [];
+    /// <summary>Given up before the answer of the send itself is stored: told once it is, if it is that send.</summary>
+    public List<(FailedDelivery Failed, DeliveryReceipt Receipt)> GivenUpEarly { get; } = [];
 }
 
 /// <summary>
-/// Finds the messages of later receipts (LN-11, LN-12): once per status and part; a proof of a send whose outcome nobody knew confirms it, and a message that its service gave up
+/// Finds the messages of later receipts (LN-11, LN-12): once per status, part and send; a proof of a send whose outcome nobody knew confirms it, and a message that its service gave up
 /// is told as a failed delivery, though its state does not move.
 /// </summary>
-/// <remarks>A receipt may overtake the answer of its own send, whose outside id is stored with the outcome: it is looked for again a little later.</remarks>
+/// <remarks>
+/// A receipt may overtake the answer of its own send, whose outside id is stored with the outcome: it is looked for again a little later. A message may have been sent more than
+/// once, by a repeat or a replay: what comes of a send is told by its outside id.
+/// </remarks>
 internal sealed partial class LateReceipts(IJournal journal, IMessageStore store, DeliveryFailures failures, RuntimeMetrics metrics, Func<bool> isHandled, TimeProvider clock, ILogger log)
 {
     private const string Receipt = "receipt";
@@ -51,20 +56,24 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
     public async ValueTask<ResolvedReceipts> ResolveAsync(IReadOnlyList<LateReceipt> receipts, Func<ResolvedReceipts, ValueTask> takeLater, CancellationToken cancellationToken)
     {
         ResolvedReceipts resolved = new();
-        HashSet<(MessageId, DeliveryStatus, int?)> seen = [];
+        Dictionary<MessageId, JournalRecord> told = []; // with what this batch adds
         foreach (LateReceipt receipt in receipts)
         {
-            if (await FindAsync(receipt, cancellationToken) is not { } record)
+            if (await FindAsync(receipt, cancellationToken) is not { } found)
             {
                 LookLater(receipt, takeLater);
+                continue;
             }
-            else if (IsKnown(record, receipt.Receipt) || !seen.Add((record.Entry.Envelope.Id, receipt.Receipt.Status, receipt.Receipt.Part)))
+
+            JournalRecord record = told.GetValueOrDefault(found.Entry.Envelope.Id, found);
+            if (IsKnown(record, receipt.Receipt))
             {
                 Interlocked.Increment(ref _dropped);
             }
             else
             {
-                Add(record.Entry, receipt.Receipt, resolved);
+                Add(record, receipt.Receipt, resolved);
+                told[found.Entry.Envelope.Id] = record with { Receipts = [.. record.Receipts, receipt.Receipt] };
             }
         }
 
@@ -80,9 +89,9 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
             failures.Note(failed);
         }
 
-        foreach (FailedDelivery early in resolved.GivenUpEarly)
+        foreach ((FailedDelivery early, DeliveryReceipt receipt) in resolved.GivenUpEarly)
         {
-            _ = TellOnceTakenAsync(early);
+            _ = TellOnceTakenAsync(early, receipt);
         }
 
         foreach (MessageId id in resolved.Proven)
@@ -98,20 +107,49 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
         }
     }
 
-    /// <summary>Whether a receipt says nothing new: once per status and part, and of a message that was replayed once for each of its sends.</summary>
+    /// <summary>Whether a receipt says nothing new: once per status and part, and of a message that was sent more than once, once for each of its sends.</summary>
     private static bool IsKnown(JournalRecord record, DeliveryReceipt receipt)
     {
         DeliveryReceipt[] alike = [.. record.Receipts.Where(known => known.Status == receipt.Status && known.Part == receipt.Part)];
-        return alike.Length > record.Entry.Replays || alike.Any(known => known.OutsideId is null || receipt.OutsideId is null || known.OutsideId == receipt.OutsideId);
+        int sends = Math.Max(record.Attempts.Count, 1 + record.Entry.Replays); // at most
+        return alike.Length >= sends || alike.Any(known => known.OutsideId is null || receipt.OutsideId is null || known.OutsideId == receipt.OutsideId);
     }
 
-    private void Add(JournalEntry entry, DeliveryReceipt receipt, ResolvedReceipts resolved)
+    /// <summary>Whether what the service gave up is the send that an acknowledged message ended with, and not one before it that was repeated or replayed.</summary>
+    private static bool IsOfLastSend(JournalRecord record, DeliveryReceipt failed)
     {
+        if (failed.OutsideId is { } id)
+        {
+            // The id of an earlier send that was only ever given up stays on a message that a person confirms.
+            if (record.Entry.OutsideId is { } last && (id == last || record.Receipts.Any(taken => IsTaken(taken) && taken.OutsideId == last)))
+            {
+                return id == last || record.Receipts.Any(answer => answer.OutsideId == last && answer.Parts.Contains(id));
+            }
+
+            if (record.Receipts.Any(proof => IsTaken(proof) && proof.Part == failed.Part && proof.OutsideId is { } proven && proven != id && !IsGivenUp(record, proven)))
+            {
+                return false;
+            }
+        }
+
+        // Services tell the time of receipts in whole seconds.
+        return record.Entry.Replays == 0 || failed.At == default || record.Attempts is not [.., { StartedAt: { } began }] || failed.At > began - TimeSpan.FromSeconds(1);
+    }
+
+    private static bool IsGivenUp(JournalRecord record, string outsideId) => record.Receipts.Any(receipt => receipt.Status == DeliveryStatus.Failed && receipt.OutsideId == outsideId);
+
+    private static bool IsTaken(DeliveryReceipt receipt) => receipt.Status is DeliveryStatus.Sent or DeliveryStatus.Delivered or DeliveryStatus.Read;
+
+    private void Add(JournalRecord record, DeliveryReceipt receipt, ResolvedReceipts resolved)
+    {
+        JournalEntry entry = record.Entry;
         DeliveryReceipt dated = receipt.At == default ? receipt with { At = clock.GetUtcNow() } : receipt;
         byte[] body = JsonSerializer.SerializeToUtf8Bytes(dated, PostroomJson.Default.DeliveryReceipt);
         resolved.Notes.Add(new StoreNote(NoteKind.Receipt, clock.GetUtcNow(), body) { MessageId = entry.Envelope.Id });
         resolved.News.Add(new StoredReceipt(entry.Envelope.Id, entry.Envelope.Queue, entry.Envelope.Conversation, dated));
-        if (entry is { State: MessageState.Failed, FailureKind: FailureKind.Uncertain } && dated is { Part: null, Status: DeliveryStatus.Sent or DeliveryStatus.Delivered or DeliveryStatus.Read })
+
+        // Receipts come in any order: what was given up is not proved by an older word of the same send.
+        if (entry is { State: MessageState.Failed, FailureKind: FailureKind.Uncertain } && dated.Part is null && IsTaken(dated) && !(dated.OutsideId is { } sent && IsGivenUp(record, sent)))
         {
             resolved.Proven.Add(entry.Envelope.Id);
         }
@@ -119,7 +157,15 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
         if (dated.Status == DeliveryStatus.Failed && entry.State != MessageState.Failed && OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is { } communicator)
         {
             string reason = $"The service had taken it and gave it up later: {dated.Detail ?? "it did not say why"}";
-            (entry.State == MessageState.Acked ? resolved.GivenUp : resolved.GivenUpEarly).Add(new FailedDelivery(entry.Envelope.Id, communicator, entry.Envelope.Conversation, FailureKind.Refused, reason, entry.Attempt, clock.GetUtcNow()) { TraceId = TraceService.TraceIdOf(entry.Envelope) });
+            FailedDelivery failed = new(entry.Envelope.Id, communicator, entry.Envelope.Conversation, FailureKind.Refused, reason, entry.Attempt, clock.GetUtcNow()) { TraceId = TraceService.TraceIdOf(entry.Envelope) };
+            if (entry.State != MessageState.Acked)
+            {
+                resolved.GivenUpEarly.Add((failed, receipt));
+            }
+            else if (IsOfLastSend(record, receipt))
+            {
+                resolved.GivenUp.Add(failed);
+            }
         }
 
         if (OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is { } sender)
@@ -133,10 +179,18 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
             {
                 From = entry.Envelope.To is { Kind: AddressKind.Recipient } to ? to : null,
                 Conversation = entry.Envelope.Conversation,
-                DedupKey = $"receipt:{entry.Envelope.Id}:{dated.Status}{(dated.Part is { } part ? $":{part}" : "")}{(entry.Replays > 0 ? $":replay {entry.Replays}" : "")}",
+                DedupKey = DedupKey(entry, dated),
                 Headers = new Dictionary<string, string> { [HeaderNames.Channel] = OutboundQueue.CommunicatorOf(entry.Envelope.Queue) ?? "" },
             });
         }
+    }
+
+    /// <summary>One for each status, part and send; without an outside id a replay tells sends apart. Services give ids of any length, a key has 512 characters.</summary>
+    private static string DedupKey(JournalEntry entry, DeliveryReceipt receipt)
+    {
+        string send = receipt.OutsideId is { } id ? $":send {(id.Length <= 200 ? id : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(id))))}"
+            : entry.Replays > 0 ? $":replay {entry.Replays}" : "";
+        return $"receipt:{entry.Envelope.Id}:{receipt.Status}{(receipt.Part is { } part ? $":{part}" : "")}{send}";
     }
 
     private async ValueTask<JournalRecord?> FindAsync(LateReceipt receipt, CancellationToken cancellationToken)
@@ -165,20 +219,20 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
     }
 
     /// <summary>The answer of a send may be on its way to the store while the service gives the message up already.</summary>
-    private async Task TellOnceTakenAsync(FailedDelivery failed)
+    private async Task TellOnceTakenAsync(FailedDelivery failed, DeliveryReceipt receipt)
     {
         try
         {
             foreach (TimeSpan wait in Again)
             {
                 await Task.Delay(wait, clock);
-                MessageState? state = (await journal.GetAsync(failed.MessageId, withBody: false, CancellationToken.None))?.Entry.State;
-                if (state == MessageState.Acked)
+                JournalRecord? record = await journal.GetAsync(failed.MessageId, withBody: false, CancellationToken.None);
+                if (record?.Entry.State == MessageState.Acked && IsOfLastSend(record, receipt))
                 {
                     failures.Note(failed with { At = clock.GetUtcNow() });
                 }
 
-                if (state is not (MessageState.Pending or MessageState.Dispatched))
+                if (record?.Entry.State is not (MessageState.Pending or MessageState.Dispatched))
                 {
                     return; // One that has failed was told as that.
                 }
@@ -225,7 +279,7 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
         }
 
         ResolvedReceipts resolved = new();
-        Add(record.Entry, receipt, resolved);
+        Add(record, receipt, resolved);
         try
         {
             await take(resolved);

@@ -96,7 +96,7 @@ internal sealed partial class DeliveryRunner
             return null;
         }
 
-        (ProbeAnswer answer, bool isPart) = await AskAsync(probe, attempt, target.Communicator.Capabilities, AskAtATime, countsGivenUp: false);
+        (ProbeAnswer answer, bool isPart) = await AskAsync(probe, attempt, target.Communicator.Capabilities, AskAtATime);
         return isPart && answer is ProbeAnswer.Found(var part) ? await GoOnBehindAsync(attempt, part) : Found(attempt, answer);
     }
 
@@ -123,22 +123,22 @@ internal sealed partial class DeliveryRunner
             givenUp.LastOrDefault(receipt => (receipt.Part is null || receipt.Part == lease.Progress.Count + 1) && IsOfClaim(receipt, lease)));
     }
 
-    /// <summary>Whether a receipt is about the send that was claimed last, and not about one before a replay. Services tell the time of receipts in whole seconds.</summary>
+    /// <summary>Whether a receipt is about the send that was claimed last, and not about one before it. Services tell the time of receipts in whole seconds.</summary>
     private static bool IsOfClaim(DeliveryReceipt receipt, MessageLease lease) =>
-        lease.Replays == 0 || (lease.SendStartedAt is { } claimed && receipt.At > claimed - TimeSpan.FromSeconds(1));
+        lease is { Replays: 0, UnansweredSends: <= 1 } || (lease.SendStartedAt is { } claimed && receipt.At > claimed - TimeSpan.FromSeconds(1));
 
     /// <summary>Asks by the key of the whole message, which its only or last part carries, and where it may go in parts by the key of the next one.</summary>
     /// <returns>The answer, and whether it is about that part only.</returns>
-    private async ValueTask<(ProbeAnswer Answer, bool IsPart)> AskAsync(IDeliveryProbe probe, Attempt attempt, CommunicatorCapabilities channel, TimeSpan limit, bool countsGivenUp = true)
+    private async ValueTask<(ProbeAnswer Answer, bool IsPart)> AskAsync(IDeliveryProbe probe, Attempt attempt, CommunicatorCapabilities channel, TimeSpan limit)
     {
         string key = attempt.Envelope.Id.ToString();
-        Task<ProbeAnswer> whole = AskAsync(probe, key, attempt, limit, countsGivenUp).AsTask();
+        Task<ProbeAnswer> whole = AskAsync(probe, key, attempt, limit).AsTask();
         if (!channel.SplitsText && attempt.Lease.Progress.Count == 0 && attempt.Envelope.Body.Length <= channel.TextLimit)
         {
             return (await whole, false);
         }
 
-        Task<ProbeAnswer> part = AskAsync(probe, string.Create(CultureInfo.InvariantCulture, $"{key}/{attempt.Lease.Progress.Count + 1}"), attempt, limit, countsGivenUp).AsTask();
+        Task<ProbeAnswer> part = AskAsync(probe, string.Create(CultureInfo.InvariantCulture, $"{key}/{attempt.Lease.Progress.Count + 1}"), attempt, limit).AsTask();
         Task<ProbeAnswer> first = await Task.WhenAny(whole, part);
         ProbeAnswer answer = await first;
         if (answer is ProbeAnswer.Found)
@@ -151,14 +151,20 @@ internal sealed partial class DeliveryRunner
             : (answer is ProbeAnswer.NotSent && await other is ProbeAnswer.NotSent ? answer : new ProbeAnswer.Unknown(), false);
     }
 
-    private async ValueTask<ProbeAnswer> AskAsync(IDeliveryProbe probe, string key, Attempt attempt, TimeSpan limit, bool countsGivenUp)
+    private async ValueTask<ProbeAnswer> AskAsync(IDeliveryProbe probe, string key, Attempt attempt, TimeSpan limit)
     {
         using CancellationTokenSource time = new(limit, clock);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(attempt.CancellationToken, time.Token);
         try
         {
             ProbeAnswer answer = await probe.FindAsync(key, either.Token);
-            return !countsGivenUp && answer is ProbeAnswer.Found { Receipt.Status: DeliveryStatus.Failed } ? new ProbeAnswer.NotSent() : answer;
+            if (answer is not ProbeAnswer.Found { Receipt: { Status: DeliveryStatus.Failed } failed } || IsOfClaim(failed, attempt.Lease))
+            {
+                return answer;
+            }
+
+            // An earlier send was given up. Of one that was claimed since that says nothing; without one nothing is on its way.
+            return attempt.Lease.SendStartedAt is null ? new ProbeAnswer.NotSent() : new ProbeAnswer.Unknown();
         }
         catch (Exception)
         {

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Postroom.Crash;
 using Postroom.Testing;
 using Xunit;
@@ -86,11 +88,12 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     }
 
     [Fact]
-    public async Task The_sample_of_an_adapter_receives_and_answers_by_files()
+    public async Task The_sample_of_an_adapter_receives_and_answers_by_files_and_takes_posts_that_are_proved()
     {
         await using RealProgram program = new();
         string built = await BuildSampleAsync("adapter.cs", analyze: false);
-        program.StartProcess(Path.Combine(built, "adapter.dll"), [], [], program.Folder);
+        await File.WriteAllTextAsync(Path.Combine(program.Folder, "letters.key"), "letters-canary", RealProgram.Cancel);
+        program.StartProcess(Path.Combine(built, "adapter.dll"), [], ["intake.webhook.perAddress=2/h"], program.Folder);
         await WaitAsync(async () => !program.Process.HasExited && await AnswersHealthAsync(program));
 
         string letters = Path.Combine(program.Folder, "letters");
@@ -100,6 +103,25 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
 
         Assert.Equal("ann\nYou wrote: hello", await File.ReadAllTextAsync(Directory.GetFiles(Path.Combine(letters, "out"), "*.txt")[0], RealProgram.Cancel));
         Assert.Empty(Directory.GetFiles(Path.Combine(letters, "in")));
+
+        async Task<int> PostAsync(string text, string header, string value)
+        {
+            using HttpRequestMessage request = new(HttpMethod.Post, new Uri(program.Address, "letters?from=ben")) { Content = new StringContent(text) };
+            request.Headers.Add(header, value);
+            using HttpResponseMessage answer = await program.Http.SendAsync(request, RealProgram.Cancel);
+            return (int)answer.StatusCode;
+        }
+
+        static string Sign(string key, string text) => Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(key), Encoding.UTF8.GetBytes(text)));
+        int[] strangers =
+        [
+            await PostAsync("x", "X-Other", "x"), await PostAsync("x", "X-Letters-Word", "guess"), // they use the address up
+            await PostAsync("x", "X-Letters-Word", "guess"), await PostAsync("x", "X-Letters-Signature", Sign("guess", "x")),
+        ];
+        int[] proved = [await PostAsync("by word", "X-Letters-Word", "letters-canary"), await PostAsync("signed", "X-Letters-Signature", Sign("letters-canary", "signed"))];
+        Assert.Equal([401, 401, 429, 429], strangers);
+        Assert.Equal([200, 200], proved);
+        await WaitAsync(() => Task.FromResult(Directory.GetFiles(Path.Combine(letters, "out"), "*.txt").Length == 3));
         Assert.Equal(0, (await program.StopAsync()).Code);
     }
 

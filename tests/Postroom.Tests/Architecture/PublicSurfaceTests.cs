@@ -31,11 +31,22 @@ public sealed class PublicSurfaceTests
         }
 
         string expected = File.Exists(path) ? File.ReadAllText(path) : "";
-        string[] added = [.. actual.Split('\n').Except(expected.Split('\n'))];
-        string[] removed = [.. expected.Split('\n').Except(actual.Split('\n'))];
+        string[] added = [.. Members(actual).Except(Members(expected))];
+        string[] removed = [.. Members(expected).Except(Members(actual))];
         Assert.True(
             added.Length == 0 && removed.Length == 0,
             $"The public surface of {assembly} has changed. Added:\n  {string.Join("\n  ", added)}\nRemoved:\n  {string.Join("\n  ", removed)}\nIf that is meant, accept it with POSTROOM_ACCEPT_SURFACE=1.");
+    }
+
+    /// <summary>Each line with its type: a member of one type may read like one of another.</summary>
+    private static IEnumerable<string> Members(string surface)
+    {
+        string type = "";
+        foreach (string line in surface.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            type = line.StartsWith(' ') ? type : line;
+            yield return line.StartsWith(' ') ? $"{type}: {line.Trim()}" : line;
+        }
     }
 
     private static string Print(Assembly assembly)

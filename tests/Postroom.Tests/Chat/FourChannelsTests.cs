@@ -106,7 +106,28 @@ public sealed class FourChannelsTests : IAsyncLifetime
         Assert.All(page.Items, item => Assert.Equal(0, item.Failures));
     }
 
-    private async Task<RealHttp> StartAsync()
+    [Fact]
+    public async Task Wa8_strangers_at_an_address_keep_neither_metas_verification_nor_its_posts_out()
+    {
+        await using RealHttp http = await StartAsync("intake.webhook.perAddress=2/h");
+        Uri Verify(string word) => new($"/whatsapp-incoming?hub.mode=subscribe&hub.challenge=1158&hub.verify_token={word}", UriKind.Relative);
+
+        List<int> strangers = [];
+        for (int i = 0; i < 3; i++)
+        {
+            using HttpResponseMessage wrong = await http.Client.GetAsync(Verify("guess"), Cancel);
+            strangers.Add((int)wrong.StatusCode);
+        }
+
+        using HttpResponseMessage right = await http.Client.GetAsync(Verify("word"), Cancel);
+        string post = _whatsApp.Post().Contact("491701234567", "Ann").Text("491701234567", "wamid.IN1", DateTimeOffset.UtcNow, "hello").ToString();
+
+        Assert.Equal([403, 403, 429], strangers);
+        Assert.Equal((200, "1158"), ((int)right.StatusCode, await right.Content.ReadAsStringAsync(Cancel)));
+        Assert.Equal((200, 429), ((await PostAsync(http, post, _whatsApp.Sign(post))).Status, (await PostAsync(http, post, "sha256=00")).Status));
+    }
+
+    private async Task<RealHttp> StartAsync(params string[] more)
     {
         string[] settings =
         [
@@ -121,6 +142,7 @@ public sealed class FourChannelsTests : IAsyncLifetime
             "communications.backends.mail.type=email", "communications.backends.mail.host=localhost", $"communications.backends.mail.port={_smtp.Port}", "communications.backends.mail.security=starttls",
             $"communications.backends.mail.caFile={_folder.File("ca.pem")}", "communications.backends.mail.username=bot", "communications.backends.mail.password=smtp-canary",
             "communications.backends.mail.fromAddress=bot@example.org", """communications.backends.mail.defaultRecipients=["ops@example.org"]""", """communications.backends.mail.labels=["operators"]""",
+            .. more,
         ];
         RealHttp http = await RealHttp.StartAsync(
             app => app.AddChannels().AddHandler(

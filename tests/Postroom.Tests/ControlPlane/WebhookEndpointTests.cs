@@ -254,20 +254,35 @@ public sealed class WebhookEndpointTests
     }
 
     [Fact]
-    public async Task A_stranger_with_wrong_signatures_is_stopped_before_its_body_is_read()
+    public async Task Wh2_strangers_with_wrong_signatures_use_up_their_address_and_do_not_lock_out_a_good_signer_behind_it()
     {
         await using HttpFixture http = await HttpFixture.StartAsync(new WebhookIntakeOptions { Secret = new Secret("mine-canary"), PerAddress = Rate.Parse("3/min") });
         string forged = Sign("other", DateTimeOffset.UtcNow.ToUnixTimeSeconds(), Good);
+        string mine = Sign("mine-canary", DateTimeOffset.UtcNow.ToUnixTimeSeconds(), Good);
 
         for (int i = 0; i < 3; i++)
         {
             Assert.Equal(401, (await http.PostAsync(Good, ("X-Postroom-Signature", forged))).Status);
         }
 
+        Answer stranger = await http.PostAsync(Good, ("X-Postroom-Signature", forged));
+        int[] signer = [.. await Task.WhenAll(Enumerable.Range(0, 6).Select(async _ => (await http.PostAsync(Good, ("X-Postroom-Signature", mine))).Status))];
+
+        Assert.Equal(429, stranger.Status);
+        Assert.NotNull(stranger.Headers.RetryAfter);
+        Assert.Equal([200, 200, 200, 200, 200, 200], signer);
+        Assert.Equal(6, http.Runtime.Accepted);
+    }
+
+    [Fact]
+    public async Task Wh2_of_an_address_that_strangers_used_up_an_unsigned_body_is_not_read()
+    {
+        await using HttpFixture http = await HttpFixture.StartAsync(new WebhookIntakeOptions { Secret = new Secret("mine-canary"), PerAddress = Rate.Parse("1/min") });
+        Assert.Equal(401, (await http.PostAsync(Good)).Status);
+
         using NeverEnding body = new();
         using HttpRequestMessage request = new(HttpMethod.Post, "/webhook") { Content = body };
         request.Headers.ExpectContinue = true;
-        request.Headers.Add("X-Postroom-Signature", forged);
         using HttpResponseMessage answer = await http.Client.SendAsync(request, Cancel);
 
         Assert.Equal(429, (int)answer.StatusCode);

@@ -138,6 +138,36 @@ public sealed class EmailComposingTests : MailTest
     }
 
     [Theory]
+    [InlineData("a@b.test\rRCPT TO:<c@d.test>")]
+    [InlineData("a@b.test\n")]
+    [InlineData("a@b.test\0")]
+    public void Ac62_T15_A_recipient_with_a_line_end_or_nul_is_no_address_at_all(string text)
+    {
+        Assert.Throws<FormatException>(() => Address.ForRecipient("email", text));
+        Assert.Throws<FormatException>(() => Address.Parse($"email:{text}"));
+    }
+
+    [Theory]
+    [InlineData("a.txt\r\nBcc: c@d.test")]
+    [InlineData("a.txt\nBcc: c@d.test")]
+    [InlineData("a.txt\rRCPT TO:<c@d.test>")]
+    [InlineData("a.txt\r\n.\r\nMAIL FROM:<c@d.test>")]
+    [InlineData("a.txt\0")]
+    public async Task Ac62_T15_Line_ends_and_nul_in_the_name_or_type_of_a_file_add_no_header_and_no_recipient(string text)
+    {
+        FakeSmtpServer server = Serve();
+        EmailCommunicator communicator = await StartAsync(ConfigOf(server));
+        Attachment file = Attachment.FromBytes("a.txt", "x"u8.ToArray(), "text/plain");
+
+        await communicator.SendAsync(new OutgoingMessage("x") { Attachments = [file with { Name = text }, file with { ContentType = text }] }, new MailDelivery(), Cancel);
+
+        FakeSmtpMail mail = Assert.Single(server.Mails);
+        Assert.Equal(["ann@example.test"], mail.Recipients);
+        Assert.DoesNotContain(mail.Text.Split("\r\n"), static line => line.StartsWith("Bcc:", StringComparison.OrdinalIgnoreCase) || line.StartsWith("RCPT", StringComparison.Ordinal) || line.StartsWith("MAIL FROM", StringComparison.Ordinal));
+        Assert.Empty(server.Violations);
+    }
+
+    [Theory]
     [InlineData("a b@example.test")]
     [InlineData("\"a b\"@example.test")]
     [InlineData("\"a>\\\"b\"@example.test")]

@@ -2,10 +2,12 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.Logging;
 using Postroom.Configuration;
 using Postroom.Host;
 using Postroom.Mail;
 using Postroom.Testing;
+using Postroom.Tests.ControlPlane;
 using Postroom.Tests.Hosting;
 using Postroom.Tests.Sqlite;
 using Xunit;
@@ -100,6 +102,36 @@ public sealed class FileSourceTests : IDisposable
         Assert.Empty(Names("mail", "cur"));
         Assert.Equal(["1.a"], Names("mail", "new"));
         Assert.Equal((1, 1), (sink.Messages.Count, sink.Duplicates));
+    }
+
+    [Fact]
+    public async Task SR_17_a_file_that_is_passed_over_is_so_after_a_restart_too_even_once_its_key_is_forgotten_until_it_changes()
+    {
+        RecordingSink sink = new();
+        Deliver("1.a", Mail("one"));
+        await using (RunningSource first = new(sink, In("mail")))
+        {
+            await sink.WaitForAsync(1, Cancel);
+        }
+
+        sink.SetState(0, null, keepKey: true);
+        LogLines log = new();
+        await using (RunningSource second = new(sink, In("mail"), log))
+        {
+            await UntilAsync(() => sink.Duplicates == 1);
+            await second.PollAsync();
+        }
+
+        sink.SetState(0, null, keepKey: false); // retention.dedup is over as well
+        await using RunningSource third = new(sink, In("mail"), log);
+        await third.PollAsync();
+        await third.PollAsync();
+        Assert.Equal((1, 1), (sink.Messages.Count, sink.Duplicates));
+        Assert.Single(log.Texts, static line => line.Contains("passed over", StringComparison.Ordinal));
+
+        File.Move(In("mail", "new", "1.a"), In("mail", "new", "2.a")); // a person decides that it is to be taken
+        await third.PollAsync();
+        await sink.WaitForAsync(2, Cancel);
     }
 
     [Theory]
@@ -309,9 +341,9 @@ public sealed class FileSourceTests : IDisposable
         private readonly MaildirSource _source;
         private readonly Task _run;
 
-        public RunningSource(IMessageSink sink, string path)
+        public RunningSource(IMessageSink sink, string path, LogLines? log = null)
         {
-            _source = new MaildirSource("mail", new MaildirSourceConfig { Path = path, Into = "work" });
+            _source = new MaildirSource("mail", new MaildirSourceConfig { Path = path, Into = "work" }, log is null ? null : new Logger<MaildirSource>(new LoggerFactory([log])));
             _run = _source.RunAsync(sink, _stop.Token);
         }
 

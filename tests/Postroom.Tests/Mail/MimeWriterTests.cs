@@ -12,7 +12,7 @@ public sealed class MimeWriterTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Ml14_Hostile_strings_arrive_unchanged_as_subject_name_text_and_file_name()
+    public async Task Ac65_Ml14_Hostile_strings_arrive_unchanged_as_subject_name_text_and_file_name()
     {
         using TempFolder folder = new();
         List<(MailDraft Draft, string Path)> mails = [];
@@ -22,6 +22,10 @@ public sealed class MimeWriterTests
             string path = folder.File($"{mails.Count}.eml");
             byte[] bytes = MimeWriter.Write(draft).ToArray();
             AssertInForm(bytes);
+            MailMessage own = MailMessageReader.Read(bytes, DateTimeOffset.UnixEpoch);
+            Assert.Equal(draft.Subject, own.Subject);
+            Assert.Equal(draft.Attachments.Select(static file => file.Name), own.Attachments.Select(static file => file.Name));
+            Assert.Empty(own.Problems);
             await File.WriteAllBytesAsync(path, bytes, Cancel);
             mails.Add((draft, path));
         }

@@ -135,6 +135,130 @@ public sealed class AskedSendTests
         Assert.Equal(["first", "second"], told.Receipts.Select(static receipt => receipt.OutsideId));
     }
 
+    [Fact]
+    public async Task Ln12_what_is_given_up_of_a_send_before_a_replay_is_no_failure_of_the_one_that_arrived()
+    {
+        ConcurrentQueue<FailedDelivery> told = new();
+        Asked channel = new();
+        channel.Loses.Enqueue("");
+        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
+        await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
+        await runtime.Journal.ReplayAsync(sent.Ids[0], new ReplayOptions(), Cancel);
+        await runtime.EndedAsync(sent.Ids[0], MessageState.Acked);
+        using IDisposable watch = runtime.Rooms.Failures.Observe(told.Enqueue);
+
+        foreach (string id in (string[])["first", "out"])
+        {
+            await channel.TellAsync(new LateReceipt(new DeliveryReceipt { Status = DeliveryStatus.Failed, OutsideId = id, Detail = id }) { MessageId = sent.Ids[0] });
+        }
+
+        await UntilAsync(() => !told.IsEmpty);
+        Assert.EndsWith("out", Assert.Single(told).Reason, StringComparison.Ordinal);
+        JournalRecord record = (await runtime.Journal.GetAsync(sent.Ids[0], withBody: false, Cancel))!;
+        Assert.Equal(["out", "first", "out"], record.Receipts.Select(static receipt => receipt.OutsideId));
+    }
+
+    [Fact]
+    public async Task Ln12_what_is_given_up_of_an_earlier_send_while_a_replay_is_on_its_way_is_not_told_once_that_arrived()
+    {
+        ConcurrentQueue<FailedDelivery> told = new();
+        Asked channel = new();
+        channel.Loses.Enqueue("");
+        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
+        await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
+        using IDisposable watch = runtime.Rooms.Failures.Observe(told.Enqueue);
+        channel.Answers = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        await runtime.Journal.ReplayAsync(sent.Ids[0], new ReplayOptions(), Cancel);
+        await UntilAsync(() => channel.Sends.Count == 2);
+        foreach (string id in (string[])["first", "out"])
+        {
+            await channel.TellAsync(new LateReceipt(new DeliveryReceipt { Status = DeliveryStatus.Failed, OutsideId = id, Detail = id }) { MessageId = sent.Ids[0] });
+        }
+
+        channel.Answers.SetResult();
+        await runtime.EndedAsync(sent.Ids[0], MessageState.Acked);
+        await UntilAsync(() => !told.IsEmpty);
+
+        Assert.EndsWith("out", Assert.Single(told).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Ln12_a_handler_is_told_what_came_of_each_send_of_a_replayed_message()
+    {
+        ConcurrentQueue<string?> told = new();
+        Asked channel = new();
+        channel.Loses.Enqueue("");
+        await using MessageRuntime runtime = await StartAsync(channel, Briefly, app => app.AddHandler(
+            PayloadTypes.ReceiptChanged,
+            PostroomJson.Default.DeliveryReceipt,
+            (receipt, _, _) =>
+            {
+                told.Enqueue(receipt.OutsideId);
+                return new ValueTask<HandlerResult>(HandlerResult.Completed);
+            },
+            "in"));
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
+        await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
+        await runtime.Journal.ReplayAsync(sent.Ids[0], new ReplayOptions(), Cancel);
+        await runtime.EndedAsync(sent.Ids[0], MessageState.Acked);
+
+        string longId = new('x', 600);
+        foreach (string id in (string[])["first", "out", "first"])
+        {
+            await channel.TellAsync(new LateReceipt(new DeliveryReceipt { Status = DeliveryStatus.Delivered, OutsideId = id }) { MessageId = sent.Ids[0] });
+        }
+
+        await channel.TellAsync(new LateReceipt(new DeliveryReceipt { Status = DeliveryStatus.Read, OutsideId = longId }) { MessageId = sent.Ids[0] });
+        await UntilAsync(() => told.Count >= 3);
+
+        Assert.Equal(["first", "out", longId], told);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Ln8_an_answer_that_an_earlier_send_was_given_up_does_not_end_the_one_that_was_claimed_since(bool isEarlier)
+    {
+        Asked channel = new();
+        channel.Loses.Enqueue("");
+        channel.Loses.Enqueue("");
+        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
+        JournalRecord first = await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
+
+        channel.Claimed = () => channel.Knows[""] = new DeliveryReceipt
+        {
+            Status = DeliveryStatus.Failed,
+            OutsideId = isEarlier ? "first" : "second",
+            At = isEarlier ? first.Entry.FinishedAt!.Value - TimeSpan.FromMinutes(1) : DateTimeOffset.UtcNow,
+        };
+        await runtime.Journal.ReplayAsync(sent.Ids[0], new ReplayOptions(), Cancel);
+        JournalRecord second = await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
+
+        Assert.Equal((isEarlier ? FailureKind.Uncertain : FailureKind.Refused, 2), (second.Entry.FailureKind!.Value, channel.Sends.Count));
+    }
+
+    [Fact]
+    public async Task Ln11_an_older_word_of_a_send_that_was_given_up_does_not_prove_it()
+    {
+        Asked channel = new();
+        channel.Loses.Enqueue("");
+        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
+        await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
+
+        foreach (DeliveryStatus status in (DeliveryStatus[])[DeliveryStatus.Failed, DeliveryStatus.Sent])
+        {
+            await channel.TellAsync(new LateReceipt(new DeliveryReceipt { Status = status, OutsideId = "first" }) { MessageId = sent.Ids[0] });
+        }
+
+        JournalRecord record = (await runtime.Journal.GetAsync(sent.Ids[0], withBody: false, Cancel))!;
+        Assert.Equal((MessageState.Failed, FailureKind.Uncertain, 2), (record.Entry.State, record.Entry.FailureKind!.Value, record.Receipts.Count));
+    }
+
     [Theory]
     [InlineData(false, true)]
     [InlineData(true, true)]
@@ -185,9 +309,9 @@ public sealed class AskedSendTests
 
     private static readonly CommunicatorBackendConfig Briefly = new() { Type = "channel", AskTimeout = TimeSpan.FromMilliseconds(50) };
 
-    private static async Task<MessageRuntime> StartAsync(Asked channel, CommunicatorBackendConfig? config = null)
+    private static async Task<MessageRuntime> StartAsync(Asked channel, CommunicatorBackendConfig? config = null, Action<IApplicationBuilder>? app = null)
     {
-        MessageRuntime runtime = await RuntimeHarness.StartAsync(static _ => { });
+        MessageRuntime runtime = await RuntimeHarness.StartAsync(app ?? (static _ => { }));
         await runtime.Dispatcher.RegisterAsync(channel, null, config ?? new CommunicatorBackendConfig { Type = "channel" }, Cancel);
         await UntilAsync(() => channel.IsStarted);
         return runtime;
@@ -198,7 +322,10 @@ public sealed class AskedSendTests
     {
         public int TextLimit { get; init; } = int.MaxValue;
 
-        public TaskCompletionSource? Answers { get; init; }
+        public TaskCompletionSource? Answers { get; set; }
+
+        /// <summary>Called by each send, before it is lost or answered.</summary>
+        public Action? Claimed { get; set; }
 
         /// <summary>Set while the service is away: it can be neither asked nor sent to. Called by the send that finds it so.</summary>
         public Action? Away { get; set; }
@@ -222,6 +349,7 @@ public sealed class AskedSendTests
                 await answers.Task.WaitAsync(cancellationToken);
             }
 
+            Claimed?.Invoke();
             if (Away is { } away)
             {
                 away();
@@ -241,17 +369,20 @@ public sealed class AskedSendTests
             }
 
             string key = idempotencyKey.Contains('/', StringComparison.Ordinal) ? idempotencyKey[idempotencyKey.IndexOf('/', StringComparison.Ordinal)..] : "";
-            for (int i = 0; i < 20 && !cancellationToken.IsCancellationRequested; i++)
+            for (int i = 0; ; i++)
             {
                 if (Knows.TryGetValue(key, out DeliveryReceipt? known))
                 {
                     return new ProbeAnswer.Found(known);
                 }
 
+                if (i == 20 || cancellationToken.IsCancellationRequested)
+                {
+                    return new ProbeAnswer.Unknown();
+                }
+
                 await Task.Delay(10, CancellationToken.None);
             }
-
-            return new ProbeAnswer.Unknown();
         }
 
         public async Task TellAsync(LateReceipt receipt) => await Incoming!.AcceptAsync([], [receipt], Cancel);

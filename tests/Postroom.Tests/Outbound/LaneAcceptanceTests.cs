@@ -31,6 +31,9 @@ public sealed class LaneAcceptanceTests
         Assert.Equal("to news", Assert.Single(twice.Sends).Message.Message);
         runtime.Dispatcher.Unregister("twice");
         Assert.DoesNotContain("twice", runtime.Dispatcher.Names);
+        EmitResult unknown = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("news", "to nobody"), Cancel);
+        Assert.Equal(FailureKind.Unroutable, (await runtime.EndedAsync(unknown.Ids[0], MessageState.Failed)).Entry.FailureKind);
+        Assert.Equal((true, 0), (twice.IsStarted, twice.Stops)); // taken away, not stopped
     }
 
     [Fact]
@@ -58,10 +61,79 @@ public sealed class LaneAcceptanceTests
 
         int[] sent = [.. all.SelectMany(one => one.Sends).Select(send => int.Parse(send.Message.Message, System.Globalization.CultureInfo.InvariantCulture))];
         Assert.Equal(Enumerable.Range(0, Messages), sent.Order());
+        await UntilAsync(() => all.SkipLast(1).All(static one => !one.IsStarted));
+        Assert.Equal((true, "service"), (all[^1].IsStarted, Assert.Single(runtime.Dispatcher.Names)));
     }
 
     [Fact]
-    public async Task Ac48_of_three_communicators_one_throws_and_one_is_stopped_and_the_third_delivers_at_once()
+    public async Task Ac48_of_three_communicators_one_throws_and_one_is_stopped_and_the_third_delivers_at_once_and_the_stopped_ones_message_waits_for_its_start()
+    {
+        RecordingCommunicator throws = new("throws");
+        throws.Next(Enumerable.Repeat<SendOutcome>(new SendOutcome.Throws(new InvalidOperationException("broken")), 100));
+        RecordingCommunicator stopped = new("stopped");
+        RecordingCommunicator third = new("third");
+        await using TestRuntime test = await TestRuntime.StartAsync(app => app
+            .AddCommunicator(_ => throws, ["operators"])
+            .AddCommunicator(_ => stopped, ["operators"])
+            .AddCommunicator(_ => third, ["operators"]));
+        IRuntimeControl control = test.Runtime.View.Control;
+        await control.StopCommunicatorAsync("stopped", Cancel);
+
+        EmitResult emitted = await test.Runtime.Dispatcher.EmitAsync(new OutgoingMessage("operators", "look"), Cancel);
+        await third.WaitForSendsAsync(1, Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        await throws.WaitForSendsAsync(1, Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        JournalEntry waiting = (await test.Runtime.Journal.GetAsync(emitted.Ids[1], withBody: false, Cancel))!.Entry;
+        Assert.Equal((TimeSpan.Zero, 3, 0), (test.Clock.Elapsed, emitted.Routed, stopped.Sends.Count)); // at once: the clock stands still
+        Assert.Equal((MessageState.Pending, 0), (waiting.State, waiting.Attempt));
+
+        await control.StartCommunicatorAsync("stopped", Cancel);
+        await stopped.WaitForSendsAsync(1, Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        Assert.Equal("look", Assert.Single(stopped.Sends).Message.Message);
+        Assert.Single(third.Sends);
+    }
+
+    [Fact]
+    public async Task Ln3_lanes_that_hang_fail_and_are_refused_take_no_turn_of_a_healthy_one()
+    {
+        const int Messages = 200;
+        RecordingCommunicator healthy = new("healthy");
+        RecordingCommunicator hanging = new("hanging");
+        RecordingCommunicator failing = new("failing");
+        RecordingCommunicator gone = new("gone");
+        hanging.Next(Enumerable.Repeat<SendOutcome>(new SendOutcome.Hangs(), Messages));
+        failing.Next(Enumerable.Repeat<SendOutcome>(new SendOutcome.Fails(new DeliveryFailure.Transient()), 10 * Messages));
+        gone.Next(Enumerable.Repeat<SendOutcome>(new SendOutcome.Fails(new DeliveryFailure.Transient(ServiceWide: true)), 10 * Messages));
+        RecordingCommunicator[] sick = [hanging, failing, gone];
+        await using TestRuntime test = await TestRuntime.StartAsync(app => Array.ForEach([.. sick, healthy], one => app.AddCommunicator(_ => one, [one.Name])));
+        for (int i = 0; i < Messages; i++)
+        {
+            foreach (RecordingCommunicator one in sick)
+            {
+                await test.Runtime.Dispatcher.EmitAsync(new OutgoingMessage("x") { To = Address.ForRecipient(one.Name, $"r{i % 50}") }, Cancel);
+            }
+        }
+
+        await hanging.WaitForSendsAsync(32, Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel); // maxInFlight
+        List<EmitResult> sent = [];
+        for (int i = 0; i < Messages; i++)
+        {
+            sent.Add(await test.Runtime.Dispatcher.EmitAsync(new OutgoingMessage($"{i}") { To = Address.ForRecipient("healthy", $"r{i % 50}") }, Cancel));
+        }
+
+        foreach (EmitResult one in sent)
+        {
+            await test.Runtime.EndedAsync(one.Ids[0], MessageState.Acked);
+        }
+
+        // Counted and not timed: the clock never moved, so nothing of the healthy lane waited for a time-out, a backoff or a suspension of another.
+        Assert.Equal((Messages, TimeSpan.Zero, 32), (healthy.Sends.Count, test.Clock.Elapsed, hanging.Sends.Count));
+        Assert.All(healthy.Sends.GroupBy(static send => send.Recipient), static key => Assert.True(key.Zip(key.Skip(1), static (a, b) => int.Parse(a.Message.Message, System.Globalization.CultureInfo.InvariantCulture) < int.Parse(b.Message.Message, System.Globalization.CultureInfo.InvariantCulture)).All(static inOrder => inOrder)));
+        Assert.InRange(gone.Sends.Count, 1, 32); // suspended: nobody knocks on
+        Assert.InRange(failing.Sends.Count, 1, Messages);
+    }
+
+    [Fact]
+    public async Task Ac48_a_communicator_that_could_not_start_is_started_again_and_its_message_delivered()
     {
         RecordingCommunicator throws = new("throws");
         throws.Next(Enumerable.Repeat<SendOutcome>(new SendOutcome.Throws(new InvalidOperationException("broken")), 100));

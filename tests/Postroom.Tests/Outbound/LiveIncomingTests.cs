@@ -31,6 +31,31 @@ public sealed class LiveIncomingTests
     }
 
     [Fact]
+    public async Task Ac96_20000_incoming_messages_reach_a_synchronous_subscriber_of_a_dispatcher_that_stands_alone_and_none_is_pending()
+    {
+        const int Messages = 20_000;
+        RecordingCommunicator service = new("service");
+        await using CommunicationDispatcher dispatcher = new();
+        dispatcher.Register(service);
+        bool[] seen = new bool[Messages];
+        int heard = 0;
+        using IDisposable subscription = dispatcher.IncomingPublisher.Subscribe(message =>
+        {
+            seen[int.Parse(message.Text, System.Globalization.CultureInfo.InvariantCulture)] = true;
+            Interlocked.Increment(ref heard);
+        });
+        await dispatcher.StartAllAsync(Cancel);
+
+        await Parallel.ForAsync(0, Messages, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Cancel }, async (number, token) =>
+            await service.ReceiveAsync(new IncomingMessage { Text = $"{number}", SenderId = $"anna{number % 10}" }, token));
+
+        await UntilAsync(async () => (await dispatcher.Store.GetStatsAsync(null, Cancel)).Queues.Values.Sum(static queue => queue.Pending + queue.Dispatched) == 0);
+        Assert.Equal(Messages, heard);
+        Assert.DoesNotContain(false, seen);
+        Assert.Equal(Messages, (await dispatcher.Store.GetStatsAsync(null, Cancel)).Queues.Values.Sum(static queue => queue.Acked));
+    }
+
+    [Fact]
     public async Task A_dispatcher_that_stands_alone_publishes_what_comes_in()
     {
         RecordingCommunicator service = new("service");

@@ -52,6 +52,7 @@ public sealed class RoutingTests
         EmitResult emitted = await fail.Dispatcher.EmitAsync(new OutgoingMessage("operatros", "look"), Cancel);
         JournalRecord record = await fail.EndedAsync(Assert.Single(emitted.Ids), MessageState.Failed);
         Assert.Equal(FailureKind.Unroutable, record.Entry.FailureKind);
+        Assert.Equal(1, (await fail.Journal.QueryAsync(new JournalQuery(), Cancel)).Total);
 
         await using MessageRuntime drop = await StartAsync(_ => { }, "communications.onUnroutable=drop");
         Assert.Empty((await drop.Dispatcher.EmitAsync(new OutgoingMessage("operatros", "look"), Cancel)).Ids);
@@ -60,6 +61,7 @@ public sealed class RoutingTests
         await using MessageRuntime reject = await StartAsync(app => app.AddCommunicator(_ => known, ["operators"]), "communications.onUnroutable=reject");
         AddressException e = await Assert.ThrowsAsync<AddressException>(() => reject.Dispatcher.EmitAsync(new OutgoingMessage("operatros", "look"), Cancel).AsTask());
         Assert.Contains("operators", e.Message, StringComparison.Ordinal);
+        Assert.All(await Task.WhenAll(drop.Journal.QueryAsync(new JournalQuery(), Cancel).AsTask(), reject.Journal.QueryAsync(new JournalQuery(), Cancel).AsTask()), static page => Assert.Equal(0, page.Total));
     }
 
     [Fact]
@@ -121,6 +123,8 @@ public sealed class RoutingTests
         await Assert.ThrowsAsync<TimeoutException>(() => emitted.WaitAsync(TimeSpan.FromMilliseconds(200), Cancel));
         RuntimeStatus status = await runtime.View.GetStatusAsync(Cancel);
         Assert.Equal(["fax", "pager"], status.Communicators.Select(communicator => communicator.Name).Order());
+        Assert.Equal(["fax", "pager"], runtime.Rooms.Outbound.Routes.All.Select(static one => Assert.IsType<NoOpCommunicator>(one.Communicator).Name).Order());
+        Assert.All((await runtime.Journal.QueryAsync(new JournalQuery(), Cancel)).Items, static entry => Assert.Equal((MessageState.Pending, 0), (entry.State, entry.Attempt)));
         Assert.All(status.Communicators, communicator => Assert.Contains("not registered", communicator.Problem, StringComparison.Ordinal));
         Assert.Equal(HealthState.Degraded, (await runtime.View.CheckHealthAsync(HealthViews.Status, Cancel)).State);
 

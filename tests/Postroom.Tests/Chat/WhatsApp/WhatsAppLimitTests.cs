@@ -33,6 +33,7 @@ public sealed class WhatsAppLimitTests
         { "link text", Link(new string('l', 21)), "too_long", "21 characters; WhatsApp takes at most 20" },
         { "link scheme", Link("Open", "http://shop.example"), "not_https", "does not begin with https://" },
         { "link body", Link("Open") with { Message = new string('x', 1_025) }, "too_long", "1025 characters; WhatsApp takes at most 1024" },
+        { "link header", With(new Interactive.CtaUrl("Open", new Uri("https://x.example")) { Header = new string('h', 61) }), "too_long", "61 characters; WhatsApp takes at most 60" },
         { "link footer", With(new Interactive.CtaUrl("Open", new Uri("https://x.example")) { Footer = new string('f', 61) }), "too_long", "61 characters; WhatsApp takes at most 60" },
         { "caption", File("a.png", "image/png", 9) with { Message = new string('c', 1_025) }, "too_long", "1025 characters; WhatsApp takes at most 1024" },
         { "file type", File("a.exe", "application/x-msdownload", 9), "media_type", "has the type 'application/x-msdownload'" },
