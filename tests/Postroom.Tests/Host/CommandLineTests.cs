@@ -318,7 +318,7 @@ public sealed class CommandLineTests : IDisposable
     {
         (int code, _, string error) = await RunAsync("journal", "list", "--store", Path.Combine(_folder, "none.db"));
 
-        (int plain, _, string hint) = await RunAsync("journal", "list", "--set", $"store.path={Path.Combine(_folder, "none.db")}");
+        (int plain, _, string hint) = await RunAsync("journal", "list", "--set", $"store.path={Path.Combine(_folder, "none.db")}", "--set", "server.urls=[\"http://127.0.0.1:1\"]"); // where nobody listens
 
         Assert.Equal((6, 6), (code, plain));
         Assert.Contains("none.db', which --store names", error, StringComparison.Ordinal);
