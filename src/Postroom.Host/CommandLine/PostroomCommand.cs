@@ -145,8 +145,14 @@ internal static partial class PostroomCommand
     private static Command Run()
     {
         Option<bool> paused = new("--paused") { Description = "Start without sources." };
-        Command command = new(RunName, "Starts the runtime in the foreground. Example: postroom run --set store.path=data/postroom.db") { paused };
-        command.SetAction((result, token) => RunCommand.RunAsync(Arguments(result) with { Paused = result.GetValue(paused) }, token));
+        Option<string?> role = new(RunLine.RoleOption) { Description = "What this node does: all, core (workers) or gateway (communicators and sources); the same as --set runtime.role=R.", HelpName = "R" };
+        Command command = new(RunName, "Starts the runtime in the foreground. Example: postroom run --set store.path=data/postroom.db") { paused, role };
+        command.SetAction((result, token) =>
+        {
+            HostArguments arguments = Arguments(result);
+            string[] roles = result.GetValue(role) is { } given ? [RunLine.RoleSetting(given)] : [];
+            return RunCommand.RunAsync(arguments with { Paused = result.GetValue(paused), Settings = [.. arguments.Settings, .. roles] }, token);
+        });
         Refuse(command, "the settings server.urls and store.path say where this runtime answers and keeps its data", Url, KeyText, Store);
         return command;
     }

@@ -6,6 +6,12 @@ namespace Postroom.Host;
 /// </summary>
 internal static class RunLine
 {
+    /// <summary>Says what this node does, which is a setting too.</summary>
+    public const string RoleOption = "--role";
+
+    /// <summary>The setting that a role stands for.</summary>
+    public static string RoleSetting(string role) => $"runtime.role={role}";
+
     /// <summary>The arguments of a line that only has the options below, each with its value in a word of its own; null leaves the line, errors included, to the parser.</summary>
     public static HostArguments? Read(ReadOnlySpan<string> words)
     {
@@ -28,6 +34,10 @@ internal static class RunLine
                 case "--quiet":
                     result = result with { Quiet = true };
                     rest = rest[1..];
+                    break;
+                case RoleOption when value is not null:
+                    settings.Add(RoleSetting(value));
+                    rest = rest[2..];
                     break;
                 case "--set" when value is not null:
                     settings.Add(value);

@@ -5,6 +5,7 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Postroom.Crash;
+using Postroom.Testing;
 using Xunit;
 
 namespace Postroom.EndToEnd.Tests.Program;
@@ -26,6 +27,49 @@ public sealed class RestartTests(ITestOutputHelper output)
         Assert.Equal(20, report.Restarts);
         Assert.True(report.Resumed >= 20, report.ToString());
         Directory.Delete(options.Folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Ac78_A_signal_with_a_thousand_sends_in_flight_some_longer_than_the_limit_loses_none_and_keeps_the_process()
+    {
+        const int All = 1_000;
+        const int Slow = 10;
+        await using RealProgram program = new();
+        int waiting = 0;
+        TaskCompletionSource quick = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource all = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using FakeHttpServer service = new(async (request, cancel) =>
+        {
+            Interlocked.Increment(ref waiting);
+            await (request.Text.Contains("slow", StringComparison.Ordinal) ? all.Task : quick.Task).WaitAsync(cancel);
+            return new FakeAnswer.Reply(200, "{}");
+        });
+        await program.RunAsync(
+            "communications.enabled=true", "communications.backends.hook.type=webhook", $"communications.backends.hook.url={service.Address}/", "communications.backends.hook.timeout=5m",
+            $"communications.backends.hook.maxInFlight={All.ToString(CultureInfo.InvariantCulture)}", "restart.drainTimeout=3s");
+        int process = program.Process.Id;
+        for (int i = 0; i < All; i++)
+        {
+            (HttpStatusCode sent, JsonElement said) = await CallAsync(program, HttpMethod.Post, "api/v1/send", new { to = string.Create(CultureInfo.InvariantCulture, $"hook:{i}"), message = i < Slow ? "slow" : "quick" });
+            Assert.True(sent == HttpStatusCode.Accepted, said.ToString());
+        }
+
+        await program.UntilAsync(() => Task.FromResult(Volatile.Read(ref waiting) == All));
+        await program.Process.SignalAsync("HUP");
+        await program.UntilAsync(async () => !(await program.Http.GetAsync(new Uri(program.Address, "health/ready"), RealProgram.Cancel)).IsSuccessStatusCode);
+        quick.SetResult();
+        JsonElement status = await GenerationAsync(program, 2);
+        all.SetResult();
+
+        await program.UntilAsync(async () => await program.SqlAsync("select count(*) from messages m join names q on q.id = m.queue where q.name = 'out.hook' and m.state <> 2") == "0");
+        Assert.Equal(process, status.GetProperty("pid").GetInt32());
+        Assert.Equal(All.ToString(CultureInfo.InvariantCulture), await program.SqlAsync("select count(*) from messages m join names q on q.id = m.queue where q.name = 'out.hook'"));
+        JsonElement restart = (await program.ApiAsync("runtime/restarts")).GetProperty("items")[0].GetProperty("restart");
+        Assert.Equal(All, restart.GetProperty("inFlight").GetInt32());
+        Assert.Equal(All, restart.GetProperty("finished").GetInt32() + restart.GetProperty("abandoned").GetInt32() + restart.GetProperty("released").GetInt32());
+
+        // What had no answer is sent once more, with its key; nothing else is.
+        Assert.Equal(All + Slow, Volatile.Read(ref waiting));
     }
 
     [Fact]

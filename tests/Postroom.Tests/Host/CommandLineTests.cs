@@ -325,6 +325,18 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("postroom run", hint, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("--role", "gateway")]
+    [InlineData("--role=core", "--quiet")]
+    public async Task A_role_other_than_all_needs_a_store_that_nodes_share(params string[] words)
+    {
+        (int code, _, string error) = await RunAsync(["run", .. words, "--set", $"store.path={Path.Combine(_folder, "role.db")}"]);
+
+        Assert.Equal(3, code);
+        Assert.Contains("runtime.role is '", error, StringComparison.Ordinal);
+        Assert.Contains("Set store.kind to redis, or role to all", error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Doctor_makes_a_backup_that_can_be_read()
     {

@@ -16,6 +16,11 @@ public sealed class RunLineTests
     }
 
     [Theory]
+    [InlineData("run --role gateway")]
+    [InlineData("run --set runtime.role=gateway")]
+    public void A_role_is_a_setting(string line) => Assert.Equal(["runtime.role=gateway"], RunLine.Read(line.Split(' '))!.Settings);
+
+    [Theory]
     [InlineData("status")]
     [InlineData("run --help")]
     [InlineData("run --set")]
