@@ -19,6 +19,9 @@ internal sealed class RedisKeys(string prefix, int partitions)
     /// <summary>Counts of messages by queue and state; the total of all appends has no state.</summary>
     public string Counts => $"{Root}:n";
 
+    /// <summary>The number of the last message.</summary>
+    public string Seq => $"{Root}:seq";
+
     /// <summary>What people did.</summary>
     public string Notes => $"{Root}:notes";
 
@@ -82,11 +85,18 @@ internal sealed class RedisKeys(string prefix, int partitions)
     /// <summary>The partition of a message: that of its order key, so that a key has one owner.</summary>
     public int PartitionOf(Envelope envelope)
     {
+        if (envelope.OrderKey is { Length: > 0 } key)
+        {
+            return PartitionOf(key);
+        }
+
         Span<byte> id = stackalloc byte[16];
         envelope.Id.WriteBytes(id);
-        uint hash = envelope.OrderKey is { Length: > 0 } key ? Crc32C.Of(Encoding.UTF8.GetBytes(key)) : Crc32C.Of(id);
-        return (int)(hash % (uint)Partitions);
+        return (int)(Crc32C.Of(id) % (uint)Partitions);
     }
+
+    /// <summary>The partition of an order key.</summary>
+    public int PartitionOf(string orderKey) => (int)(Crc32C.Of(Encoding.UTF8.GetBytes(orderKey)) % (uint)Partitions);
 
     private static string Number(long number) => number.ToString(CultureInfo.InvariantCulture);
 }

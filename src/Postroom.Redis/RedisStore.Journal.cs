@@ -11,13 +11,13 @@ internal sealed partial class RedisStore
         IEnumerable<string> queues = query.Queue is { } one
             ? [one]
             : (await ReadAsync(new RespCommand("SMEMBERS", Keys.Queues), cancellationToken)).Items.Select(name => name.AsText());
-        return await new JournalScan(Client, Keys, Messages, InMemory).QueryAsync([.. queues], query, cancellationToken);
+        return await ReachAsync(() => new JournalScan(Client, Keys, Messages, InMemory).QueryAsync([.. queues], query, cancellationToken));
     }
 
     /// <inheritdoc/>
     public async ValueTask<JournalRecord?> GetAsync(MessageId id, bool withBody, CancellationToken cancellationToken)
     {
-        if (await FindAsync(id, cancellationToken) is not { } message)
+        if (await ReachAsync(() => FindAsync(id, cancellationToken)) is not { } message)
         {
             return null;
         }
@@ -114,7 +114,9 @@ internal sealed partial class RedisStore
         {
             for (int partition = 0; partition < Keys.Partitions && !cancellationToken.IsCancellationRequested; partition++)
             {
-                removed += await new Compaction(this, Client, Messages, retention).RunAsync(name.AsText(), partition, operation => DoAsync(operation, CancellationToken.None), cancellationToken);
+                Compaction compaction = new(this, Client, Messages, retention);
+                int number = partition;
+                removed += await ReachAsync(() => compaction.RunAsync(name.AsText(), number, operation => DoAsync(operation, CancellationToken.None), cancellationToken));
             }
         }
 
@@ -124,7 +126,7 @@ internal sealed partial class RedisStore
     private async ValueTask<IReadOnlyList<JournalEntry>> KinAsync(MessageId of, Func<OpenMessage, bool> which, CancellationToken cancellationToken)
     {
         RespValue ids = await ReadAsync(new RespCommand("LRANGE", Keys.Kin(of), 0, 999), cancellationToken);
-        OpenMessage?[] kin = await Task.WhenAll(ids.Items.Select(id => FindAsync(MessageId.FromBytes(id.Bytes.Span), cancellationToken).AsTask()));
+        OpenMessage?[] kin = await Task.WhenAll(ids.Items.Select(id => ReachAsync(() => FindAsync(MessageId.FromBytes(id.Bytes.Span), cancellationToken)).AsTask()));
         return [.. kin.OfType<OpenMessage>().Where(which).OrderBy(message => message.Seq).Select(message => message.ToEntry(withBody: false))];
     }
 

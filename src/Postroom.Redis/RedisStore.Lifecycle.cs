@@ -10,6 +10,7 @@ internal sealed partial class RedisStore
 
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
 
+    private long _highest;
     private long _redelivered;
     private long _uncertain;
 
@@ -20,14 +21,13 @@ internal sealed partial class RedisStore
         Node = opening.Node;
         _client = new RedisClient(RedisEndpoint.From(_options, $"postroom:{Node}"), TimeProvider.System, _log, _random);
         _messages = new MessageReader(_client, Keys);
-        long before;
         try
         {
             await CheckFormatAsync(cancellationToken);
             _run = (await _client.CallAsync(new RespCommand("HINCRBY", Keys.Meta, "runs", 1), cancellationToken)).AsInteger();
             RespValue clean = await _client.CallAsync(new RespCommand("HDEL", Keys.Meta, RedisKeys.Clean(Node)), cancellationToken);
             RespValue number = await _client.CallAsync(new RespCommand("HGET", Keys.Batch(Node), "number"), cancellationToken);
-            before = number.IsNull ? 0 : number.AsInteger();
+            await CheckDurabilityAsync(cancellationToken);
             IsPreviousRunClean = number.IsNull || clean.AsBoolean();
         }
         catch (Exception e) when (e is RedisConnectionException or RedisException)
@@ -36,7 +36,7 @@ internal sealed partial class RedisStore
         }
 
         _owner = $"{Node}/{_run.ToString(CultureInfo.InvariantCulture)}";
-        _writer = new RedisWriter(_client, Keys, Node, before, _options.Timeout, ArrivedAsync, Clock, _log, _random);
+        _writer = new RedisWriter(_client, Keys, Node, _run << 32, _options.Timeout, ArrivedAsync, Clock, _log, _random);
         foreach (RespValue name in (await _client.CallAsync(new RespCommand("SMEMBERS", Keys.Queues), cancellationToken)).Items)
         {
             await Queue(name.AsText()).Loaded.WaitAsync(cancellationToken);
@@ -51,10 +51,14 @@ internal sealed partial class RedisStore
             Pending = stats.Queues.Values.Sum(queue => queue.Pending),
             Redelivered = Interlocked.Read(ref _redelivered),
             Uncertain = Interlocked.Read(ref _uncertain),
+            Notices = Durability?.Notices ?? [],
             OldestPendingAt = stats.Queues.Values.Min(queue => queue.OldestPendingAt),
             Duration = Clock.GetElapsedTime(begun),
         };
     }
+
+    /// <summary>What the server has lost since this run began, in words; null for nothing that was noticed.</summary>
+    public string? Loss { get; private set; }
 
     /// <inheritdoc/>
     public void Change(RetentionOptions retention) => Retention.Take(retention);
@@ -126,6 +130,15 @@ internal sealed partial class RedisStore
         }
     }
 
+    private async Task CheckDurabilityAsync(CancellationToken cancellationToken)
+    {
+        Durability = await RedisDurability.ReadAsync(Client, cancellationToken);
+        if (_options.RequireDurable && Durability.Weakness is { } weakness)
+        {
+            throw new StoreOpenException(StoreOpenFailure.NotWritable, $"{weakness} redis.requireDurable is true, so the store does not open. Change the server, or set redis.requireDurable to false.");
+        }
+    }
+
     private async Task CheckFormatAsync(CancellationToken cancellationToken)
     {
         await Client.CallAsync(new RespCommand("HSETNX", Keys.Meta, "format", Format), cancellationToken);
@@ -155,6 +168,7 @@ internal sealed partial class RedisStore
             await Task.Delay(Beat, TimeProvider.System, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             try
             {
+                await CheckLossAsync();
                 foreach (Lazy<RedisQueue> queue in _queues.Values)
                 {
                     await KeepAsync(queue.Value);
@@ -168,6 +182,23 @@ internal sealed partial class RedisStore
                 }
             }
         }
+    }
+
+    /// <summary>The number of the last message only rises: a server that knows a smaller one has lost what came after it.</summary>
+    private async Task CheckLossAsync()
+    {
+        RespValue seq = await Client.CallAsync(new RespCommand("GET", Keys.Seq), _closing.Token);
+        long known = seq.IsNull ? 0 : seq.AsInteger();
+        if (known < _highest)
+        {
+            Loss = string.Create(
+                CultureInfo.InvariantCulture,
+                $"The Redis server has lost {_highest - known} of {_highest} messages that were accepted: it came back with older data, or with none. Look at its configuration (appendonly, appendfsync) and at what replaced it.");
+            Log.LostData(_log, Loss);
+            await CheckFormatAsync(_closing.Token);
+        }
+
+        _highest = known;
     }
 
     private async Task KeepAsync(RedisQueue queue)

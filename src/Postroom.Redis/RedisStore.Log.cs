@@ -10,6 +10,9 @@ internal sealed partial class RedisStore
         [LoggerMessage(2930, LogLevel.Warning, "Queue {Queue}: partition {Partition} is another node's; what was in work here in epoch {Epoch} cannot be settled.")]
         public static partial void Lost(ILogger logger, string queue, int partition, long epoch);
 
+        [LoggerMessage(2935, LogLevel.Critical, "{Loss}")]
+        public static partial void LostData(ILogger logger, string loss);
+
         [LoggerMessage(2931, LogLevel.Warning, "Partitions could not be kept: {Problem}")]
         public static partial void BeatFailed(ILogger logger, string problem);
 

@@ -46,16 +46,19 @@ internal sealed partial class RedisStore : IMessageStore, IJournal, ITransitionF
     }
 
     /// <inheritdoc/>
-    public StoreFeatures Features { get; } = new()
+    public StoreFeatures Features => new()
     {
         Kind = "redis",
-        Durable = true,
+        Durable = Durability is not { IsPersistent: false },
         MultiNode = true,
         LeasesExpire = false,
         SignalsArrivals = true,
-        SurvivesPowerLoss = false,
-        Promise = "Accepted messages are kept as the Redis server is configured to keep them.",
+        SurvivesPowerLoss = Durability is { SurvivesPowerLoss: true },
+        Promise = Durability?.Promise ?? "Accepted messages are kept as the Redis server is configured to keep them.",
     };
+
+    /// <summary>What the server promises; null before the store is open.</summary>
+    public RedisDurability? Durability { get; private set; }
 
     /// <inheritdoc/>
     public IFacts Facts { get; }
@@ -201,6 +204,11 @@ internal sealed partial class RedisStore : IMessageStore, IJournal, ITransitionF
     /// <inheritdoc/>
     public async ValueTask<StoreStats> GetStatsAsync(string? queue, CancellationToken cancellationToken)
     {
+        foreach (Lazy<RedisQueue> served in _queues.Values)
+        {
+            await served.Value.Loaded.WaitAsync(cancellationToken);
+        }
+
         RespValue counts = await ReadAsync(new RespCommand("HGETALL", Keys.Counts), cancellationToken);
         Dictionary<string, long[]> totals = new(StringComparer.Ordinal);
         for (int i = 0; i + 1 < counts.Items.Length; i += 2)
@@ -226,9 +234,9 @@ internal sealed partial class RedisStore : IMessageStore, IJournal, ITransitionF
             queues[queue] = new StoreQueueStats();
         }
 
-        RespValue seq = await ReadAsync(new RespCommand("GET", $"{Keys.Root}:seq"), cancellationToken);
-        string? problem = Writer.Problem ?? Writer.Refusal;
-        return new StoreStats { Queues = queues, Appended = seq.IsNull ? 0 : seq.AsInteger(), Writable = problem is null, Problem = problem };
+        RespValue seq = await ReadAsync(new RespCommand("GET", Keys.Seq), cancellationToken);
+        string? problem = Writer.Problem ?? Writer.Refusal ?? Loss;
+        return new StoreStats { Queues = queues, Appended = seq.IsNull ? 0 : seq.AsInteger(), Writable = (Writer.Problem ?? Writer.Refusal) is null, Problem = problem };
     }
 
     void ILaneOwner.OnExpired(QueueLane lane, OpenMessage message) =>
@@ -288,11 +296,14 @@ internal sealed partial class RedisStore : IMessageStore, IJournal, ITransitionF
         return await operation.Answer;
     }
 
-    private async ValueTask<RespValue> ReadAsync(RespCommand command, CancellationToken cancellationToken)
+    private ValueTask<RespValue> ReadAsync(RespCommand command, CancellationToken cancellationToken) => ReachAsync(() => Client.CallAsync(command, cancellationToken));
+
+    /// <summary>Reads, and says in the store's words when the server cannot be reached.</summary>
+    internal static async ValueTask<T> ReachAsync<T>(Func<ValueTask<T>> read)
     {
         try
         {
-            return await Client.CallAsync(command, cancellationToken);
+            return await read();
         }
         catch (Exception e) when (e is RedisConnectionException or RedisException)
         {

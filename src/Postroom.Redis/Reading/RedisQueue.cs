@@ -121,6 +121,7 @@ internal sealed partial class RedisQueue : IAsyncDisposable
                 foreach (OpenMessage message in open.Take(old))
                 {
                     held.Add(message.Seq).Add(BatchWriter.Bytes16(message.Envelope.Id));
+                    message.RowIsMarked = true;
                 }
 
                 commands.Add(held);
@@ -170,6 +171,11 @@ internal sealed partial class RedisQueue : IAsyncDisposable
         RedisPartition[] wanted = [.. Partitions.Where(partition => partition.Owner is null)];
         if (wanted.Length > 0)
         {
+            if (wanted.Length == Partitions.Length)
+            {
+                await NoteAsync();
+            }
+
             RespCommand take = RedisScript.Own.Begin(_keys.Root).Add("take").Add(_store.Node).Add((long)RedisStore.PartitionLease.TotalMilliseconds).Add(Name);
             foreach (RedisPartition partition in wanted)
             {
@@ -200,8 +206,13 @@ internal sealed partial class RedisQueue : IAsyncDisposable
         RespValue held = await _client.CallAsync(new RespCommand("ZRANGE", _keys.Held(Name, partition.Number), 0, -1), _closing.Token);
         foreach (RespValue id in held.Items)
         {
-            if (await _messages.ReadAsync(MessageId.FromBytes(id.Bytes.Span), _closing.Token) is { State: MessageState.Pending } message && message.Seq <= position)
+            if (await _messages.ReadAsync(MessageId.FromBytes(id.Bytes.Span), _closing.Token) is not { State: MessageState.Pending } message)
             {
+                await _client.CallAsync(new RespCommand("ZREM", _keys.Held(Name, partition.Number), id.Bytes), _closing.Token);
+            }
+            else if (message.Seq <= position)
+            {
+                message.RowIsMarked = true;
                 open.Add(message);
             }
         }
@@ -222,6 +233,7 @@ internal sealed partial class RedisQueue : IAsyncDisposable
         partition.Epoch = epoch;
         partition.Owner = owner;
         partition.Position = position;
+        await HaltAsync(partition);
         foreach (OpenMessage message in open.OrderBy(message => message.Seq))
         {
             await recovery.TakeBackAsync(message, partition.Number);
@@ -230,6 +242,22 @@ internal sealed partial class RedisQueue : IAsyncDisposable
 
         partition.IsLoaded = true;
         Log.Taken(_log, Name, partition.Number, epoch, open.Count);
+    }
+
+    /// <summary>Keys of the partition that a failed message holds since before.</summary>
+    private async Task HaltAsync(RedisPartition partition)
+    {
+        RespValue halts = await _client.CallAsync(new RespCommand("HGETALL", _keys.Facts(FactScopes.Halt)), _closing.Token);
+        for (int i = 0; i + 1 < halts.Items.Length; i += 2)
+        {
+            string fact = halts[i].AsText();
+            if (fact.StartsWith(Name + "/", StringComparison.Ordinal) && MessageId.TryParse(fact[(Name.Length + 1)..], out MessageId by)
+                && FactBytes.Read(FactScopes.Halt, fact, halts[i + 1].Bytes, _store.Now) is { } halt
+                && System.Text.Encoding.UTF8.GetString(halt.Value.Span) is { Length: > 0 } key && _keys.PartitionOf(key) == partition.Number)
+            {
+                Lane.Halt(key, by);
+            }
+        }
     }
 
     private async Task ReadAsync()
@@ -247,7 +275,21 @@ internal sealed partial class RedisQueue : IAsyncDisposable
             _readingConnects = _reading.Connects;
         }
 
-        RespCommand read = new("XREAD", "COUNT", PageSize, "BLOCK", (long)(owned.Length == Partitions.Length ? Block : Pause).TotalMilliseconds, "STREAMS");
+        RespValue reply = await _client.CallAsync(Read(owned, new RespCommand("XREAD", "COUNT", PageSize)), _closing.Token);
+        if (!reply.IsNull)
+        {
+            Admit(owned, reply);
+            return;
+        }
+
+        // A blocked read is answered with the first stream that has something, which is not in order with the others: it only says that there is something to read.
+        long block = (long)(owned.Length == Partitions.Length ? Block : Pause).TotalMilliseconds;
+        await _reading.CallAsync(Read(owned, new RespCommand("XREAD", "COUNT", 1, "BLOCK", block)), _closing.Token, Block);
+    }
+
+    private RespCommand Read(RedisPartition[] owned, RespCommand read)
+    {
+        read.Add("STREAMS");
         foreach (RedisPartition partition in owned)
         {
             read.Add(_keys.Stream(Name, partition.Number));
@@ -258,19 +300,32 @@ internal sealed partial class RedisQueue : IAsyncDisposable
             read.Add($"{partition.Position.ToString(CultureInfo.InvariantCulture)}-0");
         }
 
-        RespValue reply = await _reading.CallAsync(read, _closing.Token, Block);
+        return read;
+    }
+
+    /// <summary>Admits what was read from several partitions in the order in which it was stored.</summary>
+    private void Admit(RedisPartition[] owned, in RespValue reply)
+    {
+        List<(RedisPartition Partition, Envelope Envelope)> arrived = [];
+        List<(RedisPartition Partition, long Last)> reached = [];
         foreach ((string stream, RespValue entries) in Streams(reply))
         {
             RedisPartition partition = owned.First(partition => _keys.Stream(Name, partition.Number) == stream);
-            foreach (Envelope envelope in MessageReader.Unpack(entries, OnDamage))
-            {
-                if (partition.Owner is not null)
-                {
-                    Admit(new OpenMessage(envelope) { State = MessageState.Pending });
-                }
-            }
+            arrived.AddRange(MessageReader.Unpack(entries, OnDamage).Select(envelope => (partition, envelope)));
+            reached.Add((partition, MessageReader.SeqOf(entries[entries.Items.Length - 1])));
+        }
 
-            partition.Position = MessageReader.SeqOf(entries[entries.Items.Length - 1]);
+        foreach ((RedisPartition partition, Envelope envelope) in arrived.OrderBy(one => one.Envelope.Seq))
+        {
+            if (partition.Owner is not null)
+            {
+                Admit(new OpenMessage(envelope) { State = MessageState.Pending });
+            }
+        }
+
+        foreach ((RedisPartition partition, long last) in reached)
+        {
+            partition.Position = last;
         }
     }
 

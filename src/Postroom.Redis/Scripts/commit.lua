@@ -6,6 +6,9 @@ local before = redis.call('HMGET', kept, 'number', 'reply')
 if before[1] == batch then
   return cmsgpack.unpack(before[2])
 end
+if before[1] and tonumber(batch) < tonumber(before[1]) then
+  return {'S'} -- a later run of this node writes now
+end
 
 local reply, counts, owners = {}, {}, {}
 local at, last = 4, #ARGV

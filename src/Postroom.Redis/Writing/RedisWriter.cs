@@ -35,7 +35,7 @@ internal sealed partial class RedisWriter : IAsyncDisposable
     /// <param name="client">The connection.</param>
     /// <param name="keys">The keys.</param>
     /// <param name="node">Whose batches they are.</param>
-    /// <param name="number">The number of the last batch of this node.</param>
+    /// <param name="number">The number before that of the first batch; larger than those of all earlier runs of the node.</param>
     /// <param name="patience">How long a batch whose outcome is unknown is sent again before its callers are told that nobody knows.</param>
     /// <param name="arrived">Waits until this node has read a message of a partition that it owns.</param>
     /// <param name="clock">The wall clock.</param>
@@ -224,6 +224,16 @@ internal sealed partial class RedisWriter : IAsyncDisposable
 
     private async ValueTask CompleteAsync(RespValue reply)
     {
+        if (reply.Items is [var only] && only.AsText() == "S")
+        {
+            foreach (RedisOperation operation in _batch)
+            {
+                operation.Lost("owner");
+            }
+
+            return;
+        }
+
         List<List<RespValue>?> units = [];
         List<string?> lost = [];
         List<RespValue> current = [];

@@ -111,6 +111,12 @@ internal sealed class WriteOperation(RedisStore store, StoreWrite write, bool ad
     /// <inheritdoc/>
     public override void Lost(string found)
     {
+        if (_endings.Count == 0)
+        {
+            base.Fail(new StoreUnavailableException($"Another process writes to Redis as node '{store.Node}' since; this one has lost its place. Nothing was stored. Give each node a name of its own (runtime.node)."));
+            return;
+        }
+
         Ending ending = _endings[0];
         if (found == SameState(ending.Outcome.State) && _endings.Count == 1)
         {
