@@ -36,7 +36,7 @@ internal sealed partial class RedisStore
         }
 
         _owner = $"{Node}/{_run.ToString(CultureInfo.InvariantCulture)}";
-        _writer = new RedisWriter(_client, Keys, Node, _run << 32, _options.Timeout, ArrivedAsync, Clock, _log, _random);
+        _writer = new RedisWriter(_client, Keys, Node, _run << 32, _options.Timeout, _options.WaitReplicas, ArrivedAsync, Clock, _log, _random);
         foreach (RespValue name in (await _client.CallAsync(new RespCommand("SMEMBERS", Keys.Queues), cancellationToken)).Items)
         {
             await Queue(name.AsText()).Loaded.WaitAsync(cancellationToken);

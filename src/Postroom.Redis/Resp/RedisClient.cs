@@ -99,7 +99,6 @@ internal sealed partial class RedisClient : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _closing.CancelAsync();
-        _current?.End(Closed());
         await _connecting;
         lock (_gate)
         {
@@ -167,6 +166,8 @@ internal sealed partial class RedisClient : IAsyncDisposable
             try
             {
                 await using RespConnection connection = await OpenAsync(_closing.Token);
+                using CancellationTokenRegistration closing = _closing.Token.UnsafeRegister(
+                    static state => ((RespConnection)state!).End(new RedisConnectionException("The client is closed.")), connection);
                 Task<RespConnection> offered = Offer(connection);
                 long begun = _clock.GetTimestamp();
                 await connection.Ending;

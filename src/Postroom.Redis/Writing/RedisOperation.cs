@@ -20,6 +20,9 @@ internal abstract class RedisOperation
     /// <param name="replies">What the script said to each of its appends, in order.</param>
     public abstract void Complete(IReadOnlyList<RespValue> replies);
 
+    /// <summary>It is stored, but fewer replicas than wanted have it; whoever waits is told so and may repeat it.</summary>
+    public virtual void Unconfirmed(IReadOnlyList<RespValue> replies, StoreUnavailableException why) => Complete(replies);
+
     /// <summary>One of its checks did not hold; nothing of it is stored.</summary>
     /// <param name="found"><c>owner</c>, or the state that was found; <c>none</c> for a message that is not kept.</param>
     public abstract void Lost(string found);

@@ -22,6 +22,7 @@ internal sealed partial class RedisWriter : IAsyncDisposable
     private readonly Func<double> _random;
     private readonly Func<string, int, long, ValueTask> _arrived;
     private readonly TimeSpan _patience;
+    private readonly int _replicas;
     private readonly CancellationTokenSource _aborting = new();
     private readonly Channel<RedisOperation> _waiting = Channel.CreateBounded<RedisOperation>(new BoundedChannelOptions(MostWaiting) { SingleReader = true });
     private readonly List<RedisOperation> _batch = [];
@@ -37,18 +38,20 @@ internal sealed partial class RedisWriter : IAsyncDisposable
     /// <param name="node">Whose batches they are.</param>
     /// <param name="number">The number before that of the first batch; larger than those of all earlier runs of the node.</param>
     /// <param name="patience">How long a batch whose outcome is unknown is sent again before its callers are told that nobody knows.</param>
+    /// <param name="replicas">How many replicas must confirm what is admitted; 0 asks none.</param>
     /// <param name="arrived">Waits until this node has read a message of a partition that it owns.</param>
     /// <param name="clock">The wall clock.</param>
     /// <param name="log">Is told of failures.</param>
     /// <param name="random">A number from 0 to 1, for the jitter.</param>
     public RedisWriter(
-        RedisClient client, RedisKeys keys, string node, long number, TimeSpan patience, Func<string, int, long, ValueTask> arrived, TimeProvider clock, ILogger log, Func<double> random)
+        RedisClient client, RedisKeys keys, string node, long number, TimeSpan patience, int replicas, Func<string, int, long, ValueTask> arrived, TimeProvider clock, ILogger log, Func<double> random)
     {
         _client = client;
         _keys = keys;
         _node = node;
         _number = number;
         _patience = patience;
+        _replicas = replicas;
         _arrived = arrived;
         _clock = clock;
         _log = log;
@@ -161,7 +164,7 @@ internal sealed partial class RedisWriter : IAsyncDisposable
         {
             RespValue reply = await CallAsync(script);
             (Problem, Refusal) = (null, admits ? null : Refusal);
-            await CompleteAsync(reply);
+            await CompleteAsync(reply, admits && _replicas > 0 ? await ConfirmAsync() : null);
         }
         catch (RedisException e) when (e.Fault == RedisFault.NoRoom && admits)
         {
@@ -222,7 +225,25 @@ internal sealed partial class RedisWriter : IAsyncDisposable
         }
     }
 
-    private async ValueTask CompleteAsync(RespValue reply)
+    /// <summary>Waits until enough replicas have what was written; null when they have (RD-2).</summary>
+    private async ValueTask<StoreUnavailableException?> ConfirmAsync()
+    {
+        long confirmed = 0;
+        try
+        {
+            // Half the time-out, so that the server says how many there were before the connection is given up.
+            confirmed = (await _client.CallAsync(new RespCommand("WAIT", _replicas, (long)(_patience.TotalMilliseconds / 2)), _aborting.Token)).AsInteger();
+        }
+        catch (Exception e) when (e is RedisConnectionException or RedisException)
+        {
+            Log.Failed(_log, e.Message, _batch.Count);
+        }
+
+        return confirmed >= _replicas ? null : new StoreUnavailableException(
+            $"Redis has stored the messages, but {confirmed} of {_replicas} replicas have confirmed them (redis.waitReplicas), so a failover may lose them: not confirmed. Send the same messages again: each is stored once.");
+    }
+
+    private async ValueTask CompleteAsync(RespValue reply, StoreUnavailableException? unconfirmed)
     {
         if (reply.Items is [var only] && only.AsText() == "S")
         {
@@ -268,9 +289,13 @@ internal sealed partial class RedisWriter : IAsyncDisposable
         {
             try
             {
-                if (units[i] is { } replies)
+                if (units[i] is { } replies && unconfirmed is not null)
                 {
-                    _batch[i].Complete(replies);
+                    _batch[i].Unconfirmed(replies, unconfirmed);
+                }
+                else if (units[i] is { } stored)
+                {
+                    _batch[i].Complete(stored);
                 }
                 else
                 {

@@ -109,6 +109,19 @@ internal sealed class WriteOperation(RedisStore store, StoreWrite write, bool ad
     }
 
     /// <inheritdoc/>
+    public override void Unconfirmed(IReadOnlyList<RespValue> replies, StoreUnavailableException why)
+    {
+        if (IsAdmission)
+        {
+            base.Fail(why);
+        }
+        else
+        {
+            Complete(replies);
+        }
+    }
+
+    /// <inheritdoc/>
     public override void Lost(string found)
     {
         if (_endings.Count == 0)

@@ -56,7 +56,7 @@ internal sealed class RedisServer : IAsyncDisposable
         List<string> arguments = sentinel ? [_options[0], "--sentinel", "--port", $"{Port}", "--bind", "127.0.0.1", "--dir", _folder.Path] :
         [
             "--port", $"{Port}", "--bind", "127.0.0.1", "--dir", _folder.Path, "--save", "", "--logfile", Path.Combine(_folder.Path, "redis.log"),
-            "--enable-debug-command", "yes", .. _options,
+            "--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0", .. _options,
         ];
         _process = Process.Start(new ProcessStartInfo("/usr/bin/redis-server", arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         while (wait && !await AnswersAsync())

@@ -224,6 +224,27 @@ public sealed class RedisStoreFaultTests
     }
 
     [Fact]
+    public async Task F47_an_append_that_too_few_replicas_confirm_is_told_so_and_its_repeat_is_stored_once()
+    {
+        await using RedisServer server = await RedisServer.StartAsync();
+        await using RedisStore store = await OpenAsync(server, change: options => (options.WaitReplicas, options.Timeout) = (1, TimeSpan.FromMilliseconds(600)));
+        Envelope message = Message();
+
+        StoreUnavailableException alone = await Assert.ThrowsAsync<StoreUnavailableException>(() => store.AppendAsync([message], null, Cancel).AsTask());
+        await using RedisServer replica = await RedisServer.StartAsync("--replicaof", $"127.0.0.1 {server.Port}");
+        AppendResult? repeated = null;
+        await RuntimeHarness.UntilAsync(async () =>
+        {
+            await Record.ExceptionAsync(async () => repeated = (await store.AppendAsync([message], null, Cancel))[0]);
+            return repeated is not null;
+        });
+
+        Assert.Contains("0 of 1 replicas", alone.Message);
+        Assert.Equal(new AppendResult(message.Id, Duplicate: true), repeated);
+        Assert.Equal(1, (await store.GetStatsAsync(null, Cancel)).Appended);
+    }
+
+    [Fact]
     public async Task F45_a_server_whose_memory_is_full_accepts_nothing_and_settles_go_on()
     {
         await using RedisServer server = await RedisServer.StartAsync();
