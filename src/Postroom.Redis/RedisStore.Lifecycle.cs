@@ -1,5 +1,4 @@
 using System.Globalization;
-using Postroom.Storage;
 
 namespace Postroom.Redis;
 
@@ -74,14 +73,14 @@ internal sealed partial class RedisStore
         _closed = true;
         await _closing.CancelAsync();
         await _beating;
-        if (_writer is { } writer)
+        if (_writer is not null)
         {
             if (_client is { IsConnected: false })
             {
-                writer.Abort();
+                _writer.Abort();
             }
 
-            await writer.DisposeAsync();
+            await _writer.DisposeAsync();
         }
 
         foreach (Lazy<RedisQueue> queue in _queues.Values)
@@ -89,21 +88,23 @@ internal sealed partial class RedisStore
             await LeaveAsync(queue.Value);
         }
 
-        if (_client is { } client)
+        if (_client is { IsConnected: true })
         {
-            if (client.IsConnected)
-            {
-                await TryAsync(new RespCommand("HSET", Keys.Meta, RedisKeys.Clean(Node), 1));
-            }
-
-            await client.DisposeAsync();
+            await TryAsync(new RespCommand("HSET", Keys.Meta, RedisKeys.Clean(Node), 1));
         }
+
+        await (_client?.DisposeAsync() ?? default);
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await CloseAsync(CancellationToken.None);
+        if (_client is not null)
+        {
+            await _client.DisposeAsync();
+        }
+
         _closing.Dispose();
     }
 

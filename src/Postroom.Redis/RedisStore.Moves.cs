@@ -56,7 +56,7 @@ internal sealed partial class RedisStore
     }
 
     /// <summary>Somebody else decides what becomes of a message.</summary>
-    public void Lost(RedisQueue queue, OpenMessage message)
+    public static void Lost(RedisQueue queue, OpenMessage message)
     {
         if (queue.Open.TryRemove(message.Envelope.Id, out _))
         {

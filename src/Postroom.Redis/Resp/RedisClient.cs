@@ -31,6 +31,7 @@ internal sealed partial class RedisClient : IAsyncDisposable
     private RespConnection? _current;
     private Exception? _problem;
     private long _connects;
+    private int _disposals;
 
     /// <summary>Begins to connect.</summary>
     /// <param name="endpoint">Where to.</param>
@@ -98,6 +99,11 @@ internal sealed partial class RedisClient : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposals, 1) != 0)
+        {
+            return;
+        }
+
         await _closing.CancelAsync();
         await _connecting;
         lock (_gate)
@@ -125,7 +131,7 @@ internal sealed partial class RedisClient : IAsyncDisposable
                 return connection;
             }
 
-            task = Withdraw(task, why);
+            task = Withdraw(connection, why);
         }
 
         try
@@ -168,10 +174,10 @@ internal sealed partial class RedisClient : IAsyncDisposable
                 await using RespConnection connection = await OpenAsync(_closing.Token);
                 using CancellationTokenRegistration closing = _closing.Token.UnsafeRegister(
                     static state => ((RespConnection)state!).End(new RedisConnectionException("The client is closed.")), connection);
-                Task<RespConnection> offered = Offer(connection);
+                Offer(connection);
                 long begun = _clock.GetTimestamp();
                 await connection.Ending;
-                _ = Withdraw(offered, connection.Ended!);
+                _ = Withdraw(connection, connection.Ended!);
                 if (!_closing.IsCancellationRequested)
                 {
                     Log.Lost(_log, connection.Ended!.Message);
@@ -230,7 +236,7 @@ internal sealed partial class RedisClient : IAsyncDisposable
         }
     }
 
-    private Task<RespConnection> Offer(RespConnection connection)
+    private void Offer(RespConnection connection)
     {
         Interlocked.Increment(ref _connects);
         Log.Connected(_log, connection.Server, _endpoint.ClientName, connection.Protocol);
@@ -245,17 +251,16 @@ internal sealed partial class RedisClient : IAsyncDisposable
             }
 
             _connected.SetResult(connection);
-            return _connected.Task;
         }
     }
 
     /// <summary>Takes an ended connection back, once.</summary>
     /// <returns>What to wait for instead.</returns>
-    private Task<RespConnection> Withdraw(Task<RespConnection> offered, RedisConnectionException why)
+    private Task<RespConnection> Withdraw(RespConnection ended, RedisConnectionException why)
     {
         lock (_gate)
         {
-            if (_connected.Task == offered)
+            if (_connected.Task.IsCompletedSuccessfully && ReferenceEquals(_current, ended))
             {
                 _problem = why;
                 _connected = New();

@@ -49,7 +49,7 @@ internal sealed class GiveUpOperation(RedisStore store, RedisQueue queue, OpenMe
     /// <inheritdoc/>
     public override void Lost(string found)
     {
-        store.Lost(queue, message);
+        RedisStore.Lost(queue, message);
         SetAnswer(false);
     }
 

@@ -71,7 +71,7 @@ internal sealed class ProgressOperation(RedisStore store, RedisQueue queue, Open
     /// <inheritdoc/>
     public override void Lost(string found)
     {
-        store.Lost(queue, message);
+        RedisStore.Lost(queue, message);
         SetAnswer(false);
     }
 }

@@ -141,7 +141,7 @@ internal sealed class WriteOperation(RedisStore store, StoreWrite write, bool ad
 
         foreach (Ending each in _endings)
         {
-            store.Lost(each.Queue, each.Message);
+            RedisStore.Lost(each.Queue, each.Message);
         }
 
         base.Fail(new LeaseLostException(ending.Message.Envelope.Id, ending.Settlement.Lease.Fence, found == "owner" ? "another node has taken its partition over." : "it was ended elsewhere."));
