@@ -100,7 +100,15 @@ internal sealed class RespConnection : IAsyncDisposable
             _pending.Clear();
             (room, _room) = (_room, null);
             _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-            _ending.Cancel();
+        }
+
+        try
+        {
+            _ending.Cancel(); // not under the lock: it runs what waits for it
+        }
+        catch (ObjectDisposedException)
+        {
+            // Reading had ended by itself, and whoever owns the connection was quicker.
         }
 
         _stream.Dispose();

@@ -257,7 +257,13 @@ public sealed class RespConnectionTests
         Assert.Equal(RedisFault.Configuration, refusal.Fault);
         Assert.DoesNotContain("s3cret", refusal.ToString());
         Assert.Equal(1, server.Connections);
+
+        // The wait begins a moment after callers are told, so the clock goes on until it is over.
         clock.Advance(TimeSpan.FromSeconds(5.1));
-        await RuntimeHarness.UntilAsync(() => server.Connections == 2);
+        await RuntimeHarness.UntilAsync(() =>
+        {
+            clock.Advance(TimeSpan.FromMilliseconds(100));
+            return server.Connections == 2;
+        });
     }
 }
