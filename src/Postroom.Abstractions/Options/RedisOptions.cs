@@ -24,11 +24,14 @@ public sealed record RedisOptions
     /// <summary>How many streams one work queue is spread over. 1 to 1,024; 16 unless set.</summary>
     public int Partitions { get; set; } = 16;
 
-    /// <summary>The addresses of Sentinels, as <c>host:port</c>. None, which connects to <see cref="Url"/>, unless set.</summary>
+    /// <summary>The addresses of Sentinels, as <c>host:port</c>, or as a URL where they want a user. None, which connects to <see cref="Url"/>, unless set.</summary>
     public IReadOnlyList<string> Sentinels { get; set; } = [];
 
     /// <summary>The name the Sentinels know the master by. Null, the default, without Sentinels.</summary>
     public string? Master { get; set; }
+
+    /// <summary>A file of certificates in PEM that are trusted beside the system's, for <c>rediss://</c>. Null, the default, for none.</summary>
+    public string? CaFile { get; set; }
 
     /// <summary>How long a reply may take. 5 seconds unless set.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(5);

@@ -9,8 +9,6 @@ namespace Postroom.Mail;
 /// <remarks>Revocation is not asked for: mail servers of one's own often have no responder, and an unreachable one would stop all mail.</remarks>
 internal static class MailTls
 {
-    private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
-
     /// <summary>Shakes hands over a connection.</summary>
     /// <param name="transport">The plain connection; owned by the result.</param>
     /// <param name="host">The name that the certificate must have.</param>
@@ -23,7 +21,7 @@ internal static class MailTls
         SslStream tls = new(transport, leaveInnerStreamOpen: false);
         try
         {
-            X509Certificate2Collection extra = Load(caFile);
+            X509Certificate2Collection extra = ServerTrust.Load(caFile);
             await tls.AuthenticateAsClientAsync(
                 new SslClientAuthenticationOptions
                 {
@@ -32,7 +30,7 @@ internal static class MailTls
                     EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
 #pragma warning restore CA5398
                     CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
-                    RemoteCertificateValidationCallback = (_, certificate, chain, errors) => (complaint = Complaint(certificate, chain, errors, extra)) is null,
+                    RemoteCertificateValidationCallback = (_, certificate, chain, errors) => (complaint = ServerTrust.Complaint(certificate, chain, errors, extra)) is null,
                 },
                 cancellationToken);
             return tls;
@@ -53,52 +51,4 @@ internal static class MailTls
             throw;
         }
     }
-
-    private static X509Certificate2Collection Load(string? caFile)
-    {
-        X509Certificate2Collection extra = [];
-        if (caFile is not null)
-        {
-            extra.ImportFromPemFile(caFile);
-        }
-
-        return extra;
-    }
-
-    private static string? Complaint(X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors, X509Certificate2Collection extra)
-    {
-        if (errors == SslPolicyErrors.None)
-        {
-            return null;
-        }
-
-        if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNotAvailable) || certificate is not X509Certificate2 leaf)
-        {
-            return "there is none";
-        }
-
-        if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
-        {
-            return "it is for another name";
-        }
-
-        if (extra.Count == 0)
-        {
-            return Status(chain);
-        }
-
-        using X509Chain own = new();
-        own.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        own.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        own.ChainPolicy.ApplicationPolicy.Add(new Oid(ServerAuthentication));
-        own.ChainPolicy.CustomTrustStore.AddRange(extra);
-        foreach (X509ChainElement element in chain?.ChainElements ?? Enumerable.Empty<X509ChainElement>())
-        {
-            own.ChainPolicy.ExtraStore.Add(element.Certificate);
-        }
-
-        return own.Build(leaf) ? null : Status(own);
-    }
-
-    private static string Status(X509Chain? chain) => string.Join(", ", chain?.ChainStatus.Select(status => status.Status.ToString()).Distinct() ?? ["it has no chain"]);
 }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
+using Postroom.Storage;
 
 namespace Postroom.Sqlite;
 

@@ -1,3 +1,5 @@
+using Postroom.Storage;
+
 namespace Postroom.Sqlite;
 
 /// <summary>The tables of the store, and the way from older versions to this one.</summary>

@@ -1,3 +1,5 @@
+using Postroom.Storage;
+
 namespace Postroom.Sqlite;
 
 /// <summary>How far the store has come.</summary>

@@ -64,6 +64,7 @@ internal static class StoreSections
             Partitions = reader.ReadCount("partitions", d.Partitions, 1, 1_024),
             Sentinels = reader.ReadTexts("sentinels"),
             Master = reader.ReadText("master"),
+            CaFile = reader.ReadText("caFile"),
             Timeout = reader.ReadDuration("timeout", d.Timeout, TimeSpan.FromMilliseconds(10)),
             MaxBulk = reader.ReadSize("maxBulk", d.MaxBulk, 1L << 20, 512L << 20),
         };

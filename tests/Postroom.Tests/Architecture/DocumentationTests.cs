@@ -7,7 +7,7 @@ namespace Postroom.Tests.Architecture;
 /// <summary>What the pages name exists: relative links, and the words in code style that are names of types, members, files or commands.</summary>
 public sealed partial class DocumentationTests
 {
-    private static readonly string[] Assemblies = ["Postroom.Abstractions", "Postroom.Storage", "Postroom", "Postroom.Sqlite", "Postroom.Chat", "Postroom.Mail", "Postroom.ControlPlane", "Postroom.Testing", "Postroom.Host", "MailOrderBot"];
+    private static readonly string[] Assemblies = ["Postroom.Abstractions", "Postroom.Storage", "Postroom", "Postroom.Sqlite", "Postroom.Redis", "Postroom.Chat", "Postroom.Mail", "Postroom.ControlPlane", "Postroom.Testing", "Postroom.Host", "MailOrderBot"];
 
     public static TheoryData<string> Pages()
     {

@@ -1,5 +1,6 @@
 using System.Text;
 using Postroom.Sqlite;
+using Postroom.Storage;
 using Xunit;
 
 namespace Postroom.Tests.Sqlite;

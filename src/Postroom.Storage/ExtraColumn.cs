@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 
-namespace Postroom.Sqlite;
+namespace Postroom.Storage;
 
 /// <summary>What of an envelope is usually absent, in one packed column: a version, a set of flags, and the parts the flags name.</summary>
 internal static class ExtraColumn
@@ -36,6 +36,15 @@ internal static class ExtraColumn
     public static void Write(PackWriter writer, Envelope envelope)
     {
         writer.Clear();
+        Append(writer, envelope, ApartBytes);
+    }
+
+    /// <summary>Packs what is there behind what is packed already; nothing is written when nothing is.</summary>
+    /// <param name="writer">Not cleared.</param>
+    /// <param name="envelope">The message.</param>
+    /// <param name="apartBytes">Attachments over this size are kept apart, and only their hash is packed.</param>
+    public static void Append(PackWriter writer, Envelope envelope, int apartBytes)
+    {
         Part parts = PartsOf(envelope);
         if (parts == Part.None)
         {
@@ -86,7 +95,7 @@ internal static class ExtraColumn
 
         if (parts.HasFlag(Part.Attachments))
         {
-            WriteAttachments(writer, envelope.Attachments);
+            WriteAttachments(writer, envelope.Attachments, apartBytes);
         }
     }
 
@@ -177,12 +186,12 @@ internal static class ExtraColumn
         }
     }
 
-    private static void WriteAttachments(PackWriter writer, IReadOnlyList<Attachment> attachments)
+    private static void WriteAttachments(PackWriter writer, IReadOnlyList<Attachment> attachments, int apartBytes)
     {
         writer.Number(attachments.Count);
         foreach (Attachment attachment in attachments)
         {
-            int place = attachment.Data is not { } data ? 0 : data.Length > ApartBytes ? 2 : 1;
+            int place = attachment.Data is not { } data ? 0 : data.Length > apartBytes ? 2 : 1;
             writer.Byte((byte)place);
             writer.Text(attachment.Name);
             writer.Text(attachment.ContentType);

@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Text;
 
-namespace Postroom.Sqlite;
+namespace Postroom.Storage;
 
 /// <summary>Writes a packed column: small numbers in few bytes, texts and bytes with their length. Reused by one thread.</summary>
 internal sealed class PackWriter

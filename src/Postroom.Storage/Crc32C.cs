@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics;
 
-namespace Postroom.Sqlite;
+namespace Postroom.Storage;
 
 /// <summary>The Castagnoli checksum (RFC 3720, appendix B.4) of the store's side files and rows.</summary>
 internal static class Crc32C

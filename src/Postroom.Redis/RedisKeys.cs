@@ -1,0 +1,102 @@
+using System.Globalization;
+using System.Text;
+using Postroom.Storage;
+
+namespace Postroom.Redis;
+
+/// <summary>The keys of one runtime. The prefix stands in braces, so that all of them are in one slot of a cluster (RD-3).</summary>
+/// <param name="prefix">What they begin with, without braces.</param>
+/// <param name="partitions">How many streams a queue is spread over.</param>
+internal sealed class RedisKeys(string prefix, int partitions)
+{
+    private const long MillisecondsPerHour = 3_600_000;
+
+    /// <summary>What every key begins with.</summary>
+    public string Root { get; } = $"{{{prefix}}}";
+
+    public int Partitions { get; } = partitions;
+
+    /// <summary>Counts of messages by queue and state; the total of all appends has no state.</summary>
+    public string Counts => $"{Root}:n";
+
+    /// <summary>The number of the last message.</summary>
+    public string Seq => $"{Root}:seq";
+
+    /// <summary>What people did.</summary>
+    public string Notes => $"{Root}:notes";
+
+    /// <summary>The names of all queues that anything was appended to.</summary>
+    public string Queues => $"{Root}:queues";
+
+    /// <summary>What holds for the store as a whole: its format, its partitions, the number of runs.</summary>
+    public string Meta => $"{Root}:meta";
+
+    /// <summary>Where reading a partition begins: nothing open is older, but for what <see cref="Held"/> names.</summary>
+    public string Low => $"{Root}:low";
+
+    /// <summary>The messages of a partition, packed, by their number.</summary>
+    public string Stream(string queue, int partition) => $"{Root}:q:{queue}:{Number(partition)}";
+
+    /// <summary>Open messages that are older than where reading begins.</summary>
+    public string Held(string queue, int partition) => $"{Root}:held:{queue}:{Number(partition)}";
+
+    /// <summary>Messages whose content was removed, which their stream has no more.</summary>
+    public string Erased(string queue, int partition) => $"{Root}:erased:{queue}:{Number(partition)}";
+
+    /// <summary>Who owns a partition, and its epoch.</summary>
+    public string Own(string queue, int partition) => $"{Root}:own:{queue}:{Number(partition)}";
+
+    /// <summary>The field of a partition in hashes over all of them.</summary>
+    public static string Place(string queue, int partition) => $"{queue}:{Number(partition)}";
+
+    /// <summary>Where messages are, and how they ended, by the hour of their ids.</summary>
+    public string Ids(MessageId id) => $"{Root}:ids:{Number(id.CreatedAt.ToUnixTimeMilliseconds() / MillisecondsPerHour)}";
+
+    /// <summary>What most messages have nothing of: retries, failures, claims, receipts.</summary>
+    public string Extra(MessageId id) => $"{Root}:x:{id}";
+
+    /// <summary>The ids of the children of a message, or of the copies of a group.</summary>
+    public string Kin(MessageId id) => $"{Root}:kin:{id}";
+
+    /// <summary>The first message of a dedup key.</summary>
+    public string Dedup(string queue, string key) => $"{Root}:dedup:{queue}:{key}";
+
+    /// <summary>The facts of a scope.</summary>
+    public string Facts(string scope) => $"{Root}:fact:{scope}";
+
+    /// <summary>The messages that a node has begun.</summary>
+    public string Fly(string node) => $"{Root}:fly:{node}";
+
+    /// <summary>The heartbeat of a node.</summary>
+    public string Node(string node) => $"{Root}:node:{node}";
+
+    /// <summary>The field of <see cref="Meta"/> that says that a node's last run ended as it should.</summary>
+    public static string Clean(string node) => $"clean:{node}";
+
+    /// <summary>What people did with a message, and receipts that came later.</summary>
+    public string NotesOf(MessageId id) => $"{Root}:xn:{id}";
+
+    /// <summary>The last batch of a node.</summary>
+    public string Batch(string node) => $"{Root}:batch:{node}";
+
+    /// <summary>The field of a count.</summary>
+    public static string Count(string queue, MessageState state) => $"{queue}|{Number((int)state)}";
+
+    /// <summary>The partition of a message: that of its order key, so that a key has one owner.</summary>
+    public int PartitionOf(Envelope envelope)
+    {
+        if (envelope.OrderKey is { Length: > 0 } key)
+        {
+            return PartitionOf(key);
+        }
+
+        Span<byte> id = stackalloc byte[16];
+        envelope.Id.WriteBytes(id);
+        return (int)(Crc32C.Of(id) % (uint)Partitions);
+    }
+
+    /// <summary>The partition of an order key.</summary>
+    public int PartitionOf(string orderKey) => (int)(Crc32C.Of(Encoding.UTF8.GetBytes(orderKey)) % (uint)Partitions);
+
+    private static string Number(long number) => number.ToString(CultureInfo.InvariantCulture);
+}

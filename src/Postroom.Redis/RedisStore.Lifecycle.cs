@@ -1,0 +1,274 @@
+using System.Globalization;
+
+namespace Postroom.Redis;
+
+/// <content>How it opens, keeps its partitions and closes.</content>
+internal sealed partial class RedisStore
+{
+    private const long Format = 1;
+
+    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
+
+    private long _highest;
+    private long _redelivered;
+    private long _uncertain;
+
+    /// <inheritdoc/>
+    public async ValueTask<RecoveryReport> OpenAsync(StoreOpening opening, CancellationToken cancellationToken)
+    {
+        long begun = Clock.GetTimestamp();
+        Node = opening.Node;
+        _client = new RedisClient(RedisEndpoint.From(_options, $"postroom:{Node}"), TimeProvider.System, _log, _random);
+        _messages = new MessageReader(_client, Keys);
+        try
+        {
+            await CheckFormatAsync(cancellationToken);
+            _run = (await _client.CallAsync(new RespCommand("HINCRBY", Keys.Meta, "runs", 1), cancellationToken)).AsInteger();
+            RespValue clean = await _client.CallAsync(new RespCommand("HDEL", Keys.Meta, RedisKeys.Clean(Node)), cancellationToken);
+            RespValue number = await _client.CallAsync(new RespCommand("HGET", Keys.Batch(Node), "number"), cancellationToken);
+            await CheckDurabilityAsync(cancellationToken);
+            IsPreviousRunClean = number.IsNull || clean.AsBoolean();
+        }
+        catch (Exception e) when (e is RedisConnectionException or RedisException)
+        {
+            throw new StoreOpenException(StoreOpenFailure.NotWritable, e.Message, e);
+        }
+
+        _owner = $"{Node}/{_run.ToString(CultureInfo.InvariantCulture)}";
+        _writer = new RedisWriter(_client, Keys, Node, _run << 32, _options.Timeout, _options.WaitReplicas, ArrivedAsync, Clock, _log, _random);
+        foreach (RespValue name in (await _client.CallAsync(new RespCommand("SMEMBERS", Keys.Queues), cancellationToken)).Items)
+        {
+            await Queue(name.AsText()).Loaded.WaitAsync(cancellationToken);
+        }
+
+        _beating = BeatAsync();
+        StoreStats stats = await GetStatsAsync(null, cancellationToken);
+        return new RecoveryReport
+        {
+            Run = _run,
+            PreviousRunClean = IsPreviousRunClean,
+            Pending = stats.Queues.Values.Sum(queue => queue.Pending),
+            Redelivered = Interlocked.Read(ref _redelivered),
+            Uncertain = Interlocked.Read(ref _uncertain),
+            Notices = Durability?.Notices ?? [],
+            OldestPendingAt = stats.Queues.Values.Min(queue => queue.OldestPendingAt),
+            Duration = Clock.GetElapsedTime(begun),
+        };
+    }
+
+    /// <summary>What the server has lost since this run began, in words; null for nothing that was noticed.</summary>
+    public string? Loss { get; private set; }
+
+    /// <inheritdoc/>
+    public void Change(RetentionOptions retention) => Retention.Take(retention);
+
+    /// <inheritdoc/>
+    public async ValueTask CloseAsync(CancellationToken cancellationToken)
+    {
+        if (_closed)
+        {
+            return;
+        }
+
+        _closed = true;
+        await _closing.CancelAsync();
+        await _beating;
+        if (_writer is not null)
+        {
+            if (_client is { IsConnected: false })
+            {
+                _writer.Abort();
+            }
+
+            await _writer.DisposeAsync();
+        }
+
+        foreach (Lazy<RedisQueue> queue in _queues.Values)
+        {
+            await LeaveAsync(queue.Value);
+        }
+
+        if (_client is { IsConnected: true })
+        {
+            await TryAsync(new RespCommand("HSET", Keys.Meta, RedisKeys.Clean(Node), 1));
+        }
+
+        await (_client?.DisposeAsync() ?? default);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await CloseAsync(CancellationToken.None);
+        if (_client is not null)
+        {
+            await _client.DisposeAsync();
+        }
+
+        _closing.Dispose();
+    }
+
+    private RedisQueue Serve(string name)
+    {
+        ThrowIfClosed();
+        RedisClient reading = new(RedisEndpoint.From(_options, $"postroom:{Node}:{name}"), TimeProvider.System, _log, _random);
+        RedisQueue queue = new(name, this, Client, reading, Keys, _run << 32, Clock, _owner, _log);
+        _ = queue.NoteAsync();
+        return queue;
+    }
+
+    private async ValueTask ArrivedAsync(string queue, int partition, long seq)
+    {
+        RedisPartition read = Queue(queue).Partitions[partition];
+        try
+        {
+            // A reader that has lost its connection must not hold up what is stored.
+            await read.ReachAsync(seq).AsTask().WaitAsync(Beat, TimeProvider.System);
+        }
+        catch (TimeoutException)
+        {
+            Log.ReadLate(_log, queue, seq);
+        }
+    }
+
+    private async Task CheckDurabilityAsync(CancellationToken cancellationToken)
+    {
+        Durability = await RedisDurability.ReadAsync(Client, cancellationToken);
+        if (_options.RequireDurable && Durability.Weakness is { } weakness)
+        {
+            throw new StoreOpenException(StoreOpenFailure.NotWritable, $"{weakness} redis.requireDurable is true, so the store does not open. Change the server, or set redis.requireDurable to false.");
+        }
+    }
+
+    private async Task CheckFormatAsync(CancellationToken cancellationToken)
+    {
+        await Client.CallAsync(new RespCommand("HSETNX", Keys.Meta, "format", Format), cancellationToken);
+        await Client.CallAsync(new RespCommand("HSETNX", Keys.Meta, "partitions", Keys.Partitions), cancellationToken);
+        RespValue[] kept = (await Client.CallAsync(new RespCommand("HMGET", Keys.Meta, "format", "partitions"), cancellationToken)).Items;
+        if (kept[0].AsInteger() > Format)
+        {
+            throw new StoreOpenException(
+                StoreOpenFailure.Newer, $"The store under '{Keys.Root}' has format {kept[0].AsInteger()}; this build reads {Format}. Use the newer program, or another redis.prefix.");
+        }
+
+        if (kept[1].AsInteger() != Keys.Partitions)
+        {
+            throw new StoreOpenException(
+                StoreOpenFailure.NotWritable,
+                $"redis.partitions is {Keys.Partitions}, but the store under '{Keys.Root}' was made with {kept[1].AsInteger()}, and its messages are spread over these. Set redis.partitions to {kept[1].AsInteger()}, or use another redis.prefix.");
+        }
+
+    }
+
+    /// <summary>Keeps the partitions, notes where reading would begin, and sees which were lost.</summary>
+    private async Task BeatAsync()
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        while (!_closing.IsCancellationRequested)
+        {
+            await Task.Delay(Beat, TimeProvider.System, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                await CheckLossAsync();
+                foreach (Lazy<RedisQueue> queue in _queues.Values)
+                {
+                    await KeepAsync(queue.Value);
+                }
+            }
+            catch (Exception e) when (e is RedisConnectionException or RedisException or OperationCanceledException)
+            {
+                if (!_closing.IsCancellationRequested)
+                {
+                    Log.BeatFailed(_log, e.Message);
+                }
+            }
+        }
+    }
+
+    /// <summary>The number of the last message only rises: a server that knows a smaller one has lost what came after it.</summary>
+    private async Task CheckLossAsync()
+    {
+        RespValue seq = await Client.CallAsync(new RespCommand("GET", Keys.Seq), _closing.Token);
+        long known = seq.IsNull ? 0 : seq.AsInteger();
+        if (known < _highest)
+        {
+            Loss = string.Create(
+                CultureInfo.InvariantCulture,
+                $"The Redis server has lost {_highest - known} of {_highest} messages that were accepted: it came back with older data, or with none. Look at its configuration (appendonly, appendfsync) and at what replaced it.");
+            Log.LostData(_log, Loss);
+            await CheckFormatAsync(_closing.Token);
+        }
+
+        _highest = known;
+    }
+
+    private async Task KeepAsync(RedisQueue queue)
+    {
+        RedisPartition[] owned = [.. queue.Partitions.Where(partition => partition.Owner is not null)];
+        if (owned.Length == 0)
+        {
+            return;
+        }
+
+        RespValue kept = await CallOwnAsync("keep", queue, owned, _closing.Token);
+        for (int i = 0; i < owned.Length; i++)
+        {
+            if (!kept[i].AsBoolean())
+            {
+                Log.Lost(_log, queue.Name, owned[i].Number, owned[i].Epoch);
+                queue.Lose(owned[i]);
+            }
+        }
+
+        foreach (RespCommand mark in queue.Marks())
+        {
+            await Client.CallAsync(mark, _closing.Token);
+        }
+    }
+
+    private async Task LeaveAsync(RedisQueue queue)
+    {
+        RedisPartition[] owned = [.. queue.Partitions.Where(partition => partition.Owner is not null)];
+        RespCommand[] marks = queue.Marks();
+        await queue.DisposeAsync();
+        if (Client.IsConnected && owned.Length > 0)
+        {
+            foreach (RespCommand mark in marks)
+            {
+                await TryAsync(mark);
+            }
+
+            try
+            {
+                await CallOwnAsync("leave", queue, owned, CancellationToken.None);
+            }
+            catch (Exception e) when (e is RedisConnectionException or RedisException)
+            {
+                Log.BeatFailed(_log, e.Message);
+            }
+        }
+    }
+
+    private ValueTask<RespValue> CallOwnAsync(string what, RedisQueue queue, RedisPartition[] partitions, CancellationToken cancellationToken)
+    {
+        RespCommand call = RedisScript.Own.Begin(Keys.Root).Add(what).Add(Node).Add((long)PartitionLease.TotalMilliseconds).Add(queue.Name);
+        foreach (RedisPartition partition in partitions)
+        {
+            call.Add(partition.Number).Add(partition.Epoch);
+        }
+
+        return RedisScript.Own.CallAsync(Client, call, cancellationToken);
+    }
+
+    private async Task TryAsync(RespCommand command)
+    {
+        try
+        {
+            await Client.CallAsync(command, CancellationToken.None);
+        }
+        catch (Exception e) when (e is RedisConnectionException or RedisException)
+        {
+            Log.BeatFailed(_log, e.Message);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+#!lua flags=allow-oom
+-- Who owns partitions of a queue. KEYS[1]: the prefix. ARGV: take, keep or leave; node; lease in ms; queue; then partitions, for keep and leave each with its epoch.
+local prefix, what, node, lease, queue = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local reply = {}
+local at = 5
+while at <= #ARGV do
+  local place = queue .. ':' .. ARGV[at]
+  local key = prefix .. ':own:' .. place
+  local owner = redis.call('GET', key)
+  if what == 'take' then
+    at = at + 1
+    if not owner or string.sub(owner, 1, #node + 1) == node .. ' ' then
+      local epoch = string.format('%.0f', redis.call('HINCRBY', prefix .. ':epoch', place, 1))
+      reply[#reply + 1] = epoch
+      reply[#reply + 1] = redis.call('HGET', prefix .. ':owner', place) or ''
+      redis.call('SET', key, node .. ' ' .. epoch, 'PX', lease)
+      redis.call('HSET', prefix .. ':owner', place, node)
+    else
+      reply[#reply + 1] = '0'
+      reply[#reply + 1] = owner
+    end
+  else
+    local mine = owner == node .. ' ' .. ARGV[at + 1]
+    at = at + 2
+    reply[#reply + 1] = mine and '1' or '0'
+    if mine and what == 'keep' then
+      redis.call('PEXPIRE', key, lease)
+    elseif mine then
+      redis.call('DEL', key)
+    end
+  end
+end
+return reply
