@@ -100,11 +100,6 @@ internal sealed partial class RedisStore
     public async ValueTask DisposeAsync()
     {
         await CloseAsync(CancellationToken.None);
-        if (_client is not null)
-        {
-            await _client.DisposeAsync();
-        }
-
         _closing.Dispose();
     }
 

@@ -18,7 +18,9 @@ internal sealed partial class RedisStore : IMessageStore, IJournal, ITransitionF
     private readonly TransitionRing _transitions = new();
     private readonly ConcurrentDictionary<string, Lazy<RedisQueue>> _queues = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _closing = new();
+#pragma warning disable CA2213 // DisposeAsync ends it; the rule does not look behind the wait before it.
     private RedisClient? _client;
+#pragma warning restore CA2213
     private RedisWriter? _writer;
     private MessageReader? _messages;
     private Task _beating = Task.CompletedTask;

@@ -61,8 +61,17 @@ public sealed class RedisClientTests
         await using RedisClient client = server.Connect();
         Dictionary<string, RespKind> expected = new()
         {
-            ["string"] = RespKind.BulkString, ["integer"] = RespKind.Integer, ["double"] = RespKind.Double, ["null"] = RespKind.Null, ["array"] = RespKind.Array,
-            ["set"] = RespKind.Set, ["map"] = RespKind.Map, ["bignum"] = RespKind.BigNumber, ["verbatim"] = RespKind.Verbatim, ["true"] = RespKind.Boolean, ["false"] = RespKind.Boolean,
+            ["string"] = RespKind.BulkString,
+            ["integer"] = RespKind.Integer,
+            ["double"] = RespKind.Double,
+            ["null"] = RespKind.Null,
+            ["array"] = RespKind.Array,
+            ["set"] = RespKind.Set,
+            ["map"] = RespKind.Map,
+            ["bignum"] = RespKind.BigNumber,
+            ["verbatim"] = RespKind.Verbatim,
+            ["true"] = RespKind.Boolean,
+            ["false"] = RespKind.Boolean,
             ["attrib"] = RespKind.BulkString,
         };
 

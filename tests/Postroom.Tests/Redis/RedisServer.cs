@@ -133,6 +133,7 @@ internal sealed class RedisServer : IAsyncDisposable
 
     private void Signal(int signal) => Assert.Equal(0, Kill(_process!.Id, signal));
 
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
     [DllImport("libc", EntryPoint = "kill")]
     private static extern int Kill(int process, int signal);
 }
