@@ -65,7 +65,9 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
     /// <param name="standalone">Whether there is no program around it, so that the welcome module answers when nothing else is configured.</param>
     /// <param name="output">Where the log goes; null for nowhere.</param>
     /// <param name="generation">What a hot restart needs; null where there is none.</param>
-    public static HostedRuntime Create(HostArguments arguments, Action<IApplicationBuilder>? configure, bool standalone, TextWriter? output, Generation? generation = null)
+    /// <param name="withFiles">Whether the files of settings are read; not unless they can be.</param>
+    public static HostedRuntime Create(
+        HostArguments arguments, Action<IApplicationBuilder>? configure, bool standalone, TextWriter? output, Generation? generation = null, bool withFiles = true)
     {
         Redactor redactor = new();
         LineLoggerProvider? log = output is null ? null : new LineLoggerProvider(redactor, TimeProvider.System, output);
@@ -74,6 +76,14 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
         ILoggerFactory loggers = new LoggerFactory(log is null ? [] : [log], filters);
 
         ConfigurationSources sources = ConfigurationSources.Standard(arguments.Config, arguments.AppConfig, arguments.Settings, EnvironmentVariables(), TimeProvider.System, new SqliteSettings());
+        if (!withFiles)
+        {
+            foreach (FileConfigurationLayer file in sources.Layers.OfType<FileConfigurationLayer>().ToArray())
+            {
+                sources.Layers.Remove(file);
+            }
+        }
+
         bool configured = arguments.Config is not null || arguments.AppConfig is not null || FileExists(sources);
         if (!configured)
         {

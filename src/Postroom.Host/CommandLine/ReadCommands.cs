@@ -130,7 +130,27 @@ internal static class ReadCommands
     /// <summary>The settings that say where a runtime answers and keeps its data: nothing else is needed to look at one, no secret of its channels least of all.</summary>
     public static async Task<ConfigurationSnapshot> SettingsAsync(HostArguments arguments, CancellationToken cancellationToken)
     {
-        await using HostedRuntime host = HostedRuntime.Create(arguments, configure: null, standalone: true, output: null);
+        try
+        {
+            return await LoadAsync(arguments, withFiles: true, cancellationToken);
+        }
+        catch (ConfigurationException broken)
+        {
+            // A program that runs goes on with what it read before, and just then somebody has to be able to look, or to stop it.
+            ConfigurationSnapshot usual = await LoadAsync(arguments, withFiles: false, cancellationToken);
+            if ((arguments.Url is null || arguments.Token is null) && (arguments.Store is not null || !RuntimeClient.OwnsStore(usual)))
+            {
+                throw;
+            }
+
+            await Console.Error.WriteLineAsync($"{broken.Message}{Environment.NewLine}The program that runs goes on with the settings it read before, and is asked at {arguments.Url ?? "the address it told"}.");
+            return usual;
+        }
+    }
+
+    private static async Task<ConfigurationSnapshot> LoadAsync(HostArguments arguments, bool withFiles, CancellationToken cancellationToken)
+    {
+        await using HostedRuntime host = HostedRuntime.Create(arguments, configure: null, standalone: true, output: null, withFiles: withFiles);
         return await host.Runtime.LoadSectionsAsync(["runtime", "store", "server"], except: "server.keys", cancellationToken);
     }
 

@@ -217,7 +217,7 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
     }
 
     /// <summary>Whether a process owns the configured store, so that what answers at its address can be believed to be it.</summary>
-    private static bool OwnsStore(ConfigurationSnapshot settings)
+    internal static bool OwnsStore(ConfigurationSnapshot settings)
     {
         StoreOptions store = settings.Get<StoreOptions>("store");
         return store.Kind != "sqlite" || OwnerLock.IsHeld(store.Path);

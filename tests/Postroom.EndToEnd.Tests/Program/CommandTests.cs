@@ -54,6 +54,35 @@ public sealed class CommandTests
     }
 
     [Fact]
+    public async Task A_settings_file_that_cannot_be_read_keeps_nobody_from_looking_at_what_runs_or_from_stopping_it()
+    {
+        await using RealProgram program = new();
+        string file = Path.Combine(program.Folder, "postroom.yaml");
+        await File.WriteAllTextAsync(file, "modules: [welcome]\n", RealProgram.Cancel);
+        await program.RunWithAsync("--config", file);
+        string id = await program.PostAsync("2002", "hello");
+        await program.UntilAsync(id, "acked");
+        await File.WriteAllTextAsync(file, "modules: [welcome\n", RealProgram.Cancel);
+
+        (int shown, string status) = await program.CommandAsync("status", "--config", file);
+        (int found, string why) = await program.CommandAsync("why", id, "--config", file);
+        (int stopped, string stop) = await program.CommandAsync("stop", "--yes", "--config", file);
+        int code = await program.Process.WaitAsync().WaitAsync(TimeSpan.FromSeconds(60), RealProgram.Cancel);
+        (int cold, string refusal) = await program.CommandAsync("status", "--config", file);
+
+        Assert.Equal((0, 0, 0, 0), (shown, found, stopped, code));
+        Assert.Contains("is not YAML", status, StringComparison.Ordinal);
+        Assert.Contains("goes on with the settings it read before", status, StringComparison.Ordinal);
+        Assert.Contains("router", status, StringComparison.Ordinal);
+        Assert.Contains(id, why, StringComparison.Ordinal);
+        Assert.Contains("settings it read before", stop, StringComparison.Ordinal);
+
+        // Nothing runs any more: whose store that would be is in the file.
+        Assert.Equal(3, cold);
+        Assert.Contains("is not YAML", refusal, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_runtime_with_another_store_is_told_as_that_and_not_as_a_missing_key()
     {
         await using RealProgram program = new();
