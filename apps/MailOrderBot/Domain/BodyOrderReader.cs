@@ -16,16 +16,19 @@ internal static partial class BodyOrderReader
     public static OrderRequest Read(string text, CancellationToken cancellationToken = default)
     {
         List<RequestedLine> lines = [];
+        List<RequestedLine> rest = [];
         string? reference = null;
         string? note = null;
         StringBuilder? address = null;
         bool inAddress = false;
-        foreach (string line in OwnLines(text))
+        foreach (string own in OwnLines(text))
         {
             cancellationToken.ThrowIfCancellationRequested();
+            string line = WithoutEmphasis(own);
             if (inAddress && line.Length > 0 && !Label().IsMatch(line))
             {
                 AppendLine(address!, line);
+                rest.Add(Unread(line) with { IsInAddress = true });
                 continue;
             }
 
@@ -52,9 +55,13 @@ internal static partial class BodyOrderReader
             {
                 lines.Add(requested);
             }
+            else if (line.Length > 0)
+            {
+                rest.Add(Unread(line));
+            }
         }
 
-        return new OrderRequest { Lines = lines, Reference = reference, Note = note, ShipTo = Field(address?.ToString()) };
+        return new OrderRequest { Lines = lines, Rest = rest, Reference = reference, Note = note, ShipTo = Field(address?.ToString()) };
     }
 
     /// <summary>The first line that the sender wrote; empty for none.</summary>
@@ -63,7 +70,8 @@ internal static partial class BodyOrderReader
     /// <summary>What a line may order; null when it has no quantity beside a text.</summary>
     internal static RequestedLine? ReadLine(string line)
     {
-        string text = Bullet().Replace(line.Trim(), "", 1).Trim();
+        string whole = WithoutEmphasis(line.Trim());
+        string text = WithoutEmphasis(Bullet().Replace(whole, "", 1).Trim());
         if (text.Length is 0 or > MaxLine)
         {
             return null;
@@ -71,7 +79,7 @@ internal static partial class BodyOrderReader
 
         List<LineReading> readings = [];
         bool certain = false;
-        foreach (Match match in (Match[])[QuantityFirst().Match(text), QuantityLast().Match(text)])
+        foreach (Match match in (Match[])[QuantityFirst().Match(text), QuantityLast().Match(text), QuantityInBrackets().Match(text)])
         {
             if (match.Success)
             {
@@ -81,7 +89,20 @@ internal static partial class BodyOrderReader
         }
 
         readings.RemoveAll(reading => !reading.Article.Any(char.IsLetterOrDigit));
-        return readings.Count == 0 ? null : new RequestedLine(text, readings) { IsCertain = certain };
+        return readings.Count == 0 ? null : new RequestedLine(text, readings) { IsCertain = certain, IsItem = IsItem(whole) };
+    }
+
+    private static RequestedLine Unread(string line) => new(Bullet().Replace(line, "", 1).Trim(), []) { IsItem = IsItem(line) };
+
+    /// <summary>Whether a line is a row of a table or stands behind a bullet, which sentences do not.</summary>
+    private static bool IsItem(string line) => line.Contains('\t') || Bullet().IsMatch(line);
+
+    /// <summary>A line without the signs that mark words as bold or slanted: mail programs write HTML as plain text with them.</summary>
+    private static string WithoutEmphasis(string line)
+    {
+        // Twice, since a blank between two marked words belongs to the first match.
+        string plain = line.Contains('*') ? Stars().Replace(Stars().Replace(line, "$1$2$3"), "$1$2$3") : line;
+        return plain.Contains('_') ? Underscores().Replace(Underscores().Replace(plain, "$1$2$3"), "$1$2$3") : plain;
     }
 
     /// <summary>The lines that the sender wrote: no quotes, no headers of quotes, nothing below the signature or of a letter of the shop.</summary>
@@ -135,14 +156,24 @@ internal static partial class BodyOrderReader
     [GeneratedRegex(@"^(reference|ship to|note)\s*:(.*)$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex Label();
 
-    [GeneratedRegex(@"^([-*•–·]\s+|\d{1,3}[.)]\s+)+", RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"^([-*–]\s+|[•·▪◦‣●]\s*|\d{1,3}[.)]\s+)+", RegexOptions.NonBacktracking)]
     private static partial Regex Bullet();
 
-    // 3 x TEA-001, 3x TEA-001, 3 TEA-001
-    [GeneratedRegex(@"^(?<n>[+-]?\d+(?:[.,]\d+)?)(?:(?<x>[xX×*])\s*|\s+(?<x>[xX])\s+|\s+(?<x>[×*])\s*|\s+)(?:(?:pcs\.?|pieces?|units?|stück|stücke|stueck|stk\.?|st\.|packungen|packung)\s+(?:of\s+)?)?(?<a>\S.*)$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"(^|\s)\*{1,2}([^\s*](?:[^*]*[^\s*])?)\*{1,2}($|[\s:,.;])", RegexOptions.NonBacktracking)]
+    private static partial Regex Stars();
+
+    [GeneratedRegex(@"(^|\s)_{1,2}([^\s_](?:[^_]*[^\s_])?)_{1,2}($|[\s:,.;])", RegexOptions.NonBacktracking)]
+    private static partial Regex Underscores();
+
+    // 3 x TEA-001, 3x TEA-001, 3 TEA-001, Qty: 3 TEA-001
+    [GeneratedRegex(@"^(?:(?<x>qty|quantity|amount|menge|anzahl)\b\.?\s*[:=]?\s*)?(?<n>[+-]?\d+(?:[.,]\d+)?)(?:(?<x>[xX×*])\s*|\s+(?<x>[xX])\s+|\s+(?<x>[×*])\s*|\s+)(?:(?:pcs\.?|pieces?|units?|stück|stücke|stueck|stk\.?|st\.|packungen|packung)\s+(?:of\s+)?)?(?<a>\S.*)$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex QuantityFirst();
 
-    // TEA-001 3, TEA-001: 3, TEA-001 x 3
-    [GeneratedRegex(@"^(?<a>\S.*?)(?:\s*:\s*|\s+(?<x>[xX×*])\s*|\s+)(?<n>[+-]?\d+(?:[.,]\d+)?)\s*(?:(?:pcs\.?|pieces?|units?|stück|stücke|stueck|stk\.?|st\.|packungen|packung)|[x×])?$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    // TEA-001 3, TEA-001: 3, TEA-001 x 3, TEA-001, qty 3
+    [GeneratedRegex(@"^(?<a>\S.*?)(?:\s*[,;]?\s+(?<x>qty|quantity|amount|menge|anzahl)\b\.?\s*[:=]?\s*|\s*:\s*|\s+(?<x>[xX×*])\s*|\s+)(?<n>[+-]?\d+(?:[.,]\d+)?)\s*(?:(?:pcs\.?|pieces?|units?|stück|stücke|stueck|stk\.?|st\.|packungen|packung)|[x×])?$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex QuantityLast();
+
+    // TEA-001 (3), TEA-001 [x3]
+    [GeneratedRegex(@"^(?<a>\S.*?)\s*[(\[]\s*(?:(?<x>[x×])\s*)?(?<n>[+-]?\d+(?:[.,]\d+)?)\s*(?:(?:pcs\.?|pieces?|units?|stück|stücke|stueck|stk\.?|st\.|packungen|packung)|[x×])?\s*[)\]]$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    private static partial Regex QuantityInBrackets();
 }

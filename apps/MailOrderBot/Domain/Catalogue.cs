@@ -41,6 +41,9 @@ internal sealed class Catalogue
         return _bySku.GetValueOrDefault(text) ?? _byAlias.GetValueOrDefault(text) ?? _byName.GetValueOrDefault(text);
     }
 
+    /// <summary>The article that has a number; null for none.</summary>
+    public Product? FindNumber(string number) => _bySku.GetValueOrDefault(number);
+
     /// <summary>Articles that may have been meant, nearest first: numbers, aliases and names at most two letters away, and all that have the name when several do.</summary>
     /// <param name="article">What was written.</param>
     /// <param name="budget">What may be compared; when it is used up there are no suggestions.</param>

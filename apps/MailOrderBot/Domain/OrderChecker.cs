@@ -9,6 +9,7 @@ namespace MailOrderBot.Domain;
 internal sealed class OrderChecker(OrderLimits limits)
 {
     private const int LongestSentence = 3; // words of an article that stands before an unmarked number
+    private const int LongestShown = 300;
 
     /// <summary>Finds the articles of a request.</summary>
     /// <param name="request">The request.</param>
@@ -56,6 +57,20 @@ internal sealed class OrderChecker(OrderLimits limits)
             lines.Add(line);
         }
 
+        foreach (RequestedLine rest in request.Rest)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (Mentioned(rest, catalogue) is { } line)
+            {
+                if (lines.Count >= limits.MaxLines)
+                {
+                    break; // It is unclear for the lines before as well: one that orders and one that does not are both in it.
+                }
+
+                lines.Add(line);
+            }
+        }
+
         return new ResolvedOrder(lines, problems);
     }
 
@@ -64,11 +79,18 @@ internal sealed class OrderChecker(OrderLimits limits)
     /// <param name="now">The article of a number; null when it is not sold any more.</param>
     public CheckedOrder Price(ResolvedOrder order, Func<string, Product?> now)
     {
-        CheckedLine[] lines = [.. order.Lines.Select(line => line is { Problem: null, Product: { } product }
-            ? now(product.Sku) is { } current ? line with { Product = current } : line with { Product = null, Problem = NoArticle(product.Sku) }
-            : line)];
+        CheckedLine[] lines = [.. order.Lines.Select(line => Now(line, now))];
         string currency = lines.FirstOrDefault(line => line.Problem is null)?.Product?.Currency ?? limits.Currency;
         return new CheckedOrder { Lines = [.. lines.Select(line => line.Problem is null ? Price(line, currency) : line)], Problems = order.Problems, Currency = currency };
+    }
+
+    /// <summary>A line with its articles as they are now, also where it has a problem: one letter gives one stock for an article.</summary>
+    private static CheckedLine Now(CheckedLine line, Func<string, Product?> now)
+    {
+        LineProblem? problem = line.Problem is { } known ? known with { Suggestions = [.. known.Suggestions.Select(product => now(product.Sku)).OfType<Product>()] } : null;
+        return line.Product is not { } product ? line with { Problem = problem }
+            : now(product.Sku) is { } current ? line with { Product = current, Problem = problem }
+            : line with { Product = null, Problem = NoArticle(product.Sku) };
     }
 
     // Of a file that names one article ten thousand times, the first mentions tell enough.
@@ -93,6 +115,11 @@ internal sealed class OrderChecker(OrderLimits limits)
         }
 
         LineReading? meant = requested.Readings.FirstOrDefault(reading => requested.IsCertain || LooksMeant(requested, reading));
+        if (meant is null && Mentioned(requested, catalogue) is { } mentioned)
+        {
+            return (mentioned, false);
+        }
+
         if (meant is null && !budget.TakeLookup())
         {
             return (null, true);
@@ -110,12 +137,24 @@ internal sealed class OrderChecker(OrderLimits limits)
         return meant is not null ? (Unknown(requested, meant, []), false) : (null, !budget.IsLeft);
     }
 
+    /// <summary>A line that names an article and cannot be read: without it the order would be confirmed with less than was asked for. Null when it does not.</summary>
+    private static CheckedLine? Mentioned(RequestedLine line, Catalogue catalogue)
+    {
+        return ArticleMention.In(line, catalogue) is { } article
+            ? new CheckedLine
+            {
+                Raw = line.Raw.Length <= LongestShown ? line.Raw : $"{line.Raw[..(char.IsHighSurrogate(line.Raw[LongestShown - 1]) ? LongestShown - 1 : LongestShown)]}…",
+                Problem = new LineProblem(line.IsInAddress ? $"it names {article.Sku} and stands in the address, which ends with an empty line" : $"it names {article.Sku}, and how many is not said in a way that we can read"),
+            }
+            : null;
+    }
+
     /// <summary>Whether a line with an unknown article is an order line all the same, and not a sentence, a street or a telephone number.</summary>
     private bool LooksMeant(RequestedLine requested, LineReading reading)
     {
         string raw = requested.Raw.TrimEnd();
         int words = reading.Article.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length;
-        return raw[^1] is not ('.' or '?' or '!' or ',' or ';' or ':')
+        return raw[^1] is not ('.' or '?' or '!' or ',' or ';' or ':' or ')' or ']')
             && reading.Article.Any(char.IsLetter)
             && !reading.Article.EndsWith(':')
             && words <= (raw.StartsWith(reading.Quantity, StringComparison.Ordinal) ? LongestSentence + 1 : LongestSentence)

@@ -7,11 +7,17 @@ internal sealed record LineReading(string Article, string Quantity);
 
 /// <summary>A line that may order something.</summary>
 /// <param name="Raw">The line as written, without its bullet.</param>
-/// <param name="Readings">How it can be read, the likeliest first; empty when a line of a file cannot be.</param>
+/// <param name="Readings">How it can be read, the likeliest first; empty when a line of a file cannot be, or it has no quantity.</param>
 internal sealed record RequestedLine(string Raw, IReadOnlyList<LineReading> Readings)
 {
     /// <summary>Whether it is surely meant as an order line; otherwise it may be a sentence that holds a number.</summary>
     public bool IsCertain { get; init; }
+
+    /// <summary>Whether it is a row of a table or stands behind a bullet.</summary>
+    public bool IsItem { get; init; }
+
+    /// <summary>Whether it stands in the address, where nothing is ordered.</summary>
+    public bool IsInAddress { get; init; }
 
     /// <summary>What is wrong with its form; null for nothing.</summary>
     public string? Malformed { get; init; }
@@ -22,6 +28,9 @@ internal sealed record OrderRequest
 {
     /// <summary>The lines, in order.</summary>
     public IReadOnlyList<RequestedLine> Lines { get; init; } = [];
+
+    /// <summary>What else the sender wrote of which only the catalogue can tell whether an article is meant; without readings, in order.</summary>
+    public IReadOnlyList<RequestedLine> Rest { get; init; } = [];
 
     /// <summary>The customer's own number or word for the order; null for none.</summary>
     public string? Reference { get; init; }

@@ -53,7 +53,7 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
         }
 
         OrderRequest request = mail.ReadRequest(cancellationToken);
-        Catalogue catalogue = request.Lines.Count == 0 ? new Catalogue([]) : new Catalogue(await shop.ReadAsync(transaction => transaction.Products(), cancellationToken));
+        Catalogue catalogue = request.Lines.Count == 0 && request.Rest.Count == 0 ? new Catalogue([]) : new Catalogue(await shop.ReadAsync(transaction => transaction.Products(), cancellationToken));
         ResolvedOrder order = new OrderChecker(options.Limits).Resolve(request, catalogue, SuggestionBudget.For(options.Limits), cancellationToken);
         shop.Passing?.Invoke("read");
         return new MailContent(null, request, order);

@@ -13,6 +13,7 @@ internal static class HtmlText
     public static string Of(string html)
     {
         StringBuilder text = new(html.Length);
+        TableRows rows = new(text);
         string? link = null;
         int linkBegin = 0;
         bool keepsLines = false;
@@ -53,6 +54,8 @@ internal static class HtmlText
                 case "script" or "style" or "title":
                     at = After(html, ">", After(html, $"</{name}", at));
                     break;
+                case "p" or "/p" or "h1" or "h2" or "h3" or "/h1" or "/h2" or "/h3" or "div" or "/div" or "br" or "hr" when rows.IsAtCellBegin:
+                    break; // The cells of a row are one line, and what stands first in one breaks none.
                 case "br":
                     text.Append('\n');
                     break;
@@ -64,6 +67,7 @@ internal static class HtmlText
                     (link, linkBegin) = (HrefOf(tag), text.Length);
                     break;
                 case "/a" when link is not null:
+                    linkBegin = Math.Min(linkBegin, text.Length); // A cell that ended gave blanks back.
                     if (!text.ToString(linkBegin, text.Length - linkBegin).Contains(link, StringComparison.Ordinal))
                     {
                         text.Append(" (").Append(link).Append(')');
@@ -75,25 +79,54 @@ internal static class HtmlText
                     BreakLine(text);
                     text.Append("- ");
                     break;
-                case "p" or "/p" or "h1" or "h2" or "h3" or "/h1" or "/h2" or "/h3" or "table" or "/table" or "ul" or "/ul" or "ol" or "/ol":
+                case "p" or "/p" or "h1" or "h2" or "h3" or "/h1" or "/h2" or "/h3" or "ul" or "/ul" or "ol" or "/ol":
                     BreakLine(text);
                     BreakParagraph(text);
                     break;
-                case "div" or "/div" or "tr" or "/tr" or "/li" or "hr":
+                case "div" or "/div" or "/li" or "hr":
                     BreakLine(text);
+                    break;
+                case "table" or "/table" or "tr" or "/tr" or "td" or "th" or "/td" or "/th":
+                    AppendTable(text, rows, name);
                     break;
                 case "blockquote" or "/blockquote":
                     BreakLine(text);
+                    rows.Keep();
                     depth = name[0] == '/' ? Math.Max(depth - 1, 0) : depth + 1;
                     quotes.Add((text.Length, Math.Min(depth, DeepestQuote)));
-                    break;
-                case "/td" or "/th":
-                    text.Append(' ');
                     break;
             }
         }
 
         return quotes.Count == 0 ? text.ToString().Trim() : Quote(text.ToString().TrimEnd(), quotes);
+    }
+
+    private static void AppendTable(StringBuilder text, TableRows rows, string name)
+    {
+        switch (name)
+        {
+            case "table" or "/table":
+                if (name == "/table")
+                {
+                    rows.EndCell();
+                }
+
+                BreakLine(text);
+                BreakParagraph(text);
+                rows.Nest(name == "table");
+                break;
+            case "tr" or "/tr":
+                rows.EndCell();
+                BreakLine(text);
+                rows.BeginRow();
+                break;
+            case "td" or "th":
+                rows.BeginCell();
+                break;
+            default:
+                rows.EndCell();
+                break;
+        }
     }
 
     /// <summary>Puts <c>&gt;</c> before each line of a quote, once for each quote it stands in, as mail programs do in plain text.</summary>
@@ -169,7 +202,7 @@ internal static class HtmlText
             {
                 _ = c == '\0' ? text : text.Append(c);
             }
-            else if (text.Length > 0 && text[^1] is not (' ' or '\n'))
+            else if (text.Length > 0 && text[^1] is not (' ' or '\n' or '\t'))
             {
                 text.Append(' ');
             }

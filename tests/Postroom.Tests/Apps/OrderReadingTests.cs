@@ -32,6 +32,21 @@ public sealed class OrderReadingTests
     [InlineData("3 stk TEA-001", "TEA-001", "3")]
     [InlineData("TEA-001: 3 Stück", "TEA-001", "3")]
     [InlineData("TEA-001 3x", "TEA-001", "3")]
+    [InlineData("*4 x CUP-010*", "CUP-010", "4")]
+    [InlineData("_4 x CUP-010_", "CUP-010", "4")]
+    [InlineData("* *4 x CUP-010*", "CUP-010", "4")]
+    [InlineData("*4* *CUP-010*", "CUP-010", "4")]
+    [InlineData("4 x **CUP-010**", "CUP-010", "4")]
+    [InlineData("3*TEA-001", "TEA-001", "3")]
+    [InlineData("•4 x CUP-010", "CUP-010", "4")]
+    [InlineData("1. 4 x CUP-010", "CUP-010", "4")]
+    [InlineData("TEA-001 (2)", "TEA-001", "2")]
+    [InlineData("TEA-001 (x2)", "TEA-001", "2")]
+    [InlineData("TEA-001 [2 pcs]", "TEA-001", "2")]
+    [InlineData("Qty: 2 TEA-002", "TEA-002", "2")]
+    [InlineData("Menge 2 TEA-002", "TEA-002", "2")]
+    [InlineData("TEA-002, qty: 2", "TEA-002", "2")]
+    [InlineData("CUP-010\t4", "CUP-010", "4")]
     public void MB_7_an_order_line_is_read_in_every_form(string line, string article, string quantity)
     {
         Assert.Contains(new LineReading(article, quantity), BodyOrderReader.ReadLine(line)!.Readings);

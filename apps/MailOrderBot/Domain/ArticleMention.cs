@@ -1,0 +1,104 @@
+using System.Text.RegularExpressions;
+
+namespace MailOrderBot.Domain;
+
+/// <summary>Tells whether a line that cannot be read as an order line is meant as one: it names an article's number, and is no sentence or greeting.</summary>
+internal static partial class ArticleMention
+{
+    private const int FewWords = 5; // a line of no more is hardly a sentence
+    private const int MoreWords = 12; // with a number, a bullet or in a table, a line of no more is none either
+    private const int LongestJoint = 3; // letters of a word between a quantity and an article, such as "x" and "of"
+    private const int ShortestWord = 3; // letters of a number without a digit, which may be a word of the language
+
+    private static readonly char[] Separators = [',', ';', ':', '/', '|', '='];
+
+    /// <summary>The article that a line means; null for none.</summary>
+    /// <param name="line">The line.</param>
+    /// <param name="catalogue">The articles.</param>
+    public static Product? In(RequestedLine line, Catalogue catalogue)
+    {
+        if (!line.IsInAddress && catalogue.Find(line.Raw.Trim(' ', '\t', '.', ',', ';', ':', '!', '?')) is { } whole)
+        {
+            return whole;
+        }
+
+        string[] words = line.Raw.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+        for (int i = 0; i < words.Length; i++)
+        {
+            if (Named(words, i, catalogue) is { } found && (IsFew(line, words) || HasQuantity(words, i, found.Words)))
+            {
+                return found.Product;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The article whose number a word is or holds, or that it is together with the next one.</summary>
+    private static (Product Product, int Words)? Named(string[] words, int at, Catalogue catalogue)
+    {
+        string word = Bare(words[at]);
+        if (word.Contains('@') || word.Contains("://", StringComparison.Ordinal) || word.StartsWith("www.", StringComparison.OrdinalIgnoreCase))
+        {
+            return null; // A place or an address.
+        }
+
+        if (Number(word, catalogue) is { } product)
+        {
+            return (product, 1);
+        }
+
+        if (at + 1 < words.Length && Number($"{word} {Bare(words[at + 1])}", catalogue) is { } ofTwo)
+        {
+            return (ofTwo, 2);
+        }
+
+        return word.IndexOfAny(Separators) >= 0 && word.Split(Separators).Select(part => Number(Bare(part), catalogue)).FirstOrDefault(part => part is not null) is { } inside ? (inside, 1) : null;
+    }
+
+    private static Product? Number(string text, Catalogue catalogue)
+    {
+        return catalogue.FindNumber(text) is { } product && (text.Any(char.IsAsciiDigit) || (text.Length >= ShortestWord && text == product.Sku)) ? product : null;
+    }
+
+    private static bool IsFew(RequestedLine line, string[] words)
+    {
+        string raw = line.Raw.TrimEnd();
+        bool isSentence = raw[^1] is '.' or '?' or '!' or ',' or ';' or ':';
+        return words.Length <= FewWords ? !(raw[^1] == ',' && Greeting().IsMatch(raw))
+            : line.IsItem ? words.Length <= MoreWords || raw.Contains('\t')
+            : words.Length <= MoreWords && !isSentence && words.Any(IsNumber);
+    }
+
+    /// <summary>Whether a quantity stands beside the article: that orders something also in a long sentence.</summary>
+    private static bool HasQuantity(string[] words, int at, int count) =>
+        Beside(words, at - 1, -1) || Beside(words, at + count, 1);
+
+    private static bool Beside(string[] words, int at, int step) =>
+        IsNumberAt(words, at) || (at >= 0 && at < words.Length && words[at].Length <= LongestJoint && IsNumberAt(words, at + step));
+
+    private static bool IsNumberAt(string[] words, int at) => at >= 0 && at < words.Length && IsNumber(words[at]);
+
+    private static bool IsNumber(string word) => Bare(word) is { Length: > 0 and <= 6 } bare && bare.Trim('x', 'X', '×') is { Length: > 0 } digits && digits.All(char.IsAsciiDigit);
+
+    /// <summary>A word without the signs around it.</summary>
+    private static string Bare(string word)
+    {
+        int begin = 0;
+        int end = word.Length;
+        while (begin < end && !char.IsLetterOrDigit(word[begin]))
+        {
+            begin++;
+        }
+
+        while (end > begin && !char.IsLetterOrDigit(word[end - 1]))
+        {
+            end--;
+        }
+
+        return word[begin..end];
+    }
+
+    [GeneratedRegex(@"^(hello|hi|hey|dear|good|hallo|liebe[rs]?|guten|sehr)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    private static partial Regex Greeting();
+}
