@@ -14,10 +14,14 @@ internal static class WhyTimeline
         List<WhyLine> lines = [new(entry.Envelope.CreatedAt, WhyKind.Arrival, Arrival(entry.Envelope))];
         lines.AddRange(record.Audit.Select(audit => new WhyLine(audit.At, WhyKind.Action, Audit(audit)))); // before what it led to at the same instant
         string? told = null;
-        foreach ((AttemptRecord attempt, string name) in record.Attempts.Zip(NamesOf(record.Attempts, entry.Replays)))
+        IReadOnlyList<string> names = NamesOf(record.Attempts, entry.Replays);
+        for (int i = 0; i < record.Attempts.Count;)
         {
-            Add(lines, attempt, name, entry, told);
-            told = attempt.Error ?? told;
+            int count = RunAt(record.Attempts, names, i);
+            AttemptRecord[] run = [.. record.Attempts.Skip(i).Take(count)];
+            lines.Add(count == 1 ? One(run[0], names[i], entry, told) : Many(run, names[i], entry));
+            told = run.Select(attempt => attempt.Error).LastOrDefault(error => error is not null) ?? told;
+            i += count;
         }
 
         if (entry.State == MessageState.Dispatched && entry.DispatchedAt is { } since && record.Attempts.All(attempt => attempt.Attempt != entry.Attempt))
@@ -74,16 +78,39 @@ internal static class WhyTimeline
         return $"{verb}{from}{source}{origin}{parent}{replay}{fault} and was stored in queue '{envelope.Queue}' as {envelope.Type}";
     }
 
-    private static void Add(List<WhyLine> lines, AttemptRecord attempt, string name, JournalEntry entry, string? told)
+    /// <summary>How many attempts from one on are told in one line: those of one name that ended without an outcome, with no more than one error between them.</summary>
+    private static int RunAt(IReadOnlyList<AttemptRecord> attempts, IReadOnlyList<string> names, int begin)
     {
-        if (attempt.StartedAt is { } began)
+        int end = begin;
+        string? error = null;
+        while (end < attempts.Count && names[end] == names[begin] && attempts[end] is { Outcome: "retry" or "released", EndedAt: not null } attempt && (attempt.Error is null || error is null || attempt.Error == error))
         {
-            lines.Add(new WhyLine(began, WhyKind.Begun, $"{name} began{By(attempt.Owner)}"));
+            error ??= attempt.Error;
+            end++;
         }
 
+        return Math.Max(1, end - begin);
+    }
+
+    private static WhyLine Many(AttemptRecord[] run, string name, JournalEntry entry)
+    {
+        int released = run.Count(attempt => attempt.Outcome == "released");
+        int repeated = run.Length - released;
+        string error = run.Select(attempt => attempt.Error).FirstOrDefault(text => text is not null) is { } text ? $", because: {Why.Because(text)}" : "";
+        string what = repeated == 0 ? $"was given back {Times(released)}"
+            : released == 0 ? $"ended without success {Times(repeated)}"
+            : $"ended without success {Times(repeated)} and was given back {Times(released)}";
+        DateTimeOffset last = run[^1].EndedAt ?? entry.Envelope.CreatedAt;
+        return new WhyLine(last, WhyKind.Repeated, $"{name} {what} from {Why.At(run[0].StartedAt ?? last)} to {Why.At(last)}{error}");
+    }
+
+    private static string Times(int count) => count == 1 ? "once" : $"{count} times";
+
+    private static WhyLine One(AttemptRecord attempt, string name, JournalEntry entry, string? told)
+    {
         if (attempt.Outcome == "running")
         {
-            return;
+            return new WhyLine(attempt.StartedAt ?? entry.Envelope.CreatedAt, WhyKind.Begun, $"{name} began{By(attempt.Owner)}");
         }
 
         string took = attempt is { StartedAt: { } start, EndedAt: { } end } ? $" after {Why.Span(end - start)}" : "";
@@ -103,7 +130,7 @@ internal static class WhyTimeline
             "retry" or "released" => WhyKind.Repeated,
             _ => WhyKind.Failed,
         };
-        lines.Add(new WhyLine(attempt.EndedAt ?? attempt.StartedAt ?? entry.Envelope.CreatedAt, kind, $"{name} {outcome}{error}"));
+        return new WhyLine(attempt.EndedAt ?? attempt.StartedAt ?? entry.Envelope.CreatedAt, kind, $"{name}{By(attempt.Owner)} {outcome}{error}");
     }
 
     /// <summary>Who did what, such as <c>replayed by admin</c>.</summary>

@@ -36,6 +36,9 @@ public abstract record Settlement
         /// <summary>What ended the attempt; <see cref="FailureKind.Exception"/> unless set.</summary>
         public FailureKind Cause { get; init; } = FailureKind.Exception;
 
+        /// <summary>How long its lane holds everything back first; null when it does not. Told in the log only.</summary>
+        internal TimeSpan? LaneWait { get; init; }
+
         /// <summary>Whether a claimed send is still unsettled, so that the claim is kept; false unless set.</summary>
         public bool KeepsClaim { get; init; }
     }

@@ -12,13 +12,16 @@ namespace Postroom.Configuration;
 /// </remarks>
 internal sealed class YamlSettings
 {
+    private readonly Scanner _scanner;
     private readonly Parser _parser;
+    private readonly Stack<ParsingEvent> _open = new(); // lists and maps in brackets, the innermost on top
     private readonly string _layer;
     private readonly string _source;
 
     private YamlSettings(string text, string layer, string source)
     {
-        _parser = new Parser(new Scanner(new StringReader(text), skipComments: true));
+        _scanner = new Scanner(new StringReader(text), skipComments: true);
+        _parser = new Parser(_scanner);
         _layer = layer;
         _source = source;
     }
@@ -39,8 +42,8 @@ internal sealed class YamlSettings
         catch (Exception e) when (e is not ConfigurationException and not OutOfMemoryException)
         {
             // The scanner indexes into broken documents; whatever that throws, the document is at fault.
-            Mark at = reader._parser.Current?.Start ?? Mark.Empty;
-            throw SettingText.Refuse(layer, source, at.Line, at.Column, $"'{source}' is not YAML ({e.GetType().Name}).");
+            (Mark at, string why) = reader.WhereItBroke();
+            throw SettingText.Refuse(layer, source, at.Line, at.Column, $"'{source}' is not YAML: {why}");
         }
     }
 
@@ -88,6 +91,20 @@ internal sealed class YamlSettings
         }
 
         return (start.Line, start.Column);
+    }
+
+    /// <summary>What to say of a document on which the scanner broke: it tells nothing itself, and does so within brackets that are not closed more than elsewhere.</summary>
+    private (Mark At, string Why) WhereItBroke()
+    {
+        Mark broke = _scanner.CurrentPosition;
+        if (!_open.TryPeek(out ParsingEvent? open))
+        {
+            return (broke, $"it cannot be read on from line {broke.Line}, column {broke.Column}. Look at the brackets, quotes and colons before that place.");
+        }
+
+        (string kind, char first, char last) = open is SequenceStart ? ("list", '[', ']') : ("map", '{', '}');
+        return (open.Start, $"the {kind} that '{first}' begins here is not closed before line {broke.Line}, column {broke.Column}, where something stands that cannot be in it. "
+            + $"Close it with '{last}', or put a text that holds a colon or a bracket into quotes.");
     }
 
     private SettingMap ReadStream()
@@ -151,6 +168,12 @@ internal sealed class YamlSettings
     private SettingMap ReadMap(ParsingEvent start, int depth)
     {
         var entries = new List<KeyValuePair<string, SettingNode>>();
+        bool isFlow = start is MappingStart { Style: MappingStyle.Flow };
+        if (isFlow)
+        {
+            _open.Push(start);
+        }
+
         var seen = new Dictionary<string, SettingOrigin>(SettingKey.Comparer);
         while (Next() is var parsed and not MappingEnd)
         {
@@ -180,17 +203,25 @@ internal sealed class YamlSettings
             }));
         }
 
+        _ = isFlow && _open.TryPop(out _);
         return new SettingMap(entries, Origin(start));
     }
 
     private SettingList ReadList(ParsingEvent start, int depth)
     {
         var items = new List<SettingNode>();
+        bool isFlow = start is SequenceStart { Style: SequenceStyle.Flow };
+        if (isFlow)
+        {
+            _open.Push(start);
+        }
+
         while (Next() is var parsed and not SequenceEnd)
         {
             items.Add(Read(parsed, depth + 1));
         }
 
+        _ = isFlow && _open.TryPop(out _);
         return new SettingList(items, Origin(start));
     }
 

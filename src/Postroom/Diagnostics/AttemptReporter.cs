@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Postroom.Workers;
 
@@ -22,7 +23,7 @@ internal sealed partial class AttemptReporter(HookDispatcher hooks, RuntimeMetri
         else if (settlement is Settlement.Retried retried)
         {
             using IDisposable? scope = MessageScope.Open(log, attempt.Envelope);
-            LogRetry(attempt.Envelope.Id, attempt.Envelope.Queue, attempt.Lease.Attempt, retried.At > clock.GetUtcNow() ? $"at {retried.At:O}" : "at once", retried.Reason);
+            LogRetry(attempt.Envelope.Id, attempt.Envelope.Queue, attempt.Lease.Attempt, When(retried), retried.Reason);
         }
 
         attempt.Context?.Dispose();
@@ -51,6 +52,13 @@ internal sealed partial class AttemptReporter(HookDispatcher hooks, RuntimeMetri
 
     /// <summary>Waits while reports are very far behind.</summary>
     public ValueTask WaitForRoomAsync(CancellationToken cancellationToken) => hooks.Conversations.WaitForRoomAsync(cancellationToken);
+
+    private string When(Settlement.Retried retried)
+    {
+        return retried.At > clock.GetUtcNow() ? $"at {retried.At:O}"
+            : retried.LaneWait is { } wait && wait > TimeSpan.Zero ? string.Create(CultureInfo.InvariantCulture, $"when its lane goes on, in {wait.TotalSeconds:0.#} s")
+            : "at once";
+    }
 
     [LoggerMessage(600, LogLevel.Warning, "Message {MessageId} in '{Queue}' failed on attempt {Attempt} ({Kind}): {Reason}")]
     private partial void LogFailed(MessageId messageId, string queue, int attempt, FailureKind kind, string reason);

@@ -151,7 +151,7 @@ internal sealed partial class DeliveryRunner(
         {
             case DeliveryFailure.Transient { ServiceWide: true }:
                 gate.Suspend(null, e.Message, random());
-                return Settlement.RetryAt(now, e.Message, countsAttempt: false);
+                return Held(now, e.Message);
             case DeliveryFailure.RateLimited limited:
                 DateTimeOffset until = Bounded(limited.Until, now);
                 if (limited.Lane)
@@ -169,7 +169,7 @@ internal sealed partial class DeliveryRunner(
                     Remember(target, () => _pauses.Pause(RecipientOf(attempt, target), until - now));
                 }
 
-                return Settlement.RetryAt(limited.Lane ? now : until, e.Message, countsAttempt: false);
+                return limited.Lane ? Held(now, e.Message) : Settlement.RetryAt(until, e.Message, countsAttempt: false);
             case DeliveryFailure.Refused(var code):
                 gate.Answered();
                 return Settlement.Fail(FailureKind.Refused, $"{code}: {e.Message}");
@@ -182,13 +182,16 @@ internal sealed partial class DeliveryRunner(
                     gate.Renew(); // Refused while another took its place: that one is not held up by it.
                 }
 
-                return Settlement.RetryAt(now, e.Message, countsAttempt: false);
+                return Held(now, e.Message);
             case DeliveryFailure.Uncertain:
                 return Uncertain(attempt, e.Message);
             default:
                 return Again(attempt, e.Message);
         }
     }
+
+    /// <summary>Due again at once, and held back with all of its lane: the pause may end before its time, with other settings.</summary>
+    private Settlement.Retried Held(DateTimeOffset now, string reason) => new(now, reason, CountsAttempt: false) { LaneWait = gate.SuspensionLeft };
 
     /// <summary>A service may ask for no wait, one that is over, or one without end: at least a second, at most a week.</summary>
     private static DateTimeOffset Bounded(DateTimeOffset until, DateTimeOffset now)

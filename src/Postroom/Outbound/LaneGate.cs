@@ -60,6 +60,9 @@ internal sealed class LaneGate(TimeProvider clock)
         }
     }
 
+    /// <summary>How long nothing leaves from now on; null when the lane is not paused.</summary>
+    public TimeSpan? SuspensionLeft => LeftOfSuspension()?.Left;
+
     /// <summary>Whether the communicator has started.</summary>
     public bool IsOpen
     {

@@ -96,7 +96,7 @@ internal sealed partial class OutboundRoom
             return known.Tried; // It is trying already.
         }
 
-        Connection connection = new(registration);
+        Connection connection = new(registration, clock.GetTimestamp());
         connection.Loop = Task.Run(() => ConnectAsync(connection, again ? 1 : 0), CancellationToken.None);
         _connections[registration.Name] = connection;
         return connection.Tried;
@@ -128,6 +128,11 @@ internal sealed partial class OutboundRoom
                     {
                         connection.IsTrying = false; // Before the lane can find out that it is lost again.
                         GateOf(registration)?.Open();
+                        if (failures > 0 || clock.GetElapsedTime(connection.Since) >= StartPatience)
+                        {
+                            LogConnected(registration.Name, Duration.Format(Whole(clock.GetElapsedTime(connection.Since))));
+                        }
+
                         return;
                     }
 
@@ -148,6 +153,9 @@ internal sealed partial class OutboundRoom
             connection.HasTried();
         }
     }
+
+    /// <summary>Whole seconds of what took one or more: nobody reads the rest.</summary>
+    private static TimeSpan Whole(TimeSpan span) => span < TimeSpan.FromSeconds(1) ? TimeSpan.FromMilliseconds(Math.Floor(span.TotalMilliseconds)) : TimeSpan.FromSeconds(Math.Floor(span.TotalSeconds));
 
     private void Failed(Registration registration, string why)
     {
@@ -250,16 +258,22 @@ internal sealed partial class OutboundRoom
     [LoggerMessage(450, LogLevel.Warning, "Communicator '{Name}' could not start and is tried again: {Why}")]
     private partial void LogConnect(string name, string why);
 
+    [LoggerMessage(452, LogLevel.Information, "Communicator '{Name}' is connected after {Away} without a connection.")]
+    private partial void LogConnected(string name, string away);
+
     [LoggerMessage(451, LogLevel.Warning, "Communicator '{Name}' did not stop in order: {Why}")]
     private partial void LogStop(string name, string why);
 
     /// <summary>The tries to start a communicator, ended or not.</summary>
-    private sealed class Connection(Registration registration)
+    private sealed class Connection(Registration registration, long since)
     {
         private readonly TaskCompletionSource _tried = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private volatile bool _isTrying = true;
 
         public Registration Registration { get; } = registration;
+
+        /// <summary>When the tries began, in ticks of the clock: since then it is away.</summary>
+        public long Since { get; } = since;
 
         public CancellationTokenSource Stop { get; } = new();
 

@@ -58,7 +58,7 @@ internal sealed partial class Scheduler
         DateTimeOffset now = clock.GetUtcNow();
         if (entry.Mark!.Until - now > LongestWayBack)
         {
-            LogWayBack(entry.Name, entry.Mark.Until);
+            LogWayBack(entry.Name, ScheduleOccurrence.Instant(entry.Mark.Until));
             entry.Mark = entry.Mark with { Until = now };
             await store.WriteAsync(new StoreWrite { Facts = [entry.Mark.ToFact(entry.Name)] }, cancellationToken);
         }
@@ -112,7 +112,7 @@ internal sealed partial class Scheduler
             _ => "nobody looked when it was due (misfire: skip)",
         };
         DateTimeOffset from = due.Earlier > 0 ? due.EarlierFrom : missed[0];
-        LogMissed(entry.Name, due.Earlier + missed.Length, from, missed.Length > 0 ? missed[^1] : due.EarlierUntil, entry.Options.Misfire.ToString().ToLowerInvariant());
+        LogMissed(entry.Name, due.Earlier + missed.Length, ScheduleOccurrence.Instant(from), ScheduleOccurrence.Instant(missed.Length > 0 ? missed[^1] : due.EarlierUntil), entry.Options.Misfire.ToString().ToLowerInvariant());
         if (due.Earlier > 0)
         {
             ScheduleOccurrence all = new(entry.Name, due.EarlierFrom, OccurrenceState.Missed) { Reason = why, Count = due.Earlier, Until = due.EarlierUntil };

@@ -186,8 +186,8 @@ internal sealed partial class Scheduler(
     private partial void LogFailed(Exception exception, string schedule, string why);
 
     [LoggerMessage(542, LogLevel.Warning, "Schedule '{Schedule}' had decided up to {Until}, which is more than a day ahead: the clock was wrong before. It goes on from now.")]
-    private partial void LogWayBack(string schedule, DateTimeOffset until);
+    private partial void LogWayBack(string schedule, string until);
 
     [LoggerMessage(543, LogLevel.Warning, "Schedule '{Schedule}' missed {Missed} occurrences from {From} to {Until} (misfire: {Policy}); each is recorded.")]
-    private partial void LogMissed(string schedule, long missed, DateTimeOffset from, DateTimeOffset until, string policy);
+    private partial void LogMissed(string schedule, long missed, string from, string until, string policy);
 }

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace Postroom.Tests.Architecture;
@@ -52,5 +53,24 @@ public sealed class AssemblyReferenceTests
         Assert.True(domain.Length > 10);
         Assert.All(sources, file => Assert.DoesNotContain(
             File.ReadAllLines(file), line => line.StartsWith("using Postroom", StringComparison.Ordinal) || line.Contains("Sqlite", StringComparison.Ordinal) || line.StartsWith("using MailOrderBot", StringComparison.Ordinal)));
+    }
+
+    /// <summary>The formatter writes an instant as the culture has it; the text of an ISO 8601 instant is handed over instead.</summary>
+    [Theory]
+    [InlineData("Postroom")]
+    [InlineData("Postroom.Sqlite")]
+    [InlineData("Postroom.Chat")]
+    [InlineData("Postroom.Mail")]
+    [InlineData("Postroom.ControlPlane")]
+    [InlineData("Postroom.Host")]
+    [InlineData("MailOrderBot")]
+    public void No_log_message_takes_an_instant_as_it_is(string assembly)
+    {
+        const BindingFlags All = BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+
+        Assert.Empty(Assembly.Load(assembly).GetTypes().SelectMany(type => type.GetMethods(All))
+            .Where(method => method.GetCustomAttribute<LoggerMessageAttribute>() is not null)
+            .Where(method => method.GetParameters().Any(parameter => (Nullable.GetUnderlyingType(parameter.ParameterType) ?? parameter.ParameterType) is var type && (type == typeof(DateTimeOffset) || type == typeof(DateTime))))
+            .Select(method => $"{method.DeclaringType}.{method.Name}"));
     }
 }

@@ -22,6 +22,7 @@ public sealed class SettingsFileTests
     [InlineData("a: [1, 2\n", 2, "not YAML")]
     [InlineData("a:\n\t- b\n", 2, "not YAML")]
     [InlineData("a: b: c\n", 1, "not YAML")]
+    [InlineData("modules: [welcome\ncommunications:\n  enabled: yes: no\n", 1, "the list that '[' begins here is not closed before line ")]
     public void Yaml_outside_the_subset_is_refused_with_line_and_column(string text, int line, string reason)
     {
         ConfigurationProblem problem = Refuse(text, "postroom.yaml");
@@ -30,6 +31,26 @@ public sealed class SettingsFileTests
         Assert.True(line == problem.Origin.Line, problem.ToString());
         Assert.True(problem.Origin.Column > 0);
         Assert.Contains($"postroom.yaml:{line}:", problem.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Whatever_is_wrong_with_a_document_is_said_in_words_with_a_place()
+    {
+        string[] pieces = ["a", "b: c", ": ", "\n", "\n  ", "[", "]", "{", "}", ", ", "- ", "\"", "'", "#", "|", "> ", "? ", "&x ", "*x", "!t ", "%", "---", "...", "\t", "@", "`", "é"];
+        Random random = new(11);
+        for (int round = 0; round < 20_000; round++)
+        {
+            string text = string.Concat(Enumerable.Range(0, random.Next(14)).Select(_ => pieces[random.Next(pieces.Length)]));
+            try
+            {
+                _ = Parse(text, "a.yaml");
+            }
+            catch (ConfigurationException e)
+            {
+                Assert.All(e.Problems, problem => Assert.True(
+                    problem.Origin is { Line: > 0, Column: > 0 } && problem.Message.Length > 30 && !problem.Message.Contains("Exception", StringComparison.Ordinal) && !problem.Message.EndsWith("YAML: ", StringComparison.Ordinal), $"{problem}\n{text}"));
+            }
+        }
     }
 
     [Theory]

@@ -81,7 +81,7 @@ public sealed class WhyTests
         Assert.StartsWith("The recipient has read it, at 2026-03-01 12:02:00Z", report.Reason, StringComparison.Ordinal);
         Assert.Equal(report.Timeline.OrderBy(line => line.At).Select(line => line.Text), report.Timeline.Select(line => line.Text));
         Assert.Equal("read by the recipient", report.Timeline[^1].Text);
-        Assert.Equal(5, report.Timeline.Count);
+        Assert.Equal(4, report.Timeline.Count);
     }
 
     [Fact]
@@ -215,6 +215,26 @@ public sealed class WhyTests
     }
 
     [Fact]
+    public void The_tries_of_an_outage_are_one_line_with_their_number_and_span()
+    {
+        AttemptRecord[] tries = [.. Enumerable.Range(0, 14).Select(i => new AttemptRecord
+        {
+            Attempt = 1, StartedAt = Now.AddSeconds(i - 20), EndedAt = Now.AddSeconds(i - 20), Outcome = i % 2 == 0 ? "retry" : "released", Error = i % 2 == 0 ? "no route" : null, Owner = "w",
+        })];
+        AttemptRecord[] given = [.. tries.Skip(7).Select(attempt => attempt with { Outcome = "released", Error = "it stops" })];
+        AttemptRecord last = new() { Attempt = 1, StartedAt = Now.AddSeconds(-2), EndedAt = Now, Outcome = "acked", Owner = "w" };
+
+        Assert.Equal(
+            [$"attempt 1 ended without success 7 times and was given back 7 times from {Why.At(Now.AddSeconds(-20))} to {Why.At(Now.AddSeconds(-7))}, because: no route", "attempt 1 with w succeeded after 2 s"],
+            Timeline([.. tries, last]));
+        Assert.Equal([$"attempt 1 was given back 7 times from {Why.At(Now.AddSeconds(-13))} to {Why.At(Now.AddSeconds(-7))}, because: it stops"], Timeline(given));
+        Assert.Equal(2, Timeline([tries[0], tries[0] with { Error = "another" }]).Length); // no error is lost
+
+        static string[] Timeline(AttemptRecord[] attempts) =>
+            [.. Why.Explain(new JournalRecord { Entry = Entry(MessageState.Acked) with { Attempt = 1 }, Attempts = attempts }, new WhyFacts { Now = Now }).Timeline.Skip(1).Select(line => line.Text)];
+    }
+
+    [Fact]
     public void An_attempt_of_a_replay_is_told_from_the_one_of_the_same_number_before()
     {
         AttemptRecord failed = new() { Attempt = 1, StartedAt = Now.AddSeconds(-9), EndedAt = Now.AddSeconds(-8), Outcome = "failed", Error = "no" };
@@ -224,7 +244,7 @@ public sealed class WhyTests
         WhyReport report = Why.Explain(new JournalRecord { Entry = Entry(MessageState.Acked) with { Attempt = 1, Replays = 1 }, Attempts = [failed, given, acked] }, new WhyFacts { Now = Now });
 
         Assert.Equal(
-            ["attempt 1 began", "attempt 1 failed", "attempt 1 of replay 1 began", "attempt 1 of replay 1 was", "attempt 1 of replay 1 began", "attempt 1 of replay 1 succeeded"],
+            ["attempt 1 failed", "attempt 1 of replay 1 was", "attempt 1 of replay 1 succeeded"],
             report.Timeline.Skip(1).Select(line => string.Join(' ', line.Text.Split(' ').Take(line.Text.Contains("replay", StringComparison.Ordinal) ? 6 : 3))));
     }
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using System.Text;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.DependencyInjection;
 using Postroom.Configuration;
@@ -124,7 +124,7 @@ app.AddSource("tickets", services => new TicketSource("tickets", services.GetReq
 
             SourceMessage[] batch =
             [
-                .. found.Select(ticket => new SourceMessage("work", "ticket.opened", Encoding.UTF8.GetBytes($$"""{"number":"{{ticket.Number}}"}"""))
+                .. found.Select(ticket => new SourceMessage("work", "ticket.opened", JsonSerializer.SerializeToUtf8Bytes(new Order($"{ticket.Number}"), RuntimeTestJson.Default.Order))
                 {
                     DedupKey = $"ticket:{ticket.Number}", // reveals what the origin gives twice
                     OriginKey = $"{ticket.Number}", // asks for MarkAsync when the work has ended
