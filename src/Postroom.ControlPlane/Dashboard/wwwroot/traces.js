@@ -18,14 +18,22 @@ const byMessage = spans => {
 /** The stretches of one message: its attempts, and before each of them how long it waited. */
 function stretchesOf(spans, over) {
   const stored = spans.find(one => one.name === 'postroom.accept');
-  const attempts = spans.filter(one => one !== stored && one.startedAt).sort((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt));
+  const attempts = spans.filter(one => one !== stored).sort((a, b) => a.attempt - b.attempt);
   const rows = [];
   let since = stored?.startedAt;
   for (const [i, attempt] of attempts.entries()) {
     // An attempt that died with its process has no end of its own; at the latest it was over when the next one began.
     const endedAt = attempt.endedAt ?? attempts[i + 1]?.startedAt;
+    const name = NAMES[attempt.name] ?? attempt.name;
+    if (!attempt.startedAt) {
+      // The journal need not know when an attempt began; then its wait and its work are one stretch.
+      rows.push({ ...attempt, name: `waited and ${name}`, startedAt: since ?? endedAt ?? stored?.startedAt, endedAt, durationMs: undefined });
+      since = endedAt;
+      continue;
+    }
+
     if (since) rows.push({ ...attempt, name: 'waited', startedAt: since, endedAt: attempt.startedAt, durationMs: undefined, outcome: 'waited', error: undefined });
-    rows.push({ ...attempt, name: NAMES[attempt.name] ?? attempt.name, endedAt });
+    rows.push({ ...attempt, name, endedAt });
     since = endedAt;
   }
   const last = attempts.at(-1);
