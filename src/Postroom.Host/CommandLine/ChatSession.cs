@@ -148,7 +148,7 @@ internal sealed class ChatSession(HttpClient http, string contact, string? token
             {
                 if (!connected.Task.IsCompleted)
                 {
-                    throw new NotReachableException($"No web chat answers at {http.BaseAddress}: {e.Message} Start it with 'postroom run', or name its address with --url and its intake token with --token.");
+                    throw new NotReachableException($"No web chat answers at {http.BaseAddress}: {e.Message.TrimEnd('.')}. Start it with 'postroom run', or name its address with --url and its intake token with --token.");
                 }
             }
 

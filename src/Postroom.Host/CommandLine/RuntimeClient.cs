@@ -63,7 +63,7 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
             http.Dispose();
             return arguments.Url is null
                 ? null
-                : throw new NotReachableException($"Nothing answers at {url}: {e.Message} Start it with 'postroom run', or leave --url out to read the store file.");
+                : throw new NotReachableException($"Nothing answers at {url}: {e.Message.TrimEnd('.')}. Start it with 'postroom run', or leave --url out to read the store file.");
         }
 
         // The key of this machine's runtime is for that runtime only: it is not sent to an address somebody typed.

@@ -184,7 +184,7 @@ internal static class StatusCommand
     {
         (long Count, string What)[] found = [(recovery.Pending, "pending"), (recovery.Redelivered, "handled again"), (recovery.Poisoned, "kept away from the workers"), (recovery.Uncertain, "sent without an answer"), (recovery.Parked, "parked"), (recovery.Expired, "expired")];
         string parts = string.Join(", ", found.Where(static part => part.Count > 0).Select(static part => $"{Text(part.Count)} {part.What}"));
-        return $"Run {Text(recovery.Run)}; the one before ended {(recovery.PreviousRunClean ? "in order" : "without saying so")}. Found at the start: {(parts.Length > 0 ? parts : "nothing open")}.";
+        return $"Run {Text(recovery.Run)}; {(recovery.Run <= 1 ? "the first of this store" : recovery.PreviousRunClean ? "the one before ended in order" : "the one before ended without saying so")}. Found at the start: {(parts.Length > 0 ? parts : "nothing open")}.";
     }
 
     private static void PrintRun(RunView run)

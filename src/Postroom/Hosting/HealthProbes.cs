@@ -57,7 +57,7 @@ internal static class HealthProbes
         health.Register(new HealthProbe("deliveries", HealthViews.Status, _ =>
         {
             IReadOnlyList<(string Communicator, long Count, FailedDelivery Last)> failed = rooms.Failures.LastHour();
-            string[] texts = [.. failed.Select(static one => $"{one.Count} {(one.Communicator.Length == 0 ? "that no communicator took" : $"to '{one.Communicator}'")}, the last at {one.Last.At:HH:mm:ss} UTC ({one.Last.Kind}: {Names.Shorten(one.Last.Reason ?? "no reason", 200)}; message {one.Last.MessageId})")];
+            string[] texts = [.. failed.Select(static one => $"{one.Count} {(one.Communicator.Length == 0 ? "that no communicator took" : $"to '{one.Communicator}'")}, the last at {one.Last.At:HH:mm:ss} UTC ({one.Last.Kind}: {Names.Shorten(one.Last.Reason ?? "no reason", 200).TrimEnd('.')}; message {one.Last.MessageId})")];
             return new ValueTask<HealthResult>(texts.Length > 0
                 ? new HealthResult(HealthState.Degraded, $"Deliveries failed in the last hour: {string.Join("; ", texts)}. Find them with 'postroom journal list --state failed' (one that its service gave up later stays acknowledged; the log has its id), and replay them once the cause is mended.")
                 {

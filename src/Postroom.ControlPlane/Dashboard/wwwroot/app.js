@@ -307,7 +307,11 @@ byId('nav-button').addEventListener('click', () => {
 byId('skip').addEventListener('click', event => { event.preventDefault(); main.focus(); });
 main.addEventListener('click', closeNav);
 menu(byId('user-button'), byId('user-menu'));
-addEventListener('hashchange', () => { if (!takeCode()) route(); });
+addEventListener('hashchange', () => {
+  // A dialog belongs to the page it was opened on.
+  for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
+  if (!takeCode()) route();
+});
 
 // ---- the beginning
 

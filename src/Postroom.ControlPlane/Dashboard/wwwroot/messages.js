@@ -21,7 +21,7 @@ export const columnsOf = [
   { label: 'State', cls: 'c-state', cell: row => badge(row.state) },
   { label: 'Message', cls: 'c-main', cell: row => [rowLink(`#/messages/${row.id}`, row.type), el('code', { class: 'id faint', title: row.id, text: shortId(row.id) })] },
   { label: 'Between', cls: 'c-wide', cell: row => el('span', { dir: 'auto', class: 'clip', title: between(row), text: between(row) }) },
-  { label: 'Queue', cell: row => el('span', { class: 'clip', text: row.queue }) },
+  { label: 'Queue', cell: row => el('span', { class: 'clip', title: row.queue, text: row.queue }) },
   {
     label: 'Note', cls: 'c-wide', cell: row => row.error && row.state !== 'acked' ? el('span', { class: 'clip bad-text', dir: 'auto', title: row.error, text: row.kind ? `${row.kind}: ${row.error}` : row.error })
       : el('span', { class: 'faint', text: row.replays > 0 ? plural(row.replays, 'replay') : row.attempt > 1 ? `attempt ${row.attempt}` : '' }),

@@ -4,8 +4,43 @@ import { el } from './dom.js';
 import { get } from './api.js';
 import { badge, button, count, empty, facts, heading, notice, plural, rowLink, shortId, span, svg, table, when } from './ui.js';
 
-const NAMES = { 'postroom.accept': 'waited', 'postroom.handle': 'handled', 'postroom.deliver': 'delivered' };
-const TONES = { acked: 'good', failed: 'bad', retry: 'warn', uncertain: 'warn' };
+const NAMES = { 'postroom.handle': 'handled', 'postroom.deliver': 'delivered' };
+const TONES = { acked: 'good', failed: 'bad', retry: 'warn', uncertain: 'warn', waited: 'wait' };
+
+const took = ms => ms < 1 ? '<1 ms' : span(ms);
+
+const byMessage = spans => {
+  const found = new Map();
+  for (const one of spans) found.set(one.messageId, [...(found.get(one.messageId) ?? []), one]);
+  return found;
+};
+
+/** The stretches of one message: its attempts, and before each of them how long it waited. */
+function stretchesOf(spans, over) {
+  const stored = spans.find(one => one.name === 'postroom.accept');
+  const attempts = spans.filter(one => one !== stored).sort((a, b) => a.attempt - b.attempt);
+  const rows = [];
+  let since = stored?.startedAt;
+  for (const [i, attempt] of attempts.entries()) {
+    // An attempt that died with its process has no end of its own; at the latest it was over when the next one began.
+    const endedAt = attempt.endedAt ?? attempts[i + 1]?.startedAt;
+    const name = NAMES[attempt.name] ?? attempt.name;
+    if (!attempt.startedAt) {
+      // The journal need not know when an attempt began; then its wait and its work are one stretch.
+      rows.push({ ...attempt, name: `waited and ${name}`, startedAt: since ?? endedAt ?? stored?.startedAt, endedAt, durationMs: undefined });
+      since = endedAt;
+      continue;
+    }
+
+    if (since) rows.push({ ...attempt, name: 'waited', startedAt: since, endedAt: attempt.startedAt, durationMs: undefined, outcome: 'waited', error: undefined });
+    rows.push({ ...attempt, name, endedAt });
+    since = endedAt;
+  }
+  const last = attempts.at(-1);
+  const waits = last ? last.outcome === 'retry' : true;
+  if (since && waits && !over) rows.push({ ...(last ?? stored), name: 'waited', attempt: undefined, startedAt: since, endedAt: undefined, durationMs: undefined, outcome: 'waited', error: undefined });
+  return rows;
+}
 
 const columns = [
   { label: 'Began with', cls: 'c-main', cell: row => [rowLink(`#/traces/${row.id}`, row.type), el('code', { class: 'id faint', title: row.id, text: shortId(row.id) })] },
@@ -18,9 +53,11 @@ const columns = [
 /** The spans of the journal and of a transport as one list; those that a transport was given are finer, and named as there. */
 function rowsOf(trace) {
   const begun = Date.parse(trace.startedAt);
-  const journal = trace.spans.map((one, i) => ({
-    key: `j${i}`, name: NAMES[one.name] ?? one.name, text: `${one.type}${one.attempt > 1 ? `, attempt ${one.attempt}` : ''}`, href: `#/messages/${one.messageId}`, where: one.queue,
-    from: Date.parse(one.startedAt ?? one.endedAt ?? trace.startedAt) - begun, ms: one.durationMs ?? 0, open: !one.endedAt, tone: TONES[one.outcome] ?? (one.endedAt ? 'good' : 'work'), outcome: one.outcome, error: one.error,
+  const stretches = [...byMessage(trace.spans).values()].flatMap(spans => stretchesOf(spans, Boolean(trace.endedAt)));
+  const journal = stretches.map((one, i) => ({
+    key: `j${i}`, name: one.name, text: `${one.type}${one.attempt > 1 ? `, attempt ${one.attempt}` : ''}`, href: `#/messages/${one.messageId}`, where: one.queue,
+    from: Date.parse(one.startedAt) - begun, ms: one.durationMs ?? (one.endedAt ? Math.max(0, Date.parse(one.endedAt) - Date.parse(one.startedAt)) : 0), open: !one.endedAt,
+    tone: TONES[one.outcome] ?? (one.endedAt ? 'good' : 'work'), outcome: one.outcome === 'waited' ? '' : one.outcome, error: one.error,
   }));
   const kept = trace.kept.map(one => ({
     key: `k${one.spanId}`, name: one.name, text: Object.entries(one.tags).map(([name, value]) => `${name} ${value}`).join(', '), where: '', from: Date.parse(one.startedAt) - begun, ms: one.durationMs,
@@ -31,9 +68,9 @@ function rowsOf(trace) {
 
 function picture(row, whole) {
   const x = 100 * Math.max(0, row.from) / whole;
-  const width = Math.max(0.6, row.open ? 100 - x : 100 * row.ms / whole);
-  return svg('svg', { class: 'bar', viewBox: '0 0 100 6', preserveAspectRatio: 'none', role: 'img', 'aria-label': `from ${span(row.from)} on, for ${row.open ? 'ever so far' : span(row.ms)}` },
-    svg('rect', { class: `t-${row.tone}`, x: Math.min(x, 99.4), y: 0, width: Math.min(width, 100 - Math.min(x, 99.4)), height: 6 }));
+  const width = Math.max(1.5, row.open ? 100 - x : 100 * row.ms / whole);
+  return svg('svg', { class: 'bar', viewBox: '0 0 100 6', preserveAspectRatio: 'none', role: 'img', 'aria-label': `from ${span(row.from)} on, for ${row.open ? 'ever so far' : took(row.ms)}` },
+    svg('rect', { class: `t-${row.tone}`, x: Math.min(x, 98.5), y: 0, width: Math.min(width, 100 - Math.min(x, 98.5)), height: 6 }));
 }
 
 const spanColumns = whole => [
@@ -41,7 +78,7 @@ const spanColumns = whole => [
   { label: 'Queue', cls: 'c-low', cell: row => el('span', { class: 'clip', dir: 'auto', text: row.where || '–' }) },
   { label: 'When', cls: 'c-wide', cell: row => picture(row, whole) },
   { label: 'After', cls: 'c-num', cell: row => span(row.from) },
-  { label: 'Took', cls: 'c-num', cell: row => row.open ? 'goes on' : span(row.ms) },
+  { label: 'Took', cls: 'c-num', cell: row => row.open ? 'goes on' : took(row.ms) },
   { label: 'Outcome', cls: 'c-state', cell: row => [row.outcome ? badge(row.outcome) : el('span', { class: 'faint', text: '–' }), row.error && el('span', { class: 'clip faint', dir: 'auto', title: row.error, text: row.error })] },
 ];
 

@@ -238,7 +238,7 @@ export async function forEach(title, items, nameOf, action) {
   dialog.addEventListener('cancel', event => { if (!finished) { event.preventDefault(); stopped = true; } });
   dialog.showModal();
   tell();
-  const closed = new Promise(resolve => dialog.addEventListener('close', resolve));
+  const closed = new Promise(resolve => dialog.addEventListener('close', () => { stopped = true; resolve(); }));
   await Promise.all(Array.from({ length: Math.min(4, items.length) }, async () => {
     while (!stopped && next < items.length) {
       const item = items[next++];
