@@ -11,6 +11,8 @@ internal sealed class OrderChecker(OrderLimits limits)
     private const int LongestSentence = 3; // words of an article that stands before an unmarked number
     private const int LongestShown = 300;
 
+    private string TooManyLines => string.Create(CultureInfo.InvariantCulture, $"The order has more than {limits.MaxLines} lines. Please split it.");
+
     /// <summary>Finds the articles of a request.</summary>
     /// <param name="request">The request.</param>
     /// <param name="catalogue">The articles.</param>
@@ -39,7 +41,7 @@ internal sealed class OrderChecker(OrderLimits limits)
 
             if (lines.Count >= limits.MaxLines)
             {
-                problems.Add(string.Create(CultureInfo.InvariantCulture, $"The order has more than {limits.MaxLines} lines. Please split it."));
+                problems.Add(TooManyLines);
                 break;
             }
 
@@ -64,7 +66,8 @@ internal sealed class OrderChecker(OrderLimits limits)
             {
                 if (lines.Count >= limits.MaxLines)
                 {
-                    break; // It is unclear for the lines before as well: one that orders and one that does not are both in it.
+                    problems.Add(TooManyLines);
+                    break;
                 }
 
                 lines.Add(line);

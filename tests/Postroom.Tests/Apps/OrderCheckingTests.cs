@@ -143,6 +143,18 @@ public sealed class OrderCheckingTests
     }
 
     [Fact]
+    public void MB_7_an_order_of_as_many_lines_as_there_may_be_is_not_confirmed_without_one_that_cannot_be_read()
+    {
+        Product[] many = [.. Enumerable.Range(0, 501).Select(i => new Product { Sku = $"A{i}", Name = $"Article {i}", Currency = "EUR", PriceMinor = 100, TaxBasisPoints = 0, Stock = 1_000 })];
+        OrderRequest request = BodyOrders.Read(string.Concat(many.Take(500).Select(product => $"1 x {product.Sku}\n")) + "A500\n");
+
+        CheckedOrder order = Check(request, many);
+
+        Assert.Equal(500, order.Lines.Count);
+        Assert.Equal("The order has more than 500 lines. Please split it.", Assert.Single(order.Problems));
+    }
+
+    [Fact]
     public void MB_2_an_order_has_at_most_so_many_lines()
     {
         Product[] many = [.. Enumerable.Range(0, 600).Select(i => new Product { Sku = $"A{i}", Name = $"Article {i}", Currency = "EUR", PriceMinor = Money.MaxPrice, TaxBasisPoints = Money.MaxTax, Stock = 1_000_000 })];
