@@ -38,7 +38,7 @@ internal static partial class ArticleMention
     private static (Product Product, int Words)? Named(string[] words, int at, Catalogue catalogue)
     {
         string word = Bare(words[at]);
-        if (word.Contains('@') || word.Contains("://", StringComparison.Ordinal) || word.StartsWith("www.", StringComparison.OrdinalIgnoreCase))
+        if (word.Contains('@', StringComparison.Ordinal) || word.Contains("://", StringComparison.Ordinal) || word.StartsWith("www.", StringComparison.OrdinalIgnoreCase))
         {
             return null; // A place or an address.
         }
@@ -53,7 +53,7 @@ internal static partial class ArticleMention
             return (ofTwo, 2);
         }
 
-        return word.IndexOfAny(Separators) >= 0 && word.Split(Separators).Select(part => Number(Bare(part), catalogue)).FirstOrDefault(part => part is not null) is { } inside ? (inside, 1) : null;
+        return word.Split(Separators) is { Length: > 1 } parts && parts.Select(part => Number(Bare(part), catalogue)).FirstOrDefault(part => part is not null) is { } inside ? (inside, 1) : null;
     }
 
     private static Product? Number(string text, Catalogue catalogue)
@@ -66,7 +66,7 @@ internal static partial class ArticleMention
         string raw = line.Raw.TrimEnd();
         bool isSentence = raw[^1] is '.' or '?' or '!' or ',' or ';' or ':';
         return words.Length <= FewWords ? !(raw[^1] == ',' && Greeting().IsMatch(raw))
-            : line.IsItem ? words.Length <= MoreWords || raw.Contains('\t')
+            : line.IsItem ? words.Length <= MoreWords || raw.Contains('\t', StringComparison.Ordinal)
             : words.Length <= MoreWords && !isSentence && words.Any(IsNumber);
     }
 

@@ -95,14 +95,14 @@ internal static partial class BodyOrderReader
     private static RequestedLine Unread(string line) => new(Bullet().Replace(line, "", 1).Trim(), []) { IsItem = IsItem(line) };
 
     /// <summary>Whether a line is a row of a table or stands behind a bullet, which sentences do not.</summary>
-    private static bool IsItem(string line) => line.Contains('\t') || Bullet().IsMatch(line);
+    private static bool IsItem(string line) => line.Contains('\t', StringComparison.Ordinal) || Bullet().IsMatch(line);
 
     /// <summary>A line without the signs that mark words as bold or slanted: mail programs write HTML as plain text with them.</summary>
     private static string WithoutEmphasis(string line)
     {
         // Twice, since a blank between two marked words belongs to the first match.
-        string plain = line.Contains('*') ? Stars().Replace(Stars().Replace(line, "$1$2$3"), "$1$2$3") : line;
-        return plain.Contains('_') ? Underscores().Replace(Underscores().Replace(plain, "$1$2$3"), "$1$2$3") : plain;
+        string plain = line.Contains('*', StringComparison.Ordinal) ? Stars().Replace(Stars().Replace(line, "$1$2$3"), "$1$2$3") : line;
+        return plain.Contains('_', StringComparison.Ordinal) ? Underscores().Replace(Underscores().Replace(plain, "$1$2$3"), "$1$2$3") : plain;
     }
 
     /// <summary>The lines that the sender wrote: no quotes, no headers of quotes, nothing below the signature or of a letter of the shop.</summary>
