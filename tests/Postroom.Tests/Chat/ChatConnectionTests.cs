@@ -50,14 +50,14 @@ public sealed class ChatConnectionTests
         Assert.All(server.Requests, request => Assert.Equal("GET", request.Method));
 
         WhatsAppCommunicator Of(string token, string number) =>
-            new("wa", new WhatsAppCommunicatorConfig { Client = WhatsAppClientKind.BusinessApi, GraphUrl = server.GraphUrl, AccessToken = new Secret(token), PhoneNumberId = number });
+            new("wa", new WhatsAppCommunicatorConfig { Type = WhatsAppCommunicatorConfig.Kind, Client = WhatsAppClientKind.BusinessApi, GraphUrl = server.GraphUrl, AccessToken = new Secret(token), PhoneNumberId = number });
     }
 
     [Fact]
     public async Task Cl3_A_bridge_tells_whether_it_is_paired_and_one_that_is_not_there_is_to_be_started()
     {
         await using FakeWhatsAppBridge bridge = new();
-        WhatsAppCommunicator communicator = new("wa", new WhatsAppCommunicatorConfig { BridgeUrl = bridge.Url });
+        WhatsAppCommunicator communicator = new("wa", new WhatsAppCommunicatorConfig { Type = WhatsAppCommunicatorConfig.Kind, BridgeUrl = bridge.Url });
 
         string good = await communicator.CheckConnectionAsync(Cancel);
         bridge.IsPaired = false;
@@ -105,7 +105,7 @@ public sealed class ChatConnectionTests
         IConnectionCheck[] all =
         [
             new TelegramCommunicator("tg", new TelegramCommunicatorConfig { Type = "telegram", Token = new Secret("987654321:AAx"), BaseUrl = new Uri($"http://{address}") }),
-            new WhatsAppCommunicator("wa", new WhatsAppCommunicatorConfig { BridgeUrl = $"http://{address}" }),
+            new WhatsAppCommunicator("wa", new WhatsAppCommunicatorConfig { Type = WhatsAppCommunicatorConfig.Kind, BridgeUrl = $"http://{address}" }),
             Of($"https://{address}/"),
         ];
         foreach (IConnectionCheck one in all)

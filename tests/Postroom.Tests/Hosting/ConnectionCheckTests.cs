@@ -1,3 +1,4 @@
+using Postroom.Configuration;
 using Xunit;
 using static Postroom.Tests.Hosting.RuntimeHarness;
 
@@ -14,11 +15,11 @@ public sealed class ConnectionCheckTests
         await using MessageRuntime runtime = new(new RuntimeSetup
         {
             Redactor = redactor,
-            Configuration = new Configuration.ConfigurationSources
+            Configuration = new ConfigurationSources
             {
                 Layers =
                 {
-                    new Configuration.CommandLineConfigurationLayer(
+                    new CommandLineConfigurationLayer(
                     [
                         "store.kind=memory", "communications.enabled=true", "communications.backends.good.type=asked", "communications.backends.bad.type=asked",
                         "communications.backends.silent.type=asked", "communications.backends.off.type=asked", "communications.backends.off.enabled=false",
