@@ -1,4 +1,7 @@
+using System.Globalization;
 using System.Net.Http.Headers;
+using System.Net.Security;
+using System.Security.Authentication;
 
 namespace Postroom.Chat;
 
@@ -27,17 +30,7 @@ internal sealed class ServiceHttp : IDisposable
         _token = token;
         _timeout = timeout;
         _clock = clock;
-        _http = new HttpClient(new SocketsHttpHandler
-        {
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            ConnectTimeout = ConnectTimeout,
-            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(4), // Node, which bridges run on, ends idle ones after 5 seconds: a send would race with that
-            PooledConnectionLifetime = TimeSpan.FromMinutes(5), // a service moves to other addresses
-            UseProxy = false, // none from the environment: what is sent goes to the address of the settings and to nobody else
-            ActivityHeadersPropagator = null, // what trace a message belongs to is told to those who are meant to know, by their communicator
-            MaxResponseHeadersLength = 64,
-        })
+        _http = new HttpClient(MakeHandler())
         {
             Timeout = Timeout.InfiniteTimeSpan, // each exchange has its own, measured by the clock
         };
@@ -87,6 +80,61 @@ internal sealed class ServiceHttp : IDisposable
                 : new DeliveryException(new DeliveryFailure.Transient(ServiceWide: true), $"{_service} {why}; nothing had left.");
         }
     }
+
+    /// <summary>Resolves a name, connects and shakes hands as for a request, and closes before a request is sent.</summary>
+    /// <param name="url">Where to; of it only scheme, host and port are used and shown.</param>
+    /// <param name="clock">Not more than the time of a connection is waited for.</param>
+    /// <param name="cancellationToken">Ends the attempt.</param>
+    /// <returns>How the connection is encrypted; null for not at all.</returns>
+    /// <exception cref="DeliveryException">No connection came about; the text says why.</exception>
+    public static async ValueTask<string?> ConnectAsync(Uri url, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        Uri origin = new(url.GetLeftPart(UriPartial.Authority));
+        bool connected = false;
+        string? encryption = null;
+        using SocketsHttpHandler handler = MakeHandler();
+        handler.PlaintextStreamFilter = (context, _) =>
+        {
+            encryption = context.PlaintextStream is SslStream tls ? tls.SslProtocol == SslProtocols.Tls13 ? "TLS 1.3" : "TLS 1.2" : null;
+            connected = true;
+            context.PlaintextStream.Dispose();
+            throw new IOException("The connection was tried, and nothing is sent.");
+        };
+        using HttpMessageInvoker http = new(handler);
+        using HttpRequestMessage request = new(HttpMethod.Head, origin);
+        using CancellationTokenSource timeout = new(ConnectTimeout, clock);
+        using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
+        try
+        {
+            using HttpResponseMessage none = await http.SendAsync(request, ending.Token);
+        }
+        catch (Exception e) when (connected && e is (HttpRequestException or IOException))
+        {
+            return encryption;
+        }
+        catch (Exception e) when (e is HttpRequestException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            string place = string.Create(CultureInfo.InvariantCulture, $"{url.Host}:{url.Port}");
+            string why = e is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } ? $"TLS with {place} failed: {e.InnerException?.Message ?? e.Message}"
+                : timeout.IsCancellationRequested ? $"{place} did not take a connection in {Duration.Format(ConnectTimeout)}"
+                : $"{place} cannot be reached: {e.InnerException?.Message ?? e.Message}";
+            throw new DeliveryException(new DeliveryFailure.Transient(ServiceWide: true), why, e);
+        }
+
+        return encryption;
+    }
+
+    private static SocketsHttpHandler MakeHandler() => new()
+    {
+        AllowAutoRedirect = false,
+        UseCookies = false,
+        ConnectTimeout = ConnectTimeout,
+        PooledConnectionIdleTimeout = TimeSpan.FromSeconds(4), // Node, which bridges run on, ends idle ones after 5 seconds: a send would race with that
+        PooledConnectionLifetime = TimeSpan.FromMinutes(5), // a service moves to other addresses
+        UseProxy = false, // none from the environment: what is sent goes to the address of the settings and to nobody else
+        ActivityHeadersPropagator = null, // what trace a message belongs to is told to those who are meant to know, by their communicator
+        MaxResponseHeadersLength = 64,
+    };
 
     /// <summary>A text of the service as an error may show it: the token masked, control characters replaced, cut.</summary>
     public string Shown(string? text) => Names.Shorten(_token is { IsEmpty: false } ? text?.Replace(_token.Reveal(), Secret.Mask, StringComparison.Ordinal) : text, 200);

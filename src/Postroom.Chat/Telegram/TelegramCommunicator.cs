@@ -11,7 +11,7 @@ namespace Postroom.Chat;
 /// It has started when <c>getMe</c> has answered. Receiving runs in a loop of its own from then on, and what disturbs it shows in <see cref="CheckAsync"/>,
 /// not in sends. The token is in no text that it gives. Safe for concurrent sends.
 /// </remarks>
-public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebhookReceiver, IAttachmentSource, IRateLimits, IHealthContributor
+public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebhookReceiver, IAttachmentSource, IRateLimits, IHealthContributor, IConnectionCheck
 {
     private const int MostMoves = 2;
 
@@ -192,6 +192,29 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
             : result);
     }
 
+    /// <summary>Asks for the bot (<c>getMe</c>); updates are not asked for, and no webhook is touched.</summary>
+    /// <inheritdoc/>
+    public async ValueTask<string> CheckConnectionAsync(CancellationToken cancellationToken)
+    {
+        using TelegramApi api = new(_config.BaseUrl, _config.Token, _clock, _log);
+        try
+        {
+            return $"signed in as @{await NameOfBotAsync(api, cancellationToken)}";
+        }
+        catch (TelegramException e)
+        {
+            string setting = $"communications.backends.{Name}.{(e.Failure is DeliveryFailure.Unauthorized ? "token to the one that BotFather shows" : "baseUrl, or look at the network, the certificate of that address and its firewall")}";
+            throw new InvalidOperationException($"{e.Message.TrimEnd('.')}. {(e.RetryAfter is { } wait ? $"Try again in {Duration.Format(wait)}" : $"Set {setting}")}.", e);
+        }
+    }
+
+    private static async Task<string> NameOfBotAsync(TelegramApi api, CancellationToken cancellationToken)
+    {
+        using RequestBody body = RequestBody.Json(new NoParameters(), TelegramJson.Default.NoParameters);
+        JsonElement bot = await api.CallAsync("getMe", body, TelegramApi.RequestTimeout, cancellationToken);
+        return Names.Shorten(bot.Words("username"));
+    }
+
     /// <summary>Where the service posts the updates of a bot.</summary>
     internal static string PathOf(string name) => $"/telegram/{name}";
 
@@ -201,9 +224,7 @@ public sealed partial class TelegramCommunicator : Communicator, ISignals, IWebh
         TelegramApi api = new(_config.BaseUrl, _config.Token, _clock, _log);
         try
         {
-            using RequestBody body = RequestBody.Json(new NoParameters(), TelegramJson.Default.NoParameters);
-            JsonElement bot = await api.CallAsync("getMe", body, TelegramApi.RequestTimeout, cancellationToken);
-            LogStarted(Name, Names.Shorten(bot.Words("username")));
+            LogStarted(Name, await NameOfBotAsync(api, cancellationToken));
         }
         catch (Exception e)
         {

@@ -9,7 +9,7 @@ using System.Text.Json.Nodes;
 namespace Postroom.Chat;
 
 /// <summary>Posts each message as JSON to one address of the configuration (SPEC §18). Send-only. Safe for concurrent sends.</summary>
-public sealed class WebhookCommunicator : Communicator
+public sealed class WebhookCommunicator : Communicator, IConnectionCheck
 {
     private readonly WebhookCommunicatorConfig _config;
     private readonly TimeProvider _clock;
@@ -59,6 +59,21 @@ public sealed class WebhookCommunicator : Communicator
         finally
         {
             session.Running.Leave();
+        }
+    }
+
+    /// <summary>Resolves the name, connects and, with https, shakes hands; no request is sent, so neither path nor credentials are tried.</summary>
+    /// <inheritdoc/>
+    public async ValueTask<string> CheckConnectionAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            string? encryption = await ServiceHttp.ConnectAsync(_config.Url, _clock, cancellationToken);
+            return $"{encryption ?? "no encryption"}, {_config.Url.Host} takes connections; no request was sent";
+        }
+        catch (DeliveryException e)
+        {
+            throw new DeliveryException(e.Failure, $"{e.Message.TrimEnd('.')}. Check host and port of communications.backends.{Name}.url, its certificate and the firewall.", e);
         }
     }
 

@@ -50,7 +50,7 @@ internal sealed class BridgeProbe(ServiceHttp http, string url, TimeProvider clo
 
     private async Task RunAsync()
     {
-        await AskAsync();
+        await AskAsync(_stopping.Token);
         while (true)
         {
             TimeSpan left = Interval - clock.GetElapsedTime(Volatile.Read(ref _heardAt));
@@ -60,26 +60,31 @@ internal sealed class BridgeProbe(ServiceHttp http, string url, TimeProvider clo
             }
             else
             {
-                await AskAsync();
+                await AskAsync(_stopping.Token);
             }
         }
     }
 
-    private async ValueTask AskAsync()
+    /// <summary>Asks now.</summary>
+    /// <returns>What it answered; null for nothing, which <see cref="StatusText"/> then tells.</returns>
+    public async ValueTask<ServiceAnswer?> AskAsync(CancellationToken cancellationToken)
     {
         try
         {
-            ServiceAnswer answer = await http.ExchangeAsync(HttpMethod.Get, $"{url}/status", content: null, context: null, _stopping.Token);
+            ServiceAnswer answer = await http.ExchangeAsync(HttpMethod.Get, $"{url}/status", content: null, context: null, cancellationToken);
             Note(answer);
             if (answer.Succeeded && !IsConnected(answer.Body))
             {
                 _status = Unpaired;
             }
+
+            return answer;
         }
         catch (DeliveryException e)
         {
             Volatile.Write(ref _heardAt, clock.GetTimestamp());
             _status = $"{e.Message} Start the bridge at {url}, or set bridgeUrl.";
+            return null;
         }
     }
 

@@ -50,6 +50,26 @@ internal sealed class WhatsAppCloudClient : IWhatsAppClient
 
     private string MessagesUrl => $"{_config.GraphUrl}/{_config.PhoneNumberId}/messages";
 
+    /// <summary>Reads the number that sends.</summary>
+    /// <inheritdoc/>
+    public async ValueTask<string> CheckAsync(CancellationToken cancellationToken)
+    {
+        ServiceAnswer answer;
+        try
+        {
+            answer = await _http.ExchangeAsync(HttpMethod.Get, $"{_config.GraphUrl}/{_config.PhoneNumberId}?fields=display_phone_number,verified_name", content: null, context: null, cancellationToken);
+            _answers.ThrowUnlessTaken(answer, recipient: null);
+        }
+        catch (DeliveryException e) when (e.Failure is not DeliveryFailure.Unauthorized)
+        {
+            throw new DeliveryException(e.Failure, $"{e.Message.TrimEnd('.')}. {(e.Failure is DeliveryFailure.Refused ? "Check phoneNumberId, and that the token may use it." : "Check graphUrl, the network and its firewall, or try again later.")}", e);
+        }
+
+        return JsonText.Of(answer.Body, "display_phone_number") is { Length: > 0 } number
+            ? $"signed in, sends as {_http.Shown(number)}{(JsonText.Of(answer.Body, "verified_name") is { Length: > 0 } name ? $" ({_http.Shown(name)})" : "")}"
+            : throw new DeliveryException(new DeliveryFailure.Transient(ServiceWide: true), $"What answers at {_config.GraphUrl} tells no number of '{_config.PhoneNumberId}', so it is not the Cloud API. Check graphUrl and phoneNumberId.");
+    }
+
     /// <inheritdoc/>
     public async ValueTask<DeliveryReceipt> SendAsync(PhoneNumber to, OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
     {

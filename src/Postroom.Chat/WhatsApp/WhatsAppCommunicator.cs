@@ -8,7 +8,7 @@ namespace Postroom.Chat;
 /// It translates and classifies; order, retries, claims and receipts are the lane's. What a bridge receives comes in through <c>/webhook</c>, not through here.
 /// Safe for concurrent use.
 /// </remarks>
-public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookReceiver, IDeliveryProbe, IAttachmentSource, IRateLimits, IHealthContributor
+public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookReceiver, IDeliveryProbe, IAttachmentSource, IRateLimits, IHealthContributor, IConnectionCheck
 {
     private readonly WhatsAppCommunicatorConfig _config;
     private readonly TimeProvider _clock;
@@ -112,6 +112,14 @@ public sealed class WhatsAppCommunicator : Communicator, ISignals, IWebhookRecei
     /// <param name="cancellationToken">Not used: nothing is asked for.</param>
     public ValueTask<HealthResult> CheckAsync(CancellationToken cancellationToken) =>
         new(StatusText is { } text ? new HealthResult(HealthState.Degraded, text) : HealthResult.Healthy);
+
+    /// <summary>Reads the number that sends from the Cloud API, or asks the bridge for its state.</summary>
+    /// <inheritdoc/>
+    public async ValueTask<string> CheckConnectionAsync(CancellationToken cancellationToken)
+    {
+        await using IWhatsAppClient client = IsCloud ? new WhatsAppCloudClient(_config, _contacts, _waits, _clock) : new WhatsAppWebClient(_config, _clock);
+        return await client.CheckAsync(cancellationToken);
+    }
 
     /// <inheritdoc/>
     public bool MayBeProved(WebhookCall request) => CloudWebhook.MayBeProved(request ?? throw new ArgumentNullException(nameof(request)));

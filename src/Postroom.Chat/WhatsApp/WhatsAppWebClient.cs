@@ -31,6 +31,17 @@ internal sealed class WhatsAppWebClient : IWhatsAppClient
     /// <summary>Begins to probe the bridge.</summary>
     public void Start() => _probe.Start();
 
+    /// <summary>Asks the bridge whether it is paired.</summary>
+    /// <inheritdoc/>
+    public async ValueTask<string> CheckAsync(CancellationToken cancellationToken)
+    {
+        ServiceAnswer? answer = await _probe.AskAsync(cancellationToken);
+        cancellationToken.ThrowIfCancellationRequested();
+        return _probe.StatusText is { } problem ? throw new DeliveryException(new DeliveryFailure.Transient(ServiceWide: true), problem)
+            : answer is { Succeeded: false } ? throw new DeliveryException(new DeliveryFailure.Transient(ServiceWide: true), $"What answers at {_url} gave {answer.Code} to GET /status, so it may be no bridge. Check bridgeUrl.")
+            : $"the bridge at {_url} answers and is paired";
+    }
+
     /// <inheritdoc/>
     public async ValueTask<DeliveryReceipt> SendAsync(PhoneNumber to, OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
     {

@@ -46,6 +46,7 @@ internal static class DoctorCommand
             .. Files(path, settings),
             .. DoctorLooks.AtPlace(path, settings),
             .. await DoctorLooks.AtRuntimeAsync(arguments, path, settings, cancellationToken),
+            .. await DoctorConnections.LookAsync(arguments, path, cancellationToken),
         ];
         return Tell(arguments, findings);
     }

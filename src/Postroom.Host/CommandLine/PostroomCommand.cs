@@ -179,7 +179,7 @@ internal static partial class PostroomCommand
     {
         Option<string?> backup = new("--backup") { Description = "Make an online, consistent copy of the store.", HelpName = "FILE" };
         Option<long?> accept = Number("--accept-loss", "Accept that this many acknowledged messages are missing.", 0, long.MaxValue, "N");
-        Command command = new("doctor", "Checks files, modes, disk and versions; each finding says what to do. Example: postroom doctor --backup copy.db") { backup, accept };
+        Command command = new("doctor", "Checks files, modes, disk and versions, and tries the connections of a stopped program; each finding says what to do. Example: postroom doctor --backup copy.db") { backup, accept };
         command.SetAction((result, token) => DoctorCommand.RunAsync(Arguments(result), result.GetValue(backup), result.GetValue(accept), token));
         Refuse(command, "it looks at the files of this machine", Url, KeyText);
         return command;

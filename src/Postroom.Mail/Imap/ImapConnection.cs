@@ -28,6 +28,9 @@ internal sealed class ImapConnection : IAsyncDisposable
     /// <summary>Host and port.</summary>
     public string Server => _wire.Server;
 
+    /// <summary>How it is encrypted, in words.</summary>
+    public string Encryption => _wire.Encryption;
+
     /// <summary>The mailbox that is open; null for none.</summary>
     public ImapMailbox? Selected { get; private set; }
 

@@ -10,7 +10,7 @@ namespace Postroom.Mail;
 /// A mail stays unread until its work has ended. Its message is in the conversation of its thread, and its Message-ID reveals a repeat, so that neither a crash nor
 /// a changed UIDVALIDITY makes a second message. One connection, used by one loop; <see cref="MarkAsync"/> and <see cref="PollingSource.PollNowAsync"/> are safe for concurrent use.
 /// </remarks>
-public sealed partial class ImapSource : PollingSource, IMarkOrigin
+public sealed partial class ImapSource : PollingSource, IMarkOrigin, IConnectionCheck
 {
     private static readonly TimeSpan KeepAlive = TimeSpan.FromMinutes(4);
     private static readonly TimeSpan BetweenLogins = TimeSpan.FromSeconds(10);
@@ -76,6 +76,26 @@ public sealed partial class ImapSource : PollingSource, IMarkOrigin
         }
 
         await mark.Done.Task.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Logs in by a connection of its own and looks at the mailbox with <c>EXAMINE</c>, which changes nothing in it.</summary>
+    /// <inheritdoc/>
+    public async ValueTask<string> CheckConnectionAsync(CancellationToken cancellationToken)
+    {
+        ImapConnection connection = await ImapOpening.OpenAsync(_config.Account, Clock, onLogin: null, cancellationToken);
+        try
+        {
+            ImapMailbox mailbox = await connection.SelectAsync(_config.Mailbox, readOnly: true, cancellationToken);
+            return string.Create(CultureInfo.InvariantCulture, $"{connection.Encryption}, signed in as {_config.Account.Username}, {mailbox.Exists} message{(mailbox.Exists == 1 ? "" : "s")} in {_config.Mailbox}");
+        }
+        catch (ImapCommandException e)
+        {
+            throw new InvalidOperationException($"{e.Message.TrimEnd('.', ' ')}. Set sources.{Name}.mailbox to one that is there and that the account may open.", e);
+        }
+        finally
+        {
+            await connection.LogoutAsync();
+        }
     }
 
     /// <inheritdoc/>

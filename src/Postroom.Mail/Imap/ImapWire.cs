@@ -42,6 +42,9 @@ internal sealed class ImapWire : IAsyncDisposable
     /// <summary>Whether it is encrypted.</summary>
     public bool IsSecure => _stream.IsSecure;
 
+    /// <summary>How it is encrypted, in words.</summary>
+    public string Encryption => _stream.Encryption;
+
     /// <summary>Whether the last command was answered to its end, so that another one may be sent.</summary>
     public bool IsFree { get; private set; } = true;
 

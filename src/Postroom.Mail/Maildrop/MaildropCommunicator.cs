@@ -4,7 +4,7 @@ namespace Postroom.Mail;
 
 /// <summary>Writes each message as the mail that would be sent, one <c>.eml</c> file each, into a folder: for trying things out where there is no mail server.</summary>
 /// <remarks>A repeat writes the same file. Files are never removed. Safe for concurrent sends.</remarks>
-public sealed class MaildropCommunicator : Communicator
+public sealed class MaildropCommunicator : Communicator, IConnectionCheck
 {
     private readonly string _folder;
     private readonly TimeProvider _clock;
@@ -56,6 +56,22 @@ public sealed class MaildropCommunicator : Communicator
         }
 
         return new DeliveryReceipt { Status = DeliveryStatus.Delivered, OutsideId = draft.MessageId, At = _clock.GetUtcNow(), Degraded = degraded, Detail = file };
+    }
+
+    /// <summary>Looks whether mails can be written: for that a hidden empty file is made and deleted at once.</summary>
+    /// <inheritdoc/>
+    public ValueTask<string> CheckConnectionAsync(CancellationToken cancellationToken)
+    {
+        string folder = Path.GetFullPath(_folder);
+        try
+        {
+            FolderAccess.RequireWritable(folder, cancellationToken);
+            return new($"mails can be written to '{folder}'");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"No mail can be written to '{folder}': {e.Message} Let user '{Environment.UserName}' write there, or set communications.backends.{Name}.path.", e);
+        }
     }
 
     /// <summary>Makes the folder.</summary>

@@ -1,4 +1,5 @@
 using System.Net.Security;
+using System.Security.Authentication;
 
 namespace Postroom.Mail;
 
@@ -16,6 +17,9 @@ internal sealed class MailStream(string server, Stream transport, TimeProvider c
 
     /// <summary>Whether it is encrypted.</summary>
     public bool IsSecure => Bytes is SslStream;
+
+    /// <summary>How it is encrypted, in words.</summary>
+    public string Encryption => Bytes is SslStream tls ? tls.SslProtocol == SslProtocols.Tls13 ? "TLS 1.3" : "TLS 1.2" : "no encryption";
 
     /// <summary>Does one step within a time.</summary>
     /// <param name="verb">What the server has to do, for error messages.</param>

@@ -8,7 +8,7 @@ namespace Postroom.Mail;
 /// One connection is opened at the start and kept; up to four are open while sends run side by side. A retry is the same mail to the byte, with the same
 /// Message-ID, and goes only to the recipients for whom nothing is settled yet. Safe for concurrent sends.
 /// </remarks>
-public sealed partial class EmailCommunicator : Communicator, IPreparesSends, IHealthContributor
+public sealed partial class EmailCommunicator : Communicator, IPreparesSends, IHealthContributor, IConnectionCheck
 {
     private readonly EmailCommunicatorConfig _config;
     private readonly TimeProvider _clock;
@@ -56,6 +56,23 @@ public sealed partial class EmailCommunicator : Communicator, IPreparesSends, IH
         return new(_replies.Held() is [var first, ..] held
             ? new HealthResult(HealthState.Degraded, $"Replies to '{first}'{(held.Count > 1 ? string.Create(CultureInfo.InvariantCulture, $" and {held.Count - 1} more") : "")} are held: {_config.RepliesPerHour} went there within an hour (repliesPerHour), so two programs may be answering each other. Discard what waits if they do.")
             : HealthResult.Healthy);
+    }
+
+    /// <summary>Opens a connection of its own, login included, and ends it with <c>QUIT</c>; no mail is begun.</summary>
+    /// <inheritdoc/>
+    public async ValueTask<string> CheckConnectionAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            SmtpConnection connection = await SmtpOpening.OpenAsync(_config, _clock, cancellationToken);
+            string found = $"{connection.Encryption}, {(_config.HasLogin ? $"signed in as {_config.Username}" : "without a login")}";
+            await connection.QuitAsync();
+            return found;
+        }
+        catch (SmtpRefusedException e)
+        {
+            throw SmtpFailures.Of(e, _server);
+        }
     }
 
     /// <inheritdoc/>

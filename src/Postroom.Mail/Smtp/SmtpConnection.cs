@@ -14,6 +14,9 @@ internal sealed class SmtpConnection(SmtpWire wire, SmtpExtensions extensions, S
     /// <summary>Whether it can send another mail: nothing failed on it so far.</summary>
     public bool IsWhole { get; private set; } = true;
 
+    /// <summary>How it is encrypted, in words.</summary>
+    public string Encryption => wire.Encryption;
+
     /// <summary>How long nothing was sent.</summary>
     public TimeSpan Idle => clock.GetElapsedTime(_usedAt);
 

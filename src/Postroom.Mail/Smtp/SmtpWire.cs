@@ -21,6 +21,9 @@ internal sealed class SmtpWire(string server, Stream transport, TimeProvider clo
     /// <summary>Whether it is encrypted.</summary>
     public bool IsSecure => _stream.IsSecure;
 
+    /// <summary>How it is encrypted, in words.</summary>
+    public string Encryption => _stream.Encryption;
+
     /// <summary>How long a command may take.</summary>
     public TimeSpan CommandTimeout => timeout;
 

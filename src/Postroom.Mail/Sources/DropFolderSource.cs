@@ -51,13 +51,19 @@ public sealed class DropFolderSource : FileSource
 
     private protected override long MostBytes(FoundFile file) => !IsMail(file) ? _config.MaxFile : file.Length <= _config.MaxMessage ? _config.MaxMessage : MaxHeaders + MaxBeginning;
 
-    private protected override void Prepare()
+    private protected override IEnumerable<string> Changed => _config.MarkSeen == MarkPolicy.Never ? [] : [Folder, Path.Combine(Folder, Done), Path.Combine(Folder, Failed)];
+
+    private protected override void Require()
     {
         if (!Directory.Exists(Folder))
         {
             throw new DirectoryNotFoundException($"'{Folder}' does not exist, or may not be looked at, so source '{Name}' finds no files. Make the folder, or set sources.{Name}.path.");
         }
+    }
 
+    private protected override void Prepare()
+    {
+        Require();
         if (_config.MarkSeen != MarkPolicy.Never)
         {
             Directory.CreateDirectory(Path.Combine(Folder, Done));

@@ -40,14 +40,20 @@ public sealed class MaildirSource : FileSource
 
     private protected override long MostBytes(FoundFile file) => file.Length <= _config.MaxMessage ? _config.MaxMessage : MaxHeaders + MaxBeginning;
 
+    private protected override IEnumerable<string> Changed => [Folder, Cur];
+
     private protected override void Prepare()
+    {
+        Require();
+        Directory.CreateDirectory(Cur);
+    }
+
+    private protected override void Require()
     {
         if (!Directory.Exists(Folder))
         {
             throw new DirectoryNotFoundException($"'{Folder}' does not exist, or may not be looked at, so '{_root}' is no Maildir that source '{Name}' can read. Set sources.{Name}.path to the folder that holds cur, new and tmp, or make them.");
         }
-
-        Directory.CreateDirectory(Cur);
     }
 
     private protected override SourceMessage? Translate(FoundFile file, ReadOnlyMemory<byte> bytes, string? originKey)

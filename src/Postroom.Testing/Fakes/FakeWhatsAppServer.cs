@@ -236,6 +236,8 @@ public sealed class FakeWhatsAppServer : IAsyncDisposable
         {
             ("POST", [{ } id, "messages"]) when id == PhoneNumberId => Take(request),
             ("POST", [{ } id, "media"]) when id == PhoneNumberId => Upload(request),
+            ("GET", [{ } id]) when id == PhoneNumberId => new FakeAnswer.Reply(
+                200, new JsonObject { ["display_phone_number"] = "+1 555-078-3881", ["verified_name"] = "Postroom Test", ["id"] = PhoneNumberId }.ToJsonString()),
             ("GET", [{ } id]) when _files.TryGetValue(id, out FakeWhatsAppFile? file) => Describe(file),
             ("GET", ["files", { } id]) when _files.TryGetValue(id, out FakeWhatsAppFile? file) => new FakeAnswer.Reply(200, "", file.ContentType) { Bytes = file.Data },
             _ => Error(400, 100, $"Unsupported {request.Method.ToLowerInvariant()} request. Object with ID '{(steps.Length > 0 ? steps[0] : "")}' does not exist", subcode: 33),

@@ -16,6 +16,14 @@ public sealed partial class MessageRuntime
         StoreOptions store = composition.Get<StoreOptions>("store");
         Node = NodeIdentity.Get(options, durable: store.Kind != "memory");
 
+        _services = MakeServices(composition);
+        _rooms = RuntimeRooms.Build(this, composition, _services, Node, _setup);
+        MakeRestarts(_rooms);
+        RegisterParts(composition, options);
+    }
+
+    private ServiceProvider MakeServices(Composition composition)
+    {
         IServiceCollection services = composition.Builder.Services;
         services.AddSingleton(_setup.Clock);
         services.AddSingleton(_setup.Loggers);
@@ -30,10 +38,7 @@ public sealed partial class MessageRuntime
         services.AddSingleton(_ => Workers);
         services.AddSingleton(_ => Health);
         services.AddLogging();
-        _services = services.BuildServiceProvider(new ServiceProviderOptions { ValidateScopes = true });
-        _rooms = RuntimeRooms.Build(this, composition, _services, Node, _setup);
-        MakeRestarts(_rooms);
-        RegisterParts(composition, options);
+        return services.BuildServiceProvider(new ServiceProviderOptions { ValidateScopes = true });
     }
 
     private void RegisterParts(Composition composition, RuntimeOptions options)

@@ -1,3 +1,4 @@
+using Postroom.Testing;
 using Postroom.Tests.Sqlite;
 using Xunit;
 using static Postroom.Tests.Host.ProgramRun;
@@ -36,6 +37,32 @@ public sealed class DoctorTests : IDisposable
 
         Assert.Equal(0, (await RunAsync(_folder.Path, "doctor", "--accept-loss", "3")).Code);
         Assert.Equal(0, (await RunAsync(_folder.Path, "doctor")).Code);
+    }
+
+    [Fact]
+    public async Task Cl3_Doctor_tries_what_a_stopped_program_would_connect_to_and_exits_1_with_what_to_do()
+    {
+        await using FakeTelegramServer telegram = new();
+        await using FakeSmtpServer mail = new(new FakeSmtpOptions { Username = "bot", Password = "right" });
+        string authority = Path.Combine(_folder.Path, "ca.pem");
+        await File.WriteAllTextAsync(authority, FakeSmtpServer.AuthorityPem, TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            Path.Combine(_folder.Path, "postroom.yaml"),
+            $"queues: {{ orders: {{}} }}\nsources: {{ files: {{ type: folder, path: nowhere, into: orders }} }}\ncommunications:\n  enabled: true\n  backends:\n"
+            + $"    shop: {{ type: telegram, token: \"{telegram.Token}\", baseUrl: \"{telegram.Address}\" }}\n"
+            + $"    mail: {{ type: email, host: localhost, port: {mail.Port}, fromAddress: bot@example.test, username: bot, password: wrong-canary, caFile: \"{authority}\" }}\n",
+            TestContext.Current.CancellationToken);
+
+        (int code, string findings, _) = await RunAsync(_folder.Path, "doctor");
+
+        Assert.Equal(1, code);
+        Assert.Contains("ok   communicator shop: signed in as @", findings, StringComparison.Ordinal);
+        Assert.Contains($"LOOK communicator mail: SMTP localhost:{mail.Port}: ", findings, StringComparison.Ordinal);
+        Assert.Contains("Check username and password", findings, StringComparison.Ordinal);
+        Assert.Contains("LOOK source files: ", findings, StringComparison.Ordinal);
+        Assert.Contains("sources.files.path", findings, StringComparison.Ordinal);
+        Assert.DoesNotContain("canary", findings, StringComparison.Ordinal);
+        Assert.False(File.Exists(Store));
     }
 
     [Fact]

@@ -1,0 +1,24 @@
+namespace Postroom.Mail;
+
+/// <summary>Whether folders can be worked in.</summary>
+internal static class FolderAccess
+{
+    /// <summary>Returns when files can be made in a folder or, where it does not exist, in the one it would be made in. Nothing is left behind.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="cancellationToken">Is looked at before.</param>
+    /// <exception cref="IOException">They cannot.</exception>
+    /// <exception cref="UnauthorizedAccessException">This user may not.</exception>
+    public static void RequireWritable(string folder, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        string there = Path.GetFullPath(folder);
+        while (!Path.Exists(there) && Path.GetDirectoryName(there) is { } parent)
+        {
+            there = parent;
+        }
+
+        // Sources and mail programs pass over names that begin with a dot.
+        string probe = Path.Combine(there, $".postroom-{Guid.NewGuid():N}");
+        using FileStream made = new(probe, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Options = FileOptions.DeleteOnClose });
+    }
+}
