@@ -64,7 +64,7 @@ internal static class MailTransport
         catch (Exception e) when (e is SocketException or OperationCanceledException or ArgumentException)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            throw new MailConnectionException($"The name of {place} cannot be resolved: {(e is OperationCanceledException ? "no answer in time" : e.Message)}.", e);
+            throw new MailConnectionException($"The name of {place} cannot be resolved: {(e is OperationCanceledException ? "no answer in time" : e.Message)}. Check host, and the name server of this machine.", e);
         }
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Postroom.Configuration;
 using Postroom.Hosting;
 
 namespace Postroom;
@@ -24,7 +25,7 @@ public sealed partial class MessageRuntime
         }
 
         Composition composition = await ComposeAsync(cancellationToken);
-        using Configuration.RuntimeConfiguration configuration = composition.Configuration;
+        using RuntimeConfiguration configuration = composition.Configuration;
         await using ServiceProvider services = MakeServices(composition);
         (string Part, Func<object> Make)[] parts = [.. CommunicatorsOf(composition, services), .. SourcesOf(composition, services)];
         return await Task.WhenAll(parts.Select(part => Task.Run(() => TryAsync(part.Part, part.Make, limit, cancellationToken), CancellationToken.None)));
