@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Net.Security;
-using System.Security.Authentication;
 
 namespace Postroom.Chat;
 
@@ -95,7 +94,7 @@ internal sealed class ServiceHttp : IDisposable
         using SocketsHttpHandler handler = MakeHandler();
         handler.PlaintextStreamFilter = (context, _) =>
         {
-            encryption = context.PlaintextStream is SslStream tls ? tls.SslProtocol == SslProtocols.Tls13 ? "TLS 1.3" : "TLS 1.2" : null;
+            encryption = context.PlaintextStream is SslStream tls ? $"TLS 1.{tls.SslProtocol.ToString()[^1]}" : null;
             connected = true;
             context.PlaintextStream.Dispose();
             throw new IOException("The connection was tried, and nothing is sent.");

@@ -1,5 +1,4 @@
 using System.Net.Security;
-using System.Security.Authentication;
 
 namespace Postroom.Mail;
 
@@ -19,7 +18,7 @@ internal sealed class MailStream(string server, Stream transport, TimeProvider c
     public bool IsSecure => Bytes is SslStream;
 
     /// <summary>How it is encrypted, in words.</summary>
-    public string Encryption => Bytes is SslStream tls ? tls.SslProtocol == SslProtocols.Tls13 ? "TLS 1.3" : "TLS 1.2" : "no encryption";
+    public string Encryption => Bytes is SslStream tls ? $"TLS 1.{tls.SslProtocol.ToString()[^1]}" : "no encryption";
 
     /// <summary>Does one step within a time.</summary>
     /// <param name="verb">What the server has to do, for error messages.</param>
