@@ -45,7 +45,7 @@ function stretchesOf(spans, over) {
 const columns = [
   { label: 'Began with', cls: 'c-main', cell: row => [rowLink(`#/traces/${row.id}`, row.type), el('code', { class: 'id faint', title: row.id, text: shortId(row.id) })] },
   { label: 'Queue', cell: row => el('span', { class: 'clip', dir: 'auto', text: row.queue }) },
-  { label: 'State', cls: 'c-state', cell: row => badge(row.state) },
+  { label: 'First message', cls: 'c-state', cell: row => badge(row.state) },
   { label: 'Began', cls: 'c-time', cell: row => when(row.startedAt) },
   { label: 'First message took', cls: 'c-num', cell: row => span(row.durationMs) },
 ];
