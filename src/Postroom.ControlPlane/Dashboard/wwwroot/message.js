@@ -51,7 +51,7 @@ function stations({ detail, why, children }) {
     { name: outbound ? 'Made' : message.direction === 'inbound' ? 'Arrived' : 'Made', at: message.createdAt, symbol: 'stored' },
   ];
   // A short attempt leaves no record of its beginning.
-  const begun = first('begun') ?? message.dispatchedAt;
+  const begun = first('begun') ?? detail.attempts.map(one => one.startedAt).filter(Boolean).sort()[0] ?? message.dispatchedAt;
   if (begun || !ended) list.push({ name: 'Begun', at: begun, symbol: 'gear' });
   if (!outbound) list.push({ name: message.state === 'failed' ? 'Failed' : 'Handled', at: message.state === 'failed' || message.state === 'acked' ? ended : undefined, symbol: message.state === 'failed' ? 'failed' : 'check', bad: message.state === 'failed' });
   if (sent.length > 0) {
