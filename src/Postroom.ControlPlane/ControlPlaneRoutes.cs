@@ -70,7 +70,7 @@ internal sealed class ControlPlaneRoutes
             },
             .. StoreRoutes(new StoreActions(runtime, action, clock)),
             .. ConfigRoutes(new ConfigEndpoints(configuration, action)),
-            .. AccessRoutes(new AccessEndpoints(keys, _gate, refused, action), new AuditEndpoints(journal)),
+            .. AccessRoutes(new AccessEndpoints(keys, _gate, refused, action, clock), new AuditEndpoints(journal)),
         ];
     }
 
@@ -149,7 +149,7 @@ internal sealed class ControlPlaneRoutes
 
     private static IEnumerable<ApiRoute> TraceRoutes(TraceEndpoints traces)
     {
-        yield return Get(Viewer, "/traces", "Traces by the message they began with, newest first.", traces.ListAsync) with { IsList = true, Query = ["queue"], Result = static () => TraceJson.Default.ListViewTraceHeadView };
+        yield return Get(Viewer, "/traces", "Traces by the message they began with, newest first, each with the state of the worst of what came of it.", traces.ListAsync) with { IsList = true, Query = ["queue"], Result = static () => TraceJson.Default.ListViewTraceHeadView };
         yield return Get(Viewer, "/traces/{id}", "One trace: the journal's times of its messages, and kept spans.", traces.OneAsync) with { Result = static () => TraceJson.Default.TraceView };
     }
 
@@ -352,6 +352,7 @@ internal sealed class ControlPlaneRoutes
         yield return Post(Admin, "/keys", "Makes a key; its text is shown this once.", access.MakeKeyAsync) with { Body = static () => AccessJson.Default.KeyRequest, Status = StatusCodes.Status201Created, Result = static () => AccessJson.Default.NewKeyView };
         yield return new ApiRoute(HttpMethods.Delete, $"{Api}/keys/{{id}}", Admin, "Revokes a key.", access.RemoveKeyAsync) { Result = static () => OperationJson.Default.DoneView, Errors = [(409, "It is in the configuration.")] };
         yield return Bare(HttpMethods.Post, $"{Api}/session", "Signs in with a key or a code.", access.OpenSessionAsync) with { IsOfControlPlane = true, Body = static () => AccessJson.Default.SessionRequest, Result = static () => AccessJson.Default.SessionView, Errors = [(401, "It is not valid."), (429, "Too many failures.")] };
+        yield return Post(Viewer, "/session/code", "Makes a code that signs in once, within ten minutes, as whoever asks for it.", access.MakeCodeAsync) with { Status = StatusCodes.Status201Created, Result = static () => AccessJson.Default.CodeView, Errors = [(409, "Too many are unused.")] };
         yield return Bare(HttpMethods.Get, $"{Api}/session", "Who is signed in.", access.SessionAsync) with { IsOfControlPlane = true, Result = static () => AccessJson.Default.SessionView, Errors = [(401, "Nobody is.")] };
         yield return Bare(HttpMethods.Delete, $"{Api}/session", "Signs out.", access.CloseSessionAsync) with { IsOfControlPlane = true, Result = static () => OperationJson.Default.DoneView };
     }

@@ -23,6 +23,9 @@ internal sealed record NewKeyView(string Key, string Id, string Name, string Rol
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record SessionRequest(string? Key = null, string? Code = null);
 
+/// <summary>A code that signs in once, and until when.</summary>
+internal sealed record CodeView(string Code, DateTimeOffset ExpiresAt);
+
 /// <summary>A session, as the page needs it.</summary>
 internal sealed record SessionView(string User, string Role, string Csrf, DateTimeOffset ExpiresAt);
 
@@ -32,10 +35,11 @@ internal sealed record SessionView(string User, string Role, string Csrf, DateTi
 [JsonSerializable(typeof(ListView<KeyView>))]
 [JsonSerializable(typeof(SessionRequest))]
 [JsonSerializable(typeof(SessionView))]
+[JsonSerializable(typeof(CodeView))]
 internal sealed partial class AccessJson : JsonSerializerContext;
 
 /// <summary>Keys and sessions (CP-4, CP-5, CP-10).</summary>
-internal sealed class AccessEndpoints(ControlPlaneKeys keys, KeyGate gate, RefusedKeys refused, OperatorAction action)
+internal sealed class AccessEndpoints(ControlPlaneKeys keys, KeyGate gate, RefusedKeys refused, OperatorAction action, TimeProvider clock)
 {
     private const int MaxBody = 4_096;
     private static readonly TimeSpan LongestLife = TimeSpan.FromDays(3_650);
@@ -114,7 +118,7 @@ internal sealed class AccessEndpoints(ControlPlaneKeys keys, KeyGate gate, Refus
         if (check is not KeyCheck.Accepted accepted)
         {
             await refused.NoteAsync(context, check, request.Code is null ? "key" : "code");
-            await KeyGate.RefuseAsync(context, check, request.Code is null ? "The key is not valid." : "The code is not valid any more: it works once, for ten minutes. Sign in with a key, or start the program again.");
+            await KeyGate.RefuseAsync(context, check, request.Code is null ? "The key is not valid." : "The code is not valid any more: it works once, for ten minutes. Make another link with 'postroom token link', or sign in with a key.");
             return;
         }
 
@@ -130,6 +134,19 @@ internal sealed class AccessEndpoints(ControlPlaneKeys keys, KeyGate gate, Refus
                 return new SessionView(accepted.Key.Name, accepted.Key.Role.ToString().ToLowerInvariant(), session.Csrf, session.ExpiresAt);
             },
             AccessJson.Default.SessionView);
+    }
+
+    /// <summary>Makes a code that signs in once as whoever asks for it.</summary>
+    public Task MakeCodeAsync(HttpContext context)
+    {
+        ApiKey key = context.Features.Get<ApiKey>()!;
+        return action.DoAsync(
+            context,
+            "session.code",
+            key.Name,
+            _ => Task.FromResult(new CodeView(keys.Sessions.MakeCode(key), clock.GetUtcNow() + Sessions.CodeLife)),
+            AccessJson.Default.CodeView,
+            StatusCodes.Status201Created);
     }
 
     /// <summary>Who is signed in, for a page that was loaded again; 401 when nobody is.</summary>

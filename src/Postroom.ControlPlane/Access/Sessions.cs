@@ -25,6 +25,9 @@ internal sealed class Sessions(IRuntimeView runtime, ApiKeys keys, TimeProvider 
     /// <summary>How long a code to sign in with is valid.</summary>
     public static readonly TimeSpan CodeLife = TimeSpan.FromMinutes(10);
 
+    /// <summary>How many codes there are at most that nobody has used.</summary>
+    public const int MostCodes = 1_000;
+
     private const int Most = 10_000;
     private static readonly TimeSpan UsedStep = TimeSpan.FromMinutes(1);
 
@@ -45,6 +48,7 @@ internal sealed class Sessions(IRuntimeView runtime, ApiKeys keys, TimeProvider 
     }
 
     /// <summary>A code that signs in once, as a key would.</summary>
+    /// <exception cref="RuntimeConflictException">There are too many codes.</exception>
     public string MakeCode(ApiKey key)
     {
         foreach ((string old, (_, DateTimeOffset until)) in _codes)
@@ -53,6 +57,11 @@ internal sealed class Sessions(IRuntimeView runtime, ApiKeys keys, TimeProvider 
             {
                 _codes.TryRemove(old, out _);
             }
+        }
+
+        if (_codes.Count >= MostCodes)
+        {
+            throw new RuntimeConflictException($"There are {MostCodes} links that nobody has used. Use one of them, or wait {CodeLife.TotalMinutes:0} minutes.");
         }
 
         string code = RandomNumberGenerator.GetString("abcdefghijkmnpqrstuvwxyz23456789", 24);

@@ -7,6 +7,9 @@ internal sealed class TraceEndpoints(IRuntimeView runtime, IJournal journal)
 {
     private const int MostLooked = 2_000;
 
+    /// <summary>How many messages of a trace are looked at for its line in the list.</summary>
+    private const int MostOfOne = 50;
+
     /// <summary>Traces by the message they began with, newest first. One page looks at so many messages at most and says where to go on.</summary>
     public async Task ListAsync(HttpContext context)
     {
@@ -27,7 +30,7 @@ internal sealed class TraceEndpoints(IRuntimeView runtime, IJournal journal)
             place = entry.Envelope.Seq;
             if (entry.Envelope.ParentId is null)
             {
-                found.Add(TraceHeadView.Of(entry));
+                found.Add(await HeadOfAsync(entry, context.RequestAborted));
             }
         }
 
@@ -51,6 +54,14 @@ internal sealed class TraceEndpoints(IRuntimeView runtime, IJournal journal)
         string id = await tree.ReadAsync(asked, context.RequestAborted) ?? asked;
         KeptSpanView[] kept = [.. runtime.KeptSpans(id).Select(KeptSpanView.Of)];
         await ApiAnswer.WriteOrNotFoundAsync(context, ViewOf(id, tree, kept), TraceJson.Default.TraceView, $"trace '{asked}'");
+    }
+
+    private async ValueTask<TraceHeadView> HeadOfAsync(JournalEntry first, CancellationToken cancellationToken)
+    {
+        TraceTree tree = new(journal, MostOfOne);
+        await tree.ReadBelowAsync(first.Envelope.Id, cancellationToken);
+        JournalEntry[] entries = [.. tree.Records.Select(static record => record.Entry)];
+        return TraceHeadView.Of(first.Envelope, entries.Length > 0 ? entries : [first], tree.IsTruncated);
     }
 
     private static TraceView? ViewOf(string id, TraceTree tree, KeptSpanView[] kept)

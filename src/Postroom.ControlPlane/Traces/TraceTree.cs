@@ -3,7 +3,9 @@ using Postroom.Explaining;
 namespace Postroom.ControlPlane;
 
 /// <summary>Gathers the messages of one trace from the journal: those whose headers carry it, and all that their handlers made.</summary>
-internal sealed class TraceTree(IJournal journal)
+/// <param name="journal">What is read.</param>
+/// <param name="most">How many messages are read at most.</param>
+internal sealed class TraceTree(IJournal journal, int most = TraceTree.MostMessages)
 {
     /// <summary>The most messages of one trace that are shown.</summary>
     public const int MostMessages = 500;
@@ -44,6 +46,15 @@ internal sealed class TraceTree(IJournal journal)
         return _records.Count > 0 ? id : null;
     }
 
+    /// <summary>Reads one message and what came of it, not what led to it; nothing when it is not kept.</summary>
+    public async ValueTask ReadBelowAsync(MessageId id, CancellationToken cancellationToken)
+    {
+        if (await journal.GetAsync(id, withBody: false, cancellationToken) is { } record)
+        {
+            await AddAsync(record, cancellationToken);
+        }
+    }
+
     private async ValueTask AddCarriersAsync(string trace, CancellationToken cancellationToken)
     {
         JournalPage page = await journal.QueryAsync(new JournalQuery { TraceId = trace, Limit = 100, WithTotal = false }, cancellationToken);
@@ -77,7 +88,7 @@ internal sealed class TraceTree(IJournal journal)
         Queue<JournalRecord> open = new([first]);
         while (open.TryDequeue(out JournalRecord? record))
         {
-            if (_records.Count == MostMessages)
+            if (_records.Count == most)
             {
                 IsTruncated = true;
                 return;

@@ -4,15 +4,30 @@ using Postroom.Explaining;
 
 namespace Postroom.ControlPlane;
 
-/// <summary>A trace in a list: the message it began with.</summary>
-internal sealed record TraceHeadView(string Id, string MessageId, string Queue, string Type, string State, DateTimeOffset StartedAt, DateTimeOffset? EndedAt, double? DurationMs)
+/// <summary>A trace in a list: the message it began with, and how it stands with it and all that came of it.</summary>
+/// <param name="Id">The trace.</param>
+/// <param name="MessageId">The message it began with.</param>
+/// <param name="Queue">Where that one came in.</param>
+/// <param name="Type">Its type.</param>
+/// <param name="State">That of the worst of them: failed before what is open, and that before what is done.</param>
+/// <param name="Messages">How many they are.</param>
+/// <param name="Truncated">True when there are more than were looked at; null otherwise.</param>
+/// <param name="StartedAt">When the first was made.</param>
+/// <param name="EndedAt">When the last one ended; null while one is open.</param>
+/// <param name="DurationMs">From the one to the other.</param>
+internal sealed record TraceHeadView(
+    string Id, string MessageId, string Queue, string Type, string State, int Messages, bool? Truncated, DateTimeOffset StartedAt, DateTimeOffset? EndedAt, double? DurationMs)
 {
-    public static TraceHeadView Of(JournalEntry entry)
+    /// <param name="first">The message the trace began with.</param>
+    /// <param name="entries">That one and all that came of it.</param>
+    /// <param name="truncated">Whether there are more of them.</param>
+    public static TraceHeadView Of(Envelope first, IReadOnlyCollection<JournalEntry> entries, bool truncated)
     {
-        Envelope envelope = entry.Envelope;
+        MessageState[] worstFirst = [MessageState.Failed, MessageState.Dispatched, MessageState.Pending, MessageState.Acked];
+        DateTimeOffset? ended = entries.Any(static entry => entry.FinishedAt is null) ? null : entries.Max(static entry => entry.FinishedAt);
         return new TraceHeadView(
-            TraceTree.IdOf(envelope), envelope.Id.ToString(), envelope.Queue, envelope.Type, Why.Word(entry.State), envelope.CreatedAt, entry.FinishedAt,
-            (entry.FinishedAt - envelope.CreatedAt)?.TotalMilliseconds);
+            TraceTree.IdOf(first), first.Id.ToString(), first.Queue, first.Type, Why.Word(worstFirst.First(state => entries.Any(entry => entry.State == state))),
+            entries.Count, truncated ? true : null, first.CreatedAt, ended, (ended - first.CreatedAt)?.TotalMilliseconds);
     }
 }
 

@@ -21,6 +21,9 @@ internal sealed record SentOutcome(string Id, string State, string? Error)
     public bool IsOpen => State == "pending";
 }
 
+/// <summary>A link to the dashboard that signs in once.</summary>
+internal sealed record LinkView(string Link, DateTimeOffset ExpiresAt);
+
 /// <summary>The commands that change a running runtime, through its control plane.</summary>
 internal static class OperateCommands
 {
@@ -121,6 +124,13 @@ internal static class OperateCommands
     {
         NewKeyView key = (await client.PostAsync("keys", new JsonObject { ["name"] = name, ["role"] = role, ["expiresIn"] = expires }.ToJsonString(), AccessJson.Default.NewKeyView, cancellationToken))!;
         Say(arguments, key, AccessJson.Default.NewKeyView, $"{key.Key}\nKey '{key.Name}' ({key.Role}, id {key.Id}){(key.ExpiresAt is { } at ? $" until {Output.At(at)}" : "")}. It is shown this once; keep it in a safe place.");
+    }, cancellationToken);
+
+    public static Task<int> LinkAsync(HostArguments arguments, CancellationToken cancellationToken) => WithAsync(arguments, "A link", async client =>
+    {
+        CodeView code = (await client.PostAsync("session/code", "", AccessJson.Default.CodeView, cancellationToken))!;
+        LinkView link = new(new Uri(client.Address, $"{DashboardEndpoints.Path}#code={code.Code}").AbsoluteUri, code.ExpiresAt);
+        Say(arguments, link, HostJson.Default.LinkView, $"{link.Link}\nIt signs in once, until {Output.At(link.ExpiresAt)}.");
     }, cancellationToken);
 
     public static Task<int> KeysAsync(HostArguments arguments, CancellationToken cancellationToken) => WithAsync(arguments, "The list of keys", async client =>

@@ -88,5 +88,6 @@ internal static class Output
 [JsonSerializable(typeof(ColdStatus))]
 [JsonSerializable(typeof(IReadOnlyList<ColdQueue>))]
 [JsonSerializable(typeof(PageDocument))]
+[JsonSerializable(typeof(LinkView))]
 [JsonSerializable(typeof(IReadOnlyList<SentOutcome>))]
 internal sealed partial class HostJson : JsonSerializerContext;

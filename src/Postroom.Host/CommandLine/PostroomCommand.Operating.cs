@@ -139,7 +139,10 @@ internal static partial class PostroomCommand
         Argument<string> id = new("ID") { Description = "The key's id, as 'token list' shows it." };
         Command revoke = new("revoke", "Ends a key. Example: postroom token revoke 3f9a0c11d2e4") { id };
         revoke.SetAction((result, token) => OperateCommands.RevokeAsync(Arguments(result), result.GetValue(id)!, token));
-        return new Command("token", "Makes, lists and revokes keys.") { create, list, revoke };
+
+        Command link = new("link", "A new link to the dashboard that signs in once, within ten minutes. Example: postroom token link");
+        link.SetAction((result, token) => OperateCommands.LinkAsync(Arguments(result), token));
+        return new Command("token", "Makes, lists and revokes keys, and links to sign in with.") { create, list, revoke, link };
     }
 
     private static Option<string?> Reason() => new("--reason") { Description = "Why, for the record." };

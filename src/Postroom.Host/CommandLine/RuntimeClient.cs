@@ -82,6 +82,9 @@ internal sealed class RuntimeClient(HttpClient http) : IDisposable
         return new RuntimeClient(http);
     }
 
+    /// <summary>Where the runtime answers.</summary>
+    public Uri Address => http.BaseAddress!;
+
     /// <summary>Changes one resource; null when it does not exist.</summary>
     public async Task<T?> PostAsync<T>(string path, string json, JsonTypeInfo<T> type, CancellationToken cancellationToken)
         where T : class

@@ -186,6 +186,11 @@ internal sealed class Composition
     /// <summary>QU-8. A program may open its receiver of 'in' later; without receivers, what comes in would wait unseen.</summary>
     private void ReportIdleQueues(bool opensReceivers)
     {
+        foreach ((string queue, string pool) in FindPoolsWithoutHandlers().Where(static pair => pair.Key != "in"))
+        {
+            Notices.Add($"Queue '{queue}' has worker pool '{pool}' and no handler, so its messages wait until a receiver takes them. Add a handler for queue '{queue}' in a module, or open a receiver.");
+        }
+
         foreach (string queue in Queues.Names.Where(queue => queue != OutboundQueue.Unrouted && !Pools.Values.Any(pool => pool.Queue == queue)))
         {
             if (queue != "in")
@@ -199,6 +204,12 @@ internal sealed class Composition
             }
         }
     }
+
+    /// <summary>The queues whose pools have nothing to do, for no handler is there for them, each with one of its pools: such a pool does not run.</summary>
+    public IReadOnlyDictionary<string, string> FindPoolsWithoutHandlers() =>
+        Pools.Where(pool => !Builder.Handlers.Concat(Builder.Fallbacks).Any(entry => entry.Queue == pool.Value.Queue))
+            .GroupBy(static pool => pool.Value.Queue, StringComparer.Ordinal)
+            .ToDictionary(static pools => pools.Key, static pools => pools.First().Key, StringComparer.Ordinal);
 
     /// <summary>Whether anything brings messages into queue <c>in</c>: a channel that may receive, or a source.</summary>
     private bool FeedsIn()

@@ -32,6 +32,9 @@ internal sealed class RuntimeRooms
 
     public required QueueActivity Activity { get; init; }
 
+    /// <summary>The queues whose pools do not run because nothing handles what is in them, each with one of its pools.</summary>
+    public required IReadOnlyDictionary<string, string> PoolsWithoutHandlers { get; init; }
+
     public required HandlerTable Handlers { get; init; }
 
     /// <summary>What waits for a build that handles it.</summary>
@@ -196,6 +199,7 @@ internal sealed class RuntimeRooms
             Queues = queues,
             Publisher = publisher,
             Activity = activity,
+            PoolsWithoutHandlers = composition.FindPoolsWithoutHandlers(),
             Handlers = handlers,
             Payloads = composition.Builder.Payloads,
             Hooks = hooks,

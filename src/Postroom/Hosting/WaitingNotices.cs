@@ -20,11 +20,7 @@ internal sealed class WaitingNotices(RuntimeRooms rooms)
             }
             else if (counts.Pending > 0 && !rooms.HasPool(queue) && rooms.Activity.Consumers(queue) == 0)
             {
-                notices.Add(OutboundQueue.CommunicatorOf(queue) is { } communicator
-                    ? $"Queue '{queue}' holds {counts.Pending} parked {(counts.Pending == 1 ? "message" : "messages")}: communicator '{communicator}' is not registered. Add it again under communications.backends or in a module, and they go on."
-                    : rooms.Queues.IsDeclared(queue)
-                    ? $"Queue '{queue}' holds {counts.Pending} messages and has no worker pool, so they wait until a receiver takes them. Call AddWorkers(\"{queue}\"), or open a receiver."
-                    : $"Queue '{queue}' holds {counts.Pending} messages and is not declared in this build, so they wait. Declare it with AddQueue(\"{queue}\"), or register its communicator.");
+                notices.Add(Untaken(queue, counts.Pending));
             }
         }
 
@@ -36,6 +32,18 @@ internal sealed class WaitingNotices(RuntimeRooms rooms)
     {
         string named = string.Join(", ", types.Order(StringComparer.Ordinal).Take(MostTypes).Select(type => $"'{type}'"));
         return types.Count > MostTypes ? $"{named} and {types.Count - MostTypes} more" : named;
+    }
+
+    private string Untaken(string queue, long count)
+    {
+        string held = $"Queue '{queue}' holds {count} {(count == 1 ? "message" : "messages")}";
+        return OutboundQueue.CommunicatorOf(queue) is { } communicator
+            ? $"Queue '{queue}' holds {count} parked {(count == 1 ? "message" : "messages")}: communicator '{communicator}' is not registered. Add it again under communications.backends or in a module, and they go on."
+            : !rooms.Queues.IsDeclared(queue)
+            ? $"{held} and is not declared in this build, so they wait. Declare it with AddQueue(\"{queue}\"), or register its communicator."
+            : rooms.PoolsWithoutHandlers.TryGetValue(queue, out string? pool)
+            ? $"{held}, and nothing in this build handles them, so they wait until a receiver takes them. Worker pool '{pool}' is there: add a handler for queue '{queue}' in a module, or open a receiver."
+            : $"{held} and has no worker pool, so they wait until a receiver takes them. Call AddWorkers(\"{queue}\"), or open a receiver.";
     }
 
     private static string Parked(string queue, long count, IReadOnlyCollection<string> types)

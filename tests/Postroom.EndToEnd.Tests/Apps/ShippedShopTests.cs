@@ -12,7 +12,7 @@ public sealed partial class ShippedShopTests
     public async Task Mb_an_order_that_is_dropped_into_the_inbox_of_run_is_answered_in_its_outbox()
     {
         string root = Root();
-        string settings = Configuration().Match(await File.ReadAllTextAsync(Path.Combine(root, "run"), RealProgram.Cancel)).Groups[1].Value;
+        string settings = Configuration().Match(await File.ReadAllTextAsync(Path.Combine(root, "postroom"), RealProgram.Cancel)).Groups[1].Value;
         await using RealProgram program = new();
         await program.RunInsideAsync("--config", Path.Combine(root, settings));
         string shop = Path.Combine(program.Folder, "data", "shop");

@@ -21,6 +21,9 @@ public sealed class AccessTests
         int without = await refused.WaitAsync().WaitAsync(TimeSpan.FromSeconds(60), RealProgram.Cancel);
         await program.RunAsync();
         (int made, string output) = await program.CommandAsync("token", "create", "--name", "ops", "--role", "viewer");
+        (int linked, string link) = await program.CommandAsync("token", "link");
+        string code = link[(link.IndexOf("#code=", StringComparison.Ordinal) + 6)..link.IndexOf('\n', StringComparison.Ordinal)].Trim();
+        HttpStatusCode[] signedIn = [await SignInAsync(), await SignInAsync()];
         await program.StopAsync();
         await program.RunAsync(wide);
         string key = output[..46];
@@ -29,12 +32,21 @@ public sealed class AccessTests
         await program.StopAsync();
         string[] contents = [.. Directory.EnumerateFiles(program.Folder, "*", SearchOption.AllDirectories).Select(static file => Encoding.Latin1.GetString(File.ReadAllBytes(file)))];
 
-        Assert.Equal((3, 0), (without, made));
+        Assert.Equal((3, 0, 0), (without, made, linked));
+        Assert.StartsWith($"{program.Address}ui", link, StringComparison.Ordinal);
+        Assert.Equal([HttpStatusCode.OK, HttpStatusCode.Unauthorized], signedIn);
         Assert.Contains("there is no key yet", refused.Output, StringComparison.Ordinal);
         Assert.Equal((HttpStatusCode.Unauthorized, HttpStatusCode.OK), (nobody, somebody));
         Assert.StartsWith("pr_", key, StringComparison.Ordinal);
         Assert.DoesNotContain(contents, content => content.Contains(key, StringComparison.Ordinal));
         Assert.Contains(contents, content => content.Contains(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key))), StringComparison.Ordinal));
+
+        async Task<HttpStatusCode> SignInAsync()
+        {
+            using StringContent content = new($$"""{"code":"{{code}}"}""", Encoding.UTF8, "application/json");
+            using HttpResponseMessage answer = await program.Http.PostAsync(new Uri(program.Address, "api/v1/session"), content, RealProgram.Cancel);
+            return answer.StatusCode;
+        }
 
         async Task<HttpStatusCode> StatusAsync(string? with)
         {

@@ -58,6 +58,33 @@ public sealed class SessionTests
     }
 
     [Fact]
+    public async Task Cp5_a_code_is_made_for_whoever_asks_and_signs_in_once_as_that_key_until_it_is_too_many()
+    {
+        await using RealHttp http = await RealHttp.StartAsync(static app => { });
+        string key = await http.KeyAsync(ApiRole.Viewer);
+
+        Answer nobody = await http.CallAsync("POST", "/api/v1/session/code", null);
+        Answer made = await http.CallAsync("POST", "/api/v1/session/code", key);
+        string body = $$"""{"code":"{{made.Json.GetProperty("code").GetString()}}"}""";
+        using HttpClient browser = Browser(http);
+        HttpResponseMessage first = await PostAsync(browser, "/api/v1/session", body);
+        HttpResponseMessage second = await PostAsync(Browser(http), "/api/v1/session", body);
+        JsonElement session = JsonDocument.Parse(await browser.GetStringAsync(new Uri("/api/v1/session", UriKind.Relative), Cancel)).RootElement;
+        ControlPlaneKeys keys = http.Runtime.Services.GetRequiredService<ControlPlaneKeys>();
+        ApiKey any = (await keys.Keys.ListAsync(Cancel))[0];
+        for (int i = 0; i < Sessions.MostCodes; i++)
+        {
+            keys.Sessions.MakeCode(any);
+        }
+
+        Answer full = await http.CallAsync("POST", "/api/v1/session/code", key);
+
+        Assert.Equal((401, 201, HttpStatusCode.OK, HttpStatusCode.Unauthorized, 409), (nobody.Status, made.Status, first.StatusCode, second.StatusCode, full.Status));
+        Assert.Equal("viewer", session.GetProperty("role").GetString());
+        Assert.Contains("links that nobody has used", full.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Cp4_keys_are_made_listed_without_their_text_and_revoked_with_their_sessions()
     {
         await using RealHttp http = await RealHttp.StartAsync(static app => { });

@@ -242,7 +242,7 @@ public sealed class TraceTests
                     context.Publish("work", "work.todo", new Order("child"));
                 }
 
-                return new(HandlerResult.Completed);
+                return new(order.Number == "child" ? HandlerResult.Fail("no child") : HandlerResult.Completed);
             }).AddTraceTransport("recording", _transport),
             "tracing.transport=recording");
         string key = await http.KeyAsync(ApiRole.Viewer);
@@ -250,7 +250,7 @@ public sealed class TraceTests
         MessageId own = await http.Runtime.PublishAsync("own");
         await http.Runtime.EndedAsync(own, MessageState.Acked);
         MessageId child = (await http.Runtime.EndedAsync(first, MessageState.Acked)).Children[0].Envelope.Id;
-        await http.Runtime.EndedAsync(child, MessageState.Acked);
+        await http.Runtime.EndedAsync(child, MessageState.Failed);
 
         JsonElement trace = (await http.CallAsync("GET", $"/api/v1/traces/{OutsideTrace}", key)).Json;
         JsonElement byChild = (await http.CallAsync("GET", $"/api/v1/traces/{child}", key)).Json;
@@ -264,7 +264,8 @@ public sealed class TraceTests
         Assert.Equal(OutsideTrace, byChild.GetProperty("id").GetString());
         Assert.Equal(2, byChild.GetProperty("messages").GetInt32());
         Assert.Contains(trace.GetProperty("kept").EnumerateArray(), span => span.GetProperty("name").GetString() == "postroom.source");
-        Assert.Contains(list.GetProperty("items").EnumerateArray(), item => item.GetProperty("id").GetString() == OutsideTrace);
+        JsonElement head = list.GetProperty("items").EnumerateArray().Single(item => item.GetProperty("id").GetString() == OutsideTrace);
+        Assert.Equal((first.ToString(), "failed", 2), (head.GetProperty("messageId").GetString(), head.GetProperty("state").GetString(), head.GetProperty("messages").GetInt32()));
         Assert.DoesNotContain(list.GetProperty("items").EnumerateArray(), item => item.GetProperty("messageId").GetString() == child.ToString());
         Assert.Equal(1, ofOwn.GetProperty("messages").GetInt32());
         Assert.Equal(404, (await http.CallAsync("GET", $"/api/v1/traces/{new string('7', 32)}", key)).Status);

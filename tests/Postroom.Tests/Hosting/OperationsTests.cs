@@ -60,6 +60,20 @@ public sealed class OperationsTests : IDisposable
     }
 
     [Fact]
+    public async Task Messages_of_a_queue_whose_pool_has_no_handler_are_said_to_miss_the_handler()
+    {
+        void Configure(IApplicationBuilder app) => app.AddQueue("work").AddWorkers("work").AddPayload("work.todo", RuntimeTestJson.Default.Order);
+        await using MessageRuntime runtime = await StartDurableAsync(Configure);
+        await runtime.PublishAsync("x");
+
+        RuntimeStatus status = await runtime.View.GetStatusAsync(Cancel);
+
+        Assert.Contains(status.Notices, notice => notice.StartsWith("Queue 'work' has worker pool 'work' and no handler", StringComparison.Ordinal));
+        Assert.Contains(status.Notices, notice => notice.Contains("Worker pool 'work' is there: add a handler for queue 'work'", StringComparison.Ordinal));
+        Assert.DoesNotContain(status.Notices, notice => notice.Contains("AddWorkers", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Messages_of_a_queue_with_neither_pool_nor_receiver_are_parked_until_a_receiver_takes_them()
     {
         void Configure(IApplicationBuilder app) => app.AddQueue("work").AddPayload("work.todo", RuntimeTestJson.Default.Order);
@@ -73,7 +87,7 @@ public sealed class OperationsTests : IDisposable
 
         RuntimeStatus status = await second.View.GetStatusAsync(Cancel);
         Assert.Equal(1, status.Recovery!.Parked);
-        Assert.Contains(status.Notices, notice => notice.Contains("Queue 'work' holds 1 messages and has no worker pool", StringComparison.Ordinal));
+        Assert.Contains(status.Notices, notice => notice.Contains("Queue 'work' holds 1 message and has no worker pool", StringComparison.Ordinal));
         Assert.Equal(HealthState.Degraded, (await second.View.CheckHealthAsync(HealthViews.Status, Cancel)).State);
         await foreach (Delivery delivery in second.OpenQueue("work").ConsumeAsync(1, Cancel))
         {
@@ -98,7 +112,7 @@ public sealed class OperationsTests : IDisposable
 
         RuntimeStatus status = await second.View.GetStatusAsync(Cancel);
         Assert.Equal(1, status.Recovery!.Parked);
-        Assert.Contains(status.Notices, notice => notice.Contains("Queue 'bills' holds 1 messages", StringComparison.Ordinal));
+        Assert.Contains(status.Notices, notice => notice.Contains("Queue 'bills' holds 1 message", StringComparison.Ordinal));
         Assert.Equal(MessageState.Pending, (await second.Journal.GetAsync(id, false, Cancel))!.Entry.State);
     }
 

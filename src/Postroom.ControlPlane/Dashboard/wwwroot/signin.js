@@ -32,7 +32,7 @@ export function showSignIn(root, done, problem) {
     el('p', { class: 'lead', text: 'Sign in to see your messages on their way.' }),
     error, form,
     el('ul', { class: 'hints' },
-      el('li', {}, 'The start prints a link that signs you in once, within ten minutes.'),
+      el('li', {}, 'The start prints a link that signs you in once, within ten minutes; ', el('code', { text: 'postroom token link' }), ' makes another.'),
       el('li', {}, 'The first key is in ', el('code', { text: 'data/admin.key' }), ' on the machine itself.'),
       el('li', {}, 'Others get a key of their own, with a role of their own, on the page Keys.'))));
   root.hidden = false;

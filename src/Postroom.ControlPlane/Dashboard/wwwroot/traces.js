@@ -45,9 +45,10 @@ function stretchesOf(spans, over) {
 const columns = [
   { label: 'Began with', cls: 'c-main', cell: row => [rowLink(`#/traces/${row.id}`, row.type), el('code', { class: 'id faint', title: row.id, text: shortId(row.id) })] },
   { label: 'Queue', cell: row => el('span', { class: 'clip', dir: 'auto', text: row.queue }) },
-  { label: 'First message', cls: 'c-state', cell: row => badge(row.state) },
+  { label: 'State', cls: 'c-state', cell: row => badge(row.state) },
+  { label: 'Messages', cls: 'c-num', cell: row => row.truncated ? `${count(row.messages)}+` : count(row.messages) },
   { label: 'Began', cls: 'c-time', cell: row => when(row.startedAt) },
-  { label: 'First message took', cls: 'c-num', cell: row => span(row.durationMs) },
+  { label: 'Took', cls: 'c-num', cell: row => span(row.durationMs) },
 ];
 
 /** The spans of the journal and of a transport as one list; those that a transport was given are finer, and named as there. */

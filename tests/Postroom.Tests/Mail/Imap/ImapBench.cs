@@ -14,7 +14,7 @@ internal sealed class ImapBench : IAsyncDisposable
 
     public ImapBench(FakeImapOptions? options = null, Func<ImapSourceConfig, ImapSourceConfig>? change = null, TimeProvider? clock = null)
     {
-        _limit.CancelAfter(TimeSpan.FromSeconds(30));
+        _limit.CancelAfter(TimeSpan.FromSeconds(120));
         Server = new FakeImapServer(options);
         File.WriteAllText(_folder.File("ca.pem"), FakeImapServer.AuthorityPem);
         ImapSourceConfig config = new()
