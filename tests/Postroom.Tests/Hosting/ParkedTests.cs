@@ -66,6 +66,6 @@ public sealed class ParkedTests : IDisposable
         Assert.DoesNotContain((await second.View.GetStatusAsync(Cancel)).Notices, Holds);
         Assert.Contains((await second.View.GetStatusAsync(Cancel)).Recovery!.Notices, Holds);
 
-        static bool Holds(string notice) => notice.StartsWith("Queue 'work' holds 1 messages", StringComparison.Ordinal);
+        static bool Holds(string notice) => notice.StartsWith("Queue 'work' holds 1 message ", StringComparison.Ordinal);
     }
 }
