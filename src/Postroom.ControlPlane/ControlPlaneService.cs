@@ -23,7 +23,7 @@ internal sealed partial class ControlPlaneService : IHandsOver
     private readonly ControlPlaneKeys _keys;
     private readonly WebChat? _chat;
     private readonly ILoggerFactory _loggers;
-    private readonly ControlPlaneRoutes _routes;
+    private readonly Lazy<ControlPlaneRoutes> _routes;
     private readonly BrowserRulesOptions _rules;
     private readonly List<WebApplication> _listeners = [];
     private readonly CancellationTokenSource _streams = new();
@@ -31,6 +31,7 @@ internal sealed partial class ControlPlaneService : IHandsOver
     private readonly Continuity _continuity;
     private readonly TrustedProxies _proxies;
     private readonly ConnectionLimit _connections;
+    private Task _opening = Task.CompletedTask;
     private string[] _adminAddresses = [];
     private string[] _otherAddresses = [];
     private int _stopped;
@@ -57,8 +58,12 @@ internal sealed partial class ControlPlaneService : IHandsOver
         _continuity = new Continuity(runtime, clock);
         _proxies = new TrustedProxies(_server.TrustedProxies);
         _connections = new ConnectionLimit(configuration.Current.Get<LimitsOptions>("limits"), _proxies, runtime, clock, loggers.CreateLogger<ConnectionLimit>());
-        _routes = new ControlPlaneRoutes(runtime, configuration, keys, chat, hooks, redactor, clock, loggers);
-        _routes.Events.Stopping = _streams.Token;
+        _routes = new Lazy<ControlPlaneRoutes>(() =>
+        {
+            ControlPlaneRoutes routes = new(runtime, configuration, keys, chat, hooks, redactor, clock, loggers);
+            routes.Events.Stopping = _streams.Token;
+            return routes;
+        });
         _rules = new BrowserRulesOptions { Hosts = _server.Hosts, AnyContentBelow = ["/hooks", "/webhook"], IsReceiver = path => runtime.FindReceivers(path).Count > 0 };
         _ = configuration.Subscribe<ServerOptions>("server", (change, _) =>
         {
@@ -78,10 +83,16 @@ internal sealed partial class ControlPlaneService : IHandsOver
     public IReadOnlyList<string> Addresses => [.. _adminAddresses, .. _otherAddresses];
 
     /// <summary>The web chat's page below an address, with its token where one is needed.</summary>
-    public string ChatPath => _routes.Access.ChatToken is { } token ? $"/chat?token={token}" : "/chat";
+    public string ChatPath => Table.Access.ChatToken is { } token ? $"/chat?token={token}" : "/chat";
+
+    /// <summary>Completes once it listens; what keeps it from that is thrown.</summary>
+    internal Task Opened => _opening;
 
     /// <summary>Everything it answers.</summary>
-    internal IReadOnlyList<ApiRoute> Routes => _routes.All;
+    internal IReadOnlyList<ApiRoute> Routes => Table.All;
+
+    /// <summary>Made at the first use, which is on the thread that opens the listener.</summary>
+    private ControlPlaneRoutes Table => _routes.Value;
 
     /// <summary>Whether the control plane and the dashboard answer on every address (CF-10).</summary>
     private bool IsOneForAll => _server.AdminUrls.Count == 0;
@@ -98,22 +109,31 @@ internal sealed partial class ControlPlaneService : IHandsOver
     public Task StartAsync(CancellationToken cancellationToken)
     {
         _keys.RequireBeforeStore();
-        return OpenAsync(url => _keys.AreConfigured || !ControlPlaneKeys.IsWide(url), cancellationToken);
+        bool Wanted(string url) => _keys.AreConfigured || !ControlPlaneKeys.IsWide(url);
+        if (!_sockets.TryBind([.. _server.AdminUrls.Concat(_server.Urls).Where(Wanted)]))
+        {
+            return OpenAsync(Wanted, cancellationToken); // it says what is wrong, and the start ends before the store is made
+        }
+
+        // Making a listener takes as long as opening the store: they go side by side.
+        _opening = Task.Run(() => OpenAsync(Wanted, cancellationToken), cancellationToken);
+        return Task.CompletedTask;
     }
 
     /// <summary>Opens the addresses that other machines can reach, unless they are open. Called once a key is known.</summary>
-    public Task OpenWiderAsync(CancellationToken cancellationToken)
+    public async Task OpenWiderAsync(CancellationToken cancellationToken)
     {
-        _routes.History.Start(); // the store is open by now
-        return OpenAsync(url => !_keys.AreConfigured && ControlPlaneKeys.IsWide(url), cancellationToken);
+        await _opening;
+        Table.History.Start(); // the store is open by now
+        await OpenAsync(url => !_keys.AreConfigured && ControlPlaneKeys.IsWide(url), cancellationToken);
     }
 
     /// <summary>Ends what operators have begun, and waits until each has its row in the audit. Called while the store is open; the listeners go on and answer that the runtime stops.</summary>
     /// <param name="limit">How long to wait at most for what does not end.</param>
     public async Task EndActionsAsync(TimeSpan limit)
     {
-        await _routes.Action.StopAsync(limit);
-        await _routes.Bulk.Ended;
+        await Table.Action.StopAsync(limit);
+        await Table.Bulk.Ended;
     }
 
     /// <summary>Accepts no more connections, which wait in the backlog from then on, answers what has begun, and ends the event streams, whose clients come back by themselves.</summary>
@@ -132,13 +152,14 @@ internal sealed partial class ControlPlaneService : IHandsOver
             return; // handed over before
         }
 
+        await _opening.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         WebApplication[] open = [.. _listeners];
         _listeners.Clear();
-        _routes.Chat.Stopping = true;
+        Table.Chat.Stopping = true;
         await _streams.CancelAsync();
         await EndActionsAsync(drain);
-        await _routes.Board.DisposeAsync();
-        await _routes.History.DisposeAsync();
+        await Table.Board.DisposeAsync();
+        await Table.History.DisposeAsync();
         _chat?.Hub.EndAll();
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(drain);
@@ -221,13 +242,13 @@ internal sealed partial class ControlPlaneService : IHandsOver
         }
 
         app.UseMiddleware<BrowserRules>(_rules);
-        app.Use(_routes.Health.ProbesFirst);
+        app.Use(Table.Health.ProbesFirst);
         app.Use(_continuity.Around);
-        app.Use(_routes.Receivers.First);
+        app.Use(Table.Receivers.First);
         app.UseRouting();
-        foreach (ApiRoute route in _routes.All.Where(route => withControlPlane || !route.IsOfControlPlane))
+        foreach (ApiRoute route in Table.All.Where(route => withControlPlane || !route.IsOfControlPlane))
         {
-            RequestDelegate handle = _routes.Guarded(route);
+            RequestDelegate handle = Table.Guarded(route);
             foreach (string path in route.Paths)
             {
                 app.MapMethods(path, [route.Method], handle);

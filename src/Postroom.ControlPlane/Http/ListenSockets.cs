@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace Postroom.ControlPlane;
@@ -83,6 +84,28 @@ internal sealed class ListenSockets : IDisposable
         }
     }
 
+    /// <summary>Makes the sockets of addresses ahead, so that none of them can be refused any more. False when one cannot be had, or is known only to the system, as a name is: nothing is made then.</summary>
+    /// <param name="urls">The addresses, each once or several times.</param>
+    public bool TryBind(IReadOnlyList<string> urls)
+    {
+        lock (_gate)
+        {
+            List<(string Key, Socket Socket)> made = [];
+            foreach (string url in urls.Distinct(StringComparer.OrdinalIgnoreCase))
+            {
+                BindingAddress address = BindingAddress.Parse(url);
+                if (!IPAddress.TryParse(address.Host.Trim('[', ']'), out IPAddress? ip) || !TryMake(new IPEndPoint(ip, address.Port), made))
+                {
+                    made.ForEach(static one => one.Socket.Dispose());
+                    return false;
+                }
+            }
+
+            _inherited.AddRange(made);
+            return true;
+        }
+    }
+
     /// <summary>Makes or takes over the socket of an address, for Kestrel's transport, which listens on it.</summary>
     public Socket Bind(EndPoint endpoint)
     {
@@ -138,6 +161,26 @@ internal sealed class ListenSockets : IDisposable
             {
                 _open.ForEach(static listener => listener.Socket.Dispose());
             }
+        }
+    }
+
+    /// <summary>Adds the socket of an address to those that were made, unless it was handed over; false when it cannot be had.</summary>
+    private bool TryMake(IPEndPoint endpoint, List<(string Key, Socket Socket)> made)
+    {
+        string key = KeyOf(endpoint);
+        if (_inherited.Exists(one => one.Key == key))
+        {
+            return true;
+        }
+
+        try
+        {
+            made.Add((key, SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint)));
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
         }
     }
 

@@ -9,9 +9,9 @@ internal static class RunCommand
     /// <summary>Runs it; returns the exit code. Does not return where the next generation takes the place of this process.</summary>
     public static async Task<int> RunAsync(HostArguments arguments, CancellationToken cancellationToken, Action<IApplicationBuilder>? configure = null)
     {
+        _ = Task.Run(WarmUp, CancellationToken.None);
         using Generation generation = Generation.Begin(arguments, replaceable: configure is null);
         using RunSignals signals = new(cancellationToken);
-        _ = Task.Run(WarmUp, CancellationToken.None);
         (int code, StoppedForReplacement? stopped) = await RunAsync(arguments, generation, signals, configure);
 
         // From here on nothing of this generation runs any more, and its log is written.

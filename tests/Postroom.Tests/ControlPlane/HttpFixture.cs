@@ -50,6 +50,7 @@ internal sealed class HttpFixture : IAsyncDisposable
         HttpFixture fixture = new(webhook ?? new WebhookIntakeOptions(), server with { Urls = ["http://127.0.0.1:0"] }, clock ?? TimeProvider.System);
         CancellationToken cancel = TestContext.Current.CancellationToken;
         await fixture.Service.StartAsync(cancel);
+        await fixture.Service.Opened;
         await fixture.Keys.StartAsync(cancel);
         await fixture.Chat.StartAsync(cancel);
         await fixture.Communicator.StartAsync(cancel);

@@ -23,6 +23,7 @@ public sealed class WiderListenerTests : IDisposable
         (ControlPlaneService service, ControlPlaneKeys keys) = Make(new ServerOptions { Urls = [Local, Wide] });
 
         await service.StartAsync(Cancel);
+        await service.Opened;
         string[] before = [.. service.Addresses];
         await Assert.ThrowsAsync<ConfigurationException>(() => keys.StartAsync(Cancel));
         await service.StopAsync(TimeSpan.Zero, Cancel);
@@ -38,6 +39,7 @@ public sealed class WiderListenerTests : IDisposable
         WiderListener wider = new(service);
 
         await service.StartAsync(Cancel);
+        await service.Opened;
         Assert.Equal(200, await LiveAsync(Assert.Single(service.Addresses)));
         await keys.StartAsync(Cancel);
         await wider.StartAsync(Cancel);
@@ -56,6 +58,7 @@ public sealed class WiderListenerTests : IDisposable
         (ControlPlaneService service, _) = Make(new ServerOptions { Urls = [Local, Wide], Keys = [key] });
 
         await service.StartAsync(Cancel);
+        await service.Opened;
         Assert.Equal(2, service.Addresses.Count);
         await new WiderListener(service).StartAsync(Cancel);
 
