@@ -21,7 +21,12 @@ internal static class TrackColumn
     }
 
     /// <summary>Packs a message's way as its row shall show it; false when there is nothing to pack.</summary>
-    public static bool Write(PackWriter writer, OpenMessage message, DateTimeOffset? sendStartedAt, string? owner)
+    /// <param name="writer">Packs it.</param>
+    /// <param name="message">The message.</param>
+    /// <param name="sendStartedAt">A claimed send whose outcome is not known.</param>
+    /// <param name="owner">Who has it; null for nobody.</param>
+    /// <param name="withBegin">Whether the begin of the last attempt is kept, which it always is with an owner.</param>
+    public static bool Write(PackWriter writer, OpenMessage message, DateTimeOffset? sendStartedAt, string? owner, bool withBegin = false)
     {
         writer.Clear();
         Part parts = Part.None;
@@ -30,7 +35,7 @@ internal static class TrackColumn
         parts |= sendStartedAt is not null ? Part.SendStarted : 0;
         parts |= message.Progress.Count > 0 ? Part.Progress : 0;
         parts |= owner is not null ? Part.Owner : 0;
-        parts |= owner is not null && message.DispatchedAt is not null ? Part.Dispatched : 0;
+        parts |= (withBegin || owner is not null) && message.DispatchedAt is not null ? Part.Dispatched : 0;
         parts |= sendStartedAt is not null && message.UnansweredSends > 1 ? Part.UnansweredSends : 0;
         if (parts == Part.None)
         {

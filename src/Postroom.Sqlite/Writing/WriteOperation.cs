@@ -16,6 +16,9 @@ internal sealed record SettleItem(OpenMessage Message, SqliteLane Lane, Settleme
 /// <summary>Appends, settlements, facts and notes in one transaction.</summary>
 internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult>>
 {
+    /// <summary>From here on the times of a message are looked at, so they are worth the bytes.</summary>
+    private static readonly TimeSpan LongEnough = TimeSpan.FromSeconds(1);
+
     private readonly LaneSet _lanes;
     private readonly IReadOnlyList<Envelope> _appends;
     private readonly IReadOnlyList<SettleItem> _settlements;
@@ -173,6 +176,10 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
         return result;
     }
 
+    /// <summary>Whether a journal that only knows when a message came and ended would not tell enough: it waited, or was worked on, for a while.</summary>
+    private static bool KeepsBegin(OpenMessage message, in SettlementOutcome outcome) =>
+        message is { Begun: true, DispatchedAt: { } begun } && (begun - message.Envelope.CreatedAt >= LongEnough || outcome.At - begun >= LongEnough);
+
     private static void Settle(WriteSession session, SettleItem settlement)
     {
         OpenMessage message = settlement.Message;
@@ -196,7 +203,7 @@ internal sealed class WriteOperation : StoreOperation<IReadOnlyList<AppendResult
         };
         settlement.Row = (row.OutsideId, row.Due, row.Holds);
         bool plain = outcome.State == MessageState.Acked && !message.RowHasTrack && message.Error is null && row.OutsideId is null;
-        if (!(plain ? session.Acknowledge(row) : session.Move(message, row, outcome.SendStartedAt, owner: null)))
+        if (!(plain ? session.Acknowledge(row, KeepsBegin(message, outcome) ? message : null) : session.Move(message, row, outcome.SendStartedAt, owner: null)))
         {
             throw new LeaseLostException(message.Envelope.Id, message.Fence, "its row is not open any more.");
         }

@@ -18,6 +18,10 @@ internal sealed partial class WriteSession
         update messages set state = 2, attempt = ?2, fence = ?3, finished_at = ?4, row_crc = ?5 where seq = ?1 and state < 2 and fence <= ?3
         """;
 
+    private const string AckWithBegin = """
+        update messages set state = 2, attempt = ?2, fence = ?3, finished_at = ?4, row_crc = ?5, track = ?6 where seq = ?1 and state < 2 and fence <= ?3
+        """;
+
     private const string MoveMessage = """
         update messages set state = ?2, attempt = ?3, failures = ?4, deaths = ?5, fence = ?6, not_before = ?7, hold = ?8, finished_at = ?9, failure_kind = ?10,
           outside_id = ?11, error = ?12, track = ?13, row_crc = ?14
@@ -79,7 +83,7 @@ internal sealed partial class WriteSession
         move.Bind(10, row.Kind);
         move.BindText(11, row.OutsideId);
         move.BindText(12, row.Error);
-        if (TrackColumn.Write(_pack, message, sendStartedAt, owner))
+        if (TrackColumn.Write(_pack, message, sendStartedAt, owner, withBegin: row.State == MessageState.Acked))
         {
             move.BindBlob(13, _pack.Written);
         }
@@ -94,9 +98,21 @@ internal sealed partial class WriteSession
     }
 
     /// <summary>Acknowledges a message that has nothing but a plain message's columns; false as for <see cref="Move"/>.</summary>
-    public bool Acknowledge(in RowMove row)
+    /// <param name="row">What its row becomes.</param>
+    /// <param name="begun">The message, when the begin of its attempt is kept; null when it is not.</param>
+    public bool Acknowledge(in RowMove row, OpenMessage? begun)
     {
-        SqliteStatement ack = Statement("acknowledge message", AckMessage);
+        SqliteStatement ack;
+        if (begun is not null && TrackColumn.Write(_pack, begun, sendStartedAt: null, owner: null, withBegin: true))
+        {
+            ack = Statement("acknowledge message with its begin", AckWithBegin);
+            ack.BindBlob(6, _pack.Written);
+        }
+        else
+        {
+            ack = Statement("acknowledge message", AckMessage);
+        }
+
         ack.Bind(1, row.Seq);
         ack.Bind(2, row.Attempt);
         ack.Bind(3, row.Fence);

@@ -164,6 +164,26 @@ public abstract partial class MessageStoreConformance
         Assert.All(attempts.SkipLast(1), attempt => Assert.Equal("released", attempt.Outcome));
     }
 
+    /// <summary>Of a message that waited, or was worked on, for a second or longer the journal knows when its only attempt began.</summary>
+    [Theory(Timeout = Limit)]
+    [InlineData(90, 0)]
+    [InlineData(0, 3)]
+    [InlineData(90, 3)]
+    public async Task The_begin_of_an_only_attempt_is_kept_when_there_was_a_wait_or_it_took_long(int wait, int work)
+    {
+        Envelope message = await AppendAsync();
+        DateTimeOffset made = Clock.GetUtcNow();
+        Clock.Advance(TimeSpan.FromSeconds(wait));
+        MessageLease lease = await BeginAsync(message);
+        Clock.Advance(TimeSpan.FromSeconds(work));
+        await SettleAsync(lease, Settlement.Acknowledge);
+
+        AttemptRecord only = Assert.Single((await RecordAsync(message.Id)).Attempts);
+
+        Assert.Equal((1, "acked"), (only.Attempt, only.Outcome));
+        Assert.Equal((made.AddSeconds(wait), made.AddSeconds(wait + work)), (only.StartedAt, only.EndedAt));
+    }
+
     /// <summary>Children and copies are found with their message, and no others.</summary>
     [Fact(Timeout = Limit)]
     public async Task Children_and_copies_are_found_with_their_message()
