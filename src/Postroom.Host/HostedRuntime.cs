@@ -123,9 +123,15 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
     }
 
     /// <summary>Composes and starts inside a program of its own.</summary>
-    public static async Task<HostedRuntime> StartAsync(HostArguments arguments, Action<IApplicationBuilder>? configure, TextWriter output, CancellationToken cancellationToken)
+    /// <param name="arguments">The options.</param>
+    /// <param name="configure">Registers what the program adds; null for nothing.</param>
+    /// <param name="output">Where the log goes.</param>
+    /// <param name="cancellationToken">Ends the start.</param>
+    /// <param name="generation">What a hot restart needs; null where there is none.</param>
+    public static async Task<HostedRuntime> StartAsync(
+        HostArguments arguments, Action<IApplicationBuilder>? configure, TextWriter output, CancellationToken cancellationToken, Generation? generation = null)
     {
-        HostedRuntime host = Create(arguments, configure, standalone: false, output);
+        HostedRuntime host = Create(arguments, configure, standalone: false, output, generation);
         try
         {
             await host.StartAsync(cancellationToken);

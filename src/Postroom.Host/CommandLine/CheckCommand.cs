@@ -8,14 +8,19 @@ namespace Postroom.Host;
 /// <summary>Validates configuration and modules and lists what the program is composed of. Changes nothing.</summary>
 internal static class CheckCommand
 {
-    public static async Task<int> RunAsync(HostArguments arguments, bool preflight, long? schema, CancellationToken cancellationToken)
+    /// <param name="arguments">The options.</param>
+    /// <param name="preflight">Prints nothing when all is well.</param>
+    /// <param name="schema">The version of the store's tables that the program has to know; null for any.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <param name="configure">Registers what a program of one's own adds; null for the program of the command line.</param>
+    public static async Task<int> RunAsync(HostArguments arguments, bool preflight, long? schema, CancellationToken cancellationToken, Action<IApplicationBuilder>? configure = null)
     {
         if (schema > SqliteStore.SchemaVersion)
         {
             throw new StoreOpenException(StoreOpenFailure.Newer, $"The store's tables have version {schema}, and this program ({HostedRuntime.ProgramVersion}) knows up to {SqliteStore.SchemaVersion}. Use a release that is as new as the one that wrote them.");
         }
 
-        await using HostedRuntime host = HostedRuntime.Create(arguments, configure: null, standalone: true, output: null);
+        await using HostedRuntime host = HostedRuntime.Create(arguments, configure, standalone: configure is null, output: null);
         CompositionReport report = await host.Runtime.CheckAsync(cancellationToken);
         ConfigurationSnapshot settings = await host.Runtime.LoadSettingsAsync(cancellationToken);
         if (ControlPlaneKeys.MissingKey(settings.Get<ServerOptions>("server")) is { } problem && !KeepsKey(settings.Get<StoreOptions>("store")))

@@ -10,7 +10,7 @@ internal static class RunCommand
     public static async Task<int> RunAsync(HostArguments arguments, CancellationToken cancellationToken, Action<IApplicationBuilder>? configure = null)
     {
         _ = Task.Run(WarmUp, CancellationToken.None);
-        using Generation generation = Generation.Begin(arguments, replaceable: configure is null);
+        using Generation generation = Generation.Begin(arguments);
         using RunSignals signals = new(cancellationToken);
         (int code, StoppedForReplacement? stopped) = await RunAsync(arguments, generation, signals, configure);
 
@@ -45,7 +45,7 @@ internal static class RunCommand
 
         Task ended = await Task.WhenAny(signals.Stopped, host.Runtime.StopRequested, host.Runtime.Failure, host.Runtime.ReplacementOrdered);
         return ended == host.Runtime.ReplacementOrdered && !signals.Stopped.IsCompleted
-            ? await StopForReplacementAsync(arguments, host, generation, signals)
+            ? await Replacement.StopAsync(host, generation, signals.Stopped, arguments.Quiet ? null : Say)
             : (await StopAsync(arguments, host, generation, ended == host.Runtime.Failure), null);
     }
 
@@ -69,28 +69,6 @@ internal static class RunCommand
         }
 
         return failed ? ExitCodes.Store : host.Runtime.AbandonedWork ? ExitCodes.WorkAbandoned : ExitCodes.Done;
-    }
-
-    private static async Task<(int Code, StoppedForReplacement? Stopped)> StopForReplacementAsync(HostArguments arguments, HostedRuntime host, Generation generation, RunSignals signals)
-    {
-        RestartOrder order = await host.Runtime.ReplacementOrdered;
-        generation.EndWanted();
-        generation.Systemd.Reloading();
-        (RestartStatistics statistics, SafeHandle? ownership) = await host.Runtime.StopForReplacementAsync(order, keepsOwnership: order.Mode == RestartMode.Exec);
-        if (host.Runtime.Failure.IsCompleted || signals.Stopped.IsCompleted)
-        {
-            ownership?.Dispose();
-            generation.Systemd.Stopping();
-            return (host.Runtime.Failure.IsCompleted ? ExitCodes.Store : ExitCodes.Done, null); // a stop that came meanwhile is what is wanted now
-        }
-
-        if (!arguments.Quiet)
-        {
-            Say($"  Stopped for a restart ({order.Mode.ToString().ToLowerInvariant()}); {(statistics.Abandoned > 0 ? $"{statistics.Abandoned} messages are handled again." : "nothing is in work.")}");
-        }
-
-        host.Runtime.Restarts.Report(RestartState.Replacing);
-        return (ExitCodes.Done, new StoppedForReplacement(order, statistics, ownership));
     }
 
     /// <summary>Loads the libraries of the listener and of the store on another core while the configuration is read.</summary>

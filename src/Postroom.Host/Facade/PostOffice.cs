@@ -11,6 +11,12 @@ namespace Postroom;
 /// acknowledges nothing, because it runs on an exception too. One message is open at a time; <see cref="OpenReceiver"/> is for more.
 /// Safe for concurrent use unless a member says otherwise.
 /// <para>
+/// A hot restart (<c>postroom restart</c>, SIGHUP) ends <see cref="ReceiveAllAsync"/> and <see cref="RunAsync"/> as SIGTERM does. When the program stops or disposes this
+/// then, the next generation takes its place, with the same process id, from the beginning of whatever program is in its file by now: <see cref="DisposeAsync"/> does not return,
+/// so what the program has to do at its end comes before. One that has not come there after <c>runtime.stopTimeout</c> is replaced where it is. Before a restart the
+/// program is run once more to look at its configuration; that run ends inside <see cref="StartAsync"/>, before anything is opened.
+/// </para>
+/// <para>
 /// When the store cannot go on (its file cannot be opened again after a failed commit) the program ends with exit code 4:
 /// <see cref="ReceiveAllAsync"/> and <see cref="RunAsync"/> end as they do on SIGTERM, the other calls throw <see cref="StoreUnavailableException"/>,
 /// and a program that has not disposed after <c>runtime.stopTimeout</c> is ended.
@@ -22,18 +28,22 @@ public sealed class PostOffice : IAsyncDisposable
     private static PostOffice? _running;
 
     private readonly HostedRuntime _host;
+    private readonly ProgramEnd _end;
     private readonly OpenMessage _open;
     private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenSource _failed = new();
     private readonly PosixSignalRegistration[] _signals;
     private int _disposed;
 
-    private PostOffice(HostedRuntime host)
+    private PostOffice(HostedRuntime host, Generation generation)
     {
         _host = host;
+        _end = new ProgramEnd(host, generation);
         _open = new OpenMessage(host.Runtime.OpenQueue("in"), TimeProvider.System);
         _ = host.Runtime.Failure.ContinueWith(_ => EndProcessAsync(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
-        _signals = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal), PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal)];
+        _ = host.Runtime.ReplacementOrdered.ContinueWith(_ => EndForReplacementAsync(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+        _signals = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal), PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal), _end.HearHangUps(OnSignal)];
+        generation.Ready(host.Runtime);
     }
 
     /// <summary>Ends a process that does not end by itself; replaced by tests.</summary>
@@ -69,13 +79,24 @@ public sealed class PostOffice : IAsyncDisposable
             throw refused;
         }
 
+        HostArguments arguments = HostArguments.Parse(args ?? []);
+        await Preflight.AnswerAsync(arguments, configure, cancellationToken);
         await Turn.WaitAsync(cancellationToken);
+        Generation? generation = null;
         try
         {
-            return _running ??= new PostOffice(await HostedRuntime.StartAsync(HostArguments.Parse(args ?? []), configure, Console.Out, cancellationToken));
+            if (_running is null)
+            {
+                generation = Generation.Begin(arguments: null);
+                _running = new PostOffice(await HostedRuntime.StartAsync(arguments, configure, Console.Out, cancellationToken, generation), generation);
+            }
+
+            return _running;
         }
         catch (Exception refused)
         {
+            generation?.EndBad($"it did not start: {refused.Message}");
+            generation?.Dispose();
             UncaughtStart.Note(refused);
             throw;
         }
@@ -176,7 +197,7 @@ public sealed class PostOffice : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits until the program is to end: by SIGTERM or SIGINT, or because the store cannot go on.</summary>
+    /// <summary>Waits until the program is to end: by SIGTERM or SIGINT, for a hot restart, or because the store cannot go on.</summary>
     /// <param name="cancellationToken">Ends the wait as well.</param>
     public async Task RunAsync(CancellationToken cancellationToken = default)
     {
@@ -291,7 +312,7 @@ public sealed class PostOffice : IAsyncDisposable
             await Turn.WaitAsync();
             try
             {
-                await _host.DisposeAsync();
+                await _end.RunAsync(Exit);
             }
             finally
             {
@@ -330,8 +351,26 @@ public sealed class PostOffice : IAsyncDisposable
         }
     }
 
+    /// <summary>A restart has drained: lets the program come to its end, where <see cref="EndAsync"/> replaces it.</summary>
+    private async Task EndForReplacementAsync()
+    {
+        _end.IsReplacement = true;
+        try
+        {
+            await _stopping.CancelAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            return; // It is ending already.
+        }
+
+        await Task.Delay(Runtime.Configuration.Current.Get<RuntimeOptions>("runtime").StopTimeout, TimeProvider.System, CancellationToken.None);
+        await DisposeAsync();
+    }
+
     private void OnSignal(PosixSignalContext signal)
     {
+        _end.Signal();
         // The first asks for an orderly end; a second one is left to the platform, which ends the process.
         signal.Cancel = !_stopping.IsCancellationRequested;
         Runtime.CloseIntake(); // whatever the program has to finish first: nothing more comes in

@@ -13,7 +13,7 @@ internal sealed partial class Generation : IDisposable
     private readonly Handover? _received;
     private readonly TrialRecord _trial;
 
-    private Generation(HostArguments arguments, StartLine? line, Handover? received)
+    private Generation(HostArguments? arguments, StartLine? line, Handover? received)
     {
         _received = received;
         Origin = received?.ToOrigin() ?? new RestartOrigin();
@@ -48,13 +48,8 @@ internal sealed partial class Generation : IDisposable
     public SystemdNotifier Systemd { get; }
 
     /// <summary>Begins one.</summary>
-    /// <param name="arguments">The options of the command line.</param>
-    /// <param name="replaceable">Whether the program is one that can be started again by its own command line.</param>
-    public static Generation Begin(HostArguments arguments, bool replaceable)
-    {
-        StartLine? line = replaceable ? StartLine.Read() : null;
-        return new Generation(arguments, line, replaceable ? Handover.Receive() : null);
-    }
+    /// <param name="arguments">The options of the command line; null for a program of one's own.</param>
+    public static Generation Begin(HostArguments? arguments) => new(arguments, StartLine.Read(), Handover.Receive());
 
     /// <summary>Takes the settings.</summary>
     public void Configure(ConfigurationSnapshot settings) => _trial.Configure(settings, Origin);

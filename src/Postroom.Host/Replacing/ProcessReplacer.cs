@@ -14,7 +14,7 @@ namespace Postroom.Host;
 internal sealed record StoppedForReplacement(RestartOrder Order, RestartStatistics Statistics, SafeHandle? Ownership);
 
 /// <summary>Puts the next generation in the place of this process (SPEC RS-10 to RS-12).</summary>
-internal sealed class ProcessReplacer(StartLine line, HostArguments arguments, ListenSockets sockets, int generation, Func<string?> trialFile) : IProcessReplacer
+internal sealed class ProcessReplacer(StartLine line, HostArguments? arguments, ListenSockets sockets, int generation, Func<string?> trialFile) : IProcessReplacer
 {
     /// <summary>How long a child may take until it is ready: 30 s for the store, and its start.</summary>
     private static readonly TimeSpan ChildTime = TimeSpan.FromSeconds(60);

@@ -5,10 +5,17 @@ using Postroom.Sqlite;
 namespace Postroom.Host;
 
 /// <summary>Looks whether the program that would take this one's place would start (SPEC RS-4). Changes nothing.</summary>
-internal sealed class ProgramCheck(StartLine line, HostArguments arguments)
+/// <param name="line">How this process was started.</param>
+/// <param name="arguments">Its options; null for a program of one's own, which is asked by <see cref="Variable"/> with the words it was started with.</param>
+internal sealed class ProgramCheck(StartLine line, HostArguments? arguments)
 {
+    /// <summary>Asks a program of one's own, by the version of the store's tables, to look at its configuration and to end there.</summary>
+    public const string Variable = "POSTROOM_PREFLIGHT";
+
     private const int MostLines = 20;
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+
+    private string Hand => arguments is null ? $"{Variable}=1" : "'check --preflight'";
 
     /// <summary>Each problem with what to do; empty when all is well.</summary>
     public async Task<IReadOnlyList<string>> RunAsync(CancellationToken cancellationToken)
@@ -54,8 +61,9 @@ internal sealed class ProgramCheck(StartLine line, HostArguments arguments)
     private async Task<IReadOnlyList<string>> AskAsync(CancellationToken cancellationToken)
     {
         ProcessStartInfo start = new(line.Program) { RedirectStandardError = true, RedirectStandardOutput = true, RedirectStandardInput = true, WorkingDirectory = line.Folder };
-        IEnumerable<string> own = line.Words.Take(line.Own).Skip(1);
-        foreach (string word in own.Concat(["check", "--preflight", "--schema", SqliteStore.SchemaVersion.ToString(CultureInfo.InvariantCulture), .. arguments.SettingWords()]))
+        string schema = SqliteStore.SchemaVersion.ToString(CultureInfo.InvariantCulture);
+        IEnumerable<string> words = arguments is null ? line.Words : [.. line.Words.Take(line.Own), "check", "--preflight", "--schema", schema, .. arguments.SettingWords()];
+        foreach (string word in words.Skip(1))
         {
             start.ArgumentList.Add(word);
         }
@@ -64,6 +72,11 @@ internal sealed class ProgramCheck(StartLine line, HostArguments arguments)
         foreach ((string name, string value) in line.Environment)
         {
             start.Environment[name] = value;
+        }
+
+        if (arguments is null)
+        {
+            start.Environment[Variable] = schema;
         }
 
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -91,14 +104,14 @@ internal sealed class ProgramCheck(StartLine line, HostArguments arguments)
             {
                 child.Kill();
                 cancellationToken.ThrowIfCancellationRequested();
-                return [$"The new program did not check the configuration within {Duration.Format(Limit)} ('check --preflight'). Run it by hand to see why."];
+                return [$"The new program did not check the configuration within {Duration.Format(Limit)} ({Hand}). Run it by hand to see why."];
             }
 
             _ = await output;
             string[] lines = [.. (await errors).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Take(MostLines)];
             return child.ExitCode == ExitCodes.Done ? []
                 : lines.Length > 0 ? lines
-                : [$"The new program's check ended with code {child.ExitCode} and said nothing ('check --preflight'). Run it by hand to see why."];
+                : [$"The new program's check ended with code {child.ExitCode} and said nothing ({Hand}). Run it by hand to see why."];
         }
     }
 }

@@ -29,6 +29,69 @@ public sealed class RestartTests(ITestOutputHelper output)
         Directory.Delete(options.Folder, recursive: true);
     }
 
+    /// <summary>By a signal while its loop waits for messages, and by a command while its loop hangs and never comes to its end.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Rs10_A_program_of_ones_own_is_replaced_with_its_process_id_and_receives_on(bool bySignal)
+    {
+        await using RealProgram program = new();
+        string gate = Path.Combine(program.Folder, "gate");
+        await File.WriteAllTextAsync(gate, "", RealProgram.Cancel);
+        if (bySignal)
+        {
+            await File.WriteAllTextAsync($"{gate}.next", "", RealProgram.Cancel);
+        }
+
+        await program.RunAppAsync("receive", "--gate", gate, "--set", "runtime.stopTimeout=6s", "--set", "runtime.drainTimeout=4s");
+        int process = program.Process.Id;
+        await AnsweredAsync("first");
+
+        if (bySignal)
+        {
+            await program.Process.SignalAsync("HUP");
+        }
+        else
+        {
+            (int code, string said) = await program.CommandAsync("restart", "--wait", "--reason", "a release");
+            Assert.True(code == 0, said);
+        }
+
+        JsonElement status = await GenerationAsync(program, 2);
+        await File.WriteAllTextAsync($"{gate}.next", "", RealProgram.Cancel);
+        await AnsweredAsync("second");
+        await program.Process.SignalAsync("TERM");
+        int ended = await program.Process.WaitAsync().WaitAsync(TimeSpan.FromSeconds(60), RealProgram.Cancel);
+
+        Assert.Equal((process, 0), (status.GetProperty("pid").GetInt32(), ended));
+        Assert.Equal("1", await program.SqlAsync("select count(*) from messages m join names q on q.id = m.queue where q.name = 'out.emulator' and m.seq = (select max(seq) from messages) and m.state = 2"));
+
+        async Task AnsweredAsync(string text)
+        {
+            string id = await program.PostAsync("1010", text);
+            await program.UntilAsync(id, "acked");
+            await program.UntilAsync(() => Task.FromResult(program.Process.Output.Contains($"REPLIED {text}", StringComparison.Ordinal)));
+        }
+    }
+
+    [Fact]
+    public async Task Rs4_A_program_of_ones_own_whose_settings_cannot_be_used_is_not_replaced_and_goes_on()
+    {
+        await using RealProgram program = new();
+        string file = Path.Combine(program.Folder, "postroom.yaml");
+        await File.WriteAllTextAsync(file, "queues: { in: { lease: 45s } }\n", RealProgram.Cancel);
+        await program.RunAppAsync("receive", "--config", file);
+        await File.WriteAllTextAsync(file, "queues: { in: { lease: never } }\n", RealProgram.Cancel);
+
+        (int code, string said) = await program.CommandAsync("restart");
+        string id = await program.PostAsync("1011", "still here");
+        await program.UntilAsync(id, "acked");
+
+        Assert.NotEqual(0, code);
+        Assert.Contains("queues.in.lease", said, StringComparison.Ordinal);
+        Assert.Equal(1, (await program.ApiAsync("status")).GetProperty("generation").GetInt32());
+    }
+
     [Fact]
     public async Task Ac78_A_signal_with_a_thousand_sends_in_flight_some_longer_than_the_limit_loses_none_and_keeps_the_process()
     {
