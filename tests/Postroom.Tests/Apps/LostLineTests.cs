@@ -55,6 +55,7 @@ public sealed class LostLineTests
     [InlineData("3 x 50667\nShip to: Ann\nHauptstr. 10, 50667 Köln", "")]
     [InlineData("3 x 50667\nShip to: Ann\nTel. 0221 50667", "")]
     [InlineData("3 x 50667\n\nAnn Bauer\n50667 Köln", "")]
+    [InlineData("3 x 50667\n\nAnn Bauer, Köln 50667", "")]
     [InlineData("3 x 50667\n\nCall me at 10 tomorrow", "")]
     [InlineData("3 x 50667\n\nWe need 2 10 times a year", "")]
     [InlineData("3 x 50667\nShip to: Ann\nTEA-002", "")] // a house may be named so
@@ -63,6 +64,8 @@ public sealed class LostLineTests
     [InlineData("3 x TEA-002\nand 50667 x 2 for Bob, please", "50667")]
     [InlineData("3 x TEA-002\n- 50667, please", "50667")]
     [InlineData("3 x TEA-002\n50667", "50667")]
+    [InlineData("3 x TEA-002\nand 50667, please!", "50667")]
+    [InlineData("3 x TEA-002\n50667 two", "50667")]
     [InlineData("3 x TEA-002\nand 4006381, please", "4006381")]
     [InlineData("3 x 50667\nShip to: Ann\nplease send 2 TEA-002 to Bob", "TEA-002")]
     public void MB_7_a_number_without_a_letter_is_that_of_an_article_where_it_is_ordered_and_not_in_an_address_or_a_sentence(string text, string asked)
