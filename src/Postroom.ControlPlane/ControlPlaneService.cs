@@ -197,9 +197,14 @@ internal sealed partial class ControlPlaneService : IHandsOver
         {
             await listener.StartAsync(cancellationToken);
         }
-        catch (IOException e)
+        catch (Exception e)
         {
             await listener.DisposeAsync();
+            if (e is not (IOException or System.Net.Sockets.SocketException))
+            {
+                throw;
+            }
+
             throw new InvalidOperationException($"The addresses of {setting} ({string.Join(", ", urls)}) cannot be opened: {e.Message} Stop what uses them, or set {setting}.", e);
         }
 

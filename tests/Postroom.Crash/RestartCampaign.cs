@@ -171,20 +171,21 @@ public sealed class RestartCampaign : IAsyncDisposable
         }
     }
 
-    /// <summary>What the process has open beside connections and assemblies, once it is quiet.</summary>
+    /// <summary>What the process has open beside connections and assemblies, once it is quiet; sockets that listen included.</summary>
     private async Task<int> CountDescriptorsAsync()
     {
         int count = 0;
         for (int same = 0, tries = 0; same < 5 && tries < 100; tries++)
         {
             await Task.Delay(50);
-            int now = Directory.GetFileSystemEntries(string.Create(CultureInfo.InvariantCulture, $"/proc/{_app.Id}/fd")).Count(static entry =>
+            HashSet<string> listening = [.. ListeningSockets()];
+            int now = Directory.GetFileSystemEntries(string.Create(CultureInfo.InvariantCulture, $"/proc/{_app.Id}/fd")).Count(entry =>
             {
                 try
                 {
                     // Connections come and go, and assemblies are open for as long as they are loaded, which depends on what was asked for.
                     string? target = File.ResolveLinkTarget(entry, returnFinalTarget: false)?.Name;
-                    return target?.StartsWith("socket:", StringComparison.Ordinal) == false && !target.EndsWith(".dll", StringComparison.Ordinal);
+                    return target is not null && (target.StartsWith("socket:", StringComparison.Ordinal) ? listening.Contains(target) : !target.EndsWith(".dll", StringComparison.Ordinal));
                 }
                 catch (IOException)
                 {
@@ -199,6 +200,16 @@ public sealed class RestartCampaign : IAsyncDisposable
     }
 
     /// <summary>For each restart the longest that a request which was open during it waited.</summary>
+    /// <summary>The names that sockets which listen have among the descriptors of a process.</summary>
+    private static IEnumerable<string> ListeningSockets()
+    {
+        const string Listens = "0A";
+        return ((string[])["/proc/net/tcp", "/proc/net/tcp6"]).Where(File.Exists).SelectMany(File.ReadAllLines)
+            .Select(static line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Where(static row => row.Length > 9 && row[3] == Listens)
+            .Select(static row => $"socket:[{row[9]}]");
+    }
+
     private static List<double> Pauses(List<(long Begun, long Ended)> windows, SentRequest[] answered)
     {
         List<double> pauses = [];

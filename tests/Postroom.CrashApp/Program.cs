@@ -3,7 +3,7 @@ using Postroom.Host;
 
 // dotnet Postroom.CrashApp.dll MODE [options] [--set key=value ...]; the harness and the end-to-end tests start it, nobody else.
 CrashOptions options = CrashOptions.Parse(args);
-using LedgerClient? ledger = options.Ledger is null || options.Mode == "receive" ? null : LedgerClient.Connect(options.Ledger); // which takes one connection, and a restart checks a program beside itself
+using LedgerClient? ledger = options.Ledger is null || options.Mode is "receive" or "next" ? null : LedgerClient.Connect(options.Ledger); // which takes one connection, and a restart checks a program beside itself
 try
 {
     return options.Mode switch
@@ -14,10 +14,11 @@ try
         "orders" => await RunAsync(new Orders(options).Configure),
         "backlog" => await RunAsync(new Backlog(options, ledger!).Configure),
         "receive" => await Receive.RunAsync(args, options),
+        "next" => await Receive.NextAsync(args),
         "lanes" => await RunAsync(new Lanes(options, ledger!).Configure),
         "static" => await StaticWay.RunAsync(),
         "migrate" => await Migrate.RunAsync(options),
-        _ => throw new ArgumentException($"There is no mode '{options.Mode}'. Use load, talk, types, orders, backlog, lanes, receive, static or migrate."),
+        _ => throw new ArgumentException($"There is no mode '{options.Mode}'. Use load, talk, types, orders, backlog, lanes, receive, next, static or migrate."),
     };
 }
 catch (Exception e)

@@ -19,6 +19,19 @@ internal static class Receive
         return 0;
     }
 
+    /// <summary>Asks for one message after the other, and so never comes to its end by itself.</summary>
+    public static async Task<int> NextAsync(string[] args)
+    {
+        await using PostOffice office = await PostOffice.StartAsync(args);
+        Console.WriteLine("READY");
+        while (true)
+        {
+            Message message = await office.ReceiveAsync();
+            await office.ReplyAsync(message, $"You said: {message.RawPayload}");
+            Console.WriteLine($"REPLIED {message.RawPayload}");
+        }
+    }
+
     private static async Task GateAsync(string? gate)
     {
         while (gate is not null && !File.Exists(gate))

@@ -136,9 +136,14 @@ internal sealed class AccessEndpoints(ControlPlaneKeys keys, KeyGate gate, Refus
             AccessJson.Default.SessionView);
     }
 
-    /// <summary>Makes a code that signs in once as whoever asks for it.</summary>
+    /// <summary>Makes a code that signs in once as the key that asks for it. A session makes none: it would outlive its end.</summary>
     public Task MakeCodeAsync(HttpContext context)
     {
+        if (context.Features.Get<Session>() is not null)
+        {
+            return new Problem { Status = StatusCodes.Status403Forbidden, Code = ProblemCode.Forbidden, Detail = "A link to sign in is made with a key, not with a session. Use 'postroom token link'." }.WriteAsync(context);
+        }
+
         ApiKey key = context.Features.Get<ApiKey>()!;
         return action.DoAsync(
             context,

@@ -25,8 +25,8 @@ internal sealed class Sessions(IRuntimeView runtime, ApiKeys keys, TimeProvider 
     /// <summary>How long a code to sign in with is valid.</summary>
     public static readonly TimeSpan CodeLife = TimeSpan.FromMinutes(10);
 
-    /// <summary>How many codes there are at most that nobody has used.</summary>
-    public const int MostCodes = 1_000;
+    /// <summary>How many codes of one key there are at most that nobody has used; the oldest makes room.</summary>
+    public const int MostCodes = 10;
 
     private const int Most = 10_000;
     private static readonly TimeSpan UsedStep = TimeSpan.FromMinutes(1);
@@ -48,7 +48,6 @@ internal sealed class Sessions(IRuntimeView runtime, ApiKeys keys, TimeProvider 
     }
 
     /// <summary>A code that signs in once, as a key would.</summary>
-    /// <exception cref="RuntimeConflictException">There are too many codes.</exception>
     public string MakeCode(ApiKey key)
     {
         foreach ((string old, (_, DateTimeOffset until)) in _codes)
@@ -59,9 +58,9 @@ internal sealed class Sessions(IRuntimeView runtime, ApiKeys keys, TimeProvider 
             }
         }
 
-        if (_codes.Count >= MostCodes)
+        foreach ((string old, _) in _codes.Where(one => one.Value.Key.Id == key.Id).OrderByDescending(static one => one.Value.Until).Skip(MostCodes - 1).ToArray())
         {
-            throw new RuntimeConflictException($"There are {MostCodes} links that nobody has used. Use one of them, or wait {CodeLife.TotalMinutes:0} minutes.");
+            _codes.TryRemove(old, out _);
         }
 
         string code = RandomNumberGenerator.GetString("abcdefghijkmnpqrstuvwxyz23456789", 24);

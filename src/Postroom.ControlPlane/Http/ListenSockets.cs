@@ -12,6 +12,8 @@ namespace Postroom.ControlPlane;
 /// </summary>
 internal sealed class ListenSockets : IDisposable
 {
+    private static readonly int Backlog = new SocketTransportOptions().Backlog;
+
     private readonly Lock _gate = new();
     private readonly List<(string Key, Socket Socket)> _inherited = [];
     private readonly List<KeptListener> _open = [];
@@ -53,13 +55,15 @@ internal sealed class ListenSockets : IDisposable
     {
         Socket socket;
         EndPoint? bound;
+        SafeSocketHandle handle = new(descriptor, ownsHandle: true);
         try
         {
-            socket = new Socket(new SafeSocketHandle(descriptor, ownsHandle: true));
+            socket = new Socket(handle);
             bound = socket.LocalEndPoint;
         }
         catch (SocketException e)
         {
+            handle.SetHandleAsInvalid(); // it is something of somebody else, which is not to be closed
             throw new InvalidOperationException($"Descriptor {descriptor}, which was handed over as a listening socket (LISTEN_FDS), is none: {e.Message} Start the program without it, or mend the socket unit.", e);
         }
 
@@ -175,7 +179,9 @@ internal sealed class ListenSockets : IDisposable
 
         try
         {
-            made.Add((key, SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint)));
+            Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+            made.Add((key, socket));
+            socket.Listen(Backlog); // only then is the address certainly ours: until somebody listens, several may be bound to it
             return true;
         }
         catch (SocketException)

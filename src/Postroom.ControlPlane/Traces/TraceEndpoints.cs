@@ -8,7 +8,7 @@ internal sealed class TraceEndpoints(IRuntimeView runtime, IJournal journal)
     private const int MostLooked = 2_000;
 
     /// <summary>How many messages of a trace are looked at for its line in the list.</summary>
-    private const int MostOfOne = 50;
+    private const int MostOfOne = 20;
 
     /// <summary>Traces by the message they began with, newest first. One page looks at so many messages at most and says where to go on.</summary>
     public async Task ListAsync(HttpContext context)
@@ -60,8 +60,7 @@ internal sealed class TraceEndpoints(IRuntimeView runtime, IJournal journal)
     {
         TraceTree tree = new(journal, MostOfOne);
         await tree.ReadBelowAsync(first.Envelope.Id, cancellationToken);
-        JournalEntry[] entries = [.. tree.Records.Select(static record => record.Entry)];
-        return TraceHeadView.Of(first.Envelope, entries.Length > 0 ? entries : [first], tree.IsTruncated);
+        return TraceHeadView.Of(first.Envelope, tree.Entries.Count > 0 ? tree.Entries : [first], tree.IsTruncated);
     }
 
     private static TraceView? ViewOf(string id, TraceTree tree, KeptSpanView[] kept)

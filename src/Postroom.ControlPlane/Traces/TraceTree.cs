@@ -13,12 +13,16 @@ internal sealed class TraceTree(IJournal journal, int most = TraceTree.MostMessa
     private const int LongestChain = 100;
 
     private readonly Dictionary<MessageId, JournalRecord> _records = [];
+    private readonly Dictionary<MessageId, JournalEntry> _entries = [];
 
     /// <summary>Whether there are more than are shown.</summary>
     public bool IsTruncated { get; private set; }
 
     /// <summary>The messages, oldest first.</summary>
     public IEnumerable<JournalRecord> Records => _records.Values.OrderBy(static record => record.Entry.Envelope.Id);
+
+    /// <summary>The messages as far as they are known, those included that were not read because they are too many.</summary>
+    public IReadOnlyCollection<JournalEntry> Entries => _entries.Values;
 
     /// <summary>The trace a message belongs to: of its headers, or else one with the digits of its own id.</summary>
     public static string IdOf(Envelope envelope) =>
@@ -99,9 +103,23 @@ internal sealed class TraceTree(IJournal journal, int most = TraceTree.MostMessa
                 continue;
             }
 
+            _entries[record.Entry.Envelope.Id] = record.Entry;
+
             foreach (JournalEntry child in record.Children)
             {
-                if (!_records.ContainsKey(child.Envelope.Id) && await journal.GetAsync(child.Envelope.Id, withBody: false, cancellationToken) is { } next)
+                _entries[child.Envelope.Id] = child;
+                if (_records.ContainsKey(child.Envelope.Id))
+                {
+                    continue;
+                }
+
+                if (_records.Count + open.Count >= most)
+                {
+                    IsTruncated = true;
+                    break;
+                }
+
+                if (await journal.GetAsync(child.Envelope.Id, withBody: false, cancellationToken) is { } next)
                 {
                     open.Enqueue(next);
                 }

@@ -13,7 +13,7 @@ namespace Postroom.ControlPlane;
 /// <param name="Messages">How many they are.</param>
 /// <param name="Truncated">True when there are more than were looked at; null otherwise.</param>
 /// <param name="StartedAt">When the first was made.</param>
-/// <param name="EndedAt">When the last one ended; null while one is open.</param>
+/// <param name="EndedAt">When the last one ended; null while one is open, or when not all were looked at.</param>
 /// <param name="DurationMs">From the one to the other.</param>
 internal sealed record TraceHeadView(
     string Id, string MessageId, string Queue, string Type, string State, int Messages, bool? Truncated, DateTimeOffset StartedAt, DateTimeOffset? EndedAt, double? DurationMs)
@@ -24,7 +24,7 @@ internal sealed record TraceHeadView(
     public static TraceHeadView Of(Envelope first, IReadOnlyCollection<JournalEntry> entries, bool truncated)
     {
         MessageState[] worstFirst = [MessageState.Failed, MessageState.Dispatched, MessageState.Pending, MessageState.Acked];
-        DateTimeOffset? ended = entries.Any(static entry => entry.FinishedAt is null) ? null : entries.Max(static entry => entry.FinishedAt);
+        DateTimeOffset? ended = truncated || entries.Any(static entry => entry.FinishedAt is null) ? null : entries.Max(static entry => entry.FinishedAt);
         return new TraceHeadView(
             TraceTree.IdOf(first), first.Id.ToString(), first.Queue, first.Type, Why.Word(worstFirst.First(state => entries.Any(entry => entry.State == state))),
             entries.Count, truncated ? true : null, first.CreatedAt, ended, (ended - first.CreatedAt)?.TotalMilliseconds);

@@ -129,7 +129,7 @@ internal static class OperateCommands
     public static Task<int> LinkAsync(HostArguments arguments, CancellationToken cancellationToken) => WithAsync(arguments, "A link", async client =>
     {
         CodeView code = (await client.PostAsync("session/code", "", AccessJson.Default.CodeView, cancellationToken))!;
-        LinkView link = new(new Uri(client.Address, $"{DashboardEndpoints.Path}#code={code.Code}").AbsoluteUri, code.ExpiresAt);
+        LinkView link = new(new Uri(client.Address, $"{DashboardEndpoints.Path.TrimStart('/')}#code={code.Code}").AbsoluteUri, code.ExpiresAt);
         Say(arguments, link, HostJson.Default.LinkView, $"{link.Link}\nIt signs in once, until {Output.At(link.ExpiresAt)}.");
     }, cancellationToken);
 

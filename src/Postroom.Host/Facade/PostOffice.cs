@@ -30,10 +30,12 @@ public sealed class PostOffice : IAsyncDisposable
     private readonly HostedRuntime _host;
     private readonly ProgramEnd _end;
     private readonly OpenMessage _open;
+    private readonly Lock _gate = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenSource _failed = new();
     private readonly PosixSignalRegistration[] _signals;
-    private int _disposed;
+    private Task? _ending;
+    private int _stops;
 
     private PostOffice(HostedRuntime host, Generation generation)
     {
@@ -43,7 +45,19 @@ public sealed class PostOffice : IAsyncDisposable
         _ = host.Runtime.Failure.ContinueWith(_ => EndProcessAsync(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
         _ = host.Runtime.ReplacementOrdered.ContinueWith(_ => EndForReplacementAsync(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
         _signals = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal), PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal), _end.HearHangUps(OnSignal)];
+        _ = host.Runtime.StopRequested.ContinueWith(_ => Stop(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
         generation.Ready(host.Runtime);
+    }
+
+    private bool IsEnding
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _ending is not null;
+            }
+        }
     }
 
     /// <summary>Ends a process that does not end by itself; replaced by tests.</summary>
@@ -140,7 +154,7 @@ public sealed class PostOffice : IAsyncDisposable
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _failed.Token);
         try
         {
-            return await _open.NextAsync(block ? timeout : TimeSpan.Zero, () => ThrowIfServed("in", competing: false), either.Token);
+            return await UnlessReplacedAsync(_open.NextAsync(block ? timeout : TimeSpan.Zero, () => ThrowIfServed("in", competing: false), either.Token));
         }
         catch (OperationCanceledException e) when (_failed.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
@@ -206,10 +220,10 @@ public sealed class PostOffice : IAsyncDisposable
     }
 
     /// <summary>Acknowledges the received message; returns after the commit. False when another one is open, or its lease was lost.</summary>
-    public Task<bool> AckAsync(Message message, CancellationToken cancellationToken = default) => _open.AckAsync(message, cancellationToken);
+    public Task<bool> AckAsync(Message message, CancellationToken cancellationToken = default) => UnlessReplacedAsync(_open.AckAsync(message, cancellationToken));
 
     /// <summary>Gives the received message back: after the queue's backoff, or exactly after a delay.</summary>
-    public Task<bool> NackAsync(Message message, TimeSpan? delay = null, CancellationToken cancellationToken = default) => _open.NackAsync(message, delay, cancellationToken);
+    public Task<bool> NackAsync(Message message, TimeSpan? delay = null, CancellationToken cancellationToken = default) => UnlessReplacedAsync(_open.NackAsync(message, delay, cancellationToken));
 
     /// <summary>Deliveries of any queue with explicit acknowledgement.</summary>
     /// <param name="queue">The queue.</param>
@@ -248,7 +262,8 @@ public sealed class PostOffice : IAsyncDisposable
 
     /// <summary>Answers a received message: same channel, chat, topic and conversation. The answer commits together with that message's acknowledgement.</summary>
     /// <exception cref="InvalidOperationException">The message is not the open one.</exception>
-    public Task ReplyAsync(Message message, string text, CancellationToken cancellationToken = default) => _open.ReplyAsync(message, text, Runtime, cancellationToken);
+    public Task ReplyAsync(Message message, string text, CancellationToken cancellationToken = default) =>
+        UnlessReplacedAsync(_open.ReplyAsync(message, text, Runtime, cancellationToken));
 
     /// <summary>Opens a file of a received message, and fetches it from the service that keeps it where it came as a reference. At most 20 MiB; length and hash are verified.</summary>
     /// <param name="message">The message, as <see cref="Receiver"/> gives it.</param>
@@ -283,39 +298,43 @@ public sealed class PostOffice : IAsyncDisposable
     public Task StartRouterAsync(MessageHandler handler) => _open.StartRouterAsync(handler, Runtime, () => ThrowIfServed("in", competing: false));
 
     /// <summary>Acknowledges the open message and stops in order: for a program that has done its work. <see cref="DisposeAsync"/> has nothing left to do then.</summary>
-    public Task StopAsync() => EndAsync(_open.CompleteAsync);
+    public Task StopAsync() => EndAsync(_open.CompleteAsync, wanted: true);
 
     /// <summary>Stops in order. A message that is still open is given back as <see cref="NackAsync"/> does; after SIGTERM or SIGINT without a failed attempt.</summary>
-    public async ValueTask DisposeAsync() => await EndAsync(() => _open.AbandonAsync(failed: !_stopping.IsCancellationRequested));
+    public async ValueTask DisposeAsync() => await EndAsync(() => _open.AbandonAsync(failed: !_stopping.IsCancellationRequested), wanted: _stopping.IsCancellationRequested && !Runtime.Failure.IsCompleted);
 
-    private async Task EndAsync(Func<Task> close)
+    /// <summary>Ends this once; whoever comes later waits for the end that is under way, which is for ever where the next generation takes the place of this process.</summary>
+    private Task EndAsync(Func<Task> close, bool wanted)
     {
-        if (Interlocked.Exchange(ref _disposed, 1) == 1)
+        lock (_gate)
         {
-            return;
+            return _ending ??= Task.Run(() => EndOnceAsync(close, wanted));
         }
+    }
 
+    private async Task EndOnceAsync(Func<Task> close, bool wanted)
+    {
         try
         {
             await close();
         }
         finally
         {
-            foreach (PosixSignalRegistration signal in _signals)
-            {
-                signal.Dispose();
-            }
-
             await _stopping.CancelAsync();
-            _stopping.Dispose();
-            _failed.Dispose();
             await Turn.WaitAsync();
             try
             {
-                await _end.RunAsync(Exit);
+                await _end.RunAsync(wanted, code => Exit(code));
             }
             finally
             {
+                foreach (PosixSignalRegistration signal in _signals)
+                {
+                    signal.Dispose();
+                }
+
+                _stopping.Dispose();
+                _failed.Dispose();
                 if (ReferenceEquals(_running, this))
                 {
                     _running = null;
@@ -324,6 +343,28 @@ public sealed class PostOffice : IAsyncDisposable
                 Turn.Release();
             }
         }
+    }
+
+    /// <summary>
+    /// While the next generation takes the place of this process no call comes to an end: an exception of a store that is closed would end the program in between.
+    /// </summary>
+    private async Task UnlessReplacedAsync(Task call)
+    {
+        try
+        {
+            await call;
+        }
+        catch (Exception) when (_end.IsReplacing)
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, CancellationToken.None);
+            throw;
+        }
+    }
+
+    private async Task<T> UnlessReplacedAsync<T>(Task<T> call)
+    {
+        await UnlessReplacedAsync((Task)call);
+        return await call;
     }
 
     /// <summary>Whether an exception of a receive says that the program is to end.</summary>
@@ -345,13 +386,13 @@ public sealed class PostOffice : IAsyncDisposable
         }
 
         await Task.Delay(Runtime.Configuration.Current.Get<RuntimeOptions>("runtime").StopTimeout, TimeProvider.System, CancellationToken.None);
-        if (Volatile.Read(ref _disposed) == 0)
+        if (!IsEnding)
         {
             Exit(ExitCodes.Store);
         }
     }
 
-    /// <summary>A restart has drained: lets the program come to its end, where <see cref="EndAsync"/> replaces it.</summary>
+    /// <summary>A restart has drained: lets the program come to its end, where it is replaced; one that does not come there is replaced where it is.</summary>
     private async Task EndForReplacementAsync()
     {
         _end.IsReplacement = true;
@@ -361,20 +402,29 @@ public sealed class PostOffice : IAsyncDisposable
         }
         catch (ObjectDisposedException)
         {
-            return; // It is ending already.
+            return; // It has ended already.
         }
 
         await Task.Delay(Runtime.Configuration.Current.Get<RuntimeOptions>("runtime").StopTimeout, TimeProvider.System, CancellationToken.None);
-        await DisposeAsync();
+        if (!IsEnding && _end.IsReplacement)
+        {
+            await EndAsync(static () => Task.CompletedTask, wanted: true);
+            Exit(Environment.ExitCode); // a stop has overtaken it, and the program's calls do not come back
+        }
+    }
+
+    private void Stop()
+    {
+        _end.Signal();
+        Runtime.CloseIntake(); // whatever the program has to finish first: nothing more comes in
+        _ = _stopping.CancelAsync();
     }
 
     private void OnSignal(PosixSignalContext signal)
     {
-        _end.Signal();
         // The first asks for an orderly end; a second one is left to the platform, which ends the process.
-        signal.Cancel = !_stopping.IsCancellationRequested;
-        Runtime.CloseIntake(); // whatever the program has to finish first: nothing more comes in
-        _ = _stopping.CancelAsync();
+        signal.Cancel = Interlocked.Increment(ref _stops) == 1;
+        Stop();
     }
 
     private void ThrowIfServed(string queue, bool competing)

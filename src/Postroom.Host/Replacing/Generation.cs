@@ -30,6 +30,10 @@ internal sealed partial class Generation : IDisposable
                 UnixProcess.CloseOnExec(descriptor, close: true);
                 Sockets.Inherit(key: null, descriptor);
             }
+
+            // Taken once: another start in this process, and the processes this one starts, have other things at these descriptors.
+            Environment.SetEnvironmentVariable("LISTEN_PID", null);
+            Environment.SetEnvironmentVariable("LISTEN_FDS", null);
         }
 
         Replacer = line is null ? null : new ProcessReplacer(line, arguments, Sockets, Origin.Generation, () => _trial.File);
@@ -86,11 +90,20 @@ internal sealed partial class Generation : IDisposable
     /// <summary>It ends by itself.</summary>
     public void EndBad(string why) => _trial.EndBad(why);
 
-    public void Dispose()
+    public void Dispose() => Dispose(watches: false);
+
+    /// <summary>Lets go of what it has.</summary>
+    /// <param name="watches">Whether it still watches how the process ends: one that ends by an exception has ended too soon.</param>
+    public void Dispose(bool watches)
     {
-        _trial.Dispose();
+        if (!watches)
+        {
+            _trial.Dispose();
+        }
+
         Systemd.Dispose();
         Sockets.Dispose();
+        Origin.Ownership?.Dispose(); // of a start that ended before its store took it over
     }
 
     [LoggerMessage(5020, LogLevel.Warning, "Listening sockets that were handed over are closed, since server.urls names no such address: {Addresses}")]

@@ -24,6 +24,11 @@ internal static class Preflight
             code = await PostroomCommand.ReportAsync(e);
         }
 
+        if (code == ExitCodes.Done)
+        {
+            Console.WriteLine(ProgramCheck.Answer); // a program that ends by itself before it came here has not been asked
+        }
+
         Environment.Exit(code);
     }
 }

@@ -12,6 +12,9 @@ internal sealed class ProgramCheck(StartLine line, HostArguments? arguments)
     /// <summary>Asks a program of one's own, by the version of the store's tables, to look at its configuration and to end there.</summary>
     public const string Variable = "POSTROOM_PREFLIGHT";
 
+    /// <summary>What such a program says when all is well.</summary>
+    public const string Answer = "postroom: the configuration is valid";
+
     private const int MostLines = 20;
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
@@ -107,7 +110,12 @@ internal sealed class ProgramCheck(StartLine line, HostArguments? arguments)
                 return [$"The new program did not check the configuration within {Duration.Format(Limit)} ({Hand}). Run it by hand to see why."];
             }
 
-            _ = await output;
+            string said = await output;
+            if (child.ExitCode == ExitCodes.Done && arguments is null && !said.Contains(Answer, StringComparison.Ordinal))
+            {
+                return [$"The new program ended by itself, without starting a PostOffice with these words ({Hand}). Put a program there that starts one, or run it by hand to see what it does."];
+            }
+
             string[] lines = [.. (await errors).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Take(MostLines)];
             return child.ExitCode == ExitCodes.Done ? []
                 : lines.Length > 0 ? lines

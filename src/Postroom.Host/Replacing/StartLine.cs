@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Reflection;
 using System.Text;
 
 namespace Postroom.Host;
@@ -45,7 +46,8 @@ internal sealed record StartLine
         if (own > 1)
         {
             // The assembly that the host runs: as it was named, so that a switched link leads to the new one.
-            words[own - 1] = Path.GetFullPath(words[own - 1], folder);
+            string named = Path.GetFullPath(words[own - 1], folder);
+            words[own - 1] = File.Exists(named) ? named : Assembly.GetEntryAssembly()?.Location is { Length: > 0 } entry ? entry : named; // the program may have changed its folder before it came here
         }
 
         return new StartLine { Program = program, Words = words, Own = own, Folder = folder, Environment = Variables() };

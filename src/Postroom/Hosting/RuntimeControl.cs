@@ -231,6 +231,7 @@ internal sealed partial class RuntimeControl(MessageRuntime runtime, TimeProvide
         (string[] pools, string[] sources) = _paused ?? throw new RuntimeConflictException("The runtime is not paused.");
         _paused = null;
         (Rooms.Pools.MakesPaused, Rooms.Sources.AddsPaused) = (false, false);
+        Rooms.Activity.ReleaseReceivers();
         foreach (WorkerPool pool in Pools().Where(pool => !pools.Contains(pool.Name)))
         {
             pool.Resume();
@@ -256,10 +257,12 @@ internal sealed partial class RuntimeControl(MessageRuntime runtime, TimeProvide
         {
             pool.Pause();
         }
+
+        Rooms.Activity.HoldReceivers();
     }
 
-    /// <summary>How many messages are in work or await their commit.</summary>
-    public int InWork() => Pools().Sum(static pool => pool.Status() is var status ? status.Busy + status.Settling : 0);
+    /// <summary>How many messages are in work, with receivers of the program too, or await their commit.</summary>
+    public int InWork() => Rooms.Activity.HeldByReceivers + Pools().Sum(static pool => pool.Status() is var status ? status.Busy + status.Settling : 0);
 
     /// <summary>Worker pools and lanes.</summary>
     public IEnumerable<WorkerPool> Pools() => [.. Rooms.Workers.Pools, .. Rooms.Outbound.Lanes.Select(static lane => lane.Pool)];

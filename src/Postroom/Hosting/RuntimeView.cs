@@ -30,7 +30,7 @@ internal sealed class RuntimeView(MessageRuntime runtime, RuntimeSetup setup) : 
             Name = runtime.Composition?.Get<RuntimeOptions>("runtime").Name ?? "postroom",
             Version = setup.Version,
             Node = runtime.Node,
-            Role = "all",
+            Role = runtime.Composition?.Get<RuntimeOptions>("runtime").Role.ToString().ToLowerInvariant() ?? "all",
             State = runtime.State,
             StartedAt = runtime.StartedAt,
             Generation = runtime.Origin.Generation,

@@ -2,7 +2,10 @@ namespace Postroom;
 
 /// <summary>The deliveries that one consumer holds: as many as it may, and each given back when its loop ends without having settled it.</summary>
 /// <remarks>A delivery whose settlement is on its way belongs to that settlement; only when it cannot be stored is it given back. Safe for concurrent use.</remarks>
-internal sealed class HeldDeliveries(int prefetch, Action<MessageLease> giveBack) : IDeliveryHolder, IDisposable
+/// <param name="prefetch">How many it may hold.</param>
+/// <param name="giveBack">Gives one back.</param>
+/// <param name="changed">Is told of one more, or one less.</param>
+internal sealed class HeldDeliveries(int prefetch, Action<MessageLease> giveBack, Action<int> changed) : IDeliveryHolder, IDisposable
 {
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _room = new(prefetch, prefetch);
@@ -19,6 +22,8 @@ internal sealed class HeldDeliveries(int prefetch, Action<MessageLease> giveBack
         {
             _held[lease.Fence] = new Held(lease);
         }
+
+        changed(1);
     }
 
     /// <summary>A lease that was lost before it became a delivery.</summary>
@@ -90,7 +95,13 @@ internal sealed class HeldDeliveries(int prefetch, Action<MessageLease> giveBack
 
     private void LetGo(long fence)
     {
-        if (_held.Remove(fence) && !_ended)
+        if (!_held.Remove(fence))
+        {
+            return;
+        }
+
+        changed(-1);
+        if (!_ended)
         {
             _room.Release();
         }

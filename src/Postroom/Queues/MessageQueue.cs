@@ -23,7 +23,7 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
     public async IAsyncEnumerable<Delivery> ConsumeAsync(int prefetch, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(prefetch, 1);
-        using HeldDeliveries held = new(prefetch, giveBack);
+        using HeldDeliveries held = new(prefetch, giveBack, activity.Held);
         activity.ConsumerJoined(Name);
         try
         {
@@ -101,7 +101,19 @@ internal sealed class MessageQueue(string name, IMessageStore store, IQueueContr
         try
         {
             await held.WaitForRoomAsync(cancellationToken);
-            return (await store.LeaseAsync(Name, 1, queues.Get(Name).Lease, cancellationToken))[0];
+            while (true)
+            {
+                CancellationToken hold = await activity.WaitUntilReleasedAsync(cancellationToken);
+                using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, hold);
+                try
+                {
+                    return (await store.LeaseAsync(Name, 1, queues.Get(Name).Lease, either.Token))[0];
+                }
+                catch (OperationCanceledException) when (hold.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+                {
+                    // The runtime drains: nothing more is taken until it goes on.
+                }
+            }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

@@ -6,6 +6,10 @@ namespace Postroom;
 internal sealed class QueueActivity(TimeProvider clock)
 {
     private readonly ConcurrentDictionary<string, Entry> _queues = new(StringComparer.Ordinal);
+    private readonly Lock _gate = new();
+    private TaskCompletionSource? _held;
+    private CancellationTokenSource _hold = new();
+    private int _inReceivers;
 
     public void Accepted(string queue) => Of(queue).Accepted.Add(clock.GetTimestamp(), clock.TimestampFrequency);
 
@@ -20,6 +24,60 @@ internal sealed class QueueActivity(TimeProvider clock)
     public void ConsumerLeft(string queue) => Interlocked.Decrement(ref Of(queue).ConsumerCount);
 
     public int Consumers(string queue) => Volatile.Read(ref Of(queue).ConsumerCount);
+
+    /// <summary>How many deliveries receivers hold, of all queues.</summary>
+    public int HeldByReceivers => Volatile.Read(ref _inReceivers);
+
+    /// <summary>Counts deliveries that a receiver holds.</summary>
+    public void Held(int change) => Interlocked.Add(ref _inReceivers, change);
+
+    /// <summary>Lets no receiver take another message until <see cref="ReleaseReceivers"/>; those that wait for one go on waiting.</summary>
+    public void HoldReceivers()
+    {
+        CancellationTokenSource hold;
+        lock (_gate)
+        {
+            if (_held is not null)
+            {
+                return;
+            }
+
+            _held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            (hold, _hold) = (_hold, new CancellationTokenSource());
+        }
+
+        hold.Cancel();
+    }
+
+    /// <summary>Lets receivers go on.</summary>
+    public void ReleaseReceivers()
+    {
+        lock (_gate)
+        {
+            _held?.SetResult();
+            _held = null;
+        }
+    }
+
+    /// <summary>Waits until receivers may take messages; the token ends with the next <see cref="HoldReceivers"/>.</summary>
+    public async ValueTask<CancellationToken> WaitUntilReleasedAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            Task held;
+            lock (_gate)
+            {
+                if (_held is null)
+                {
+                    return _hold.Token;
+                }
+
+                held = _held.Task;
+            }
+
+            await held.WaitAsync(cancellationToken);
+        }
+    }
 
     public void SetPaused(string queue, bool paused) => Volatile.Write(ref Of(queue).Paused, paused);
 

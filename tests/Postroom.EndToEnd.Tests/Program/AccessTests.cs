@@ -44,7 +44,8 @@ public sealed class AccessTests
         async Task<HttpStatusCode> SignInAsync()
         {
             using StringContent content = new($$"""{"code":"{{code}}"}""", Encoding.UTF8, "application/json");
-            using HttpResponseMessage answer = await program.Http.PostAsync(new Uri(program.Address, "api/v1/session"), content, RealProgram.Cancel);
+            using HttpClient browser = new(); // with cookies of its own
+            using HttpResponseMessage answer = await browser.PostAsync(new Uri(program.Address, "api/v1/session"), content, RealProgram.Cancel);
             return answer.StatusCode;
         }
 

@@ -353,15 +353,17 @@ function takeCode() {
 }
 
 async function begin(code) {
+  // Whoever is signed in stays so: a link that somebody sent makes nobody another user.
+  if (code && mayBeSignedIn() && await signIn().then(() => true, () => false)) {
+    if (!live) await enter();
+    told(`You are signed in already, as ${session.user}. Sign out to use the link.`);
+    return;
+  }
   try {
     await signIn(code && { code });
     if (live) askWho(); else byId('signin').replaceChildren();
     await enter();
   } catch (error) {
-    if (code && mayBeSignedIn() && await signIn().then(() => true, () => false)) { // Somebody is signed in already: the code is old, the session is not.
-      if (!live) await enter();
-      return;
-    }
     askWho(error.status === 401 && !code ? undefined : error.message);
     alertSpoken(code ? error.message : '');
   }
