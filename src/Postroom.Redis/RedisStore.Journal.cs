@@ -79,28 +79,6 @@ internal sealed partial class RedisStore
     public ValueTask<MessageId> ReplayAsync(MessageId id, ReplayOptions options, CancellationToken cancellationToken) => DoAsync(new ReplayOperation(this, id, options), cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask DiscardAsync(MessageId id, string reason, bool force, CancellationToken cancellationToken)
-    {
-        string masked = _redactor.ErrorText(reason);
-        if (InMemory(id) is not { } message)
-        {
-            _ = await DoAsync(new DiscardFailedOperation(this, id, masked), cancellationToken);
-            return;
-        }
-
-        RedisQueue queue = Queue(message.Envelope.Queue);
-        if (!queue.Lane.Withdraw(message, force))
-        {
-            throw JournalMoves.CannotDiscard(id, message.State);
-        }
-
-        if (!await DoAsync(new GiveUpOperation(this, queue, message, FailureKind.Discarded, masked), CancellationToken.None))
-        {
-            throw new JournalConflictException(id, null, $"Message {id} is another node's now. Look at it again.");
-        }
-    }
-
-    /// <inheritdoc/>
     public async ValueTask ConfirmAsync(MessageId id, string user, CancellationToken cancellationToken) => _ = await DoAsync(new ConfirmOperation(this, id, user), cancellationToken);
 
     /// <inheritdoc/>

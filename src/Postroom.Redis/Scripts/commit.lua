@@ -60,10 +60,19 @@ while at <= last do
               redis.call('RPUSH', ARGV[kin], id)
             end
           end
+          if ARGV[at + 12] ~= '' then
+            redis.call('HINCRBY', ARGV[at + 12], ARGV[at + 13], 1)
+          end
           counts[queue] = (counts[queue] or 0) + 1
+          counts[ARGV[at + 11]] = (counts[ARGV[at + 11]] or 0) + 1
           reply[#reply + 1] = 'A' .. seq
         end
-        at = at + 11
+        at = at + 14
+      elseif what == 'K' then
+        if redis.call('HINCRBY', ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]) <= 0 then
+          redis.call('HDEL', ARGV[at + 1], ARGV[at + 2])
+        end
+        at = at + 4
       elseif what == 'C' then
         counts[ARGV[at + 1]] = (counts[ARGV[at + 1]] or 0) + tonumber(ARGV[at + 2])
         at = at + 3

@@ -9,7 +9,8 @@ while at <= #ARGV do
   local owner = redis.call('GET', key)
   if what == 'take' then
     at = at + 1
-    if not owner or string.sub(owner, 1, #node + 1) == node .. ' ' then
+    local holder = owner and string.match(owner, '^(.*) %d+$')
+    if not owner or holder == node or redis.call('EXISTS', prefix .. ':node:' .. holder) == 0 then
       local epoch = string.format('%.0f', redis.call('HINCRBY', prefix .. ':epoch', place, 1))
       reply[#reply + 1] = epoch
       reply[#reply + 1] = redis.call('HGET', prefix .. ':owner', place) or ''
