@@ -69,6 +69,15 @@ internal sealed class RedisKeys(string prefix, int partitions)
     /// <summary>The messages that an outside service knows by an id of its own.</summary>
     public string Outside(string outsideId) => $"{Root}:outside:{outsideId}";
 
+    /// <summary>The stream that other programs add a communicator's messages to.</summary>
+    public string OutboundStream(string? prefix, string communicator) => $"{prefix ?? $"{Root}:out"}:{communicator}";
+
+    /// <summary>The group that reads it.</summary>
+    public string OutboundGroup(string? prefix, string communicator) => $"{prefix ?? $"{Root}:gw"}:{communicator}";
+
+    /// <summary>What of it could not be read.</summary>
+    public string Dead(string communicator) => $"{Root}:dead:{communicator}";
+
     /// <summary>The answer to what was asked of another node.</summary>
     public string Answer(string request) => $"{Root}:rpc:{request}";
 

@@ -10,6 +10,7 @@ internal sealed partial class RedisStore
 
     private static readonly TimeSpan ReadWithin = TimeSpan.FromSeconds(1);
 
+    private readonly System.Collections.Concurrent.ConcurrentDictionary<string, ForeignStream> _foreign = new(StringComparer.Ordinal);
     private long _highest;
     private long _redelivered;
     private long _uncertain;
@@ -64,6 +65,16 @@ internal sealed partial class RedisStore
     /// <summary>What the server has lost since this run began, in words; null for nothing that was noticed.</summary>
     public string? Loss { get; private set; }
 
+    /// <summary>Notes and logs a loss.</summary>
+    public void ReportLoss(string loss)
+    {
+        Loss = loss;
+        Log.LostData(_log, loss);
+    }
+
+    /// <summary>Hands an operation to the writer.</summary>
+    public ValueTask AddAsync(RedisOperation operation, CancellationToken cancellationToken) => Writer.AddAsync(operation, cancellationToken);
+
     /// <inheritdoc/>
     public void Change(RetentionOptions retention) => Retention.Take(retention);
 
@@ -78,6 +89,7 @@ internal sealed partial class RedisStore
         _closed = true;
         await _closing.CancelAsync();
         await _beating;
+        await Task.WhenAll(_foreign.Values.Select(static stream => stream.DisposeAsync().AsTask()));
         if (_writer is not null)
         {
             if (_client is { IsConnected: false })
@@ -116,7 +128,15 @@ internal sealed partial class RedisStore
             lane.SetRules(rules);
         }
 
-        return new RedisQueue(name, this, Client, () => new RedisClient(RedisEndpoint.From(_options, $"postroom:{Node}:{name}"), TimeProvider.System, _log, _random), Keys, lane, _log);
+        RedisQueue queue = new(name, this, Client, Connect, Keys, lane, _log);
+        if (OutboundQueue.Is(name))
+        {
+            _foreign[name] = new ForeignStream(this, queue.Partitions[0], _options, Connect, _log);
+        }
+
+        return queue;
+
+        RedisClient Connect() => new(RedisEndpoint.From(_options, $"postroom:{Node}:{name}"), TimeProvider.System, _log, _random);
     }
 
     private async ValueTask ArrivedAsync(string queue, int partition, long seq)
@@ -169,10 +189,9 @@ internal sealed partial class RedisStore
         long known = seq.IsNull ? 0 : seq.AsInteger();
         if (known < _highest)
         {
-            Loss = string.Create(
+            ReportLoss(string.Create(
                 CultureInfo.InvariantCulture,
-                $"The Redis server has lost {_highest - known} of {_highest} messages that were accepted: it came back with older data, or with none. Look at its configuration (appendonly, appendfsync) and at what replaced it.");
-            Log.LostData(_log, Loss);
+                $"The Redis server has lost {_highest - known} of {_highest} messages that were accepted: it came back with older data, or with none. Look at its configuration (appendonly, appendfsync) and at what replaced it."));
             await CheckFormatAsync(_closing.Token);
         }
 

@@ -104,9 +104,9 @@ internal sealed partial class RedisStore : IMessageStore, IJournal, ITransitionF
     public void SetRules(string queue, QueueRules rules)
     {
         _rules[queue] = rules;
-        if (_queues.TryGetValue(queue, out Lazy<RedisQueue>? served))
+        if (_nodes is not null)
         {
-            served.Value.Lane.SetRules(rules);
+            Queue(queue).Lane.SetRules(rules);
         }
     }
 

@@ -115,7 +115,7 @@ internal sealed class NodeRegistry : IDisposable
                     return true;
             }
 
-            _clock?.Set(DateTimeOffset.UnixEpoch.AddSeconds(reply[1].AsInteger()).AddMicroseconds(reply[2].AsInteger()), asked);
+            _clock?.Set(DateTimeOffset.UnixEpoch.AddSeconds(reply[1].AsInteger()).AddMicroseconds(reply[2].AsInteger()), TimeProvider.System.GetElapsedTime(asked));
             Volatile.Write(ref _keptAt, asked);
             return Take(reply);
         }

@@ -29,10 +29,9 @@ internal sealed class ServerClock(TimeProvider beneath) : TimeProvider
 
     /// <summary>Takes the server's time.</summary>
     /// <param name="server">What it said.</param>
-    /// <param name="asked">When it was asked, on the monotonic clock; half of the round trip is taken for the way back.</param>
-    public void Set(DateTimeOffset server, long asked)
+    /// <param name="trip">How long the question and its answer took; half of it is taken for the way back.</param>
+    public void Set(DateTimeOffset server, TimeSpan trip)
     {
-        TimeSpan trip = beneath.GetElapsedTime(asked);
         long offset = (server + (trip / 2) - beneath.GetUtcNow()).Ticks;
         long before = Interlocked.Read(ref _offset);
 

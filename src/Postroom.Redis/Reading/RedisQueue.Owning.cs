@@ -9,6 +9,8 @@ internal sealed partial class RedisQueue
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan LongestRest = TimeSpan.FromMinutes(4);
 
+    private bool _moves;
+
     /// <summary>Lets a partition go that somebody else owns now: what of it is in work here cannot be settled any more.</summary>
     public void Lose(RedisPartition partition)
     {
@@ -133,6 +135,9 @@ internal sealed partial class RedisQueue
         {
             await TakeAsync(wanted);
         }
+
+        // What others have not given up yet, or this node not, is looked at again soon.
+        _moves = Array.Exists(Partitions, partition => partition.Owner is null == mine[partition.Number]);
     }
 
     private async ValueTask BeginLeavingAsync(RedisPartition partition)

@@ -129,7 +129,10 @@ internal sealed partial class RedisQueue : IAsyncDisposable
     private async Task WaitAsync()
     {
         bool reads = !Lane.Overflowed && await ListenAsync();
-        TimeSpan longest = Array.Exists(Partitions, static partition => partition.IsLeaving) ? Glance : _nextDue is { } due ? Min(Until(due), Block) : Block;
+        TimeSpan longest = Array.Exists(Partitions, static partition => partition.IsLeaving) ? Glance
+            : _moves ? Pause
+            : _nextDue is { } due ? Min(Until(due), Block)
+            : Block;
         Task wake = Volatile.Read(ref _wake).Task;
         using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token);
         Task timer = Task.Delay(longest, TimeProvider.System, over.Token);
