@@ -93,6 +93,7 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
         MessageRuntime runtime = new(new RuntimeSetup
         {
             Configuration = sources,
+            Clock = new ServerClock(TimeProvider.System), // the system's, until a store that nodes share says what time it is
             Loggers = loggers,
             Redactor = redactor,
             Configured = settings =>

@@ -65,6 +65,9 @@ internal sealed partial class RedisStore
     /// <summary>What the server has lost since this run began, in words; null for nothing that was noticed.</summary>
     public string? Loss { get; private set; }
 
+    /// <summary>Notes that everything was moved to another store: this one does not open any more.</summary>
+    public async ValueTask SetAsideAsync(string to, CancellationToken cancellationToken) => await ReadAsync(new RespCommand("HSET", Keys.Meta, "moved", to), cancellationToken);
+
     /// <summary>Notes and logs a loss.</summary>
     public void ReportLoss(string loss)
     {
@@ -166,11 +169,17 @@ internal sealed partial class RedisStore
     {
         await Client.CallAsync(new RespCommand("HSETNX", Keys.Meta, "format", Format), cancellationToken);
         await Client.CallAsync(new RespCommand("HSETNX", Keys.Meta, "partitions", Keys.Partitions), cancellationToken);
-        RespValue[] kept = (await Client.CallAsync(new RespCommand("HMGET", Keys.Meta, "format", "partitions"), cancellationToken)).Items;
+        RespValue[] kept = (await Client.CallAsync(new RespCommand("HMGET", Keys.Meta, "format", "partitions", "moved"), cancellationToken)).Items;
         if (kept[0].AsInteger() > Format)
         {
             throw new StoreOpenException(
                 StoreOpenFailure.Newer, $"The store under '{Keys.Root}' has format {kept[0].AsInteger()}; this build reads {Format}. Use the newer program, or another redis.prefix.");
+        }
+
+        if (!kept[2].IsNull)
+        {
+            throw new StoreOpenException(
+                StoreOpenFailure.InUse, $"The store under '{Keys.Root}' was moved to {kept[2].AsText()}. Start with that one, or use another redis.prefix. To go back to what it was then, remove the field 'moved' of '{Keys.Meta}'.");
         }
 
         if (kept[1].AsInteger() != Keys.Partitions)

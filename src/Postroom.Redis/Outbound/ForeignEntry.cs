@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Postroom.Redis;
 
@@ -60,10 +61,10 @@ internal sealed record ForeignEntry(Envelope? Message, string Kind, string? Repl
 
     private static Envelope OfMessage(string communicator, Dictionary<string, string> fields, Func<string, string?> text)
     {
-        OutgoingMessage outgoing = Json("payload", text("payload") ?? throw new InvalidDataException("field 'payload' is missing"), PostroomJson.Default.OutgoingMessage);
+        OutgoingMessage outgoing = Outgoing("payload", text("payload") ?? throw new InvalidDataException("field 'payload' is missing"));
         if (fields.GetValueOrDefault("attachments") is { Length: > 2 } attachments)
         {
-            outgoing = outgoing with { Attachments = Json("attachments", $$"""{"message":"","attachments":{{attachments}}}""", PostroomJson.Default.OutgoingMessage).Attachments };
+            outgoing = outgoing with { Attachments = Outgoing("attachments", $$"""{"message":"","attachments":{{attachments}}}""").Attachments };
         }
 
         if (outgoing.Message.Length == 0 && outgoing.Attachments.Count == 0 && !outgoing.Metadata.ContainsKey("template"))
@@ -96,6 +97,25 @@ internal sealed record ForeignEntry(Envelope? Message, string Kind, string? Repl
             Conversation = conversation,
             OrderKey = conversation,
         };
+    }
+
+    /// <summary>Reads a message in which anything but its text may be left out.</summary>
+    private static OutgoingMessage Outgoing(string field, string text)
+    {
+        JsonObject json;
+        try
+        {
+            json = JsonNode.Parse(text) as JsonObject ?? throw new InvalidDataException($"field '{field}' is no object");
+            json.TryAdd("label", "default");
+            json.TryAdd("metadata", new JsonObject());
+            json.TryAdd("attachments", new JsonArray());
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException)
+        {
+            throw new InvalidDataException($"field '{field}' cannot be read: {e.Message}", e);
+        }
+
+        return Json(field, json.ToJsonString(), PostroomJson.Default.OutgoingMessage);
     }
 
     /// <summary>The same for the same entry, so that one that is adopted again is stored once.</summary>
