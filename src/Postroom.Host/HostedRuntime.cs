@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Postroom.Configuration;
 using Postroom.ControlPlane;
 using Postroom.Hosting;
+using Postroom.Redis;
 using Postroom.Sqlite;
 
 namespace Postroom.Host;

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Postroom.Configuration;
 using Postroom.ControlPlane;
 using Postroom.Redis;
 using Postroom.Sqlite;
@@ -19,7 +18,7 @@ internal sealed class PlatformModule(ListenSockets? sockets = null) : IApplicati
         app.AddStore("sqlite", static (options, retention, redactor, clock, services) =>
             new SqliteStore(options, retention, redactor, clock, services.GetRequiredService<ILoggerFactory>().CreateLogger<SqliteStore>()));
         app.AddStore("redis", static (_, retention, redactor, clock, services) => new RedisStore(
-            services.GetRequiredService<IRuntimeConfiguration>().Get<RedisOptions>("redis"), retention, redactor, clock,
+            services.GetRequiredService<MessageRuntime>().Composition!.Get<RedisOptions>("redis"), retention, redactor, clock,
             services.GetRequiredService<ILoggerFactory>().CreateLogger<RedisStore>(), static () => Random.Shared.NextDouble()));
         if (sockets is not null)
         {
