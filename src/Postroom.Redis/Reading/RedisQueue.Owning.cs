@@ -117,6 +117,7 @@ internal sealed partial class RedisQueue
     {
         bool[] mine = await _store.MineOfAsync(Name, _closing.Token);
         long now = TimeProvider.System.GetTimestamp();
+        List<int> left = [];
         foreach (RedisPartition partition in Partitions.Where(static partition => partition.Owner is not null))
         {
             if (!partition.IsLeaving && !mine[partition.Number] && now >= partition.LeavesAgainAt)
@@ -127,7 +128,16 @@ internal sealed partial class RedisQueue
             if (partition.IsLeaving)
             {
                 await LeaveAsync(partition, stays: mine[partition.Number]);
+                if (partition.Owner is null)
+                {
+                    left.Add(partition.Number);
+                }
             }
+        }
+
+        if (left.Count > 0)
+        {
+            Log.Left(_log, Name, string.Join(", ", left));
         }
 
         RedisPartition[] wanted = [.. Partitions.Where(partition => partition.Owner is null && mine[partition.Number])];
@@ -166,7 +176,6 @@ internal sealed partial class RedisQueue
                 partition.Leave();
             }
 
-            Log.Left(_log, Name, partition.Number, partition.Epoch);
             return;
         }
 
@@ -201,17 +210,28 @@ internal sealed partial class RedisQueue
 
         RespValue[] taken = (await RedisScript.Own.CallAsync(_client, take, _closing.Token)).Items;
         RespValue last = await _client.CallAsync(new RespCommand("GET", _keys.Seq), _closing.Token);
+        List<int> mine = [];
+        List<string> before = [];
+        int begun = 0;
         for (int i = 0; i < wanted.Length; i++)
         {
             long epoch = taken[2 * i].AsInteger();
             if (epoch > 0)
             {
-                await BeginAsync(wanted[i], epoch, taken[(2 * i) + 1].AsText(), last.IsNull ? 0 : last.AsInteger());
+                string former = taken[(2 * i) + 1].AsText();
+                begun += await BeginAsync(wanted[i], epoch, former, last.IsNull ? 0 : last.AsInteger());
+                mine.Add(wanted[i].Number);
+                before.Add(former.Length == 0 ? "nobody" : former);
             }
+        }
+
+        if (mine.Count > 0)
+        {
+            Log.Taken(_log, Name, string.Join(", ", mine), string.Join(", ", before.Distinct()), begun);
         }
     }
 
-    private async Task BeginAsync(RedisPartition partition, long epoch, string before, long last)
+    private async Task<int> BeginAsync(RedisPartition partition, long epoch, string before, long last)
     {
         int begun = await RedisRecovery.TakeBackAsync(_store, _client, _keys, _messages, Name, partition.Number, before, _closing.Token);
         RespValue low = await _client.CallAsync(new RespCommand("HGET", _keys.Low, RedisKeys.Place(Name, partition.Number)), _closing.Token);
@@ -227,7 +247,7 @@ internal sealed partial class RedisQueue
             partition.Begin($"{_store.Node} {epoch.ToString(CultureInfo.InvariantCulture)}", epoch, low.IsNull ? 1 : low.AsInteger(), last);
         }
 
-        Log.Taken(_log, Name, partition.Number, epoch, before.Length == 0 ? "nobody" : before, begun);
+        return begun;
     }
 
     /// <summary>Keys of the partition that a failed message holds since before.</summary>
