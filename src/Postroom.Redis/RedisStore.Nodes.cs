@@ -114,15 +114,10 @@ internal sealed partial class RedisStore : ISharedStore
                     Log.BeatFailed(_log, e.Message);
                 }
             }
-
-            if (!IsAlive)
-            {
-                LoseAll();
-            }
         }
     }
 
-    /// <summary>What this node owns is another's, or will be before this one can say that it lives.</summary>
+    /// <summary>What this node owns is another's.</summary>
     private void LoseAll()
     {
         foreach (RedisQueue queue in _queues.Values.Where(static queue => queue.IsValueCreated).Select(static queue => queue.Value))
@@ -135,6 +130,7 @@ internal sealed partial class RedisStore : ISharedStore
         }
     }
 
+    /// <summary>Keeps what this node owns, also what ran out while the server could not be reached, unless another node has had it since: outcomes that wait are stored then (ST-10).</summary>
     private async Task KeepAsync(RedisQueue queue)
     {
         RedisPartition[] owned = [.. queue.Partitions.Where(static partition => partition.Owner is not null)];

@@ -43,7 +43,6 @@ internal sealed partial class CommandReader : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _closing.CancelAsync();
-        _reading.Interrupt("The store is closed.");
         await _loop;
         await _reading.DisposeAsync();
         _closing.Dispose();

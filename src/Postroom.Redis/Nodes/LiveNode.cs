@@ -15,6 +15,9 @@ internal sealed record NodeRecord
     /// <summary>When this run began.</summary>
     public DateTimeOffset StartedAt { get; init; }
 
+    /// <summary>The same by the clock of its machine, as that tells of its processes.</summary>
+    public DateTimeOffset StartedByMachine { get; init; }
+
     /// <summary>The queues that it knows: 2 for one it takes messages of, 1 for one that it would only keep.</summary>
     public IReadOnlyDictionary<string, int> Queues { get; init; } = new Dictionary<string, int>();
 

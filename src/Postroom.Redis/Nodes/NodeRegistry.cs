@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Postroom.Redis;
@@ -13,6 +14,7 @@ internal sealed class NodeRegistry : IDisposable
     private readonly TimeSpan _lease;
     private readonly ServerClock? _clock;
     private readonly DateTimeOffset _startedAt;
+    private readonly DateTimeOffset _startedByMachine = TimeProvider.System.GetUtcNow();
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly Lock _gate = new();
     private readonly Dictionary<string, int> _queues = new(StringComparer.Ordinal);
@@ -101,6 +103,11 @@ internal sealed class NodeRegistry : IDisposable
         await _turn.WaitAsync(cancellationToken);
         try
         {
+            if (!HasJoined)
+            {
+                await CheckFolderAsync(cancellationToken);
+            }
+
             long asked = TimeProvider.System.GetTimestamp();
             RespValue reply = await CallAsync("beat", cancellationToken);
             switch (reply[0].AsText())
@@ -165,6 +172,7 @@ internal sealed class NodeRegistry : IDisposable
                 Host = Environment.MachineName,
                 Process = Environment.ProcessId,
                 StartedAt = _startedAt,
+                StartedByMachine = _startedByMachine,
                 Queues = new SortedDictionary<string, int>(_queues, StringComparer.Ordinal),
             };
         }
@@ -172,6 +180,33 @@ internal sealed class NodeRegistry : IDisposable
         RespCommand call = RedisScript.Beat.Begin(_keys.Root)
             .Add(what).Add(Node).Add(_run).Add(_home).Add((long)_lease.TotalMilliseconds).Add(record.ToText()).Add(_version);
         return RedisScript.Beat.CallAsync(_client, call, cancellationToken);
+    }
+
+    /// <summary>A process of this machine that runs as this node, with the same files, is not pushed aside: it has not died.</summary>
+    private async ValueTask CheckFolderAsync(CancellationToken cancellationToken)
+    {
+        RespValue record = await _client.CallAsync(new RespCommand("GET", _keys.Node(Node)), cancellationToken);
+        if (!record.IsNull && LiveNode.Parse(Node, record.AsText()) is var former && former.Home == _home && former.Record is { } said
+            && said.Host == Environment.MachineName && said.Process != Environment.ProcessId && Runs(said))
+        {
+            throw new StoreOpenException(
+                StoreOpenFailure.InUse,
+                $"Process {said.Process} runs as node '{Node}' with the same files. Stop it, or give this one files of its own: set runtime.dataDirectory.");
+        }
+    }
+
+    /// <summary>Whether the process is there still, and not another one with its number.</summary>
+    private static bool Runs(NodeRecord said)
+    {
+        try
+        {
+            using Process process = Process.GetProcessById(said.Process);
+            return process.StartTime.ToUniversalTime() <= said.StartedByMachine.UtcDateTime;
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception or NotSupportedException)
+        {
+            return false;
+        }
     }
 
     private StoreOpenException InUse(LiveNode other, long lives) => new(

@@ -47,7 +47,6 @@ internal sealed partial class ForeignStream : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _closing.CancelAsync();
-        _reading?.Interrupt($"The stream of communicator '{_communicator}' is read no more.");
         await _loop;
         await (_reading?.DisposeAsync() ?? default);
         _closing.Dispose();

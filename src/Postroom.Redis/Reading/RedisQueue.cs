@@ -72,7 +72,6 @@ internal sealed partial class RedisQueue : IAsyncDisposable
     {
         await _closing.CancelAsync();
         Signal();
-        _reading?.Interrupt($"Queue '{Name}' is closed.");
         await _loop;
     }
 

@@ -22,6 +22,10 @@ while at <= #ARGV do
     end
   else
     local mine = owner == node .. ' ' .. ARGV[at + 1]
+    if not owner and what == 'keep' and redis.call('HGET', prefix .. ':epoch', place) == ARGV[at + 1] and redis.call('HGET', prefix .. ':owner', place) == node then
+      mine = true -- its time was over while the server could not be reached, and nobody has had it since
+      redis.call('SET', key, node .. ' ' .. ARGV[at + 1])
+    end
     at = at + 2
     reply[#reply + 1] = mine and '1' or '0'
     if mine and what == 'keep' then

@@ -172,6 +172,29 @@ public sealed class RedisNodeTests(RedisStoreTests.Shared shared) : IClassFixtur
     }
 
     [Fact(Timeout = Limit)]
+    public async Task AC_70_ST_10_an_outcome_that_could_not_be_written_while_the_server_was_away_is_written_later_and_its_handler_does_not_run_again()
+    {
+        await using CutConnection cable = new(shared.Server.Port);
+        await using RedisStore store = await OpenAsync("node-1", cable.Url);
+        Envelope[] messages = [Message("a"), Message("a")];
+        await store.AppendAsync(messages, null, Cancel);
+        MessageLease lease = (await LeaseAsync(store, 1))[0];
+        Assert.True(await store.RenewAsync(lease, new LeaseProgress.Begin("pool/1"), Cancel));
+        await RuntimeHarness.UntilAsync(async () => (await shared.Server.AskAsync("HLEN", store.Keys.Fly("node-1"))).AsInteger() == 1);
+
+        cable.Cut();
+        await RuntimeHarness.UntilAsync(async () => (await shared.Server.AskAsync("EXISTS", store.Keys.Node("node-1"))).AsInteger() == 0); // its lease is over
+        await Assert.ThrowsAsync<StoreUnavailableException>(() => store.SettleAsync(lease, Settlement.Acknowledge, [], Cancel).AsTask());
+        cable.Heal();
+        await RuntimeHarness.UntilAsync(async () => await Record.ExceptionAsync(() => store.SettleAsync(lease, Settlement.Acknowledge, [], Cancel).AsTask()) is null);
+        MessageLease next = (await LeaseAsync(store, 1))[0];
+        JournalRecord? record = await store.GetAsync(messages[0].Id, withBody: false, Cancel);
+
+        Assert.Equal(messages[1].Id, next.Envelope.Id);
+        Assert.Equal((MessageState.Acked, 1, 0), (record!.Entry.State, record.Entry.Attempt, record.Entry.Deaths));
+    }
+
+    [Fact(Timeout = Limit)]
     public async Task GW_2_a_second_node_with_the_name_of_one_that_lives_is_refused_and_an_earlier_run_of_the_same_folder_is_not()
     {
         RedisStore first = await OpenAsync("node-1", home: "a");
