@@ -103,6 +103,12 @@ internal sealed partial class RedisStore
             return;
         }
 
+        if (command is { Kind: NodeCommand.Ask, Queue: { } asked })
+        {
+            await FollowAskAsync(command, asked);
+            return;
+        }
+
         if (command is not { Queue: { } name, Id: { } text } || !MessageId.TryParse(text, out MessageId id) || !_queues.TryGetValue(name, out Lazy<RedisQueue>? served))
         {
             return;

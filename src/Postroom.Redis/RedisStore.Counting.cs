@@ -84,7 +84,7 @@ internal sealed partial class RedisStore
 
     private static StoreQueueStats StatsOf(long[] totals, LaneCounts[] lanes)
     {
-        long dispatched = lanes.Sum(static lane => lane.Dispatched);
+        long dispatched = Math.Min(totals[0], lanes.Sum(static lane => lane.Dispatched)); // what others told is as of their last beat
         return new StoreQueueStats
         {
             Pending = Math.Max(0, totals[0] - dispatched),

@@ -120,6 +120,7 @@ internal sealed partial class RedisStore
     {
         await CloseAsync(CancellationToken.None);
         _closing.Dispose();
+        _answering.Dispose();
     }
 
     private RedisQueue Serve(string name)

@@ -23,11 +23,14 @@ internal sealed record NodeCommand
     /// <summary>The order key that is free, the scope of a fact, or null.</summary>
     public string? Key { get; init; }
 
-    /// <summary>Why, for a discard.</summary>
+    /// <summary>Why, for a discard; the content of what is asked of a gateway.</summary>
     public string? Reason { get; init; }
 
     /// <summary>Whether a discard takes the message from its worker.</summary>
     public bool Force { get; init; }
+
+    /// <summary>What is done no more after that instant, in milliseconds since 1970; 0 for no end.</summary>
+    public long Until { get; init; }
 
     /// <summary>Where the answer is waited for; null when nobody waits.</summary>
     public string? Answer { get; init; }
@@ -43,6 +46,9 @@ internal sealed record NodeCommand
 
     /// <summary>Facts of a scope that all nodes go by have changed.</summary>
     public const string Fact = "fact";
+
+    /// <summary>Something for the node that delivers for a communicator.</summary>
+    public const string Ask = "ask";
 
     public static NodeCommand Opened(Envelope message, string by) => new() { Kind = IsOpen, By = by, Queue = message.Queue, Id = message.Id.ToString(), Key = message.OrderKey };
 

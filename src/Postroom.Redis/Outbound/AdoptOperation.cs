@@ -1,9 +1,17 @@
+using Postroom.Storage;
+
 namespace Postroom.Redis;
 
 /// <summary>Turns an entry of another program into a message of its queue, and takes it out of their stream in the same step.</summary>
 internal sealed class AdoptOperation(RedisStore store, RedisPartition lead, string stream, string group, string entryId, Envelope? message, RespCommand? beside) : RedisOperation<bool>
 {
     private readonly string _owner = lead.Owner ?? "";
+
+    /// <summary>What the entry asks of the communicator, once it has left the stream; null for nothing.</summary>
+    public GatewayAsk? Ask { get; init; }
+
+    /// <summary>Where the answer is waited for; null when nobody waits.</summary>
+    public string? ReplyQueue { get; init; }
 
     /// <inheritdoc/>
     public override bool IsAdmission => message is not null;

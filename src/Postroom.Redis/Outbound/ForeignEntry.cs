@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Postroom.Storage;
 
 namespace Postroom.Redis;
 
@@ -10,8 +11,8 @@ namespace Postroom.Redis;
 /// <param name="Message">The message; null for what is not kept: a sign that somebody types, a call.</param>
 /// <param name="Kind">What it is.</param>
 /// <param name="ReplyQueue">Where a call's answer is waited for; null when nobody waits.</param>
-/// <param name="Id">The id it gave itself; the stream's when it gave none.</param>
-internal sealed record ForeignEntry(Envelope? Message, string Kind, string? ReplyQueue, string Id)
+/// <param name="Ask">What it asks of the communicator; null for a message.</param>
+internal sealed record ForeignEntry(Envelope? Message, string Kind, string? ReplyQueue, GatewayAsk? Ask)
 {
     private const int LongestText = 512;
 
@@ -56,7 +57,35 @@ internal sealed record ForeignEntry(Envelope? Message, string Kind, string? Repl
             };
         }
 
-        return new ForeignEntry(message, kind, Text("replyQueue"), own);
+        GatewayAsk? ask = kind switch
+        {
+            "rpc" => new GatewayAsk(communicator, "rpc", Call(own, Text)),
+            "typing" or "presence" => new GatewayAsk(communicator, "signal", Text("payload") ?? throw new InvalidDataException("field 'payload' is missing")),
+            _ => null,
+        };
+        return new ForeignEntry(message, kind, Text("replyQueue"), ask);
+    }
+
+    /// <summary>A call, in the form in which nodes ask each other.</summary>
+    private static string Call(string id, Func<string, string?> text)
+    {
+        JsonObject call = new() { ["id"] = id, ["method"] = text("method") ?? throw new InvalidDataException("field 'method' is missing") };
+        if (text("timeoutMs") is { } limit)
+        {
+            call["timeoutMs"] = long.TryParse(limit, NumberStyles.None, CultureInfo.InvariantCulture, out long milliseconds) ? milliseconds
+                : throw new InvalidDataException($"field 'timeoutMs' is '{RespText.Show(limit)}', which is no number");
+        }
+
+        try
+        {
+            call["args"] = text("args") is { } args ? JsonNode.Parse(args) : null;
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"field 'args' cannot be read: {e.Message}", e);
+        }
+
+        return call.ToJsonString();
     }
 
     private static Envelope OfMessage(string communicator, Dictionary<string, string> fields, Func<string, string?> text)

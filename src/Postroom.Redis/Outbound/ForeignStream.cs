@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Microsoft.Extensions.Logging;
 
 namespace Postroom.Redis;
@@ -15,6 +14,7 @@ internal sealed partial class ForeignStream : IAsyncDisposable
     private const int MostDead = 10_000;
 
     private static readonly TimeSpan Block = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestCall = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
 
     private readonly RedisStore _store;
@@ -152,6 +152,12 @@ internal sealed partial class ForeignStream : IAsyncDisposable
         }
 
         bool[] done = await Task.WhenAll(adopted.Select(static operation => operation.Answer));
+        foreach (AdoptOperation operation in adopted.Where(static operation => operation is { Ask: not null, Answer.Result: true }))
+        {
+            // It has left the stream: it is done once at most.
+            _ = _store.AnswerAsync(operation.Ask!, operation.ReplyQueue, _store.Now + LongestCall);
+        }
+
         _length = done.All(static one => one) ? Math.Max(0, _length - entries.Length) : _length;
     }
 
@@ -175,14 +181,7 @@ internal sealed partial class ForeignStream : IAsyncDisposable
             return new AdoptOperation(_store, _lead, _stream, _group, entryId, null, dead);
         }
 
-        RespCommand? beside = null;
-        if (read is { Kind: "rpc", ReplyQueue: { } queue })
-        {
-            string answer = $$$"""{"id":{{{System.Text.Json.JsonSerializer.Serialize(read.Id, PostroomJson.Default.String)}}},"ok":false,"error":{"code":"unavailable","message":"This build answers no calls that come through a stream.","retryable":false}}""";
-            beside = new RespCommand("RPUSH", queue, Encoding.UTF8.GetBytes(answer));
-        }
-
-        return new AdoptOperation(_store, _lead, _stream, _group, entryId, read.Message, beside);
+        return new AdoptOperation(_store, _lead, _stream, _group, entryId, read.Message, null) { Ask = read.Ask, ReplyQueue = read.ReplyQueue };
     }
 
     private static partial class Log

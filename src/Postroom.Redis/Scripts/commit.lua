@@ -21,7 +21,13 @@ while at <= last do
     if kind == 'own' then
       local owner = owners[key]
       if owner == nil then
-        owner = redis.call('GET', key) or ''
+        owner = redis.call('GET', key)
+        if not owner then
+          -- Its time may have run out while the server could not be reached; where nobody has had it since, it is the last owner's still.
+          local place = string.sub(key, #prefix + 6)
+          local last = (redis.call('HGET', prefix .. ':owner', place) or '') .. ' ' .. (redis.call('HGET', prefix .. ':epoch', place) or '')
+          owner = last == expected and last or ''
+        end
         owners[key] = owner
       end
       if owner ~= expected then

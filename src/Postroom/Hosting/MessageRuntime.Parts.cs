@@ -256,6 +256,17 @@ public sealed partial class MessageRuntime
             return;
         }
 
+        GatewayLink link = new(shared);
+        if (_composition!.Get<RuntimeOptions>("runtime").Role == RuntimeRole.Core)
+        {
+            rooms.Signals.Elsewhere = link.Show;
+            rooms.Calls.Elsewhere = link.CallAsync;
+        }
+        else
+        {
+            link.Answer(rooms.Calls.CallAsync, rooms.Signals.Show);
+        }
+
         _ = shared.OnFactsChanged(scope => _ = FollowPausesAsync());
         _ = ((ITransitionFeed)rooms.Store).ObserveFailures(move =>
         {
