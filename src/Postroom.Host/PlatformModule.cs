@@ -19,7 +19,7 @@ internal sealed class PlatformModule(ListenSockets? sockets = null) : IApplicati
             new SqliteStore(options, retention, redactor, clock, services.GetRequiredService<ILoggerFactory>().CreateLogger<SqliteStore>()));
         app.AddStore("redis", static (_, retention, redactor, clock, services) => new RedisStore(
             services.GetRequiredService<MessageRuntime>().Composition!.Get<RedisOptions>("redis"), retention, redactor, clock,
-            services.GetRequiredService<ILoggerFactory>().CreateLogger<RedisStore>(), static () => Random.Shared.NextDouble()));
+            services.GetRequiredService<ILoggerFactory>().CreateLogger<RedisStore>(), Chance.Next));
         if (sockets is not null)
         {
             app.Services.AddSingleton(sockets);

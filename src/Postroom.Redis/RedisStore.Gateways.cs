@@ -1,5 +1,4 @@
 using System.Text;
-using Microsoft.Extensions.Logging;
 using Postroom.Storage;
 
 namespace Postroom.Redis;

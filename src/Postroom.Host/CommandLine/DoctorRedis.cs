@@ -12,7 +12,7 @@ internal static class DoctorRedis
     {
         RedisOptions options = await ReadAsync(arguments, cancellationToken);
         RedisKeys keys = new(options.Prefix, options.Partitions);
-        await using RedisClient client = new(RedisEndpoint.From(options, "postroom:doctor"), TimeProvider.System, NullLogger.Instance, static () => Random.Shared.NextDouble());
+        await using RedisClient client = new(RedisEndpoint.From(options, "postroom:doctor"), TimeProvider.System, NullLogger.Instance, Chance.Next);
         try
         {
             RespValue info = await client.CallAsync(new RespCommand("INFO", "server"), cancellationToken);
