@@ -199,6 +199,7 @@ internal sealed partial class RedisStore
         long known = seq.IsNull ? 0 : seq.AsInteger();
         if (known < _highest)
         {
+            LoseAll(); // what is in memory may not be there any more; what is, is read again
             ReportLoss(string.Create(
                 CultureInfo.InvariantCulture,
                 $"The Redis server has lost {_highest - known} of {_highest} messages that were accepted: it came back with older data, or with none. Look at its configuration (appendonly, appendfsync) and at what replaced it."));

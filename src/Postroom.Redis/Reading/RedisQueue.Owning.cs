@@ -197,11 +197,7 @@ internal sealed partial class RedisQueue
     /// <summary>Takes partitions that nobody owns.</summary>
     private async Task TakeAsync(RedisPartition[] wanted)
     {
-        if (!OwnsAny)
-        {
-            await _client.CallAsync(new RespCommand("SADD", _keys.Queues, Name), _closing.Token);
-        }
-
+        await _client.CallAsync(new RespCommand("SADD", _keys.Queues, Name), _closing.Token);
         RespCommand take = RedisScript.Own.Begin(_keys.Root).Add("take").Add(_store.Node).Add(_store.LeaseMilliseconds).Add(Name);
         foreach (RedisPartition partition in wanted)
         {

@@ -58,9 +58,6 @@ internal sealed partial class RedisQueue : IAsyncDisposable
     /// <summary>Completes when what was open in the partitions that could be taken at first is in memory, as far as there is room.</summary>
     public Task Loaded => _loaded.Task;
 
-    /// <summary>Whether this node owns any partition.</summary>
-    public bool OwnsAny => Array.Exists(Partitions, static partition => partition.Owner is not null);
-
     /// <summary>The partition of a message.</summary>
     public RedisPartition PartitionOf(Envelope envelope) => Partitions[_keys.PartitionOf(envelope)];
 

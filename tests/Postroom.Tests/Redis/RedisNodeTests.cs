@@ -172,6 +172,52 @@ public sealed class RedisNodeTests(RedisStoreTests.Shared shared) : IClassFixtur
     }
 
     [Fact(Timeout = Limit)]
+    public async Task AC_66_a_send_that_takes_long_is_nobody_elses_and_one_whose_node_dies_is_taken_with_its_claim_once_the_lease_is_over()
+    {
+        await using CutConnection cable = new(shared.Server.Port);
+        await using RedisStore first = await OpenAsync("gateway-1", cable.Url);
+        Serve(first);
+        await UntilOwnedAsync(first, 16);
+        await first.AppendAsync([Message("a")], null, Cancel);
+        MessageLease lease = (await LeaseAsync(first, 1))[0];
+        Assert.True(await first.RenewAsync(lease, new LeaseProgress.Begin("lane/1"), Cancel));
+        Assert.True(await first.RenewAsync(lease, new LeaseProgress.Claim(first.Now), Cancel));
+        await using RedisStore second = await OpenAsync("gateway-2");
+        ValueTask<IReadOnlyList<MessageLease>> waiting = second.LeaseAsync(Orders, 1, LeaseTime, Cancel);
+
+        // Three leases long, in which it keeps saying that it lives.
+        await RuntimeHarness.UntilAsync(() => Owned(second) >= 7);
+        long begun = TimeProvider.System.GetTimestamp();
+        await RuntimeHarness.UntilAsync(() => TimeProvider.System.GetElapsedTime(begun) > TimeSpan.FromSeconds(3));
+        bool held = !waiting.IsCompleted && await first.RenewAsync(lease, null, Cancel);
+        cable.Cut();
+        MessageLease taken = Assert.Single(await waiting);
+
+        Assert.True(held);
+        Assert.Equal((lease.Envelope.Id, true, 1), (taken.Envelope.Id, taken.Redelivered, taken.UnansweredSends));
+        Assert.NotNull(taken.SendStartedAt);
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task AC_68_GW_7_what_a_node_that_stops_has_read_and_not_begun_is_anothers_uncharged()
+    {
+        Envelope[] messages = [.. Enumerable.Range(0, 20).Select(_ => Message())];
+        await using RedisStore second = await OpenAsync("gateway-2");
+        await using (RedisStore first = await OpenAsync("gateway-1"))
+        {
+            Serve(first);
+            await UntilOwnedAsync(first, 16);
+            await first.AppendAsync(messages, null, Cancel);
+            Assert.Equal(20, (await LeaseAsync(first, 20)).Count);
+        }
+
+        List<MessageLease> leases = await LeaseAsync(second, 20);
+
+        Assert.Equal(messages.Select(message => message.Id).ToHashSet(), leases.Select(lease => lease.Envelope.Id).ToHashSet());
+        Assert.All(leases, lease => Assert.Equal((1, false), (lease.Attempt, lease.Redelivered)));
+    }
+
+    [Fact(Timeout = Limit)]
     public async Task AC_70_ST_10_an_outcome_that_could_not_be_written_while_the_server_was_away_is_written_later_and_its_handler_does_not_run_again()
     {
         await using CutConnection cable = new(shared.Server.Port);

@@ -151,6 +151,21 @@ public sealed class RedisProgramTests(RedisStoreTests.Shared shared) : IClassFix
         Assert.Equal((MessageState.Failed, FailureKind.Discarded), (record!.Entry.State, record.Entry.FailureKind));
     }
 
+    [Fact(Timeout = Limit)]
+    public async Task AC_42_F67_a_schedule_on_two_nodes_has_one_message_for_each_occurrence()
+    {
+        static void Configure(IApplicationBuilder app) => app.AddQueue("ticks").AddWorkers("ticks")
+            .AddHandler("schedule.tick", PostroomJson.Default.ScheduleDue, static (_, _, _) => new(HandlerResult.Completed), "ticks");
+        string[] schedule = ["schedules.tick.every=1s", "schedules.tick.queue=ticks", "schedules.tick.type=schedule.tick"];
+        await using HostedRuntime first = await StartAsync("node-1", Configure, schedule);
+        await using HostedRuntime second = await StartAsync("node-2", Configure, schedule);
+
+        IReadOnlyList<JournalEntry> ticks = [];
+        await RuntimeHarness.UntilAsync(async () => (ticks = (await second.Runtime.Journal.QueryAsync(new JournalQuery { Queue = "ticks", States = [MessageState.Acked] }, Cancel)).Items).Count >= 4);
+
+        Assert.Equal(ticks.Count, ticks.Select(entry => entry.Envelope.DedupKey).Distinct().Count());
+    }
+
     public void Dispose() => _folder.Dispose();
 
     private sealed class Calling() : Communicator("calling"), IRemoteCalls
