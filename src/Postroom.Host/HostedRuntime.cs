@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Postroom.Configuration;
 using Postroom.ControlPlane;
 using Postroom.Hosting;
+using Postroom.Redis;
 using Postroom.Sqlite;
 
 namespace Postroom.Host;
@@ -93,6 +94,7 @@ internal sealed partial class HostedRuntime : IAsyncDisposable
         MessageRuntime runtime = new(new RuntimeSetup
         {
             Configuration = sources,
+            Clock = new ServerClock(TimeProvider.System), // the system's, until a store that nodes share says what time it is
             Loggers = loggers,
             Redactor = redactor,
             Configured = settings =>

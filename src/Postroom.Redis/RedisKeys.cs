@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text;
 using Postroom.Storage;
 
@@ -31,6 +33,21 @@ internal sealed class RedisKeys(string prefix, int partitions)
     /// <summary>What holds for the store as a whole: its format, its partitions, the number of runs.</summary>
     public string Meta => $"{Root}:meta";
 
+    /// <summary>The nodes that live, by the instant until which they do.</summary>
+    public string Nodes => $"{Root}:nodes";
+
+    /// <summary>What the owners of partitions count in their memory, by queue and node.</summary>
+    public string Lanes => $"{Root}:lanes";
+
+    /// <summary>What operators ask of the owners of partitions, and what all nodes have to know.</summary>
+    public string Commands => $"{Root}:ops";
+
+    /// <summary>Dedup keys of messages that have ended, by the instant until which they are kept.</summary>
+    public string DedupEnds => $"{Root}:dedups";
+
+    /// <summary>The scopes of facts.</summary>
+    public string Scopes => $"{Root}:scopes";
+
     /// <summary>Where reading a partition begins: nothing open is older, but for what <see cref="Held"/> names.</summary>
     public string Low => $"{Root}:low";
 
@@ -39,6 +56,30 @@ internal sealed class RedisKeys(string prefix, int partitions)
 
     /// <summary>Open messages that are older than where reading begins.</summary>
     public string Held(string queue, int partition) => $"{Root}:held:{queue}:{Number(partition)}";
+
+    /// <summary>Open messages of a partition that its owner has left here until their instant, by that.</summary>
+    public string Later(string queue, int partition) => $"{Root}:later:{queue}:{Number(partition)}";
+
+    /// <summary>Open messages of a partition that its owner has left here behind others of their key, by hash of the key and number.</summary>
+    public string Behind(string queue, int partition) => $"{Root}:behind:{queue}:{Number(partition)}";
+
+    /// <summary>How many open messages each order key of a partition has, by hash of the key.</summary>
+    public string KeyCounts(string queue, int partition) => $"{Root}:open:{queue}:{Number(partition)}";
+
+    /// <summary>The messages that an outside service knows by an id of its own.</summary>
+    public string Outside(string outsideId) => $"{Root}:outside:{outsideId}";
+
+    /// <summary>The stream that other programs add a communicator's messages to.</summary>
+    public string OutboundStream(string? prefix, string communicator) => $"{prefix ?? $"{Root}:out"}:{communicator}";
+
+    /// <summary>The group that reads it.</summary>
+    public string OutboundGroup(string? prefix, string communicator) => $"{prefix ?? $"{Root}:gw"}:{communicator}";
+
+    /// <summary>What of it could not be read.</summary>
+    public string Dead(string communicator) => $"{Root}:dead:{communicator}";
+
+    /// <summary>The answer to what was asked of another node.</summary>
+    public string Answer(string request) => $"{Root}:rpc:{request}";
 
     /// <summary>Messages whose content was removed, which their stream has no more.</summary>
     public string Erased(string queue, int partition) => $"{Root}:erased:{queue}:{Number(partition)}";
@@ -81,6 +122,21 @@ internal sealed class RedisKeys(string prefix, int partitions)
 
     /// <summary>The field of a count.</summary>
     public static string Count(string queue, MessageState state) => $"{queue}|{Number((int)state)}";
+
+    /// <summary>The field of the open messages of a type; no name of a queue or state ends so.</summary>
+    public static string CountOfType(string queue, string type) => $"{queue}|{type}|o";
+
+    /// <summary>An order key as a field: half of its SHA-256.</summary>
+    public static byte[] HashOf(string orderKey) => SHA256.HashData(Encoding.UTF8.GetBytes(orderKey))[..16];
+
+    /// <summary>A message behind others of its key: the hash of the key, then its number, so that they are in order.</summary>
+    public static byte[] BehindOf(Envelope envelope)
+    {
+        byte[] member = new byte[24];
+        HashOf(envelope.OrderKey ?? "").CopyTo(member, 0);
+        BinaryPrimitives.WriteInt64BigEndian(member.AsSpan(16), envelope.Seq);
+        return member;
+    }
 
     /// <summary>The partition of a message: that of its order key, so that a key has one owner.</summary>
     public int PartitionOf(Envelope envelope)

@@ -8,6 +8,11 @@ internal sealed partial class RedisStore
     /// <inheritdoc/>
     public async ValueTask<JournalPage> QueryAsync(JournalQuery query, CancellationToken cancellationToken)
     {
+        if (query.OutsideId is { } outside)
+        {
+            return await ReachAsync(() => ByOutsideIdAsync(outside, query, cancellationToken));
+        }
+
         IEnumerable<string> queues = query.Queue is { } one
             ? [one]
             : (await ReadAsync(new RespCommand("SMEMBERS", Keys.Queues), cancellationToken)).Items.Select(name => name.AsText());
@@ -79,28 +84,6 @@ internal sealed partial class RedisStore
     public ValueTask<MessageId> ReplayAsync(MessageId id, ReplayOptions options, CancellationToken cancellationToken) => DoAsync(new ReplayOperation(this, id, options), cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask DiscardAsync(MessageId id, string reason, bool force, CancellationToken cancellationToken)
-    {
-        string masked = _redactor.ErrorText(reason);
-        if (InMemory(id) is not { } message)
-        {
-            _ = await DoAsync(new DiscardFailedOperation(this, id, masked), cancellationToken);
-            return;
-        }
-
-        RedisQueue queue = Queue(message.Envelope.Queue);
-        if (!queue.Lane.Withdraw(message, force))
-        {
-            throw JournalMoves.CannotDiscard(id, message.State);
-        }
-
-        if (!await DoAsync(new GiveUpOperation(this, queue, message, FailureKind.Discarded, masked), CancellationToken.None))
-        {
-            throw new JournalConflictException(id, null, $"Message {id} is another node's now. Look at it again.");
-        }
-    }
-
-    /// <inheritdoc/>
     public async ValueTask ConfirmAsync(MessageId id, string user, CancellationToken cancellationToken) => _ = await DoAsync(new ConfirmOperation(this, id, user), cancellationToken);
 
     /// <inheritdoc/>
@@ -120,7 +103,19 @@ internal sealed partial class RedisStore
             }
         }
 
+        await ReachAsync(() => new FactAndNoteRetention(Client, Keys, Retention, Now).RunAsync(cancellationToken));
         return removed;
+    }
+
+    /// <summary>The few messages that an outside service knows by one id.</summary>
+    private async ValueTask<JournalPage> ByOutsideIdAsync(string outside, JournalQuery query, CancellationToken cancellationToken)
+    {
+        RespValue ids = await ReadAsync(new RespCommand("SMEMBERS", Keys.Outside(outside)), cancellationToken);
+        OpenMessage?[] found = await Task.WhenAll(ids.Items.Select(id => FindAsync(MessageId.FromBytes(id.Bytes.Span), cancellationToken).AsTask()));
+        OpenMessage[] matching = [.. found.OfType<OpenMessage>().Where(message => JournalMoves.Matches(message, query)).OrderBy(message => query.Ascending ? message.Seq : -message.Seq)];
+        OpenMessage[] rest = [.. matching.Where(message => query.Cursor is not { } cursor || (query.Ascending ? message.Seq > cursor : message.Seq < cursor)).Skip(query.Offset)];
+        JournalEntry[] items = [.. rest.Take(query.Limit).Select(message => message.ToEntry(withBody: false))];
+        return new JournalPage(items, matching.Length, false, rest.Length > items.Length ? items[^1].Envelope.Seq : null);
     }
 
     private async ValueTask<IReadOnlyList<JournalEntry>> KinAsync(MessageId of, Func<OpenMessage, bool> which, CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Postroom.Storage;
 
 namespace Postroom.Redis;
 
@@ -7,8 +8,9 @@ internal sealed partial class RedisStore
 {
     private const long Format = 1;
 
-    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ReadWithin = TimeSpan.FromSeconds(1);
 
+    private readonly System.Collections.Concurrent.ConcurrentDictionary<string, ForeignStream> _foreign = new(StringComparer.Ordinal);
     private long _highest;
     private long _redelivered;
     private long _uncertain;
@@ -24,17 +26,21 @@ internal sealed partial class RedisStore
         {
             await CheckFormatAsync(cancellationToken);
             _run = (await _client.CallAsync(new RespCommand("HINCRBY", Keys.Meta, "runs", 1), cancellationToken)).AsInteger();
+            Owner = $"{Node}/{_run.ToString(CultureInfo.InvariantCulture)}";
+            _nodes = new NodeRegistry(_client, Keys, Node, _run, opening.Home ?? "-", _options.Lease, Clock as ServerClock, Now);
+            await _nodes.BeatAsync(cancellationToken);
             RespValue clean = await _client.CallAsync(new RespCommand("HDEL", Keys.Meta, RedisKeys.Clean(Node)), cancellationToken);
             RespValue number = await _client.CallAsync(new RespCommand("HGET", Keys.Batch(Node), "number"), cancellationToken);
             await CheckDurabilityAsync(cancellationToken);
             IsPreviousRunClean = number.IsNull || clean.AsBoolean();
+            string last = await CommandReader.LastAsync(_client, Keys, cancellationToken);
+            _commands = new CommandReader(new RedisClient(RedisEndpoint.From(_options, $"postroom:{Node}:commands"), TimeProvider.System, _log, _random), Keys, last, FollowAsync, _log);
         }
         catch (Exception e) when (e is RedisConnectionException or RedisException)
         {
             throw new StoreOpenException(StoreOpenFailure.NotWritable, e.Message, e);
         }
 
-        _owner = $"{Node}/{_run.ToString(CultureInfo.InvariantCulture)}";
         _writer = new RedisWriter(_client, Keys, Node, _run << 32, _options.Timeout, _options.WaitReplicas, ArrivedAsync, Clock, _log, _random);
         foreach (RespValue name in (await _client.CallAsync(new RespCommand("SMEMBERS", Keys.Queues), cancellationToken)).Items)
         {
@@ -59,6 +65,19 @@ internal sealed partial class RedisStore
     /// <summary>What the server has lost since this run began, in words; null for nothing that was noticed.</summary>
     public string? Loss { get; private set; }
 
+    /// <summary>Notes that everything was moved to another store: this one does not open any more.</summary>
+    public async ValueTask SetAsideAsync(string to, CancellationToken cancellationToken) => await ReadAsync(new RespCommand("HSET", Keys.Meta, "moved", to), cancellationToken);
+
+    /// <summary>Notes and logs a loss.</summary>
+    public void ReportLoss(string loss)
+    {
+        Loss = loss;
+        Log.LostData(_log, loss);
+    }
+
+    /// <summary>Hands an operation to the writer.</summary>
+    public ValueTask AddAsync(RedisOperation operation, CancellationToken cancellationToken) => Writer.AddAsync(operation, cancellationToken);
+
     /// <inheritdoc/>
     public void Change(RetentionOptions retention) => Retention.Take(retention);
 
@@ -73,6 +92,7 @@ internal sealed partial class RedisStore
         _closed = true;
         await _closing.CancelAsync();
         await _beating;
+        await Task.WhenAll(_foreign.Values.Select(static stream => stream.DisposeAsync().AsTask()));
         if (_writer is not null)
         {
             if (_client is { IsConnected: false })
@@ -83,17 +103,16 @@ internal sealed partial class RedisStore
             await _writer.DisposeAsync();
         }
 
-        foreach (Lazy<RedisQueue> queue in _queues.Values)
+        await (_commands?.DisposeAsync() ?? default);
+        await Task.WhenAll(_queues.Values.Select(queue => LeaveAsync(queue.Value)));
+        if (_client is { IsConnected: true } && _nodes is { Replaced: null, HasJoined: true } nodes)
         {
-            await LeaveAsync(queue.Value);
-        }
-
-        if (_client is { IsConnected: true })
-        {
+            await TryAsync(nodes.LeaveAsync);
             await TryAsync(new RespCommand("HSET", Keys.Meta, RedisKeys.Clean(Node), 1));
         }
 
         await (_client?.DisposeAsync() ?? default);
+        _nodes?.Dispose();
     }
 
     /// <inheritdoc/>
@@ -101,15 +120,27 @@ internal sealed partial class RedisStore
     {
         await CloseAsync(CancellationToken.None);
         _closing.Dispose();
+        _answering.Dispose();
     }
 
     private RedisQueue Serve(string name)
     {
         ThrowIfClosed();
-        RedisClient reading = new(RedisEndpoint.From(_options, $"postroom:{Node}:{name}"), TimeProvider.System, _log, _random);
-        RedisQueue queue = new(name, this, Client, reading, Keys, _run << 32, Clock, _owner, _log);
-        _ = queue.NoteAsync();
+        QueueLane lane = new(name, this, Clock, Owner, _run << 32, Window, _budget, Keys.PartitionOf);
+        if (_rules.TryGetValue(name, out QueueRules? rules))
+        {
+            lane.SetRules(rules);
+        }
+
+        RedisQueue queue = new(name, this, Client, Connect, Keys, lane, _log);
+        if (OutboundQueue.Is(name))
+        {
+            _foreign[name] = new ForeignStream(this, queue.Partitions[0], _options, Connect, _log);
+        }
+
         return queue;
+
+        RedisClient Connect() => new(RedisEndpoint.From(_options, $"postroom:{Node}:{name}"), TimeProvider.System, _log, _random);
     }
 
     private async ValueTask ArrivedAsync(string queue, int partition, long seq)
@@ -118,7 +149,7 @@ internal sealed partial class RedisStore
         try
         {
             // A reader that has lost its connection must not hold up what is stored.
-            await read.ReachAsync(seq).AsTask().WaitAsync(Beat, TimeProvider.System);
+            await read.ReachAsync(seq).AsTask().WaitAsync(ReadWithin, TimeProvider.System);
         }
         catch (TimeoutException)
         {
@@ -139,11 +170,17 @@ internal sealed partial class RedisStore
     {
         await Client.CallAsync(new RespCommand("HSETNX", Keys.Meta, "format", Format), cancellationToken);
         await Client.CallAsync(new RespCommand("HSETNX", Keys.Meta, "partitions", Keys.Partitions), cancellationToken);
-        RespValue[] kept = (await Client.CallAsync(new RespCommand("HMGET", Keys.Meta, "format", "partitions"), cancellationToken)).Items;
+        RespValue[] kept = (await Client.CallAsync(new RespCommand("HMGET", Keys.Meta, "format", "partitions", "moved"), cancellationToken)).Items;
         if (kept[0].AsInteger() > Format)
         {
             throw new StoreOpenException(
                 StoreOpenFailure.Newer, $"The store under '{Keys.Root}' has format {kept[0].AsInteger()}; this build reads {Format}. Use the newer program, or another redis.prefix.");
+        }
+
+        if (!kept[2].IsNull)
+        {
+            throw new StoreOpenException(
+                StoreOpenFailure.InUse, $"The store under '{Keys.Root}' was moved to {kept[2].AsText()}. Start with that one, or use another redis.prefix. To go back to what it was then, remove the field 'moved' of '{Keys.Meta}'.");
         }
 
         if (kept[1].AsInteger() != Keys.Partitions)
@@ -155,31 +192,6 @@ internal sealed partial class RedisStore
 
     }
 
-    /// <summary>Keeps the partitions, notes where reading would begin, and sees which were lost.</summary>
-    private async Task BeatAsync()
-    {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        while (!_closing.IsCancellationRequested)
-        {
-            await Task.Delay(Beat, TimeProvider.System, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            try
-            {
-                await CheckLossAsync();
-                foreach (Lazy<RedisQueue> queue in _queues.Values)
-                {
-                    await KeepAsync(queue.Value);
-                }
-            }
-            catch (Exception e) when (e is RedisConnectionException or RedisException or OperationCanceledException)
-            {
-                if (!_closing.IsCancellationRequested)
-                {
-                    Log.BeatFailed(_log, e.Message);
-                }
-            }
-        }
-    }
-
     /// <summary>The number of the last message only rises: a server that knows a smaller one has lost what came after it.</summary>
     private async Task CheckLossAsync()
     {
@@ -187,79 +199,44 @@ internal sealed partial class RedisStore
         long known = seq.IsNull ? 0 : seq.AsInteger();
         if (known < _highest)
         {
-            Loss = string.Create(
+            LoseAll(); // what is in memory may not be there any more; what is, is read again
+            ReportLoss(string.Create(
                 CultureInfo.InvariantCulture,
-                $"The Redis server has lost {_highest - known} of {_highest} messages that were accepted: it came back with older data, or with none. Look at its configuration (appendonly, appendfsync) and at what replaced it.");
-            Log.LostData(_log, Loss);
+                $"The Redis server has lost {_highest - known} of {_highest} messages that were accepted: it came back with older data, or with none. Look at its configuration (appendonly, appendfsync) and at what replaced it."));
             await CheckFormatAsync(_closing.Token);
         }
 
         _highest = known;
     }
 
-    private async Task KeepAsync(RedisQueue queue)
-    {
-        RedisPartition[] owned = [.. queue.Partitions.Where(partition => partition.Owner is not null)];
-        if (owned.Length == 0)
-        {
-            return;
-        }
-
-        RespValue kept = await CallOwnAsync("keep", queue, owned, _closing.Token);
-        for (int i = 0; i < owned.Length; i++)
-        {
-            if (!kept[i].AsBoolean())
-            {
-                Log.Lost(_log, queue.Name, owned[i].Number, owned[i].Epoch);
-                queue.Lose(owned[i]);
-            }
-        }
-
-        foreach (RespCommand mark in queue.Marks())
-        {
-            await Client.CallAsync(mark, _closing.Token);
-        }
-    }
-
     private async Task LeaveAsync(RedisQueue queue)
     {
-        RedisPartition[] owned = [.. queue.Partitions.Where(partition => partition.Owner is not null)];
-        RespCommand[] marks = queue.Marks();
-        await queue.DisposeAsync();
+        await queue.StopAsync();
+        RedisPartition[] owned = [.. queue.Partitions.Where(static partition => partition.Owner is not null)];
         if (Client.IsConnected && owned.Length > 0)
         {
-            foreach (RespCommand mark in marks)
-            {
-                await TryAsync(mark);
-            }
-
             try
             {
-                await CallOwnAsync("leave", queue, owned, CancellationToken.None);
+                await queue.MarkAsync(Client, CancellationToken.None);
+                await GiveUpAsync(queue, owned, CancellationToken.None);
+                await Client.CallAsync(new RespCommand("HDEL", Keys.Lanes, $"{queue.Name}|{Node}"), CancellationToken.None);
             }
             catch (Exception e) when (e is RedisConnectionException or RedisException)
             {
                 Log.BeatFailed(_log, e.Message);
             }
         }
+
+        await queue.DisposeAsync();
     }
 
-    private ValueTask<RespValue> CallOwnAsync(string what, RedisQueue queue, RedisPartition[] partitions, CancellationToken cancellationToken)
-    {
-        RespCommand call = RedisScript.Own.Begin(Keys.Root).Add(what).Add(Node).Add((long)PartitionLease.TotalMilliseconds).Add(queue.Name);
-        foreach (RedisPartition partition in partitions)
-        {
-            call.Add(partition.Number).Add(partition.Epoch);
-        }
+    private Task TryAsync(RespCommand command) => TryAsync(async () => await Client.CallAsync(command, CancellationToken.None));
 
-        return RedisScript.Own.CallAsync(Client, call, cancellationToken);
-    }
-
-    private async Task TryAsync(RespCommand command)
+    private async Task TryAsync(Func<ValueTask> call)
     {
         try
         {
-            await Client.CallAsync(command, CancellationToken.None);
+            await call();
         }
         catch (Exception e) when (e is RedisConnectionException or RedisException)
         {

@@ -19,8 +19,11 @@ internal sealed partial class RedisStore
         [LoggerMessage(2932, LogLevel.Warning, "Queue {Queue}: message number {Seq} is stored, but was not read within a second; it comes when the reader is back.")]
         public static partial void ReadLate(ILogger logger, string queue, long seq);
 
-        [LoggerMessage(2933, LogLevel.Warning, "The body of message {Id} could not be read: {Problem}")]
-        public static partial void BodyNotRead(ILogger logger, MessageId id, string problem);
+        [LoggerMessage(2933, LogLevel.Critical, "{Why} The store refuses everything from now on.")]
+        public static partial void Replaced(ILogger logger, string why);
+
+        [LoggerMessage(2936, LogLevel.Warning, "What another node asked ({Kind}) of communicator '{Communicator}' was not answered: {Problem}")]
+        public static partial void NotAnswered(ILogger logger, string kind, string communicator, string problem);
 
         [LoggerMessage(2934, LogLevel.Warning, "Message {Id} was in work on node {Node} (attempt {Attempt}, {Deaths} deaths) and is taken back.")]
         public static partial void TakenBack(ILogger logger, MessageId id, string node, int attempt, int deaths);

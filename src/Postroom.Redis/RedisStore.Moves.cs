@@ -8,20 +8,26 @@ internal sealed partial class RedisStore
     private static readonly TimeSpan TryAgain = TimeSpan.FromSeconds(1);
 
     /// <summary>A message was read from a partition that this node owns.</summary>
-    public void OnArrival(RedisQueue queue, OpenMessage message)
+    /// <param name="queue">Its queue.</param>
+    /// <param name="message">The message, pending.</param>
+    /// <param name="tell">Whether it is told of, because it is new.</param>
+    /// <param name="admit">Offers it to the lane.</param>
+    public Admission OnArrival(RedisQueue queue, OpenMessage message, bool tell, Func<QueueLane, OpenMessage, Admission> admit)
     {
         if (message.Deaths > 0 && message.Deaths >= queue.Lane.Rules.PoisonDeaths)
         {
             GiveUp(queue, message, FailureKind.Poison, $"The process ended {message.Deaths} times while it was in work.");
-            return;
+            return Admission.Taken;
         }
 
-        if (message.Attempt == 0 && !message.RowHasTrack)
+        // Before a worker can have it, but not for one that comes again because there was no room.
+        tell &= !queue.Lane.Overflowed || queue.Lane.HasRoom;
+        if (tell)
         {
             Report(message, null, null, null);
         }
 
-        queue.Lane.Admit(message);
+        return admit(queue.Lane, message);
     }
 
     /// <summary>A settlement is stored: the message moves on in memory.</summary>
@@ -46,7 +52,16 @@ internal sealed partial class RedisStore
             queue.Open.TryRemove(message.Envelope.Id, out _);
         }
 
-        queue.Lane.Settle(message, outcome);
+        bool stays = queue.Lane.Settle(message, outcome);
+        if (queue.PartitionOf(message.Envelope).IsLeaving)
+        {
+            queue.DropFromLeaving(message);
+            queue.Signal();
+        }
+        else if (!stays)
+        {
+            queue.LeaveLater(message);
+        }
 
         // A lease that never began was never reported as dispatched.
         if (begun || outcome.State != MessageState.Pending)

@@ -8,23 +8,24 @@ namespace Postroom.Redis;
 /// <summary>The store on Redis Streams. Each queue is spread over partitions, and each partition has one owner among the nodes, whose memory orders it (RD-11).</summary>
 internal sealed partial class RedisStore : IMessageStore, IJournal, ITransitionFeed, IStoreLifecycle, IQueueControl, IInstantLeases, ILaneOwner
 {
-    /// <summary>How long a partition stays with a node that says nothing.</summary>
-    public static readonly TimeSpan PartitionLease = TimeSpan.FromSeconds(15);
-
     private readonly RedisOptions _options;
     private readonly Redactor _redactor;
     private readonly ILogger _log;
     private readonly Func<double> _random;
     private readonly TransitionRing _transitions = new();
     private readonly ConcurrentDictionary<string, Lazy<RedisQueue>> _queues = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, QueueRules> _rules = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _closing = new();
+    private readonly LaneBudget _budget = new(64L << 20);
+    private readonly TaskCompletionSource<StoreUnavailableException> _fatal = new(TaskCreationOptions.RunContinuationsAsynchronously);
 #pragma warning disable CA2213 // DisposeAsync ends it; the rule does not look behind the wait before it.
     private RedisClient? _client;
 #pragma warning restore CA2213
     private RedisWriter? _writer;
     private MessageReader? _messages;
+    private NodeRegistry? _nodes;
+    private CommandReader? _commands;
     private Task _beating = Task.CompletedTask;
-    private string _owner = "";
     private long _run;
     private bool _closed;
 
@@ -65,8 +66,8 @@ internal sealed partial class RedisStore : IMessageStore, IJournal, ITransitionF
     /// <inheritdoc/>
     public IFacts Facts { get; }
 
-    /// <summary>Never completes: a server that is away may come back.</summary>
-    public Task<StoreUnavailableException> Fatal { get; } = new TaskCompletionSource<StoreUnavailableException>().Task;
+    /// <summary>Completes when another node has this one's name. A server that is away may come back.</summary>
+    public Task<StoreUnavailableException> Fatal => _fatal.Task;
 
     /// <summary>The keys.</summary>
     public RedisKeys Keys { get; }
@@ -83,6 +84,12 @@ internal sealed partial class RedisStore : IMessageStore, IJournal, ITransitionF
     /// <summary>The node's id.</summary>
     public string Node { get; private set; } = "local";
 
+    /// <summary>Node and run.</summary>
+    public string Owner { get; private set; } = "";
+
+    /// <summary>How many messages of a queue are in memory at most; what is set before the first one counts.</summary>
+    public int Window { get; init; } = RedisQueue.Window;
+
     /// <summary>Whether the last run of this node ended as it should.</summary>
     public bool IsPreviousRunClean { get; private set; } = true;
 
@@ -94,13 +101,13 @@ internal sealed partial class RedisStore : IMessageStore, IJournal, ITransitionF
     private MessageReader Messages => _messages ?? throw new InvalidOperationException("The store is not open. Call OpenAsync first.");
 
     /// <inheritdoc/>
-    public void SetRules(string queue, QueueRules rules) => Queue(queue).Lane.SetRules(rules);
-
-    /// <inheritdoc/>
-    public long CountDue(string queue)
+    public void SetRules(string queue, QueueRules rules)
     {
-        QueueLane lane = Queue(queue).Lane;
-        return Math.Max(0, lane.Count - lane.Dispatched - lane.Delayed - lane.Parked - lane.Blocked);
+        _rules[queue] = rules;
+        if (_nodes is not null)
+        {
+            Queue(queue).Lane.SetRules(rules);
+        }
     }
 
     /// <inheritdoc/>
@@ -118,22 +125,6 @@ internal sealed partial class RedisStore : IMessageStore, IJournal, ITransitionF
     }
 
     /// <inheritdoc/>
-    public async ValueTask<IReadOnlyDictionary<string, long>> CountOpenByTypeAsync(string queue, CancellationToken cancellationToken)
-    {
-        RedisQueue served = Queue(queue);
-        await served.Loaded.WaitAsync(cancellationToken);
-        return served.Lane.OpenByType();
-    }
-
-    /// <inheritdoc/>
-    public async ValueTask<int> CountKeyAsync(string queue, string orderKey, int atMost, CancellationToken cancellationToken)
-    {
-        RedisQueue served = Queue(queue);
-        await served.Loaded.WaitAsync(cancellationToken);
-        return (int)Math.Min(atMost, Math.Max(0, served.Lane.CountKey(orderKey, atMost)));
-    }
-
-    /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<AppendResult>> AppendAsync(IReadOnlyList<Envelope> batch, FactChange? checkpoint, CancellationToken cancellationToken)
     {
         StoreWrite write = new() { Appends = batch, Facts = checkpoint is null ? [] : [checkpoint] };
@@ -144,11 +135,11 @@ internal sealed partial class RedisStore : IMessageStore, IJournal, ITransitionF
     public ValueTask<IReadOnlyList<MessageLease>> LeaseAsync(string queue, int max, TimeSpan leaseTime, CancellationToken cancellationToken)
     {
         ThrowIfClosed();
-        return Queue(queue).Lane.LeaseAsync(max, cancellationToken);
+        return Taken(queue).Lane.LeaseAsync(max, cancellationToken);
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<MessageLease>? TryLease(string queue, int max) => Queue(queue).Lane.TryLease(max);
+    public IReadOnlyList<MessageLease>? TryLease(string queue, int max) => Taken(queue).Lane.TryLease(max);
 
     /// <inheritdoc/>
     public async ValueTask<bool> RenewAsync(MessageLease lease, LeaseProgress? progress, CancellationToken cancellationToken)
@@ -161,6 +152,12 @@ internal sealed partial class RedisStore : IMessageStore, IJournal, ITransitionF
         RedisQueue queue = Queue(message.Envelope.Queue);
         if (progress is LeaseProgress.Begin begin)
         {
+            // A node that was paused for too long begins nothing more of what others have by now.
+            if (!IsAlive || queue.PartitionOf(message.Envelope).Owner is null)
+            {
+                return false;
+            }
+
             bool again = message.Begun;
             bool begins = queue.Lane.Begin(message, lease.Fence, begin.Owner, Now);
             if (begins && !again)
@@ -203,56 +200,18 @@ internal sealed partial class RedisStore : IMessageStore, IJournal, ITransitionF
         return result.Appended.Any(appended => appended.Duplicate) ? await CompareAsync(write, result, cancellationToken) : result;
     }
 
-    /// <inheritdoc/>
-    public async ValueTask<StoreStats> GetStatsAsync(string? queue, CancellationToken cancellationToken)
-    {
-        foreach (Lazy<RedisQueue> served in _queues.Values)
-        {
-            await served.Value.Loaded.WaitAsync(cancellationToken);
-        }
-
-        RespValue counts = await ReadAsync(new RespCommand("HGETALL", Keys.Counts), cancellationToken);
-        Dictionary<string, long[]> totals = new(StringComparer.Ordinal);
-        for (int i = 0; i + 1 < counts.Items.Length; i += 2)
-        {
-            string field = counts[i].AsText();
-            int bar = field.LastIndexOf('|');
-            if (!totals.TryGetValue(field[..bar], out long[]? states))
-            {
-                totals[field[..bar]] = states = new long[4];
-            }
-
-            states[field[bar + 1] - '0'] = counts[i + 1].AsInteger();
-        }
-
-        Dictionary<string, StoreQueueStats> queues = [];
-        foreach (string name in totals.Keys.Concat(_queues.Keys).Distinct().Where(name => queue is null || queue == name))
-        {
-            queues[name] = StatsOf(totals.GetValueOrDefault(name) ?? new long[4], _queues.TryGetValue(name, out Lazy<RedisQueue>? served) ? served.Value.Lane : null);
-        }
-
-        if (queue is not null && queues.Count == 0)
-        {
-            queues[queue] = new StoreQueueStats();
-        }
-
-        RespValue seq = await ReadAsync(new RespCommand("GET", Keys.Seq), cancellationToken);
-        string? problem = Writer.Problem ?? Writer.Refusal ?? Loss;
-        return new StoreStats { Queues = queues, Appended = seq.IsNull ? 0 : seq.AsInteger(), Writable = (Writer.Problem ?? Writer.Refusal) is null, Problem = problem };
-    }
-
     void ILaneOwner.OnExpired(QueueLane lane, OpenMessage message) =>
         GiveUp(Queue(lane.Queue), message, FailureKind.Expired, $"Its time to live ended at {message.Envelope.ExpiresAt:yyyy-MM-dd'T'HH:mm:ss.fff'Z'}, before it was handled.");
 
-    void ILaneOwner.OnNeedFollowers(QueueLane lane, KeyChain chain)
-    {
-    }
+    void ILaneOwner.OnNeedFollowers(QueueLane lane, KeyChain chain) => Queue(lane.Queue).AskForFollowers(chain);
 
-    void ILaneOwner.OnRoom(QueueLane lane)
-    {
-    }
+    void ILaneOwner.OnNeedCount(QueueLane lane, KeyChain chain) => Queue(lane.Queue).AskForCount(chain);
 
-    void ILaneOwner.OnNeedBody(QueueLane lane, OpenMessage message) => _ = LoadBodyAsync(lane, message);
+    void ILaneOwner.OnRoom(QueueLane lane) => Queue(lane.Queue).Signal();
+
+    void ILaneOwner.OnUnparked(QueueLane lane) => Queue(lane.Queue).AskForParked();
+
+    void ILaneOwner.OnNeedBody(QueueLane lane, OpenMessage message) => Queue(lane.Queue).AskForBody(message);
 
     /// <summary>The queue as this node serves it; it begins to when it is first asked for.</summary>
     public RedisQueue Queue(string name) => _queues.GetOrAdd(name, static (name, store) => new Lazy<RedisQueue>(() => store.Serve(name)), this).Value;
@@ -260,37 +219,6 @@ internal sealed partial class RedisStore : IMessageStore, IJournal, ITransitionF
     /// <summary>The message of a lease; null when this node does not have it.</summary>
     public OpenMessage? Entry(MessageLease lease) => lease.Entry is OpenMessage message && message.Envelope.Id == lease.Envelope.Id ? message
         : Queue(lease.Envelope.Queue).Open.GetValueOrDefault(lease.Envelope.Id);
-
-    private async Task LoadBodyAsync(QueueLane lane, OpenMessage message)
-    {
-        try
-        {
-            if (await Messages.ReadAsync(message.Envelope.Id, _closing.Token) is { } whole)
-            {
-                lane.Loaded(message, whole.Envelope);
-            }
-        }
-        catch (Exception e) when (e is RedisConnectionException or RedisException or OperationCanceledException)
-        {
-            Log.BodyNotRead(_log, message.Envelope.Id, e.Message);
-        }
-    }
-
-    private static StoreQueueStats StatsOf(long[] totals, QueueLane? lane)
-    {
-        int dispatched = lane?.Dispatched ?? 0;
-        return new StoreQueueStats
-        {
-            Pending = Math.Max(0, totals[0] - dispatched),
-            Delayed = lane?.Delayed ?? 0,
-            Parked = lane?.Parked ?? 0,
-            Blocked = lane?.Blocked ?? 0,
-            Dispatched = dispatched,
-            Acked = totals[2],
-            Failed = totals[3],
-            OldestPendingAt = lane?.OldestPendingAt(),
-        };
-    }
 
     private async ValueTask<T> DoAsync<T>(RedisOperation<T> operation, CancellationToken cancellationToken)
     {

@@ -74,6 +74,19 @@ internal sealed class KeyChain(string key)
     /// <summary>Takes a failed message's hold back; false when it had none.</summary>
     public bool Free(MessageId by) => _haltedBy?.Remove(by) == true;
 
+    /// <summary>Forgets what holds it and what it has on disk.</summary>
+    public void Forget()
+    {
+        _haltedBy = null;
+        HeldSeq = long.MaxValue;
+        OnDisk = 0;
+        OnDiskFrom = long.MaxValue;
+        CountedTo = 0;
+        CountedAsBlocked = 0;
+        IsCounted = false;
+        IsCountWanted = false;
+    }
+
     /// <summary>Inserts by age, a replayed one before all others. Nearly always at the end, else at the head.</summary>
     public void Insert(OpenMessage message)
     {

@@ -9,7 +9,7 @@ namespace Postroom.Storage;
 /// A key whose head waits on disk, with nothing of it in memory, rests as about 50 bytes under a hash of its name: a service that is down for a
 /// day holds a million of them. Two names with the same half of a SHA-256 are not to be found.
 /// </remarks>
-internal sealed class KeyTable
+internal sealed class KeyTable(Func<string, int>? partOf = null)
 {
     private readonly Dictionary<string, KeyChain> _chains = new(StringComparer.Ordinal);
     private readonly Dictionary<UInt128, Resting> _resting = [];
@@ -95,8 +95,32 @@ internal sealed class KeyTable
         _chains.Remove(chain.Key);
         if (!chain.IsEmpty)
         {
-            _resting[Hash(chain.Key)] = new Resting(chain.HeldSeq, chain.CountedTo, chain.CountedAsBlocked, chain.IsCounted);
+            _resting[Hash(chain.Key)] = new Resting(chain.HeldSeq, chain.CountedTo, chain.CountedAsBlocked, chain.IsCounted, partOf?.Invoke(chain.Key) ?? 0);
         }
+    }
+
+    /// <summary>Forgets the keys of a part; of those that have messages with a worker, all but these.</summary>
+    /// <returns>For each, how many of its followers were counted as blocked.</returns>
+    public List<int> Forget(int part)
+    {
+        List<int> counted = [];
+        foreach ((string key, KeyChain chain) in _chains.Where(pair => partOf?.Invoke(pair.Key) == part).ToArray())
+        {
+            counted.Add(chain.CountedAsBlocked);
+            chain.Forget();
+            if (chain.IsEmpty)
+            {
+                _chains.Remove(key);
+            }
+        }
+
+        foreach ((UInt128 hash, Resting resting) in _resting.Where(pair => pair.Value.Part == part).ToArray())
+        {
+            counted.Add(resting.Followers);
+            _resting.Remove(hash);
+        }
+
+        return counted;
     }
 
     private KeyChain? Wake(string key)
@@ -143,5 +167,5 @@ internal sealed class KeyTable
         return BinaryPrimitives.ReadUInt128LittleEndian(hash);
     }
 
-    private readonly record struct Resting(long HeldSeq, long CountedTo, int Followers, bool IsCounted);
+    private readonly record struct Resting(long HeldSeq, long CountedTo, int Followers, bool IsCounted, int Part);
 }

@@ -40,7 +40,7 @@ internal sealed partial class QueueLane : IDisposable
     private readonly int _capacity;
     private readonly LaneBudget? _budget;
     private readonly ReadyQueue _ready = new();
-    private readonly KeyTable _keys = new();
+    private readonly KeyTable _keys;
     private readonly int[] _at = new int[Enum.GetValues<Place>().Length];
     private readonly LinkedList<LeaseWaiter> _waiters = new();
     private QueueRules _rules = new();
@@ -62,9 +62,12 @@ internal sealed partial class QueueLane : IDisposable
     /// <param name="firstFence">Fences start above this, so that they rise from run to run.</param>
     /// <param name="capacity">How many messages it holds before it leaves the rest on disk.</param>
     /// <param name="budget">The bytes that all lanes of the store share; null for no bound.</param>
+    /// <param name="partOf">The part of the keys that a key belongs to, for <see cref="Drop"/>; null where all keys stay.</param>
     public QueueLane(
-        string queue, ILaneOwner owner, TimeProvider clock, string leaseOwner, long firstFence, int capacity = int.MaxValue, LaneBudget? budget = null)
+        string queue, ILaneOwner owner, TimeProvider clock, string leaseOwner, long firstFence, int capacity = int.MaxValue, LaneBudget? budget = null,
+        Func<string, int>? partOf = null)
     {
+        _keys = new KeyTable(partOf);
         Queue = queue;
         _owner = owner;
         _clock = clock;

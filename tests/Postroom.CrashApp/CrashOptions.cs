@@ -58,6 +58,9 @@ internal sealed record CrashOptions
     /// <summary>Confirms every uncertain message, as a person does.</summary>
     public bool Confirm { get; init; }
 
+    /// <summary>The file that <c>share</c> writes what it does to.</summary>
+    public string Record { get; init; } = "";
+
     public static CrashOptions Parse(string[] args)
     {
         CrashOptions options = new() { Mode = args.Length > 0 ? args[0] : "" };
@@ -82,6 +85,7 @@ internal sealed record CrashOptions
                 "--to" => options with { To = value },
                 "--lines" => options with { LineCount = int.Parse(value, CultureInfo.InvariantCulture) },
                 "--confirm" => options with { Confirm = true },
+                "--record" => options with { Record = value },
                 "--gate" => options with { Gate = value },
                 _ => options,
             };

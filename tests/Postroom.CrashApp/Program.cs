@@ -13,12 +13,13 @@ try
         "types" => await RunAsync(new Types(options, ledger!).Configure),
         "orders" => await RunAsync(new Orders(options).Configure),
         "backlog" => await RunAsync(new Backlog(options, ledger!).Configure),
+        "share" => await RunAsync(new Share(options).Configure),
         "receive" => await Receive.RunAsync(args, options),
         "next" => await Receive.NextAsync(args),
         "lanes" => await RunAsync(new Lanes(options, ledger!).Configure),
         "static" => await StaticWay.RunAsync(),
         "migrate" => await Migrate.RunAsync(options),
-        _ => throw new ArgumentException($"There is no mode '{options.Mode}'. Use load, talk, types, orders, backlog, lanes, receive, next, static or migrate."),
+        _ => throw new ArgumentException($"There is no mode '{options.Mode}'. Use load, talk, types, orders, backlog, lanes, share, receive, next, static or migrate."),
     };
 }
 catch (Exception e)

@@ -24,6 +24,9 @@ public sealed record RedisOptions
     /// <summary>How many streams one work queue is spread over. 1 to 1,024; 16 unless set.</summary>
     public int Partitions { get; set; } = 16;
 
+    /// <summary>How long a node that says nothing keeps its name and its partitions, before others take its work over. 1 second to 5 minutes; 15 seconds unless set.</summary>
+    public TimeSpan Lease { get; set; } = TimeSpan.FromSeconds(15);
+
     /// <summary>The addresses of Sentinels, as <c>host:port</c>, or as a URL where they want a user. None, which connects to <see cref="Url"/>, unless set.</summary>
     public IReadOnlyList<string> Sentinels { get; set; } = [];
 

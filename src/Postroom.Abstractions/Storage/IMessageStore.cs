@@ -159,6 +159,9 @@ public sealed record StoreOpening
     /// <summary>The node's id; part of every lease's owner.</summary>
     public required string Node { get; init; }
 
+    /// <summary>Tells nodes of one name apart: what was drawn by lot for the folder of the node's files. Null, the default, for one that has none; used by stores that nodes share.</summary>
+    public string? Home { get; init; }
+
     /// <summary>The program's version, recorded with the run.</summary>
     public string Version { get; init; } = "";
 

@@ -39,6 +39,16 @@ internal static class DoctorCommand
             return Tell(arguments, [new Finding(true, $"Copied '{path}' to '{backup}' ({Output.Size(new FileInfo(backup).Length)}).")]);
         }
 
+        if (arguments.Store is null && settings.Get<StoreOptions>("store").Kind == "redis")
+        {
+            return Tell(arguments,
+            [
+                .. await DoctorRedis.LookAsync(arguments, settings.Get<RuntimeOptions>("runtime"), cancellationToken),
+                Writable("runtime.dataDirectory", Path.GetFullPath(settings.Get<RuntimeOptions>("runtime").DataDirectory)),
+                .. await DoctorConnections.LookAsync(arguments, path, cancellationToken),
+            ]);
+        }
+
         Finding[] findings =
         [
             new Finding(true, $"SQLite {SqliteStore.LibraryVersion}"),

@@ -10,10 +10,10 @@ internal static partial class PostroomCommand
 {
     private static Command StoreMoves()
     {
-        Option<string> to = new("--to") { Description = "Where to: sqlite:FILE. Other kinds of stores are not part of this build.", HelpName = "URL", Required = true };
-        Command move = new("move", "Carries everything that the store file holds over into another store. Example: postroom store move --to sqlite:new/postroom.db") { to };
+        Option<string> to = new("--to") { Description = "Where to: sqlite:FILE, or redis://HOST:PORT with the other settings of redis.* as they are configured.", HelpName = "URL", Required = true };
+        Command move = new("move", "Carries everything that the configured store holds over into another store. Examples: postroom store move --to redis://localhost:6379, postroom store move --to sqlite:new/postroom.db") { to };
         move.SetAction((result, token) => StoreMoveCommand.RunAsync(Arguments(result), result.GetValue(to)!, token));
-        Refuse(move, "it works on the files of a store that no runtime has open", Url, KeyText);
+        Refuse(move, "it works on a store that no runtime has open", Url, KeyText);
         return new Command("store", "Works with the store as a whole.") { move };
     }
 }
@@ -27,11 +27,20 @@ internal static class StoreMoveCommand
     public static async Task<int> RunAsync(HostArguments arguments, string to, CancellationToken cancellationToken)
     {
         ConfigurationSnapshot settings = await ReadCommands.SettingsAsync(arguments, cancellationToken);
-        string path = Path.GetFullPath(ReadCommands.StorePath(arguments, settings));
-        string target = TargetOf(to);
-        if (!File.Exists(path))
+        if (arguments.Store is null && settings.Get<StoreOptions>("store").Kind == "redis")
         {
-            await Console.Error.WriteLineAsync($"There is no store file '{path}', so nothing is moved. A store of memory leaves nothing behind; name another file with --store.");
+            return await FromRedisAsync(arguments, to, settings, cancellationToken);
+        }
+
+        string path = Path.GetFullPath(ReadCommands.StorePath(arguments, settings));
+        if (RedisStorePlace.Is(to))
+        {
+            return await ToRedisAsync(arguments, path, to, cancellationToken);
+        }
+
+        string target = TargetOf(to);
+        if (!await ExistsAsync(path))
+        {
             return ExitCodes.Failed;
         }
 
@@ -43,20 +52,73 @@ internal static class StoreMoveCommand
 
         PrivateFiles.CreateDirectory(Path.GetDirectoryName(target)!);
         using OwnerLock source = await TakeAsync(path, cancellationToken);
-        if (!StoreInspection.Of(path, ColdConnection.Open).Clean)
-        {
-            throw new StoreOpenException(StoreOpenFailure.InUse, $"The last run of '{path}' did not end in order, and what it was doing is settled by the next start only. Start and stop it once, then move it.");
-        }
-
         StoreMove moved = await MoveAsync(arguments, path, target, settings.Get<StoreOptions>("store").Synchronous, cancellationToken);
         string former = SetAside(path);
-        if (!arguments.Quiet)
+        Tell(arguments, moved, target, $"The former store is '{former}' now. Start with store.path={target}.");
+        return ExitCodes.Done;
+    }
+
+    /// <summary>Moves a store file to a Redis server.</summary>
+    private static async Task<int> ToRedisAsync(HostArguments arguments, string path, string to, CancellationToken cancellationToken)
+    {
+        if (!await ExistsAsync(path))
         {
-            Console.WriteLine($"Moved {moved.Open} open and {moved.Finished} finished messages and {moved.Facts} facts to '{target}'{(moved.AlreadyThere > 0 ? $"; {moved.AlreadyThere} were there already" : "")}.");
-            Console.WriteLine($"The former store is '{former}' now. Start with store.path={target}.");
+            return ExitCodes.Failed;
         }
 
+        using OwnerLock source = await TakeAsync(path, cancellationToken);
+        RedisOptions options = await DoctorRedis.ReadAsync(arguments, cancellationToken) with { Url = new Secret(to) };
+        StoreMove moved;
+        string where;
+        await using (RedisStorePlace target = await RedisStorePlace.OpenAsync(options, cancellationToken))
+        {
+            using SqliteJournalReader reader = SqliteJournalReader.Open(path);
+            moved = await target.FillAsync(new ColdJournal(reader), new ColdFacts(reader), Told(arguments), cancellationToken);
+            where = target.Text;
+        }
+
+        string former = SetAside(path);
+        Tell(arguments, moved, where, $"The former store is '{former}' now. Start with store.kind=redis.");
         return ExitCodes.Done;
+    }
+
+    /// <summary>Moves the store of a Redis server to a file.</summary>
+    private static async Task<int> FromRedisAsync(HostArguments arguments, string to, ConfigurationSnapshot settings, CancellationToken cancellationToken)
+    {
+        string target = RedisStorePlace.Is(to)
+            ? throw new ArgumentException("--to is a Redis server, and so is the configured store. Write sqlite:FILE; from one Redis server to another, its own replication copies everything.")
+            : TargetOf(to);
+        await using RedisStorePlace source = await RedisStorePlace.OpenAsync(await DoctorRedis.ReadAsync(arguments, cancellationToken), cancellationToken);
+        PrivateFiles.CreateDirectory(Path.GetDirectoryName(target)!);
+        RetentionOptions retention = new();
+        StoreOptions options = new() { Kind = "sqlite", Path = target, Synchronous = settings.Get<StoreOptions>("store").Synchronous };
+        await using SqliteStore store = new(options, retention, new Redactor(), TimeProvider.System);
+        _ = await store.OpenAsync(new StoreOpening { Node = "move" }, cancellationToken);
+        StoreMove moved = await new StoreMover(source.Store, source.Store.Facts, store, TimeProvider.System).RunAsync(Told(arguments), cancellationToken);
+        await store.CloseAsync(cancellationToken);
+        await source.SetAsideAsync($"sqlite:{target}", cancellationToken);
+        Tell(arguments, moved, target, $"The store at {source.Text} is marked as moved and does not start any more; nothing of it was deleted. Start with store.kind=sqlite and store.path={target}.");
+        return ExitCodes.Done;
+    }
+
+    private static void Tell(HostArguments arguments, StoreMove moved, string where, string next)
+    {
+        if (!arguments.Quiet)
+        {
+            Console.WriteLine($"Moved {moved.Open} open and {moved.Finished} finished messages and {moved.Facts} facts to '{where}'{(moved.AlreadyThere > 0 ? $"; {moved.AlreadyThere} were there already" : "")}.");
+            Console.WriteLine(next);
+        }
+    }
+
+    private static async Task<bool> ExistsAsync(string path)
+    {
+        if (!File.Exists(path))
+        {
+            await Console.Error.WriteLineAsync($"There is no store file '{path}', so nothing is moved. A store of memory leaves nothing behind; name another file with --store.");
+            return false;
+        }
+
+        return true;
     }
 
     private static string TargetOf(string to)
@@ -68,7 +130,7 @@ internal static class StoreMoveCommand
         }
 
         return file.Length == 0 || file.Contains("://", StringComparison.Ordinal)
-            ? throw new ArgumentException($"--to is '{Names.Shorten(to)}', and this build moves to files of SQLite only. Write sqlite:FILE, such as sqlite:new/postroom.db.")
+            ? throw new ArgumentException($"--to is '{Names.Shorten(to)}', which is neither a file of SQLite nor a Redis server. Write sqlite:FILE, such as sqlite:new/postroom.db, or redis://HOST:PORT.")
             : Path.GetFullPath(file);
     }
 
@@ -76,7 +138,14 @@ internal static class StoreMoveCommand
     {
         try
         {
-            return await OwnerLock.AcquireAsync(path, TimeSpan.FromMilliseconds(300), TimeProvider.System, cancellationToken);
+            OwnerLock taken = await OwnerLock.AcquireAsync(path, TimeSpan.FromMilliseconds(300), TimeProvider.System, cancellationToken);
+            if (StoreInspection.Of(path, ColdConnection.Open).Clean)
+            {
+                return taken;
+            }
+
+            taken.Dispose();
+            throw new StoreOpenException(StoreOpenFailure.InUse, $"The last run of '{path}' did not end in order, and what it was doing is settled by the next start only. Start and stop it once, then move it.");
         }
         catch (StoreInUseException e)
         {
@@ -90,8 +159,16 @@ internal static class StoreMoveCommand
         await using SqliteStore store = new(new StoreOptions { Kind = "sqlite", Path = target, Synchronous = synchronous }, retention, new Redactor(), TimeProvider.System);
         _ = await store.OpenAsync(new StoreOpening { Node = "move" }, cancellationToken);
         using SqliteJournalReader reader = SqliteJournalReader.Open(path);
+        ColdJournal journal = new(reader);
+        StoreMove moved = await new StoreMover(journal, new ColdFacts(reader), store, TimeProvider.System).RunAsync(Told(arguments), cancellationToken);
+        await store.CloseAsync(cancellationToken);
+        return moved;
+    }
+
+    private static Progress Told(HostArguments arguments)
+    {
         long told = TimeProvider.System.GetTimestamp();
-        Progress now = new(moved =>
+        return new Progress(moved =>
         {
             if (!arguments.Quiet && TimeProvider.System.GetElapsedTime(told) > TimeSpan.FromSeconds(2))
             {
@@ -99,10 +176,6 @@ internal static class StoreMoveCommand
                 Console.Error.WriteLine($"{moved.Finished} finished and {moved.Open} open messages so far. Ctrl+C is fine: the same command goes on behind them.");
             }
         });
-        ColdJournal journal = new(reader);
-        StoreMove moved = await new StoreMover(journal, new ColdFacts(reader), store, TimeProvider.System).RunAsync(now, cancellationToken);
-        await store.CloseAsync(cancellationToken);
-        return moved;
     }
 
     /// <summary>Gives the files of the former store another name, so that nothing starts on them by mistake; nothing is deleted.</summary>

@@ -7,8 +7,11 @@ internal sealed partial class RedisQueue
 {
     private static partial class Log
     {
-        [LoggerMessage(2920, LogLevel.Information, "Queue {Queue}: partition {Partition} is this node's in epoch {Epoch}, with {Open} open messages.")]
-        public static partial void Taken(ILogger logger, string queue, int partition, long epoch, int open);
+        [LoggerMessage(2920, LogLevel.Information, "Queue {Queue}: this node has partitions {Partitions} now, before with {Before}; {Begun} of their messages were in work and are taken back.")]
+        public static partial void Taken(ILogger logger, string queue, string partitions, string before, int begun);
+
+        [LoggerMessage(2923, LogLevel.Information, "Queue {Queue}: partitions {Partitions} are given up, because they fall to another node.")]
+        public static partial void Left(ILogger logger, string queue, string partitions);
 
         [LoggerMessage(2921, LogLevel.Warning, "Queue {Queue} could not be read: {Problem}")]
         public static partial void ReadFailed(ILogger logger, string queue, string problem);

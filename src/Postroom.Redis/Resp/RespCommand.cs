@@ -95,6 +95,9 @@ internal sealed class RespCommand
 
     public int Count => _arguments.Count;
 
+    /// <summary>The name and the arguments.</summary>
+    public ReadOnlySpan<RespArgument> Arguments => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_arguments);
+
     /// <summary>Adds an argument.</summary>
     public RespCommand Add(RespArgument argument)
     {

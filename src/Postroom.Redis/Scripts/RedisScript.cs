@@ -15,6 +15,9 @@ internal sealed class RedisScript
     /// <summary>Takes, keeps and leaves partitions.</summary>
     public static readonly RedisScript Own = new("own.lua", "");
 
+    /// <summary>Says that a node lives, and tells which others do.</summary>
+    public static readonly RedisScript Beat = new("beat.lua", "");
+
     private readonly string _text;
     private readonly string _hash;
 

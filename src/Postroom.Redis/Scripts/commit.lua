@@ -21,7 +21,13 @@ while at <= last do
     if kind == 'own' then
       local owner = owners[key]
       if owner == nil then
-        owner = redis.call('GET', key) or ''
+        owner = redis.call('GET', key)
+        if not owner then
+          -- Its time may have run out while the server could not be reached; where nobody has had it since, it is the last owner's still.
+          local place = string.sub(key, #prefix + 6)
+          local last = (redis.call('HGET', prefix .. ':owner', place) or '') .. ' ' .. (redis.call('HGET', prefix .. ':epoch', place) or '')
+          owner = last == expected and last or ''
+        end
         owners[key] = owner
       end
       if owner ~= expected then
@@ -60,10 +66,19 @@ while at <= last do
               redis.call('RPUSH', ARGV[kin], id)
             end
           end
+          if ARGV[at + 12] ~= '' then
+            redis.call('HINCRBY', ARGV[at + 12], ARGV[at + 13], 1)
+          end
           counts[queue] = (counts[queue] or 0) + 1
+          counts[ARGV[at + 11]] = (counts[ARGV[at + 11]] or 0) + 1
           reply[#reply + 1] = 'A' .. seq
         end
-        at = at + 11
+        at = at + 14
+      elseif what == 'K' then
+        if redis.call('HINCRBY', ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]) <= 0 then
+          redis.call('HDEL', ARGV[at + 1], ARGV[at + 2])
+        end
+        at = at + 4
       elseif what == 'C' then
         counts[ARGV[at + 1]] = (counts[ARGV[at + 1]] or 0) + tonumber(ARGV[at + 2])
         at = at + 3

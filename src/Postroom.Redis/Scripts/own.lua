@@ -9,7 +9,8 @@ while at <= #ARGV do
   local owner = redis.call('GET', key)
   if what == 'take' then
     at = at + 1
-    if not owner or string.sub(owner, 1, #node + 1) == node .. ' ' then
+    local holder = owner and string.match(owner, '^(.*) %d+$')
+    if not owner or holder == node or redis.call('EXISTS', prefix .. ':node:' .. holder) == 0 then
       local epoch = string.format('%.0f', redis.call('HINCRBY', prefix .. ':epoch', place, 1))
       reply[#reply + 1] = epoch
       reply[#reply + 1] = redis.call('HGET', prefix .. ':owner', place) or ''
@@ -21,6 +22,10 @@ while at <= #ARGV do
     end
   else
     local mine = owner == node .. ' ' .. ARGV[at + 1]
+    if not owner and what == 'keep' and redis.call('HGET', prefix .. ':epoch', place) == ARGV[at + 1] and redis.call('HGET', prefix .. ':owner', place) == node then
+      mine = true -- its time was over while the server could not be reached, and nobody has had it since
+      redis.call('SET', key, node .. ' ' .. ARGV[at + 1])
+    end
     at = at + 2
     reply[#reply + 1] = mine and '1' or '0'
     if mine and what == 'keep' then

@@ -61,7 +61,29 @@ internal sealed class BatchWriter(RedisKeys keys)
         _arguments.Add(RedisKeys.Count(envelope.Queue, MessageState.Pending));
         _arguments.Add(envelope.ParentId is { } parent ? keys.Kin(parent) : "");
         _arguments.Add(envelope.GroupId is { } group ? keys.Kin(group) : "");
+        _arguments.Add(RedisKeys.CountOfType(envelope.Queue, envelope.Type));
+        bool counts = CountsKey(envelope);
+        _arguments.Add(counts ? keys.KeyCounts(envelope.Queue, partition) : "");
+        _arguments.Add(counts ? RedisKeys.HashOf(envelope.OrderKey!) : "");
     }
+
+    /// <summary>Counts a message in or out of the open ones of its type and of its key.</summary>
+    public void CountOpen(Envelope envelope, long delta)
+    {
+        _arguments.Add("C");
+        _arguments.Add(RedisKeys.CountOfType(envelope.Queue, envelope.Type));
+        _arguments.Add(delta);
+        if (CountsKey(envelope))
+        {
+            _arguments.Add("K");
+            _arguments.Add(keys.KeyCounts(envelope.Queue, keys.PartitionOf(envelope)));
+            _arguments.Add(RedisKeys.HashOf(envelope.OrderKey!));
+            _arguments.Add(delta);
+        }
+    }
+
+    /// <summary>Most messages begin a key and have it to themselves; whoever counts such a key looks at that message itself.</summary>
+    private static bool CountsKey(Envelope envelope) => !envelope.StartsKey && envelope.OrderKey is { Length: > 0 };
 
     /// <summary>Counts messages in or out of a state.</summary>
     public void Count(string queue, MessageState state, long delta)

@@ -93,6 +93,11 @@ internal sealed class RemoveOperation(RedisStore store, string queue, int partit
             batch.Run("LREM", store.Keys.Kin(group), 1, BatchWriter.Bytes16(id));
         }
 
+        foreach (string outside in (message.Receipts ?? []).Select(static receipt => receipt.OutsideId).OfType<string>().Append(message.OutsideId ?? "").Where(static outside => outside.Length > 0).Distinct())
+        {
+            batch.Run("SREM", store.Keys.Outside(outside), BatchWriter.Bytes16(id));
+        }
+
         if (message.Envelope.ParentId is { } parent)
         {
             batch.Run("LREM", store.Keys.Kin(parent), 1, BatchWriter.Bytes16(id));

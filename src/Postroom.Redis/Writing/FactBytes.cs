@@ -21,6 +21,10 @@ internal static class FactBytes
         BinaryPrimitives.WriteInt64BigEndian(bytes.AsSpan(8), fact.ExpiresAt?.ToUnixTimeMilliseconds() ?? 0);
         value.Span.CopyTo(bytes.AsSpan(Head));
         batch.Run("HSET", batch.Keys.Facts(fact.Scope), fact.Key, bytes);
+        if (fact.ExpiresAt is not null)
+        {
+            batch.Run("SADD", batch.Keys.Scopes, fact.Scope);
+        }
     }
 
     /// <summary>Reads a fact; null when it has ended.</summary>

@@ -17,8 +17,7 @@ internal sealed class GiveUpOperation(RedisStore store, RedisQueue queue, OpenMe
         batch.CheckState(message.Envelope.Id, MessageState.Pending);
         MessageExtra extra = MessageExtra.Of(message) with { Kind = kind, Error = ErrorText.Cut(reason), DueAt = null, Halts = _halts };
         MessageWrites.Place(batch, store, message, MessageState.Failed, message.Attempt, _at, extra);
-        batch.Count(queue.Name, MessageState.Pending, -1);
-        batch.Count(queue.Name, MessageState.Failed, 1);
+        MessageWrites.Move(batch, message.Envelope, MessageState.Pending, MessageState.Failed);
         batch.Run("HDEL", store.Keys.Fly(store.Node), BatchWriter.Bytes16(message.Envelope.Id));
         MessageWrites.EndRepeat(batch, store, message.Envelope);
         MessageWrites.Release(batch, store, message);
@@ -118,12 +117,12 @@ internal sealed class ReplayOperation(RedisStore store, MessageId id, ReplayOpti
         JournalMoves.Reopen(Message, options.KeepAttempts);
         Message.Error = null;
         MessageWrites.Place(batch, Store, Message, MessageState.Pending, Message.Attempt, null, MessageExtra.Of(Message));
-        batch.Count(Message.Envelope.Queue, MessageState.Failed, -1);
-        batch.Count(Message.Envelope.Queue, MessageState.Pending, 1);
+        MessageWrites.Move(batch, Message.Envelope, MessageState.Failed, MessageState.Pending);
         batch.Run("ZADD", Store.Keys.Held(Message.Envelope.Queue, Store.Keys.PartitionOf(Message.Envelope)), Message.Seq, BatchWriter.Bytes16(Id));
         Message.RowIsMarked = true;
         MessageWrites.BeginRepeat(batch, Store, Message.Envelope);
         MessageWrites.Halt(batch, Store, Message.Envelope, halted: false);
+        NodeCommand.Opened(Message.Envelope, Store.Owner).Write(batch);
     }
 
     /// <inheritdoc/>
@@ -140,15 +139,8 @@ internal sealed class ReplayOperation(RedisStore store, MessageId id, ReplayOpti
             return;
         }
 
-        RedisQueue queue = Store.Queue(Message.Envelope.Queue);
         Store.Report(Message, MessageState.Failed, null, null);
-        if (queue.PartitionOf(Message.Envelope).Owner is not null && queue.Open.TryAdd(Id, Message))
-        {
-            // First back into its key, then the key goes on: otherwise a waiting worker gets the follower.
-            queue.Lane.Admit(Message);
-        }
-
-        queue.Lane.Resume(Message.Envelope.OrderKey, Id);
+        Store.Queue(Message.Envelope.Queue).Reopen(Message);
         SetAnswer(Id);
     }
 }
@@ -168,6 +160,7 @@ internal sealed class DiscardFailedOperation(RedisStore store, MessageId id, str
         MessageExtra extra = MessageExtra.Of(Message) with { Kind = FailureKind.Discarded, Error = ErrorText.Cut(reason), Halts = false };
         MessageWrites.Place(batch, Store, Message, MessageState.Failed, Message.Attempt, Message.FinishedAt, extra);
         MessageWrites.Halt(batch, Store, Message.Envelope, halted: false);
+        NodeCommand.Freed(Message.Envelope, Store.Owner).Write(batch);
     }
 
     /// <inheritdoc/>
@@ -197,9 +190,9 @@ internal sealed class ConfirmOperation(RedisStore store, MessageId id, string us
         (Message.Receipts ??= []).Add(JournalMoves.Confirmed(_at));
         (Message.Attempts ??= []).Add(JournalMoves.ConfirmedAttempt(Message.Attempt, _at, user));
         MessageWrites.Place(batch, Store, Message, MessageState.Acked, Message.Attempt, _at, MessageExtra.Of(Message));
-        batch.Count(Message.Envelope.Queue, MessageState.Failed, -1);
-        batch.Count(Message.Envelope.Queue, MessageState.Acked, 1);
+        MessageWrites.Move(batch, Message.Envelope, MessageState.Failed, MessageState.Acked);
         MessageWrites.Halt(batch, Store, Message.Envelope, halted: false);
+        NodeCommand.Freed(Message.Envelope, Store.Owner).Write(batch);
     }
 
     /// <inheritdoc/>

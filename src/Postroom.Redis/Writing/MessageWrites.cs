@@ -22,9 +22,13 @@ internal static class MessageWrites
         else
         {
             Place(batch, store, message, outcome.State, outcome.Attempt, outcome.FinishedAt, extra);
-            batch.Count(queue.Name, MessageState.Pending, -1);
-            batch.Count(queue.Name, outcome.State, 1);
+            Move(batch, message.Envelope, MessageState.Pending, outcome.State);
             EndRepeat(batch, store, message.Envelope);
+            if (receipt?.OutsideId is { } outside)
+            {
+                batch.Run("SADD", store.Keys.Outside(outside), BatchWriter.Bytes16(message.Envelope.Id));
+            }
+
             if (halts)
             {
                 Halt(batch, store, message.Envelope, halted: true);
@@ -41,6 +45,17 @@ internal static class MessageWrites
         if (begun)
         {
             batch.Run("HDEL", store.Keys.Fly(store.Node), BatchWriter.Bytes16(message.Envelope.Id));
+        }
+    }
+
+    /// <summary>Counts a message out of one state and into another.</summary>
+    public static void Move(BatchWriter batch, Envelope envelope, MessageState from, MessageState to)
+    {
+        batch.Count(envelope.Queue, from, -1);
+        batch.Count(envelope.Queue, to, 1);
+        if ((from == MessageState.Pending) != (to == MessageState.Pending))
+        {
+            batch.CountOpen(envelope, to == MessageState.Pending ? 1 : -1);
         }
     }
 
@@ -67,6 +82,7 @@ internal static class MessageWrites
             string until = (store.Now + kept).ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture);
             byte[] value = [.. BatchWriter.Bytes16(envelope.Id), .. MessageContent.HashOf(envelope), .. System.Text.Encoding.ASCII.GetBytes(until)];
             batch.Run("SET", store.Keys.Dedup(envelope.Queue, key), value, "PX", Math.Max(1, (long)kept.TotalMilliseconds));
+            batch.Run("ZADD", store.Keys.DedupEnds, until, store.Keys.Dedup(envelope.Queue, key));
         }
     }
 
@@ -75,6 +91,7 @@ internal static class MessageWrites
     {
         if (envelope.DedupKey is { } key)
         {
+            batch.Run("ZREM", store.Keys.DedupEnds, store.Keys.Dedup(envelope.Queue, key));
             batch.Run("SET", store.Keys.Dedup(envelope.Queue, key), (byte[])[.. BatchWriter.Bytes16(envelope.Id), .. MessageContent.HashOf(envelope)]);
         }
     }
@@ -109,7 +126,14 @@ internal static class MessageWrites
     {
         if (message.RowIsMarked)
         {
-            batch.Run("ZREM", store.Keys.Held(message.Envelope.Queue, store.Keys.PartitionOf(message.Envelope)), BatchWriter.Bytes16(message.Envelope.Id));
+            Envelope envelope = message.Envelope;
+            int partition = store.Keys.PartitionOf(envelope);
+            batch.Run("ZREM", store.Keys.Held(envelope.Queue, partition), BatchWriter.Bytes16(envelope.Id));
+            batch.Run("ZREM", store.Keys.Later(envelope.Queue, partition), BatchWriter.Bytes16(envelope.Id));
+            if (envelope.OrderKey is { Length: > 0 })
+            {
+                batch.Run("ZREM", store.Keys.Behind(envelope.Queue, partition), RedisKeys.BehindOf(envelope));
+            }
         }
     }
 }

@@ -64,6 +64,11 @@ internal sealed class WriteOperation(RedisStore store, StoreWrite write, bool ad
             FactBytes.Set(batch, fact, store.Now);
         }
 
+        foreach (string scope in write.Facts.Select(static fact => fact.Scope).Distinct().Where(RedisStore.IsShared))
+        {
+            NodeCommand.Changed(scope, store.Owner).Write(batch);
+        }
+
         foreach (StoreNote note in write.Notes)
         {
             NoteBytes.Add(batch, note);

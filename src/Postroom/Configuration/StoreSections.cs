@@ -62,6 +62,7 @@ internal static class StoreSections
             OutboundStreamPrefix = reader.ReadText("outboundStreamPrefix"),
             GatewayGroupPrefix = reader.ReadText("gatewayGroupPrefix"),
             Partitions = reader.ReadCount("partitions", d.Partitions, 1, 1_024),
+            Lease = reader.ReadDuration("lease", d.Lease, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5)),
             Sentinels = reader.ReadTexts("sentinels"),
             Master = reader.ReadText("master"),
             CaFile = reader.ReadText("caFile"),

@@ -15,11 +15,13 @@ internal static class HealthProbes
     {
         RuntimeRooms rooms = runtime.Rooms;
         HealthRegistry health = rooms.Health;
+        RuntimeRole role = composition.Get<RuntimeOptions>("runtime").Role;
         health.Register(new HealthProbe("store", HealthViews.Ready | HealthViews.Status, async token =>
         {
             StoreStats stats = await rooms.Store.GetStatsAsync("in", token);
             IReadOnlyList<string> found = runtime.StoreNotices;
             HealthResult result = !stats.Writable ? new HealthResult(HealthState.Unhealthy, stats.Problem)
+                : stats.Problem is { } problem ? new HealthResult(HealthState.Degraded, problem)
                 : found.Count > 0 ? new HealthResult(HealthState.Degraded, $"Found when the store was opened: {string.Join(' ', found)}")
                 : HealthResult.Healthy;
             return result with { Data = new Dictionary<string, string> { ["kind"] = rooms.Store.Features.Kind, ["bytes"] = Number(stats.Bytes), ["appended"] = Number(stats.Appended) } };
@@ -50,10 +52,10 @@ internal static class HealthProbes
 
             return found.Count > 0 ? new HealthResult(HealthState.Degraded, string.Join(' ', found)) : HealthResult.Healthy;
         }));
-        health.Register(new HealthGroup("workers", HealthViews.Ready | HealthViews.Status, () => rooms.Workers.Pools.Select(static pool => pool.Name), (name, _) => new(PoolOf(rooms, name))));
+        health.Register(new HealthGroup("workers", HealthViews.Ready | HealthViews.Status, () => role == RuntimeRole.Gateway ? [] : rooms.Workers.Pools.Select(static pool => pool.Name), (name, _) => new(PoolOf(rooms, name))));
         health.Register(new HealthGroup("sources", HealthViews.Status, () => rooms.Sources.Status().Keys, (name, _) => new(
             rooms.Sources.FindProblem(name) is { } problem ? new HealthResult(HealthState.Degraded, problem) : HealthResult.Healthy)));
-        health.Register(new HealthGroup("communicators", HealthViews.Status, () => rooms.Outbound.Routes.All.Select(static registration => registration.Name), (name, token) => CommunicatorAsync(rooms, name, token)));
+        health.Register(new HealthGroup("communicators", HealthViews.Status, () => role == RuntimeRole.Core ? [] : rooms.Outbound.Routes.All.Select(static registration => registration.Name), (name, token) => CommunicatorAsync(rooms, name, token)));
         health.Register(new HealthProbe("deliveries", HealthViews.Status, _ =>
         {
             IReadOnlyList<(string Communicator, long Count, FailedDelivery Last)> failed = rooms.Failures.LastHour();

@@ -49,11 +49,15 @@ public sealed partial class MessageRuntime
         _phases.Add(new RuntimePart("lanes", RuntimePhase.Lanes, _ =>
         {
             rooms.Router.Start();
-            rooms.Signals.Start();
-            rooms.Outbound.StartLanes();
+            if (options.Role != RuntimeRole.Core)
+            {
+                rooms.Signals.Start();
+                rooms.Outbound.StartLanes();
+            }
+
             return Task.CompletedTask;
         }, async (drain, token) => _workersWereClean &= await rooms.Router.StopAsync(drain, options.CancelGrace, token)));
-        _phases.Add(new RuntimePart("communicators", RuntimePhase.Communicators, rooms.Outbound.StartCommunicatorsAsync, async (drain, token) =>
+        _phases.Add(new RuntimePart("communicators", RuntimePhase.Communicators, token => options.Role == RuntimeRole.Core ? Task.CompletedTask : rooms.Outbound.StartCommunicatorsAsync(token), async (drain, token) =>
         {
             // Sends in flight end before the way out is closed.
             _workersWereClean &= await rooms.Outbound.StopLanesAsync(drain, token);
@@ -67,7 +71,10 @@ public sealed partial class MessageRuntime
                 _startedModules.Push(module);
             }
 
-            rooms.Workers.StartAll();
+            if (options.Role != RuntimeRole.Gateway)
+            {
+                rooms.Workers.StartAll();
+            }
         }, async (drain, token) =>
         {
             _workersWereClean &= await rooms.Workers.StopAllAsync(drain, options.CancelGrace, token);
@@ -78,7 +85,7 @@ public sealed partial class MessageRuntime
         }));
         _phases.Add(new RuntimePart("sources", RuntimePhase.Sources, _ =>
         {
-            if (!_setup.Paused)
+            if (!_setup.Paused && options.Role != RuntimeRole.Core)
             {
                 if (_setup.Origin.Distrust is not null)
                 {
@@ -92,7 +99,7 @@ public sealed partial class MessageRuntime
         }, (drain, _) => rooms.Sources.StopAllAsync(drain)));
         _phases.Add(new RuntimePart("schedules", RuntimePhase.Sources, _ =>
         {
-            if (!_setup.Paused && _setup.Origin.Distrust is null)
+            if (!_setup.Paused && _setup.Origin.Distrust is null && options.Role != RuntimeRole.Gateway)
             {
                 rooms.Schedules.Start();
             }
@@ -194,12 +201,21 @@ public sealed partial class MessageRuntime
         NodeIdentity.Keep(composition.Get<RuntimeOptions>("runtime"), Node, durable: composition.Get<StoreOptions>("store").Kind != "memory");
         QueueRulesBook rules = new(rooms, composition);
         rules.SetBeforeRecovery();
-        _recovery = await rooms.Lifecycle.OpenAsync(new StoreOpening { Node = Node, Version = _setup.Version, Generation = _setup.Origin.Generation, Ownership = _setup.Origin.Ownership }, cancellationToken);
+        StoreOpening opening = new()
+        {
+            Node = Node,
+            Home = rooms.Store.Features.MultiNode ? NodeIdentity.Home(composition.Get<RuntimeOptions>("runtime")) : null,
+            Version = _setup.Version,
+            Generation = _setup.Origin.Generation,
+            Ownership = _setup.Origin.Ownership,
+        };
+        _recovery = await rooms.Lifecycle.OpenAsync(opening, cancellationToken);
         composition.Configuration.Database?.Attach(rooms.Store);
         await BeginRunAsync(cancellationToken);
         _ = Failure.ContinueWith(
             fatal => Fault(fatal.Result), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         long parked = await rules.SetAfterRecoveryAsync(cancellationToken);
+        FollowOtherNodes(rooms);
         _recovery = _recovery with { Parked = parked };
         _storeNotices = _recovery.Notices;
         LogOpened(_recovery);
@@ -229,6 +245,52 @@ public sealed partial class MessageRuntime
         foreach (string conversation in _recovery.CompletedConversations)
         {
             await rooms.Hooks.CompleteAsync(conversation);
+        }
+    }
+
+    /// <summary>On a store that nodes share: what an operator has paused or taken from its worker elsewhere holds here too.</summary>
+    private void FollowOtherNodes(RuntimeRooms rooms)
+    {
+        if (rooms.Store is not Storage.ISharedStore shared)
+        {
+            return;
+        }
+
+        GatewayLink link = new(shared);
+        if (_composition!.Get<RuntimeOptions>("runtime").Role == RuntimeRole.Core)
+        {
+            rooms.Signals.Elsewhere = link.Show;
+            rooms.Calls.Elsewhere = link.CallAsync;
+        }
+        else
+        {
+            link.Answer(rooms.Calls.CallAsync, rooms.Signals.Show);
+        }
+
+        _ = shared.OnFactsChanged(scope => _ = FollowPausesAsync());
+        _ = ((ITransitionFeed)rooms.Store).ObserveFailures(move =>
+        {
+            if (move is { From: MessageState.Dispatched, Kind: FailureKind.Discarded })
+            {
+                Cancel(move.MessageId);
+            }
+        });
+    }
+
+    private async Task FollowPausesAsync()
+    {
+        await _pausing.WaitAsync();
+        try
+        {
+            await new QueueRulesBook(Rooms, _composition!).SetAfterRecoveryAsync(CancellationToken.None);
+        }
+        catch (Exception e) when (e is StoreUnavailableException or ObjectDisposedException)
+        {
+            LogNotice($"Another node has paused or resumed a queue, which is not known here before the next start: {e.Message}");
+        }
+        finally
+        {
+            _pausing.Release();
         }
     }
 

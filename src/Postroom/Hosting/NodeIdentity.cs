@@ -39,6 +39,28 @@ internal static class NodeIdentity
         }
     }
 
+    /// <summary>What was drawn by lot for the data directory, which tells nodes of one name apart; another one for each run where it cannot be kept.</summary>
+    public static string Home(RuntimeOptions options)
+    {
+        string file = Path.Combine(options.DataDirectory, "home");
+        string drawn = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+        try
+        {
+            DataDirectory.Create(options.DataDirectory);
+            if (File.Exists(file) && File.ReadAllText(file).Trim() is { Length: 16 } kept && kept.All(char.IsAsciiHexDigitLower))
+            {
+                return kept;
+            }
+
+            File.WriteAllText(file, drawn + "\n");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+        }
+
+        return drawn;
+    }
+
     private static string? Read(RuntimeOptions options)
     {
         try

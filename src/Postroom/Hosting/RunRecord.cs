@@ -9,6 +9,9 @@ namespace Postroom.Hosting;
 /// <param name="retention">Says how many runs are kept, asked at each begin.</param>
 internal sealed class RunRecord(IMessageStore store, Func<RetentionOptions> retention)
 {
+    private readonly bool _sharesStore = store.Features.MultiNode; // the runs of other nodes go on
+
+    private const int MostNodes = 50; // the last run of this node is among so many, or its end is not told
     private const string Prefix = "r"; // facts are listed by what their keys begin with
     private const int MostTrimmed = 1_000; // those of a lower retention.runs go over several starts
 
@@ -33,7 +36,7 @@ internal sealed class RunRecord(IMessageStore store, Func<RetentionOptions> rete
     public async Task BeginAsync(RuntimeRun run, CancellationToken cancellationToken)
     {
         List<FactChange> changes = [Change(run)];
-        if (await ReadAsync(1, cancellationToken) is [{ Clean: null } former])
+        if ((await ReadAsync(MostNodes, cancellationToken)).FirstOrDefault(one => one.Node == run.Node || !_sharesStore) is { Clean: null } former)
         {
             changes.Add(Change(former with { Clean = false }));
         }

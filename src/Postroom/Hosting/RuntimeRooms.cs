@@ -78,6 +78,9 @@ internal sealed class RuntimeRooms
 
     public required SignalBoard Signals { get; init; }
 
+    /// <summary>Calls methods of communicators.</summary>
+    public required RemoteCalls Calls { get; init; }
+
     public required CommunicationDispatcher Dispatcher { get; init; }
 
     public required CommunicatorFactory Communicators { get; init; }
@@ -220,6 +223,7 @@ internal sealed class RuntimeRooms
             Router = pools.Create(router),
             Composer = composer,
             Signals = signals,
+            Calls = calls,
             Dispatcher = dispatcher,
             Communicators = new CommunicatorFactory(services, Communications.Registered.Concat(composition.Builder.Backends), loggers.CreateLogger("Postroom.Outbound")),
             Contacts = contacts,

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Postroom.Diagnostics;
+using Postroom.Hosting;
 
 namespace Postroom.Outbound;
 
@@ -9,6 +10,9 @@ internal sealed class RemoteCalls(RoutingTable routes, Redactor redactor, TimePr
 {
     private static readonly TimeSpan Usual = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(10);
+
+    /// <summary>Calls on the node that delivers for the communicator; null where this one does.</summary>
+    public CallCommunicator? Elsewhere { get; set; }
 
     public ValueTask<RemoteCallResult> CallAsync(string communicator, string method, JsonElement arguments, TimeSpan? timeout, CancellationToken cancellationToken) =>
         spans is { IsOn: true } ? TracedAsync(communicator, method, arguments, timeout, cancellationToken) : InvokeAsync(communicator, method, arguments, timeout, cancellationToken);
@@ -41,6 +45,11 @@ internal sealed class RemoteCalls(RoutingTable routes, Redactor redactor, TimePr
         {
             string offered = target is IRemoteCalls { Methods: { Count: > 0 } methods } ? $"It has {string.Join(", ", methods.Order(StringComparer.Ordinal))}." : "It has none.";
             return Failed("unknown_method", $"Communicator '{communicator}' has no method '{Names.Shorten(method)}'. {offered}", retryable: false);
+        }
+
+        if (Elsewhere is { } elsewhere)
+        {
+            return await elsewhere(communicator, method, arguments, limit, cancellationToken);
         }
 
         if (!target.IsStarted)

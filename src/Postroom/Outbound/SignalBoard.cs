@@ -44,6 +44,9 @@ internal sealed partial class SignalBoard(RoutingTable routes, Func<string, bool
         }
     }
 
+    /// <summary>Shows signs on the node that delivers for their communicators; null where this one does.</summary>
+    public Action<Signal>? Elsewhere { get; set; }
+
     public void Start()
     {
         lock (_gate)
@@ -57,6 +60,12 @@ internal sealed partial class SignalBoard(RoutingTable routes, Func<string, bool
         string name = signal.Address.Scheme;
         if (routes.Find(name) is not { Communicator: ISignals })
         {
+            return;
+        }
+
+        if (Elsewhere is { } elsewhere)
+        {
+            elsewhere(signal);
             return;
         }
 

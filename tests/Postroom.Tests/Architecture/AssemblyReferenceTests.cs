@@ -17,7 +17,7 @@ public sealed class AssemblyReferenceTests
     [InlineData("Postroom.Mail", "Postroom.Abstractions")]
     [InlineData("Postroom.ControlPlane", "Postroom.Abstractions")]
     [InlineData("Postroom.Testing", "Postroom", "Postroom.Abstractions", "Postroom.Storage")]
-    [InlineData("Postroom.Host", "Postroom", "Postroom.Abstractions", "Postroom.Chat", "Postroom.ControlPlane", "Postroom.Mail", "Postroom.Sqlite", "Postroom.Storage")]
+    [InlineData("Postroom.Host", "Postroom", "Postroom.Abstractions", "Postroom.Chat", "Postroom.ControlPlane", "Postroom.Mail", "Postroom.Redis", "Postroom.Sqlite", "Postroom.Storage")]
     [InlineData("MailOrderBot", "Postroom.Abstractions")]
     public void An_assembly_references_only_the_projects_its_place_allows(string assembly, params string[] allowed)
     {

@@ -92,35 +92,6 @@ public sealed class RedisStoreFaultTests
     }
 
     [Fact]
-    public async Task F56_a_partition_whose_owner_says_nothing_goes_to_another_node_and_the_late_result_is_refused()
-    {
-        await using RedisServer server = await RedisServer.StartAsync();
-        await using RedisStore first = await OpenAsync(server, "node-1");
-        Envelope message = Message("a");
-        await first.AppendAsync([message], null, Cancel);
-        MessageLease lost = await BeginAsync(first);
-        await RuntimeHarness.UntilAsync(async () => (await server.AskAsync("HLEN", first.Keys.Fly("node-1"))).AsInteger() == 1);
-        await using RedisStore second = await OpenAsync(server, "node-2");
-        ValueTask<IReadOnlyList<MessageLease>> waiting = second.LeaseAsync(Orders, 1, LeaseTime, Cancel);
-        Assert.False(waiting.IsCompleted);
-
-        // The owner's time ends as it does when it is paused for longer than that.
-        for (int partition = 0; partition < 16; partition++)
-        {
-            await server.AskAsync("SET", first.Keys.Own(Orders, partition), "node-0 999", "PX", 1);
-        }
-
-        MessageLease lease = Assert.Single(await waiting);
-        Assert.True(await second.RenewAsync(lease, new LeaseProgress.Begin("pool/2"), Cancel));
-        await Assert.ThrowsAsync<LeaseLostException>(() => first.SettleAsync(lost, Settlement.Acknowledge, [Message()], Cancel).AsTask());
-        await second.SettleAsync(lease, Settlement.Acknowledge, [], Cancel);
-
-        Assert.Equal((message.Id, 2, true), (lease.Envelope.Id, lease.Attempt, lease.Redelivered));
-        Assert.Equal(1, (await second.GetStatsAsync(Orders, Cancel)).Queues[Orders].Acked);
-        Assert.Equal(1, (await second.GetStatsAsync(null, Cancel)).Appended);
-    }
-
-    [Fact]
     public async Task F42_with_AOF_always_nothing_that_was_accepted_is_lost_when_the_server_is_killed_under_load()
     {
         await using RedisServer server = await RedisServer.StartAsync("--appendonly", "yes", "--appendfsync", "always");
@@ -187,7 +158,7 @@ public sealed class RedisStoreFaultTests
         await using RedisStore store = await OpenAsync(server);
         await store.AppendAsync([Message("a"), Message(), Message()], null, Cancel);
         MessageLease lease = await LeaseAsync(store);
-        await RuntimeHarness.UntilAsync(async () => (await server.AskAsync("HLEN", store.Keys.Low)).AsInteger() == 16); // its first beat
+        await RuntimeHarness.UntilAsync(async () => (await server.AskAsync("HLEN", store.Keys.Low)).AsInteger() > 0); // its first beat
 
         await server.AskAsync("FLUSHALL");
         await RuntimeHarness.UntilAsync(() => store.Loss is not null);
