@@ -95,10 +95,16 @@ internal static class JournalMoves
 
     public static DeliveryReceipt Confirmed(DateTimeOffset at) => new() { Status = DeliveryStatus.Delivered, At = at, Detail = "confirmed" };
 
+    /// <summary>Whether a receipt is a confirmation, and no word of the service.</summary>
+    public static bool IsConfirmation(DeliveryReceipt receipt) => receipt is { Status: DeliveryStatus.Delivered, OutsideId: null, Detail: "confirmed" };
+
     public static AttemptRecord ConfirmedAttempt(int attempt, DateTimeOffset at, string user)
     {
         return new AttemptRecord { Attempt = attempt, StartedAt = at, EndedAt = at, Outcome = "acked", Owner = $"operator:{user}" };
     }
+
+    /// <summary>Whether an attempt is a confirmation, for which nothing was sent.</summary>
+    public static bool IsConfirmation(AttemptRecord attempt) => attempt is { Outcome: "acked", Owner: { } owner } && owner.StartsWith("operator:", StringComparison.Ordinal);
 
     /// <summary>The moves of a confirmation, as readers of transitions see them: no state is skipped.</summary>
     /// <param name="message">The message, already acked.</param>

@@ -6,6 +6,8 @@ public interface IDeliveryProbe
     /// <summary>Asks, or waits for word of it, until it is known or the time is over.</summary>
     /// <param name="idempotencyKey">The key of the send: the message's id, or <c>ID/n</c> for part n of a message in parts.</param>
     /// <param name="cancellationToken">The time is over: the answer is <see cref="ProbeAnswer.Unknown"/>.</param>
+    /// <exception cref="DeliveryException">It cannot be asked now: the answer is <see cref="ProbeAnswer.Unknown"/>.</exception>
+    /// <exception cref="Exception">Asking failed in another way: unknown as well, it is logged, and a message that a person replayed is not sent before it could be asked for.</exception>
     ValueTask<ProbeAnswer> FindAsync(string idempotencyKey, CancellationToken cancellationToken);
 }
 

@@ -78,8 +78,7 @@ internal sealed class StatusWaits
     {
         lock (_gate)
         {
-            // What was given up may be an earlier send with the key, so any later word takes its place.
-            if (!_known.TryGetValue(key, out DeliveryReceipt? told) || told.Status == DeliveryStatus.Failed)
+            if (!_known.TryGetValue(key, out DeliveryReceipt? told) || Replaces(told, receipt))
             {
                 _known[key] = receipt;
                 _order.Enqueue((key, receipt));
@@ -95,6 +94,10 @@ internal sealed class StatusWaits
             }
         }
     }
+
+    /// <summary>Callbacks come in any order. What gives a send up is the last word on it, and says nothing of another send with the key.</summary>
+    private static bool Replaces(DeliveryReceipt told, DeliveryReceipt receipt) =>
+        told.OutsideId == receipt.OutsideId ? receipt.Status == DeliveryStatus.Failed && told.Status != DeliveryStatus.Failed : told.Status == DeliveryStatus.Failed;
 
     private sealed class Wait
     {

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Postroom.Diagnostics;
 using Postroom.Outbound;
+using Postroom.Storage;
 
 namespace Postroom.Intake;
 
@@ -14,13 +15,14 @@ internal sealed record ResolvedReceipts
 
     public List<SourceMessage> Told { get; } = [];
 
-    public List<MessageId> Proven { get; } = [];
+    /// <summary>Sends that a receipt proves, unless another one that is stored by then gives them up.</summary>
+    public List<(MessageId Id, string? OutsideId)> Proven { get; } = [];
 
     public List<StoredReceipt> News { get; } = [];
 
     public List<FailedDelivery> GivenUp { get; } = [];
 
-    /// <summary>Given up before the answer of the send itself is stored: told once it is, if it is that send.</summary>
+    /// <summary>Given up before the answer or the proof of the send itself is stored: told once it is, if it is that send.</summary>
     public List<(FailedDelivery Failed, DeliveryReceipt Receipt)> GivenUpEarly { get; } = [];
 }
 
@@ -66,13 +68,8 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
             }
 
             JournalRecord record = told.GetValueOrDefault(found.Entry.Envelope.Id, found);
-            if (IsKnown(record, receipt.Receipt))
+            if (Add(record, receipt.Receipt, resolved))
             {
-                Interlocked.Increment(ref _dropped);
-            }
-            else
-            {
-                Add(record, receipt.Receipt, resolved);
                 told[found.Entry.Envelope.Id] = record with { Receipts = [.. record.Receipts, receipt.Receipt] };
             }
         }
@@ -94,8 +91,14 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
             _ = TellOnceTakenAsync(early, receipt);
         }
 
-        foreach (MessageId id in resolved.Proven)
+        foreach ((MessageId id, string? outsideId) in resolved.Proven)
         {
+            // Read again: the same post may give up what it proves, and so may another one meanwhile, in any order.
+            if (outsideId is not null && await journal.GetAsync(id, withBody: false, cancellationToken) is { } record && IsGivenUp(record, outsideId))
+            {
+                continue;
+            }
+
             try
             {
                 await journal.ConfirmAsync(id, Receipt, cancellationToken);
@@ -110,8 +113,8 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
     /// <summary>Whether a receipt says nothing new: once per status and part, and of a message that was sent more than once, once for each of its sends.</summary>
     private static bool IsKnown(JournalRecord record, DeliveryReceipt receipt)
     {
-        DeliveryReceipt[] alike = [.. record.Receipts.Where(known => known.Status == receipt.Status && known.Part == receipt.Part)];
-        int sends = Math.Max(record.Attempts.Count, 1 + record.Entry.Replays); // at most
+        DeliveryReceipt[] alike = [.. record.Receipts.Where(known => known.Status == receipt.Status && known.Part == receipt.Part && !JournalMoves.IsConfirmation(known))];
+        int sends = Math.Max(record.Attempts.Count(static attempt => !JournalMoves.IsConfirmation(attempt)), 1 + record.Entry.Replays); // at most
         return alike.Length >= sends || alike.Any(known => known.OutsideId is null || receipt.OutsideId is null || known.OutsideId == receipt.OutsideId);
     }
 
@@ -130,37 +133,51 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
             {
                 return false;
             }
+
+            if (record.Receipts.Any(taken => IsTaken(taken) && taken.OutsideId == id))
+            {
+                return true; // The send that was proved.
+            }
         }
 
         // Services tell the time of receipts in whole seconds.
-        return record.Entry.Replays == 0 || failed.At == default || record.Attempts is not [.., { StartedAt: { } began }] || failed.At > began - TimeSpan.FromSeconds(1);
+        AttemptRecord? sent = record.Attempts.LastOrDefault(static attempt => !JournalMoves.IsConfirmation(attempt));
+        return record.Entry.Replays == 0 || failed.At == default || sent is not { StartedAt: { } began } || failed.At > began - TimeSpan.FromSeconds(1);
     }
 
     private static bool IsGivenUp(JournalRecord record, string outsideId) => record.Receipts.Any(receipt => receipt.Status == DeliveryStatus.Failed && receipt.OutsideId == outsideId);
 
+    private static bool IsUncertain(JournalEntry entry) => entry is { State: MessageState.Failed, FailureKind: FailureKind.Uncertain };
+
     private static bool IsTaken(DeliveryReceipt receipt) => receipt.Status is DeliveryStatus.Sent or DeliveryStatus.Delivered or DeliveryStatus.Read;
 
-    private void Add(JournalRecord record, DeliveryReceipt receipt, ResolvedReceipts resolved)
+    /// <summary>Adds what a receipt comes to; false when it says nothing new. Of one that is known the proof counts all the same: the process may have ended before it was followed.</summary>
+    private bool Add(JournalRecord record, DeliveryReceipt receipt, ResolvedReceipts resolved)
     {
         JournalEntry entry = record.Entry;
+        if (IsUncertain(entry) && receipt.Part is null && IsTaken(receipt))
+        {
+            resolved.Proven.Add((entry.Envelope.Id, receipt.OutsideId));
+        }
+
+        if (IsKnown(record, receipt))
+        {
+            Interlocked.Increment(ref _dropped);
+            return false;
+        }
+
         DeliveryReceipt dated = receipt.At == default ? receipt with { At = clock.GetUtcNow() } : receipt;
         byte[] body = JsonSerializer.SerializeToUtf8Bytes(dated, PostroomJson.Default.DeliveryReceipt);
         resolved.Notes.Add(new StoreNote(NoteKind.Receipt, clock.GetUtcNow(), body) { MessageId = entry.Envelope.Id });
         resolved.News.Add(new StoredReceipt(entry.Envelope.Id, entry.Envelope.Queue, entry.Envelope.Conversation, dated));
 
-        // Receipts come in any order: what was given up is not proved by an older word of the same send.
-        if (entry is { State: MessageState.Failed, FailureKind: FailureKind.Uncertain } && dated.Part is null && IsTaken(dated) && !(dated.OutsideId is { } sent && IsGivenUp(record, sent)))
-        {
-            resolved.Proven.Add(entry.Envelope.Id);
-        }
-
-        if (dated.Status == DeliveryStatus.Failed && entry.State != MessageState.Failed && OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is { } communicator)
+        if (dated.Status == DeliveryStatus.Failed && (entry.State != MessageState.Failed || IsUncertain(entry)) && OutboundQueue.CommunicatorOf(entry.Envelope.Queue) is { } communicator)
         {
             string reason = $"The service had taken it and gave it up later: {dated.Detail ?? "it did not say why"}";
             FailedDelivery failed = new(entry.Envelope.Id, communicator, entry.Envelope.Conversation, FailureKind.Refused, reason, entry.Attempt, clock.GetUtcNow()) { TraceId = TraceService.TraceIdOf(entry.Envelope) };
             if (entry.State != MessageState.Acked)
             {
-                resolved.GivenUpEarly.Add((failed, receipt));
+                resolved.GivenUpEarly.Add((failed, entry.State == MessageState.Failed ? dated : receipt)); // what a replay sends begins after it
             }
             else if (IsOfLastSend(record, receipt))
             {
@@ -183,6 +200,8 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
                 Headers = new Dictionary<string, string> { [HeaderNames.Channel] = OutboundQueue.CommunicatorOf(entry.Envelope.Queue) ?? "" },
             });
         }
+
+        return true;
     }
 
     /// <summary>One for each status, part and send; without an outside id a replay tells sends apart. Services give ids of any length, a key has 512 characters.</summary>
@@ -218,7 +237,7 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
         _ = LookLaterAsync(receipt, take);
     }
 
-    /// <summary>The answer of a send may be on its way to the store while the service gives the message up already.</summary>
+    /// <summary>The answer of a send, or what proves one that left none, may be on its way to the store while the service gives the message up already.</summary>
     private async Task TellOnceTakenAsync(FailedDelivery failed, DeliveryReceipt receipt)
     {
         try
@@ -232,7 +251,7 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
                     failures.Note(failed with { At = clock.GetUtcNow() });
                 }
 
-                if (record?.Entry.State is not (MessageState.Pending or MessageState.Dispatched))
+                if (record?.Entry is not { } entry || (entry.State is not (MessageState.Pending or MessageState.Dispatched) && !IsUncertain(entry)))
                 {
                     return; // One that has failed was told as that.
                 }
@@ -273,13 +292,13 @@ internal sealed partial class LateReceipts(IJournal journal, IMessageStore store
 
     private async ValueTask TakeAsync(JournalRecord record, DeliveryReceipt receipt, Func<ResolvedReceipts, ValueTask> take)
     {
-        if (IsKnown(record, receipt))
+        ResolvedReceipts resolved = new();
+        if (!Add(record, receipt, resolved))
         {
+            await FollowAsync(resolved, CancellationToken.None);
             return;
         }
 
-        ResolvedReceipts resolved = new();
-        Add(record, receipt, resolved);
         try
         {
             await take(resolved);

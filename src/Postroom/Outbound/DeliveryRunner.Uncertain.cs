@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 using Postroom.Workers;
 
 namespace Postroom.Outbound;
@@ -30,7 +31,7 @@ internal sealed partial class DeliveryRunner
         Proof proof = StoredProof(await RecordOfAsync(lease), lease);
         if ((proof.Whole ?? proof.GivenUp) is { } end)
         {
-            return Found(attempt, new ProbeAnswer.Found(end));
+            return Found(attempt, target, new ProbeAnswer.Found(end));
         }
 
         if (proof.Part is { } stored)
@@ -41,13 +42,13 @@ internal sealed partial class DeliveryRunner
         DateTimeOffset now = clock.GetUtcNow();
         DateTimeOffset until = (claimed > _begun ? claimed : _begun) + (target.Config.AskTimeout ?? AskTimeout);
         TimeSpan left = until > now ? until - now : TimeSpan.Zero;
-        (ProbeAnswer answer, bool isPart) = await AskAsync(asked, attempt, target.Communicator.Capabilities, left < AskAtATime ? left : AskAtATime);
+        (ProbeAnswer answer, bool isPart, _) = await AskAsync(asked, attempt, target, left < AskAtATime ? left : AskAtATime);
         switch (answer)
         {
             case ProbeAnswer.Found { Receipt: { Status: not DeliveryStatus.Failed } taken } when isPart:
                 return await GoOnBehindAsync(attempt, taken);
             case ProbeAnswer.Found found:
-                return Found(attempt, found);
+                return Found(attempt, target, found);
             case ProbeAnswer.NotSent:
                 await store.RenewAsync(lease, new LeaseProgress.Unclaim(), CancellationToken.None);
                 attempt.ForgetEarlierSends();
@@ -75,7 +76,8 @@ internal sealed partial class DeliveryRunner
 
     /// <summary>
     /// A person has replayed it: sent again, from the first part that nothing proves. What the service gave up is why it is replayed, and no proof. It is asked before
-    /// each attempt: what became of one says nothing of the send that left no answer.
+    /// each attempt: what became of one says nothing of the send that left no answer. A question without an answer holds nothing up; one that fails is put again
+    /// before anything is sent.
     /// </summary>
     private async ValueTask<AttemptEnd?> SettleReplayedAsync(Attempt attempt, Registration target)
     {
@@ -83,7 +85,7 @@ internal sealed partial class DeliveryRunner
         Proof proof = StoredProof(record, attempt.Lease);
         if (proof.Whole is { } whole)
         {
-            return Found(attempt, new ProbeAnswer.Found(whole));
+            return Found(attempt, target, new ProbeAnswer.Found(whole));
         }
 
         if (proof.Part is { } stored)
@@ -96,8 +98,10 @@ internal sealed partial class DeliveryRunner
             return null;
         }
 
-        (ProbeAnswer answer, bool isPart) = await AskAsync(probe, attempt, target.Communicator.Capabilities, AskAtATime);
-        return isPart && answer is ProbeAnswer.Found(var part) ? await GoOnBehindAsync(attempt, part) : Found(attempt, answer);
+        (ProbeAnswer answer, bool isPart, Exception? failure) = await AskAsync(probe, attempt, target, AskAtATime);
+        return answer is not ProbeAnswer.Found(var found)
+            ? failure is null ? null : new AttemptEnd.Delivered(Again(attempt, $"Asking whether an earlier send arrived failed, and nothing was sent. {failure.GetType().Name}: {failure.Message}"), null)
+            : isPart ? await GoOnBehindAsync(attempt, found) : Found(attempt, target, answer);
     }
 
     private async ValueTask<JournalRecord?> RecordOfAsync(MessageLease lease) =>
@@ -128,58 +132,72 @@ internal sealed partial class DeliveryRunner
         lease is { Replays: 0, UnansweredSends: <= 1 } || (lease.SendStartedAt is { } claimed && receipt.At > claimed - TimeSpan.FromSeconds(1));
 
     /// <summary>Asks by the key of the whole message, which its only or last part carries, and where it may go in parts by the key of the next one.</summary>
-    /// <returns>The answer, and whether it is about that part only.</returns>
-    private async ValueTask<(ProbeAnswer Answer, bool IsPart)> AskAsync(IDeliveryProbe probe, Attempt attempt, CommunicatorCapabilities channel, TimeSpan limit)
+    /// <returns>The answer, whether it is about that part only, and why a question failed; null when none did.</returns>
+    private async ValueTask<(ProbeAnswer Answer, bool IsPart, Exception? Failure)> AskAsync(IDeliveryProbe probe, Attempt attempt, Registration target, TimeSpan limit)
     {
+        CommunicatorCapabilities channel = target.Communicator.Capabilities;
         string key = attempt.Envelope.Id.ToString();
-        Task<ProbeAnswer> whole = AskAsync(probe, key, attempt, limit).AsTask();
+        Task<(ProbeAnswer Answer, Exception? Failure)> whole = AskAsync(probe, key, attempt, target, limit).AsTask();
         if (!channel.SplitsText && attempt.Lease.Progress.Count == 0 && attempt.Envelope.Body.Length <= channel.TextLimit)
         {
-            return (await whole, false);
+            (ProbeAnswer only, Exception? why) = await whole;
+            return (only, false, why);
         }
 
-        Task<ProbeAnswer> part = AskAsync(probe, string.Create(CultureInfo.InvariantCulture, $"{key}/{attempt.Lease.Progress.Count + 1}"), attempt, limit).AsTask();
-        Task<ProbeAnswer> first = await Task.WhenAny(whole, part);
-        ProbeAnswer answer = await first;
+        Task<(ProbeAnswer Answer, Exception? Failure)> part = AskAsync(probe, string.Create(CultureInfo.InvariantCulture, $"{key}/{attempt.Lease.Progress.Count + 1}"), attempt, target, limit).AsTask();
+        Task<(ProbeAnswer Answer, Exception? Failure)> first = await Task.WhenAny(whole, part);
+        (ProbeAnswer answer, Exception? failure) = await first;
         if (answer is ProbeAnswer.Found)
         {
-            return (answer, first == part);
+            return (answer, first == part, null);
         }
 
-        (Task<ProbeAnswer> other, bool isPart) = first == part ? (whole, false) : (part, true);
-        return await other is ProbeAnswer.Found found ? (found, isPart)
-            : (answer is ProbeAnswer.NotSent && await other is ProbeAnswer.NotSent ? answer : new ProbeAnswer.Unknown(), false);
+        (ProbeAnswer other, Exception? otherFailure) = await (first == part ? whole : part);
+        return other is ProbeAnswer.Found ? (other, first != part, null)
+            : (answer is ProbeAnswer.NotSent && other is ProbeAnswer.NotSent ? answer : new ProbeAnswer.Unknown(), false, failure ?? otherFailure);
     }
 
-    private async ValueTask<ProbeAnswer> AskAsync(IDeliveryProbe probe, string key, Attempt attempt, TimeSpan limit)
+    /// <summary>Asks by one key. A failure that the communicator says what it means of is an answer too: unknown.</summary>
+    private async ValueTask<(ProbeAnswer Answer, Exception? Failure)> AskAsync(IDeliveryProbe probe, string key, Attempt attempt, Registration target, TimeSpan limit)
     {
         using CancellationTokenSource time = new(limit, clock);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(attempt.CancellationToken, time.Token);
         try
         {
             ProbeAnswer answer = await probe.FindAsync(key, either.Token);
-            if (answer is not ProbeAnswer.Found { Receipt: { Status: DeliveryStatus.Failed } failed } || IsOfClaim(failed, attempt.Lease))
+            if (answer is not ProbeAnswer.Found(var told) || !(told.Status == DeliveryStatus.Failed ? !IsOfClaim(told, attempt.Lease) : await IsGivenUpAsync(attempt.Lease, told)))
             {
-                return answer;
+                return (answer, null);
             }
 
             // An earlier send was given up. Of one that was claimed since that says nothing; without one nothing is on its way.
-            return attempt.Lease.SendStartedAt is null ? new ProbeAnswer.NotSent() : new ProbeAnswer.Unknown();
+            return (attempt.Lease.SendStartedAt is null ? new ProbeAnswer.NotSent() : new ProbeAnswer.Unknown(), null);
         }
-        catch (Exception)
+        catch (OperationCanceledException) when (either.IsCancellationRequested)
         {
-            return new ProbeAnswer.Unknown(); // also of a probe that fails in a way of its own: nothing is sent for it
+            return (new ProbeAnswer.Unknown(), null);
+        }
+        catch (Exception e) when (e is not StoreUnavailableException)
+        {
+            LogNotAsked(e, target.Name, attempt.Envelope.Id);
+            return (new ProbeAnswer.Unknown(), e is DeliveryException ? null : e);
         }
     }
 
-    private AttemptEnd.Delivered? Found(Attempt attempt, ProbeAnswer answer)
+    /// <summary>Whether a send that an answer speaks of as taken was given up since: callbacks come in any order, and a probe may remember the older one.</summary>
+    private async ValueTask<bool> IsGivenUpAsync(MessageLease lease, DeliveryReceipt taken) =>
+        taken.OutsideId is { } id && await RecordOfAsync(lease) is { } record && record.Receipts.Any(receipt => receipt.Status == DeliveryStatus.Failed && receipt.OutsideId == id);
+
+    private AttemptEnd.Delivered? Found(Attempt attempt, Registration target, ProbeAnswer answer)
     {
         if (answer is not ProbeAnswer.Found(var receipt))
         {
             return null;
         }
 
-        attempt.Receipt = receipt.At == default ? receipt with { At = clock.GetUtcNow() } : receipt;
+        // What comes of an earlier part is told by its id. What a communicator saves that cannot be asked may be something else, such as recipients.
+        bool isLastPart = receipt is { Status: not DeliveryStatus.Failed, OutsideId: not null, Parts.Count: 0 } && attempt.Lease.Progress.Count > 0 && target.Communicator is IDeliveryProbe;
+        attempt.Receipt = receipt with { At = receipt.At == default ? clock.GetUtcNow() : receipt.At, Parts = isLastPart ? [.. attempt.Lease.Progress, receipt.OutsideId!] : receipt.Parts };
         return new AttemptEnd.Delivered(
             receipt.Status == DeliveryStatus.Failed ? Settlement.Fail(FailureKind.Refused, $"The service took it and gave it up: {receipt.Detail ?? "it did not say why"}") : Settlement.Acknowledge,
             attempt.Receipt);
@@ -223,6 +241,9 @@ internal sealed partial class DeliveryRunner
             ? new Settlement.Retried(clock.GetUtcNow() + TimeSpan.FromSeconds(1), reason, CountsAttempt: !first && !asks) { Cause = FailureKind.Uncertain, KeepsClaim = true }
             : Settlement.Fail(FailureKind.Uncertain, reason);
     }
+
+    [LoggerMessage(433, LogLevel.Warning, "Communicator '{Name}': asking whether an earlier send of message {Id} arrived failed.")]
+    private partial void LogNotAsked(Exception exception, string name, MessageId id);
 
     /// <summary>What stored receipts say of a send without an answer: the whole message arrived, its next part did, or the service gave it up; null each for what none says.</summary>
     private sealed record Proof(DeliveryReceipt? Whole, DeliveryReceipt? Part, DeliveryReceipt? GivenUp);

@@ -14,7 +14,7 @@ public sealed class AskedSendTests
         Asked channel = new();
         channel.Loses.Enqueue("");
         channel.Knows[""] = new DeliveryReceipt { Status = DeliveryStatus.Failed, OutsideId = "out-1", Detail = "131026: not on WhatsApp" };
-        await using MessageRuntime runtime = await StartAsync(channel);
+        await using MessageRuntime runtime = await channel.StartRuntimeAsync();
 
         EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
         JournalRecord failed = await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
@@ -30,7 +30,7 @@ public sealed class AskedSendTests
         Asked channel = new() { TextLimit = 30 };
         channel.Loses.Enqueue("/2");
         channel.Knows["/2"] = new DeliveryReceipt { Status = DeliveryStatus.Sent, OutsideId = "proved" };
-        await using MessageRuntime runtime = await StartAsync(channel);
+        await using MessageRuntime runtime = await channel.StartRuntimeAsync();
 
         EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage(string.Join('\n', Enumerable.Range(0, 3).Select(n => new string((char)('a' + n), 28)))), Cancel);
         JournalRecord ended = await runtime.EndedAsync(sent.Ids[0], MessageState.Acked);
@@ -44,7 +44,7 @@ public sealed class AskedSendTests
     {
         Asked channel = new() { TextLimit = 30 };
         channel.Loses.Enqueue("/1");
-        await using MessageRuntime runtime = await StartAsync(channel);
+        await using MessageRuntime runtime = await channel.StartRuntimeAsync();
 
         EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage($"{new string('a', 28)}\n{new string('b', 28)}"), Cancel);
         await UntilAsync(() => channel.Sends.Count == 1);
@@ -60,7 +60,7 @@ public sealed class AskedSendTests
     {
         ConcurrentQueue<FailedDelivery> told = new();
         Asked channel = new() { Answers = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously) };
-        await using MessageRuntime runtime = await StartAsync(channel);
+        await using MessageRuntime runtime = await channel.StartRuntimeAsync();
         using IDisposable watch = runtime.Rooms.Failures.Observe(told.Enqueue);
 
         EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
@@ -79,7 +79,7 @@ public sealed class AskedSendTests
     {
         Asked channel = new();
         channel.Loses.Enqueue("");
-        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        await using MessageRuntime runtime = await channel.StartRuntimeAsync(Asked.Briefly);
         EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
         JournalRecord failed = await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
 
@@ -94,11 +94,11 @@ public sealed class AskedSendTests
     }
 
     [Fact]
-    public async Task Ln8_a_replay_is_asked_for_again_after_an_attempt_that_could_not_be_asked_for_and_sent_nothing()
+    public async Task Ln8_a_replay_whose_service_is_away_for_the_question_and_the_send_is_asked_for_again_when_it_is_back()
     {
         Asked channel = new();
         channel.Loses.Enqueue("");
-        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        await using MessageRuntime runtime = await channel.StartRuntimeAsync(Asked.Briefly);
         EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
         await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
 
@@ -121,7 +121,7 @@ public sealed class AskedSendTests
         Asked channel = new();
         channel.Loses.Enqueue("");
         channel.Loses.Enqueue("");
-        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        await using MessageRuntime runtime = await channel.StartRuntimeAsync(Asked.Briefly);
         EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
         JournalRecord first = await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
         await channel.TellAsync(new LateReceipt(new DeliveryReceipt { Status = DeliveryStatus.Failed, OutsideId = "first", At = first.Entry.FinishedAt!.Value - TimeSpan.FromMinutes(1) }) { MessageId = sent.Ids[0] });
@@ -141,7 +141,7 @@ public sealed class AskedSendTests
         ConcurrentQueue<FailedDelivery> told = new();
         Asked channel = new();
         channel.Loses.Enqueue("");
-        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        await using MessageRuntime runtime = await channel.StartRuntimeAsync(Asked.Briefly);
         using IDisposable watch = runtime.Rooms.Failures.Observe(told.Enqueue);
         EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
         await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
@@ -167,7 +167,7 @@ public sealed class AskedSendTests
         ConcurrentQueue<FailedDelivery> told = new();
         Asked channel = new();
         channel.Loses.Enqueue("");
-        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        await using MessageRuntime runtime = await channel.StartRuntimeAsync(Asked.Briefly);
         using IDisposable watch = runtime.Rooms.Failures.Observe(told.Enqueue);
         EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
         await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
@@ -195,7 +195,7 @@ public sealed class AskedSendTests
         ConcurrentQueue<string?> told = new();
         Asked channel = new();
         channel.Loses.Enqueue("");
-        await using MessageRuntime runtime = await StartAsync(channel, Briefly, app => app.AddHandler(
+        await using MessageRuntime runtime = await channel.StartRuntimeAsync(Asked.Briefly, app => app.AddHandler(
             PayloadTypes.ReceiptChanged,
             PostroomJson.Default.DeliveryReceipt,
             (receipt, _, _) =>
@@ -229,7 +229,7 @@ public sealed class AskedSendTests
         Asked channel = new();
         channel.Loses.Enqueue("");
         channel.Loses.Enqueue("");
-        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        await using MessageRuntime runtime = await channel.StartRuntimeAsync(Asked.Briefly);
         EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
         JournalRecord first = await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
 
@@ -250,7 +250,7 @@ public sealed class AskedSendTests
     {
         Asked channel = new();
         channel.Loses.Enqueue("");
-        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        await using MessageRuntime runtime = await channel.StartRuntimeAsync(Asked.Briefly);
         EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage("once"), Cancel);
         await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
 
@@ -272,7 +272,7 @@ public sealed class AskedSendTests
     {
         Asked channel = new() { TextLimit = 30 };
         channel.Loses.Enqueue("/1");
-        await using MessageRuntime runtime = await StartAsync(channel, Briefly);
+        await using MessageRuntime runtime = await channel.StartRuntimeAsync(Asked.Briefly);
         EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage($"{new string('a', 28)}\n{new string('b', 28)}"), Cancel);
         await runtime.EndedAsync(sent.Ids[0], MessageState.Failed);
 
@@ -300,7 +300,7 @@ public sealed class AskedSendTests
     {
         Asked channel = new() { TextLimit = 30 };
         channel.Loses.Enqueue("/2");
-        await using MessageRuntime runtime = await StartAsync(channel);
+        await using MessageRuntime runtime = await channel.StartRuntimeAsync();
 
         EmitResult sent = await runtime.Dispatcher.EmitAsync(new OutgoingMessage($"{new string('a', 28)}\n{new string('b', 28)}"), Cancel);
         await UntilAsync(() => channel.Sends.Count == 2);
@@ -309,86 +309,5 @@ public sealed class AskedSendTests
 
         Assert.Equal(["/1", "/2"], channel.Sends);
         Assert.Equal(state == MessageState.Failed ? FailureKind.Refused : null, ended.Entry.FailureKind);
-    }
-
-    private static readonly CommunicatorBackendConfig Briefly = new() { Type = "channel", AskTimeout = TimeSpan.FromMilliseconds(50) };
-
-    private static async Task<MessageRuntime> StartAsync(Asked channel, CommunicatorBackendConfig? config = null, Action<IApplicationBuilder>? app = null)
-    {
-        MessageRuntime runtime = await RuntimeHarness.StartAsync(app ?? (static _ => { }));
-        await runtime.Dispatcher.RegisterAsync(channel, null, config ?? new CommunicatorBackendConfig { Type = "channel" }, Cancel);
-        await UntilAsync(() => channel.IsStarted);
-        return runtime;
-    }
-
-    /// <summary>A service that loses answers, and may be asked. Keys are shown without the message's id.</summary>
-    private sealed class Asked() : Communicator("channel"), IDeliveryProbe
-    {
-        public int TextLimit { get; init; } = int.MaxValue;
-
-        public TaskCompletionSource? Answers { get; set; }
-
-        /// <summary>Called by each send, before it is lost or answered.</summary>
-        public Action? Claimed { get; set; }
-
-        /// <summary>Set while the service is away: it can be neither asked nor sent to. Called by the send that finds it so.</summary>
-        public Action? Away { get; set; }
-
-        public ConcurrentQueue<string> Loses { get; } = new();
-
-        public ConcurrentDictionary<string, DeliveryReceipt> Knows { get; } = new();
-
-        public ConcurrentQueue<string> Sends { get; } = new();
-
-        public override CommunicatorCapabilities Capabilities => new() { CanBeAsked = true, TextLimit = TextLimit };
-
-        public override bool SupportsReceiving => true;
-
-        public override async ValueTask<DeliveryReceipt> SendAsync(OutgoingMessage message, DeliveryContext context, CancellationToken cancellationToken)
-        {
-            string key = context.IdempotencyKey[context.MessageId.ToString().Length..];
-            Sends.Enqueue(key);
-            if (Answers is { } answers)
-            {
-                await answers.Task.WaitAsync(cancellationToken);
-            }
-
-            Claimed?.Invoke();
-            if (Away is { } away)
-            {
-                away();
-                throw new DeliveryException(new DeliveryFailure.Transient(), "the service is away");
-            }
-
-            return Loses.TryPeek(out string? lost) && lost == key && Loses.TryDequeue(out _)
-                ? throw new DeliveryException(new DeliveryFailure.Uncertain(), "no answer")
-                : new DeliveryReceipt { Status = DeliveryStatus.Sent, OutsideId = $"out{key}" };
-        }
-
-        public async ValueTask<ProbeAnswer> FindAsync(string idempotencyKey, CancellationToken cancellationToken)
-        {
-            if (Away is not null)
-            {
-                throw new HttpRequestException("the service is away"); // as a probe that does not translate its failures
-            }
-
-            string key = idempotencyKey.Contains('/', StringComparison.Ordinal) ? idempotencyKey[idempotencyKey.IndexOf('/', StringComparison.Ordinal)..] : "";
-            for (int i = 0; ; i++)
-            {
-                if (Knows.TryGetValue(key, out DeliveryReceipt? known))
-                {
-                    return new ProbeAnswer.Found(known);
-                }
-
-                if (i == 20 || cancellationToken.IsCancellationRequested)
-                {
-                    return new ProbeAnswer.Unknown();
-                }
-
-                await Task.Delay(10, CancellationToken.None);
-            }
-        }
-
-        public async Task TellAsync(LateReceipt receipt) => await Incoming!.AcceptAsync([], [receipt], Cancel);
     }
 }

@@ -86,6 +86,25 @@ public sealed class WhatsAppAskingTests
         Assert.IsType<ProbeAnswer.Found>(await waits.FindAsync("k", first.Token));
     }
 
+    [Theory]
+    [InlineData("sent w1, failed w1", "Failed w1")]
+    [InlineData("failed w1, sent w1", "Failed w1")]
+    [InlineData("failed w1, delivered w1, sent w2", "Sent w2")]
+    [InlineData("sent w2, failed w1", "Sent w2")]
+    [InlineData("failed w1, failed w2, sent w1", "Sent w1")] // two sends with the key: what is known of each is the journal's
+    public async Task Wa5_what_gives_a_send_up_is_the_last_word_on_it_and_none_on_another_one(string told, string known)
+    {
+        StatusWaits waits = new();
+        foreach (string[] word in told.Split(", ").Select(static one => one.Split(' ')))
+        {
+            waits.Tell("k", new DeliveryReceipt { Status = Enum.Parse<DeliveryStatus>(word[0], ignoreCase: true), OutsideId = word[1] });
+        }
+
+        ProbeAnswer.Found found = Assert.IsType<ProbeAnswer.Found>(await waits.FindAsync("k", WhatsAppFixture.Cancel));
+
+        Assert.Equal(known, $"{found.Receipt.Status} {found.Receipt.OutsideId}");
+    }
+
     [Fact]
     public async Task The_table_of_waits_and_the_memory_of_callbacks_are_bounded()
     {
