@@ -2,6 +2,11 @@ using System.Text.RegularExpressions;
 
 namespace MailOrderBot.Domain;
 
+/// <summary>An article that a line names without being an order line that can be read.</summary>
+/// <param name="Article">The article.</param>
+/// <param name="HasQuantity">Whether a quantity stands beside the number of an article: that orders something; without one it may be a question.</param>
+internal sealed record Mention(Product Article, bool HasQuantity);
+
 /// <summary>Tells whether a line that cannot be read as an order line is meant as one: it names an article's number, and is no sentence or greeting.</summary>
 internal static partial class ArticleMention
 {
@@ -9,29 +14,48 @@ internal static partial class ArticleMention
     private const int MoreWords = 12; // with a number, a bullet or in a table, a line of no more is none either
     private const int LongestJoint = 3; // letters of a word between a quantity and an article, such as "x" and "of"
     private const int ShortestWord = 3; // letters of a number without a digit, which may be a word of the language
+    private const int FewestDigits = 3; // of a number without a letter: one of fewer is an hour, a day or a house
+    private const int SureDigits = 6; // of one that stands alone: one of fewer may be a postcode or a year
 
     private static readonly char[] Separators = [',', ';', ':', '/', '|', '='];
 
-    /// <summary>The article that a line means; null for none.</summary>
+    /// <summary>The article that a line means; null for none. In an address it has to be ordered: a house, a postcode or a village may have the number of an article.</summary>
     /// <param name="line">The line.</param>
     /// <param name="catalogue">The articles.</param>
-    public static Product? In(RequestedLine line, Catalogue catalogue)
+    public static Mention? In(RequestedLine line, Catalogue catalogue)
     {
-        if (!line.IsInAddress && catalogue.Find(line.Raw.Trim(' ', '\t', '.', ',', ';', ':', '!', '?')) is { } whole)
+        if (line.IsInAddress)
         {
-            return whole;
+            // A telephone number begins with a zero.
+            LineReading? ordered = BodyOrderReader.ReadLine(line.Raw)?.Readings.FirstOrDefault(reading => !reading.Quantity.StartsWith('0') && catalogue.Find(reading.Article) is not null);
+            if (ordered is not null)
+            {
+                return new Mention(catalogue.Find(ordered.Article)!, HasQuantity: true);
+            }
+        }
+        else if (catalogue.Find(line.Raw.Trim(' ', '\t', '.', ',', ';', ':', '!', '?')) is { } whole)
+        {
+            return new Mention(whole, HasQuantity: false);
         }
 
         string[] words = line.Raw.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+        Product? named = null;
         for (int i = 0; i < words.Length; i++)
         {
-            if (Named(words, i, catalogue) is { } found && (IsFew(line, words) || HasQuantity(words, i, found.Words)))
+            if (Named(words, i, catalogue) is not { } found)
             {
-                return found.Product;
+                continue;
             }
+
+            if (HasQuantity(words, i, found))
+            {
+                return new Mention(named ?? found.Product, HasQuantity: true);
+            }
+
+            named ??= !line.IsInAddress && IsSure(found.Product, line) && IsFew(line, words) ? found.Product : null;
         }
 
-        return null;
+        return named is null ? null : new Mention(named, HasQuantity: false);
     }
 
     /// <summary>The article whose number a word is or holds, or that it is together with the next one.</summary>
@@ -58,8 +82,15 @@ internal static partial class ArticleMention
 
     private static Product? Number(string text, Catalogue catalogue)
     {
-        return catalogue.FindNumber(text) is { } product && (text.Any(char.IsAsciiDigit) || (text.Length >= ShortestWord && text == product.Sku)) ? product : null;
+        return catalogue.FindNumber(text) is { } product && (IsPlain(product) ? Digits(product) >= FewestDigits : text.Any(char.IsAsciiDigit) || (text.Length >= ShortestWord && text == product.Sku)) ? product : null;
     }
+
+    /// <summary>Whether the number of an article has no letter, and may be any number of the language.</summary>
+    private static bool IsPlain(Product product) => !product.Sku.Any(char.IsLetter);
+
+    private static int Digits(Product product) => product.Sku.Count(char.IsAsciiDigit);
+
+    private static bool IsSure(Product product, RequestedLine line) => !IsPlain(product) || line.IsItem || Digits(product) >= SureDigits;
 
     private static bool IsFew(RequestedLine line, string[] words)
     {
@@ -70,12 +101,17 @@ internal static partial class ArticleMention
             : words.Length <= MoreWords && !isSentence && words.Any(IsNumber);
     }
 
-    /// <summary>Whether a quantity stands beside the article: that orders something also in a long sentence.</summary>
-    private static bool HasQuantity(string[] words, int at, int count) =>
-        Beside(words, at - 1, -1) || Beside(words, at + count, 1);
+    /// <summary>
+    /// Whether a quantity stands beside the article: that orders something also in a long sentence. Beside a number without a letter it has to be marked as one (<c>3 x</c>):
+    /// streets, postcodes and telephones have several numbers in a row.
+    /// </summary>
+    private static bool HasQuantity(string[] words, int at, (Product Product, int Words) found) =>
+        Beside(words, at - 1, -1, IsPlain(found.Product)) || Beside(words, at + found.Words, 1, IsPlain(found.Product));
 
-    private static bool Beside(string[] words, int at, int step) =>
-        IsNumberAt(words, at) || (at >= 0 && at < words.Length && words[at].Length <= LongestJoint && IsNumberAt(words, at + step));
+    private static bool Beside(string[] words, int at, int step, bool isMarked) =>
+        at >= 0 && at < words.Length
+        && (IsNumber(words[at]) ? !isMarked || words[at].AsSpan().ContainsAny('x', 'X', '×')
+            : (isMarked ? words[at] is "x" or "X" or "×" or "*" : words[at].Length <= LongestJoint) && IsNumberAt(words, at + step));
 
     private static bool IsNumberAt(string[] words, int at) => at >= 0 && at < words.Length && IsNumber(words[at]);
 

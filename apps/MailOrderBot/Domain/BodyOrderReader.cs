@@ -64,8 +64,8 @@ internal static partial class BodyOrderReader
         return new OrderRequest { Lines = lines, Rest = rest, Reference = reference, Note = note, ShipTo = Field(address?.ToString()) };
     }
 
-    /// <summary>The first line that the sender wrote; empty for none.</summary>
-    public static string FirstLine(string text) => OwnLines(text).FirstOrDefault(line => line.Length > 0) ?? "";
+    /// <summary>The first line that the sender wrote, without signs for bold or slanted; empty for none.</summary>
+    public static string FirstLine(string text) => WithoutEmphasis(OwnLines(text).FirstOrDefault(line => line.Length > 0) ?? "");
 
     /// <summary>What a line may order; null when it has no quantity beside a text.</summary>
     internal static RequestedLine? ReadLine(string line)

@@ -32,6 +32,12 @@ internal sealed record CheckedLine
 
     /// <summary>What is wrong; null for nothing.</summary>
     public LineProblem? Problem { get; init; }
+
+    /// <summary>The article that it names, where it could not be read as an order line; null where it could.</summary>
+    public Mention? Mention { get; init; }
+
+    /// <summary>Whether it only names an article, as a question does, and orders nothing.</summary>
+    public bool OnlyMentions => Mention is { HasQuantity: false };
 }
 
 /// <summary>An order whose articles are known, and no price or stock.</summary>
@@ -39,8 +45,11 @@ internal sealed record CheckedLine
 /// <param name="Problems">What is wrong with it as a whole; empty for nothing.</param>
 internal sealed record ResolvedOrder(IReadOnlyList<CheckedLine> Lines, IReadOnlyList<string> Problems)
 {
-    /// <summary>Whether it names an article of the shop.</summary>
-    public bool NamesArticle => Lines.Any(line => line.Product is not null);
+    /// <summary>Whether it orders an article of the shop, though perhaps in words that cannot be read.</summary>
+    public bool NamesArticle => Lines.Any(line => line.Product is not null || line.Mention is { HasQuantity: true });
+
+    /// <summary>Whether it surely orders nothing: nothing in it names an article, known or not, and all of it could be read.</summary>
+    public bool IsNone => Lines.Count == 0 && Problems.Count == 0;
 }
 
 /// <summary>An order that was checked against the catalogue.</summary>
@@ -63,6 +72,9 @@ internal sealed record CheckedOrder
 
     /// <summary>What is to be paid.</summary>
     public long GrossMinor => NetMinor + TaxMinor;
+
+    /// <summary>Whether any of its lines orders something; a question about an article does not.</summary>
+    public bool HasOrderLines => Lines.Any(line => !line.OnlyMentions);
 
     /// <summary>Whether it can be confirmed as it is.</summary>
     public bool IsGood => Lines.Count > 0 && Problems.Count == 0 && Lines.All(line => line.Problem is null);

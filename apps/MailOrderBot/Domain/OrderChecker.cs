@@ -143,11 +143,12 @@ internal sealed class OrderChecker(OrderLimits limits)
     /// <summary>A line that names an article and cannot be read: without it the order would be confirmed with less than was asked for. Null when it does not.</summary>
     private static CheckedLine? Mentioned(RequestedLine line, Catalogue catalogue)
     {
-        return ArticleMention.In(line, catalogue) is { } article
+        return ArticleMention.In(line, catalogue) is { } mention
             ? new CheckedLine
             {
                 Raw = line.Raw.Length <= LongestShown ? line.Raw : $"{line.Raw[..(char.IsHighSurrogate(line.Raw[LongestShown - 1]) ? LongestShown - 1 : LongestShown)]}…",
-                Problem = new LineProblem(line.IsInAddress ? $"it names {article.Sku} and stands in the address, which ends with an empty line" : $"it names {article.Sku}, and how many is not said in a way that we can read"),
+                Problem = new LineProblem(line.IsInAddress ? $"it names {mention.Article.Sku} and stands in the address, which ends with an empty line" : $"it names {mention.Article.Sku}, and how many is not said in a way that we can read"),
+                Mention = mention,
             }
             : null;
     }

@@ -102,7 +102,9 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
                 case OrderStatus.NeedsPerson:
                     return (order.Id, Silent("passed-on", new Notice(NoticeLevel.Warning, $"{mail.Sender} wrote again about {order.Number}, which waits for a person: {Subject()}")));
                 case OrderStatus.Confirmed or OrderStatus.Cancelled when !said.Order.NamesArticle:
-                    return (order.Id, Silent("passed-on", new Notice(NoticeLevel.Info, $"{mail.Sender} wrote about {order.Number} ({order.Status}) and orders nothing new: {Subject()}")));
+                    return (order.Id, Silent("passed-on", said.Order.IsNone
+                        ? new Notice(NoticeLevel.Info, $"{mail.Sender} wrote about {order.Number} ({order.Status}) and orders nothing new: {Subject()}")
+                        : new Notice(NoticeLevel.Warning, $"{mail.Sender} wrote about {order.Number} ({order.Status}) and was not answered; whether it orders more has to be read: {Subject()}")));
                 case null when shop.AnswersRefusal(mail) && !said.Order.NamesArticle:
                     return (null, Silent("passed-on", new Notice(NoticeLevel.Info, $"{mail.Sender} answered a refused cancellation: {Subject()}")));
                 case OrderStatus.Clarification:
@@ -143,13 +145,13 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
 
             shop.SaveCustomer(mail.Sender, mail.SenderName);
             order = order.Id == 0 ? order with { Number = shop.NextNumber(now.Year) } : order;
-            if (order.Id == 0 || content.Lines.Count > 0)
+            if (order.Id == 0 || content.HasOrderLines)
             {
                 order = order with { Id = shop.SaveOrder(order, content, mail, now) };
             }
             else
             {
-                shop.SetStatus(order with { Status = OrderStatus.Clarification }, order.Status, now); // what was asked about stays to be seen
+                shop.SaveDetails(order, now); // what was asked about stays to be seen
             }
 
             switch (order.Status)

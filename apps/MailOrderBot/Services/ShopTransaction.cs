@@ -164,6 +164,11 @@ internal sealed class ShopTransaction(SqliteConnection connection, SqliteTransac
         return id;
     }
 
+    /// <summary>Saves what an unclear order says beside its lines, which stay.</summary>
+    public void SaveDetails(Order order, DateTimeOffset now) => Run(
+        "update orders set reference = $reference, ship_to = $shipTo, note = $note, status = $status, updated_at = $now where id = $id and status = 'clarification'",
+        ("$reference", order.Reference), ("$shipTo", order.ShipTo), ("$note", order.Note), ("$status", order.Status), ("$now", Text(now)), ("$id", order.Id));
+
     /// <summary>Moves an order to another status.</summary>
     public void SetStatus(Order order, string status, DateTimeOffset now) =>
         Run("update orders set status = $status, updated_at = $now where id = $id and status = $old", ("$status", status), ("$now", Text(now)), ("$id", order.Id), ("$old", order.Status));

@@ -50,6 +50,32 @@ public sealed class LostLineTests
         Assert.Equal("confirmed|1", shop.Sql("select status, (select count(*) from order_lines) from orders"));
     }
 
+    [Theory]
+    [InlineData("3 x 50667\nShip to: Ann\n50667 Köln", "")]
+    [InlineData("3 x 50667\nShip to: Ann\nHauptstr. 10, 50667 Köln", "")]
+    [InlineData("3 x 50667\nShip to: Ann\nTel. 0221 50667", "")]
+    [InlineData("3 x 50667\n\nAnn Bauer\n50667 Köln", "")]
+    [InlineData("3 x 50667\n\nCall me at 10 tomorrow", "")]
+    [InlineData("3 x 50667\n\nWe need 2 10 times a year", "")]
+    [InlineData("3 x 50667\nShip to: Ann\nTEA-002", "")] // a house may be named so
+    [InlineData("3 x TEA-002\nShip to: Ann\nGarden 5\n2 x 50667", "50667")]
+    [InlineData("3 x TEA-002\nand 2 x 50667 for Bob, please", "50667")]
+    [InlineData("3 x TEA-002\nand 50667 x 2 for Bob, please", "50667")]
+    [InlineData("3 x TEA-002\n- 50667, please", "50667")]
+    [InlineData("3 x TEA-002\n50667", "50667")]
+    [InlineData("3 x TEA-002\nand 4006381, please", "4006381")]
+    [InlineData("3 x 50667\nShip to: Ann\nplease send 2 TEA-002 to Bob", "TEA-002")]
+    public void MB_7_a_number_without_a_letter_is_that_of_an_article_where_it_is_ordered_and_not_in_an_address_or_a_sentence(string text, string asked)
+    {
+        Catalogue catalogue = new([.. new[] { "50667", "10", "4006381", "TEA-002" }.Select(static sku => new Product { Sku = sku, Name = $"Article {sku}", Currency = "EUR" })]);
+        OrderLimits limits = new(500, 9_999, "EUR");
+
+        ResolvedOrder order = new OrderChecker(limits).Resolve(BodyOrders.Read(text), catalogue, SuggestionBudget.For(limits), CancellationToken.None);
+
+        Assert.Equal(asked, string.Join(' ', order.Lines.Where(static line => line.Problem is not null).Select(static line => line.Mention?.Article.Sku ?? line.Raw)));
+        Assert.Equal(3, order.Lines[0].Quantity);
+    }
+
     [Fact]
     public async Task A_question_about_an_article_in_a_confirmed_thread_is_passed_on_and_makes_no_order()
     {
@@ -59,7 +85,41 @@ public sealed class LostLineTests
         await shop.ReceiveAsync(AnswerTo("two", "one", "Is TEA-002 really black?\n"));
 
         Assert.Equal("1", shop.Sql("select count(*) from orders"));
+        Assert.StartsWith("warning: ann@example.org wrote about ", shop.Notices[^1], StringComparison.Ordinal);
+        Assert.Contains("whether it orders more has to be read", shop.Notices[^1], StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task MB_7_an_order_in_words_that_cannot_be_read_is_asked_about_in_a_confirmed_thread_too()
+    {
+        await using ShopFixture shop = await StartAsync();
+
+        await shop.ReceiveAsync(MailOf("one", "2 x TEA-001\n"));
+        await shop.ReceiveAsync(AnswerTo("two", "one", "Please be so kind and send us in addition 3 TEA-002, and a leaflet.\n"));
+
+        Assert.Equal("confirmed,clarification", shop.Sql("select group_concat(status) from (select status from orders order by id)"));
+        Assert.Contains("it names TEA-002", shop.Letters[^1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task MB_11_a_question_in_an_unclear_thread_leaves_the_lines_of_the_order_as_they_are()
+    {
+        await using ShopFixture shop = await StartAsync();
+
+        await shop.ReceiveAsync(MailOf("one", "2 x TEA-001\n3 x TEA-099\n"));
+        await shop.ReceiveAsync(AnswerTo("two", "one", "Is TEA-002 really black?\nShip to: Bob\nGarden 5\n"));
+
+        Assert.Equal("clarification|Bob\nGarden 5", shop.Sql("select status, ship_to from orders"));
+        Assert.Equal("2 x TEA-001,3 x TEA-099", shop.Sql("select group_concat(raw) from (select raw from order_lines order by line_no)"));
+        Assert.Equal(2, shop.Letters.Count);
+    }
+
+    [Theory]
+    [InlineData("*CANCEL MO-2026-000001*")]
+    [InlineData("CANCEL *MO-2026-000001*.")]
+    [InlineData("_CANCEL_ MO-2026-000001")]
+    public void MB_13_a_cancellation_in_bold_is_one(string line) =>
+        Assert.Equal("MO-2026-000001", OrderNumber.ReadCancel("Re: Order", BodyOrderReader.FirstLine($"\n{line}\n\nAnn")));
 
     [Fact]
     public void MB_7_rows_of_an_html_table_are_order_lines_also_with_paragraphs_in_their_cells()
