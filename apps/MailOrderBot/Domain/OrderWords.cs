@@ -1,0 +1,56 @@
+namespace MailOrderBot.Domain;
+
+/// <summary>The words of order lines, in English and German: numbers, units, and what is said around an article without a meaning for the order.</summary>
+internal static class OrderWords
+{
+    private const int Dozen = 12;
+
+    private static readonly Dictionary<string, long> Numbers = new(StringComparer.OrdinalIgnoreCase)
+    {
+        ["two"] = 2, ["three"] = 3, ["four"] = 4, ["five"] = 5, ["six"] = 6, ["seven"] = 7, ["eight"] = 8, ["nine"] = 9, ["ten"] = 10, ["eleven"] = 11, ["twelve"] = 12,
+        ["zwei"] = 2, ["zwo"] = 2, ["drei"] = 3, ["vier"] = 4, ["fünf"] = 5, ["fuenf"] = 5, ["sechs"] = 6, ["sieben"] = 7, ["acht"] = 8, ["neun"] = 9, ["zehn"] = 10, ["elf"] = 11, ["zwölf"] = 12, ["zwoelf"] = 12,
+    };
+
+    private static readonly HashSet<string> Ones = Set("one eins a an ein eine einen einem einer");
+    private static readonly HashSet<string> Articles = Set("a an ein eine einen einem einer");
+    private static readonly HashSet<string> Dozens = Set("dozen dutzend dtzd");
+    private static readonly HashSet<string> Units = Set("pc pcs piece pieces unit units ea stück stücke stueck stk st qty quantity menge anzahl");
+    private static readonly HashSet<string> Packs = Set("pack packs packet packets package packages packung packungen päckchen pkg");
+    private static readonly HashSet<string> Currencies = Set("eur euro euros usd gbp chf");
+    private static readonly HashSet<string> Times = Set("x × * mal times");
+
+    private static readonly HashSet<string> Said = Set(
+        """
+        and plus also please pls kindly i we me us you need want would like love order have get take send add another more extra additional further of the some too as well in addition additionally then can could may i'd we'd i'll we'll my our your just only thanks thank hello hi dear sir madam team shop regards kind best
+        und auch bitte ich wir mir uns sie brauche brauchen bräuchte bräuchten benötige benötigen möchte möchten hätte hätten gern gerne nehme nehmen bestelle bestellen schicken senden liefern von vom der die das den dem noch dazu außerdem zusätzlich weitere weiteren weiteres mehr danke hallo
+        """);
+
+    /// <summary>The number that a word is; null for none. Those of <see cref="IsOne"/> are 1.</summary>
+    public static long? NumberOf(string word) => Numbers.TryGetValue(word, out long number) ? number : Ones.Contains(word) ? 1 : null;
+
+    /// <summary>Whether a word is a 1 that is also an article or a pronoun: it counts where it stands before what is ordered.</summary>
+    public static bool IsOne(string word) => Ones.Contains(word);
+
+    /// <summary>Whether a word is an article of the language, which never follows what it belongs to.</summary>
+    public static bool IsArticle(string word) => Articles.Contains(word);
+
+    /// <summary>How many a word multiplies by; null for none.</summary>
+    public static int? MultiplierOf(string word) => Dozens.Contains(word) ? Dozen : null;
+
+    /// <summary>Whether a word counts single ones.</summary>
+    public static bool IsUnit(string word) => Units.Contains(word);
+
+    /// <summary>Whether a word counts packs.</summary>
+    public static bool IsPack(string word) => Packs.Contains(word);
+
+    /// <summary>Whether a word is a currency: the number beside it is a price.</summary>
+    public static bool IsCurrency(string word) => Currencies.Contains(word);
+
+    /// <summary>Whether a word or sign stands between a quantity and an article.</summary>
+    public static bool IsTimes(string word) => Times.Contains(word);
+
+    /// <summary>Whether a word changes nothing about what is ordered.</summary>
+    public static bool IsSaid(string word) => Said.Contains(word);
+
+    private static HashSet<string> Set(string words) => new(words.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries), StringComparer.OrdinalIgnoreCase);
+}
