@@ -16,6 +16,7 @@ internal static partial class ArticleMention
     private const int ShortestWord = 3; // letters of a number without a digit, which may be a word of the language
     private const int FewestDigits = 3; // of a number without a letter: one of fewer is an hour, a day or a house
     private const int SureDigits = 6; // of one that stands alone: one of fewer may be a postcode or a year
+    private const int PostcodeDigits = 5; // of one that is a postcode where the name of a place stands beside it
 
     private static readonly char[] Separators = [',', ';', ':', '/', '|', '='];
 
@@ -52,7 +53,7 @@ internal static partial class ArticleMention
                 return new Mention(named ?? found.Product, HasQuantity: true);
             }
 
-            named ??= !line.IsInAddress && IsSure(found.Product, line) && IsFew(line, words) ? found.Product : null;
+            named ??= !line.IsInAddress && IsSure(words, i, found, line) && IsFew(line, words) ? found.Product : null;
         }
 
         return named is null ? null : new Mention(named, HasQuantity: false);
@@ -90,7 +91,13 @@ internal static partial class ArticleMention
 
     private static int Digits(Product product) => product.Sku.Count(char.IsAsciiDigit);
 
-    private static bool IsSure(Product product, RequestedLine line) => !IsPlain(product) || line.IsItem || Digits(product) >= SureDigits;
+    private static bool IsSure(string[] words, int at, (Product Product, int Words) found, RequestedLine line)
+    {
+        return !IsPlain(found.Product) || line.IsItem || Digits(found.Product) >= SureDigits
+            || (Digits(found.Product) == PostcodeDigits && !IsName(words, at - 1) && !IsName(words, at + found.Words));
+    }
+
+    private static bool IsName(string[] words, int at) => at >= 0 && at < words.Length && Bare(words[at]) is [var first, ..] && char.IsUpper(first);
 
     private static bool IsFew(RequestedLine line, string[] words)
     {

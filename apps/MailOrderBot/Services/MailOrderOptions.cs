@@ -1,4 +1,5 @@
 using MailOrderBot.Domain;
+using Postroom;
 using Postroom.Configuration;
 
 namespace MailOrderBot.Services;
@@ -24,7 +25,7 @@ internal enum StockMode
 }
 
 /// <summary>The settings of the bot. Bound from <c>mailOrder</c> (SPEC MB-2). Immutable.</summary>
-internal sealed record MailOrderOptions
+internal sealed record MailOrderOptions : IMakesFolders
 {
     /// <summary>The name of the section.</summary>
     public const string Section = "mailOrder";
@@ -77,8 +78,11 @@ internal sealed record MailOrderOptions
     /// <summary>The communicator that answers mail of sources which name none. <c>shop-mail</c> unless set.</summary>
     public string ReplyVia { get; init; } = "shop-mail";
 
-    /// <summary>A folder that is filled with a sample catalogue and sample orders where there is none. Null, the default, fills none. A change needs a restart.</summary>
+    /// <summary>A folder that is filled once with a sample catalogue and sample orders where they are missing. Null, the default, fills none. A change needs a restart.</summary>
     public string? Samples { get; init; }
+
+    /// <inheritdoc/>
+    public bool WillMake(string folder) => Samples is { } samples && SampleShop.WillMake(samples, folder);
 
     /// <summary>The bounds of one order.</summary>
     public OrderLimits Limits => new(MaxLines, MaxQuantity, Currency);

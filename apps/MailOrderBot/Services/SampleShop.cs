@@ -5,25 +5,30 @@ internal static class SampleShop
 {
     private const string Prefix = "MailOrderBot.Samples.";
     private const string Inbox = "inbox";
+    private const string Maildir = "maildir";
+    private const string Mark = ".samples"; // made last: with it the folder was whole once, and what is missing was taken away
 
-    /// <summary>Fills a folder with the samples; one that has an inbox stays as it is, and so does whatever is there already.</summary>
+    private static readonly string[] Folders = [Inbox, "outbox", $"{Maildir}/new", $"{Maildir}/cur", $"{Maildir}/tmp"];
+
+    /// <summary>Fills a folder with the samples, once: what is there already stays, folders that somebody made empty are filled, and what is taken away afterwards does not come back.</summary>
     /// <exception cref="IOException">The folder cannot be written.</exception>
     public static void Furnish(string folder)
     {
-        if (Directory.Exists(Path.Combine(folder, Inbox)))
+        string shop = Path.GetFullPath(folder);
+        if (File.Exists(Path.Combine(shop, Mark)))
         {
             return;
         }
 
-        // Filled under another name first, and the inbox moved last: a folder with an inbox is a whole one, whenever the process ends. The folder itself may be
-        // there before, since whoever writes the letters makes it too.
-        string making = $"{Path.GetFullPath(folder)}.making";
+        // Filled under another name first, and the mark moved last: whenever the process ends, the next start goes on. The folder itself may be there before, since
+        // whoever writes the letters makes it too, and people make the folders of sources.
+        string making = $"{shop}.making";
         if (Directory.Exists(making))
         {
             Directory.Delete(making, recursive: true);
         }
 
-        foreach (string part in (string[])[Inbox, "outbox", "maildir/new", "maildir/cur", "maildir/tmp"])
+        foreach (string part in Folders)
         {
             Directory.CreateDirectory(Path.Combine(making, part));
         }
@@ -34,7 +39,7 @@ internal static class SampleShop
             string path = name switch
             {
                 "catalogue.csv" => name,
-                "maildir.eml" => "maildir/new/1.sample",
+                "maildir.eml" => $"{Maildir}/new/1.sample",
                 _ => $"{Inbox}/{name}",
             };
             using Stream from = typeof(SampleShop).Assembly.GetManifestResourceStream(resource)!;
@@ -42,16 +47,50 @@ internal static class SampleShop
             from.CopyTo(to);
         }
 
-        Directory.CreateDirectory(folder);
-        foreach (string made in Directory.GetFileSystemEntries(making).OrderBy(static entry => Path.GetFileName(entry) == Inbox))
+        File.WriteAllText(Path.Combine(making, Mark), "The samples of the mail order bot were put here. What is taken away does not come back, unless this file goes too.\n");
+        Directory.CreateDirectory(shop);
+        foreach (string made in Directory.GetFileSystemEntries(making).OrderBy(static entry => Path.GetFileName(entry) == Mark))
         {
-            string place = Path.Combine(Path.GetFullPath(folder), Path.GetFileName(made));
-            if (!Path.Exists(place))
-            {
-                Directory.Move(made, place);
-            }
+            Place(made, Path.Combine(shop, Path.GetFileName(made)));
         }
 
         Directory.Delete(making, recursive: true);
     }
+
+    /// <summary>Whether the next start makes a folder with the samples.</summary>
+    /// <param name="samples">The folder that is filled.</param>
+    /// <param name="folder">The folder in question.</param>
+    public static bool WillMake(string samples, string folder)
+    {
+        string shop = Path.GetFullPath(samples);
+        return !Path.Exists(folder) && !File.Exists(Path.Combine(shop, Mark))
+            && ((string[])[.. Folders, Maildir]).Any(part => Path.GetFullPath(Path.Combine(shop, part)) == Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+    }
+
+    private static void Place(string made, string place)
+    {
+        if (!Path.Exists(place))
+        {
+            Directory.Move(made, place);
+        }
+        else if (Directory.Exists(made) && IsBare(made, place))
+        {
+            // Whoever made it may have given it rights of its own, so it is filled and not replaced.
+            foreach (string folder in Directory.GetDirectories(made, "*", SearchOption.AllDirectories))
+            {
+                Directory.CreateDirectory(Path.Combine(place, Path.GetRelativePath(made, folder)));
+            }
+
+            foreach (string file in Directory.GetFiles(made, "*", SearchOption.AllDirectories))
+            {
+                File.Move(file, Path.Combine(place, Path.GetRelativePath(made, file)));
+            }
+        }
+    }
+
+    /// <summary>Whether a folder was made and not worked with yet: it has nothing but folders that the samples have too.</summary>
+    private static bool IsBare(string made, string place) =>
+        Directory.Exists(place)
+        && Directory.GetFiles(place, "*", SearchOption.AllDirectories).Length == 0
+        && Directory.GetDirectories(place, "*", SearchOption.AllDirectories).All(folder => Directory.Exists(Path.Combine(made, Path.GetRelativePath(place, folder))));
 }

@@ -35,6 +35,9 @@ public sealed class ConfigurationSnapshot
 
     internal IReadOnlyList<SettingReading> Readings { get; }
 
+    /// <summary>The settings of all sections.</summary>
+    internal IEnumerable<object> Sections => _sections.Values;
+
     /// <summary>The settings of one section.</summary>
     /// <typeparam name="T">The type the section was described with.</typeparam>
     /// <param name="section">The section's name, such as <c>queues</c>.</param>

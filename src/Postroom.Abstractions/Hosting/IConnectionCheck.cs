@@ -8,7 +8,7 @@ public interface IConnectionCheck
     /// Connects, and logs in where a login is needed, in the same way and with the same rules as at work. Sends no message, takes none, marks nothing as read, and leaves
     /// nothing outside: what it opened is closed when it returns.
     /// </summary>
-    /// <param name="cancellationToken">Ends the attempt; whoever asks gives it a limit, 10 s unless said otherwise.</param>
+    /// <param name="cancellationToken">Ends the attempt; whoever asks gives it a limit, 30 s unless said otherwise.</param>
     /// <returns>What was found, in a part of a sentence without a full stop and without secrets, such as <c>signed in as @shop_bot</c>.</returns>
     /// <exception cref="Exception">It would not work. The text says what is wrong and what to do, without secrets; its type says nothing further.</exception>
     /// <exception cref="OperationCanceledException">The time was over.</exception>

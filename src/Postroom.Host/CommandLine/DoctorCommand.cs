@@ -1,5 +1,6 @@
 using System.Globalization;
 using Postroom.Configuration;
+using Postroom.Mail;
 using Postroom.Sqlite;
 
 namespace Postroom.Host;
@@ -71,16 +72,10 @@ internal static class DoctorCommand
     /// <summary>Whether a folder can be written or, where it does not exist, made. Leaves nothing behind.</summary>
     private static Finding Writable(string setting, string folder)
     {
-        string there = folder;
-        while (!Path.Exists(there) && Path.GetDirectoryName(there) is { } parent)
-        {
-            there = parent;
-        }
-
+        string there = FolderAccess.NearestOf(folder);
         try
         {
-            string probe = Path.Combine(there, $".postroom-{Guid.NewGuid():N}");
-            using FileStream written = new(probe, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Options = FileOptions.DeleteOnClose });
+            FolderAccess.RequireWritable(folder, CancellationToken.None);
             return new(true, there == folder ? $"Folder '{folder}' of {setting} can be written." : $"Folder '{folder}' of {setting} does not exist yet and can be made.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -7,8 +7,8 @@ namespace Postroom.Host;
 /// <summary>Tries whether communicators and sources of a program that does not run could work (CL-3): names, TLS and logins.</summary>
 internal static class DoctorConnections
 {
-    /// <summary>How long each may take; all are asked at once.</summary>
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
+    /// <summary>How long each may take; all are asked at once. What works in spite of a dead address (10 s) and a slow greeting (15 s) is not called broken.</summary>
+    internal static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
     /// <summary>A finding for each communicator and source; none while a program has the store open, whose health tells of them.</summary>
     public static async Task<IReadOnlyList<Finding>> LookAsync(HostArguments arguments, string store, CancellationToken cancellationToken)

@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace Postroom.Mail;
 
@@ -8,7 +9,7 @@ namespace Postroom.Mail;
 internal static class ImapOpening
 {
     /// <summary>How long a server may take from the first packet to its greeting, the handshake included.</summary>
-    private static readonly TimeSpan GreetingTimeout = TimeSpan.FromSeconds(15);
+    internal static readonly TimeSpan GreetingTimeout = TimeSpan.FromSeconds(15);
 
     /// <summary>What is left of that for the greeting at least, however long the connection took.</summary>
     private static readonly TimeSpan LeastWait = TimeSpan.FromSeconds(5);
@@ -182,7 +183,7 @@ internal static class ImapOpening
 }
 
 /// <summary>Logs in: XOAUTH2 with a token, otherwise AUTHENTICATE PLAIN, or LOGIN where that is all there is.</summary>
-internal static class ImapLogin
+internal static partial class ImapLogin
 {
     /// <summary>What a server says that could take the login at another time (RFC 5530 §3; the last two are Gmail's and Yahoo's): nothing is wrong with the credentials.</summary>
     private static readonly string[] ForNow = ["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "OVERQUOTA", "THROTTLED"];
@@ -194,8 +195,8 @@ internal static class ImapLogin
     /// <summary>Words of a refusal that speaks of trying again and means other credentials: <c>[ALERT] Invalid credentials (Failure)</c>, <c>Wrong password, try again</c>.</summary>
     private static readonly string[] WordsOfRefusal = ["credential", "password", "username", "user name", "invalid login", "web browser", "disabled"];
 
-    /// <summary>Words of an account that is shut because of earlier tries: trying again soon keeps it shut, however temporary the server calls that.</summary>
-    private static readonly string[] WordsOfLock = ["account locked", "account is locked", "account temporarily locked", "account has been locked", "user locked", "locked out", "failed login", "login failures"];
+    /// <summary>Words of an account that is shut because of earlier tries: trying again soon keeps it shut, however temporary the server calls that. <see cref="AccountLock"/> has the others.</summary>
+    private static readonly string[] WordsOfLock = ["failed login", "login failures"];
 
     /// <summary>Logs in.</summary>
     /// <exception cref="ImapLoginException">The server refuses the credentials, or offers no way that fits them.</exception>
@@ -242,7 +243,9 @@ internal static class ImapLogin
     }
 
     private static bool IsForNow(ImapCommandException refusal) => ForNow.Contains(refusal.Code)
-        || (refusal.Code is "" or "ALERT" && Speaks(refusal, WordsForNow) && !Speaks(refusal, WordsOfLock) && (Speaks(refusal, ["temporar"]) || !Speaks(refusal, WordsOfRefusal)));
+        || (refusal.Code is "" or "ALERT" && Speaks(refusal, WordsForNow) && !IsLock(refusal) && (Speaks(refusal, ["temporar"]) || !Speaks(refusal, WordsOfRefusal)));
+
+    private static bool IsLock(ImapCommandException refusal) => Speaks(refusal, WordsOfLock) || (AccountLock().IsMatch(refusal.Text) && !MailboxLock().IsMatch(refusal.Text));
 
     private static bool Speaks(ImapCommandException refusal, string[] of) => of.Any(word => refusal.Text.Contains(word, StringComparison.OrdinalIgnoreCase));
 
@@ -275,4 +278,11 @@ internal static class ImapLogin
             return line;
         }, cancellationToken);
     }
+
+    [GeneratedRegex(@"\b(account|user|login)\b.*\blocked\b|\btemporarily locked\b|\blocked (out|account)\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    private static partial Regex AccountLock();
+
+    /// <summary>What another session holds is free again soon.</summary>
+    [GeneratedRegex(@"\b(mailbox|maildrop|folder|database)\b.{0,30}\blocked\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    private static partial Regex MailboxLock();
 }

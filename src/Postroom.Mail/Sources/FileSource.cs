@@ -9,7 +9,7 @@ namespace Postroom.Mail;
 /// tells of them, and found by a look every <see cref="PollingSource.PollInterval"/> where it does not. <see cref="MarkAsync"/> and
 /// <see cref="PollingSource.PollNowAsync"/> are safe for concurrent use.
 /// </remarks>
-public abstract partial class FileSource : PollingSource, IMarkOrigin, IConnectionCheck
+public abstract partial class FileSource : PollingSource, IMarkOrigin, IConnectionCheck, INeedsFolder
 {
     private const int MostFound = 100_000;
     private const long MaxBatchBytes = 8L * 1024 * 1024;
@@ -35,6 +35,8 @@ public abstract partial class FileSource : PollingSource, IMarkOrigin, IConnecti
 
     /// <summary>The folder that is looked into.</summary>
     private protected string Folder { get; }
+
+    string INeedsFolder.Folder => Folder;
 
     /// <summary>The most bytes of a file that are read.</summary>
     private protected abstract long MostBytes(FoundFile file);

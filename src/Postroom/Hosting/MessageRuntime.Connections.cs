@@ -27,7 +27,7 @@ public sealed partial class MessageRuntime
         using RuntimeConfiguration configuration = composition.Configuration;
         await using ServiceProvider services = MakeServices(composition);
         (string Part, Func<object> Make)[] parts = [.. CommunicatorsOf(composition, services), .. SourcesOf(composition, services)];
-        return await Task.WhenAll(parts.Select(part => Task.Run(() => TryAsync(part.Part, part.Make, limit, cancellationToken), CancellationToken.None)));
+        return await Task.WhenAll(parts.Select(part => Task.Run(() => TryAsync(part.Part, part.Make, configuration.Current, limit, cancellationToken), CancellationToken.None)));
     }
 
     private IEnumerable<(string Part, Func<object> Make)> CommunicatorsOf(Composition composition, IServiceProvider services)
@@ -52,7 +52,7 @@ public sealed partial class MessageRuntime
             .Select(static source => ($"source {source.Name}", source.Make));
     }
 
-    private async Task<ConnectionFinding> TryAsync(string part, Func<object> make, TimeSpan limit, CancellationToken cancellationToken)
+    private async Task<ConnectionFinding> TryAsync(string part, Func<object> make, ConfigurationSnapshot settings, TimeSpan limit, CancellationToken cancellationToken)
     {
         using CancellationTokenSource late = new(limit, _setup.Clock);
         using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
@@ -63,6 +63,7 @@ public sealed partial class MessageRuntime
             return made switch
             {
                 NoOpCommunicator standIn => Of(false, standIn.Reason),
+                INeedsFolder needs when settings.Sections.OfType<IMakesFolders>().Any(makes => makes.WillMake(needs.Folder)) => Of(true, $"'{needs.Folder}' does not exist yet, and the start makes it"),
                 IConnectionCheck check => Of(true, await check.CheckConnectionAsync(ending.Token).AsTask().WaitAsync(ending.Token)),
                 _ => Of(true, "cannot be tried from here"),
             };

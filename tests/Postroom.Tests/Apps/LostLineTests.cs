@@ -13,7 +13,6 @@ public sealed class LostLineTests
     [InlineData("- TEA-002")]
     [InlineData("Black tea")] // a name alone
     [InlineData("and TEA-002, please!")]
-    [InlineData("tea-002 two")]
     [InlineData("TEA-002 2-3")]
     [InlineData("TEA-002/TEA-003")]
     [InlineData("* TEA-002 the strong one for the office kitchen")]
@@ -55,6 +54,7 @@ public sealed class LostLineTests
     [InlineData("3 x 50667\nShip to: Ann\nHauptstr. 10, 50667 Köln", "")]
     [InlineData("3 x 50667\nShip to: Ann\nTel. 0221 50667", "")]
     [InlineData("3 x 50667\n\nAnn Bauer\n50667 Köln", "")]
+    [InlineData("3 x 50667\n\nAnn Bauer, Köln 50667", "")]
     [InlineData("3 x 50667\n\nCall me at 10 tomorrow", "")]
     [InlineData("3 x 50667\n\nWe need 2 10 times a year", "")]
     [InlineData("3 x 50667\nShip to: Ann\nTEA-002", "")] // a house may be named so
@@ -63,6 +63,8 @@ public sealed class LostLineTests
     [InlineData("3 x TEA-002\nand 50667 x 2 for Bob, please", "50667")]
     [InlineData("3 x TEA-002\n- 50667, please", "50667")]
     [InlineData("3 x TEA-002\n50667", "50667")]
+    [InlineData("3 x TEA-002\nand 50667, please!", "50667")]
+    [InlineData("3 x TEA-002\n50667 two", "50667")]
     [InlineData("3 x TEA-002\nand 4006381, please", "4006381")]
     [InlineData("3 x 50667\nShip to: Ann\nplease send 2 TEA-002 to Bob", "TEA-002")]
     public void MB_7_a_number_without_a_letter_is_that_of_an_article_where_it_is_ordered_and_not_in_an_address_or_a_sentence(string text, string asked)
@@ -119,7 +121,7 @@ public sealed class LostLineTests
     [InlineData("CANCEL *MO-2026-000001*.")]
     [InlineData("_CANCEL_ MO-2026-000001")]
     public void MB_13_a_cancellation_in_bold_is_one(string line) =>
-        Assert.Equal("MO-2026-000001", OrderNumber.ReadCancel("Re: Order", BodyOrderReader.FirstLine($"\n{line}\n\nAnn")));
+        Assert.Equal(["MO-2026-000001"], BodyOrders.Read($"\n{line}\n\nAnn").Cancels);
 
     [Fact]
     public void MB_7_rows_of_an_html_table_are_order_lines_also_with_paragraphs_in_their_cells()

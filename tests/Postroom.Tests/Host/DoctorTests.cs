@@ -1,4 +1,7 @@
+using Postroom.Host;
+using Postroom.Mail;
 using Postroom.Testing;
+using Postroom.Tests.Architecture;
 using Postroom.Tests.Sqlite;
 using Xunit;
 using static Postroom.Tests.Host.ProgramRun;
@@ -63,6 +66,29 @@ public sealed class DoctorTests : IDisposable
         Assert.Contains("sources.files.path", findings, StringComparison.Ordinal);
         Assert.DoesNotContain("canary", findings, StringComparison.Ordinal);
         Assert.False(File.Exists(Store));
+    }
+
+    [Fact]
+    public async Task Cl3_Doctor_asks_nobody_to_make_what_the_start_makes_with_its_samples()
+    {
+        File.Copy(Repository.At("apps/MailOrderBot/mail-order-bot.yaml"), Path.Combine(_folder.Path, "postroom.yaml"));
+
+        (int code, string findings, _) = await RunAsync(_folder.Path, "doctor");
+
+        Assert.Contains("ok   source shop-inbox: '", findings, StringComparison.Ordinal);
+        Assert.Contains("data/shop/inbox' does not exist yet, and the start makes it.", findings, StringComparison.Ordinal);
+        Assert.Contains("ok   source shop-maildir: '", findings, StringComparison.Ordinal);
+        Assert.Equal(0, code);
+
+        File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(_folder.Path, "data", "shop")).FullName, ".samples"), "");
+        Assert.Contains("LOOK source shop-inbox: ", (await RunAsync(_folder.Path, "doctor")).Output, StringComparison.Ordinal); // taken away: the start does not bring it back
+    }
+
+    [Fact]
+    public void Cl3_Doctor_waits_no_shorter_than_work_does_for_a_dead_address_and_a_slow_greeting()
+    {
+        Assert.True(DoctorConnections.Limit >= MailTransport.ConnectTimeout + ImapOpening.GreetingTimeout);
+        Assert.Contains($"all at once with {DoctorConnections.Limit.TotalSeconds} s each", File.ReadAllText(Repository.At("docs/operations.md")), StringComparison.Ordinal);
     }
 
     [Fact]

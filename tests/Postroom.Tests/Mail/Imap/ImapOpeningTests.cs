@@ -115,9 +115,16 @@ public sealed class ImapOpeningTests
     [InlineData("NO Wrong password, please try again", true)]
     [InlineData("NO Too many login failures, try again later", true)] // Soon again would lock the account for longer.
     [InlineData("NO Account temporarily locked: too many failed logins", true)]
+    [InlineData("NO [ALERT] Your account is temporarily locked", true)]
+    [InlineData("NO [ALERT] Your account has been temporarily locked due to suspicious activity", true)]
+    [InlineData("NO The user bot is locked, try again later", true)]
+    [InlineData("NO Temporarily locked, try again in 15 minutes", true)]
+    [InlineData("NO You are locked out for 30 minutes, please try later", true)]
+    [InlineData("NO The mailbox of the user is locked by another session, try again later", false)]
+    [InlineData("NO Temporary failure: mailbox is locked", false)]
     [InlineData("NO Temporarily refused after 10 login failures", true)]
     [InlineData("NO [AUTHENTICATIONFAILED] service temporarily unavailable", true)] // The code is the word that counts.
-    public async Task ML_7_a_refusal_without_a_code_that_decides_is_of_the_time_or_of_the_credentials_by_its_words(string answer, bool refusesCredentials)
+    public async Task ML_7_SR_5_a_refusal_without_a_code_that_decides_is_of_the_time_or_of_the_credentials_by_its_words(string answer, bool refusesCredentials)
     {
         await using ImapBench bench = new();
         bench.Server.Next(FakeImapStep.Login, new FakeImapFault.Refuse(answer));
