@@ -49,13 +49,13 @@ internal static class LinePhrase
             return null;
         }
 
-        List<Item> items = Items(tokens, catalogue);
-        Product[] named = [.. items.Where(static item => item.Kind == Kind.Article).SelectMany(static item => item.Products).Distinct()];
-        if (named.Length == 0)
+        if (!Enumerable.Range(0, tokens.Count).Any(i => catalogue.NamedAt(tokens, i) is not null))
         {
             return null;
         }
 
+        List<Item> items = Items(tokens, catalogue);
+        Product[] named = [.. items.Where(static item => item.Kind == Kind.Article).SelectMany(static item => item.Products).Distinct()];
         Merge(items);
         bool isQuestion = tokens.Any(static token => token.Kind == TokenKind.Question);
         List<PhraseLine> lines = isQuestion ? [] : Pairs(items);
@@ -66,7 +66,7 @@ internal static class LinePhrase
         }
 
         bool asks = tokens.Count <= LongestLine ? items.Exists(static item => item.IsStrong) || IsWithin(items, 1) : IsWithin(items, Near);
-        asks |= !isQuestion && items.TrueForAll(static item => item.Kind != Kind.Other);
+        asks |= !isQuestion && !OrderWords.IsGreeting(tokens[0].Text) && items.TrueForAll(static item => item.Kind != Kind.Other);
         if (!asks)
         {
             return new PhraseReading([], named, null, isBeside);

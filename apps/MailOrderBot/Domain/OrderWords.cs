@@ -19,6 +19,8 @@ internal static class OrderWords
     private static readonly HashSet<string> Currencies = Set("eur euro euros usd gbp chf");
     private static readonly HashSet<string> Times = Set("x × * mal times");
 
+    private static readonly HashSet<string> Greetings = Set("hello hi hey dear hallo liebe lieber liebes guten sehr");
+
     private static readonly HashSet<string> Said = Set(
         """
         and plus also please pls kindly i we me us you need want would like love order have get take send add another more extra additional further of the some too as well in addition additionally then can could may i'd we'd i'll we'll my our your just only thanks thank hello hi dear sir madam team shop regards kind best
@@ -48,6 +50,9 @@ internal static class OrderWords
 
     /// <summary>Whether a word or sign stands between a quantity and an article.</summary>
     public static bool IsTimes(string word) => Times.Contains(word);
+
+    /// <summary>Whether a line that begins with a word greets somebody.</summary>
+    public static bool IsGreeting(string word) => Greetings.Contains(word);
 
     /// <summary>Whether a word changes nothing about what is ordered.</summary>
     public static bool IsSaid(string word) => Said.Contains(word);

@@ -50,7 +50,7 @@ internal sealed class PhraseIndex
             return null;
         }
 
-        string[] words = [.. tokens.Skip(at).Take(LongestPhrase).Select(static token => token.Text)];
+        string[] words = [.. Enumerable.Range(at, Math.Min(LongestPhrase, tokens.Count - at)).Select(i => tokens[i].Text)];
         for (int length = words.Length; length > 0; length--)
         {
             if (tokens[at + length - 1].Kind == TokenKind.Word && Find(string.Join(' ', words, 0, length)) is { } entry && (!entry.IsNumber || IsSure(words[0], entry)))
@@ -67,7 +67,7 @@ internal sealed class PhraseIndex
 
     private static bool IsClear(string phrase) => phrase.Any(char.IsLetter) && !OrderWords.IsSaid(phrase.Trim()) && OrderWords.NumberOf(phrase.Trim()) is null;
 
-    private bool Begins(string word) => _beginnings.Contains(word) || Singulars(word).Any(_beginnings.Contains);
+    private bool Begins(string word) => _beginnings.Contains(word) || Array.Exists(Plurals, plural => IsPlural(word, plural) && _beginnings.GetAlternateLookup<ReadOnlySpan<char>>().Contains(word.AsSpan(0, word.Length - plural.Length)));
 
     private Entry? Find(string phrase)
     {
@@ -76,9 +76,9 @@ internal sealed class PhraseIndex
             return entry;
         }
 
-        foreach (string one in Singulars(phrase))
+        foreach (string plural in Plurals)
         {
-            if (_entries.TryGetValue(one, out Entry? found) && !found.IsNumber)
+            if (IsPlural(phrase, plural) && _entries.TryGetValue(phrase[..^plural.Length], out Entry? found) && !found.IsNumber)
             {
                 return found;
             }
@@ -87,9 +87,7 @@ internal sealed class PhraseIndex
         return null;
     }
 
-    private static IEnumerable<string> Singulars(string phrase) => Plurals
-        .Where(plural => phrase.Length >= ShortestPlural + plural.Length && phrase.EndsWith(plural, StringComparison.OrdinalIgnoreCase))
-        .Select(plural => phrase[..^plural.Length]);
+    private static bool IsPlural(string phrase, string plural) => phrase.Length >= ShortestPlural + plural.Length && phrase.EndsWith(plural, StringComparison.OrdinalIgnoreCase);
 
     private void Add(string phrase, Product product, bool isNumber, HashSet<string>? taken = null)
     {
