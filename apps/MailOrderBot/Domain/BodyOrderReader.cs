@@ -11,11 +11,12 @@ internal static partial class BodyOrderReader
 
     /// <summary>Reads a text. Never fails; what orders nothing has no lines.</summary>
     /// <param name="text">The text.</param>
+    /// <param name="isBesideFile">Whether the order is a file: the letter may close before any order line.</param>
     /// <param name="cancellationToken">Ends it between two lines: of lines that are made for it, as many as are read take seconds.</param>
-    public static OrderRequest Read(string text, CancellationToken cancellationToken = default)
+    public static OrderRequest Read(string text, bool isBesideFile = false, CancellationToken cancellationToken = default)
     {
         OwnText own = OwnText.Of(text);
-        Reading reading = new();
+        Reading reading = new(isBesideFile);
         foreach (string line in own.Lines)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -78,7 +79,8 @@ internal static partial class BodyOrderReader
     }
 
     /// <summary>What was read of a text so far.</summary>
-    private sealed class Reading
+    /// <param name="isBesideFile">See <see cref="Read"/>.</param>
+    private sealed class Reading(bool isBesideFile)
     {
         private readonly List<RequestedLine> _lines = [];
         private readonly List<RequestedLine> _rest = [];
@@ -180,7 +182,7 @@ internal static partial class BodyOrderReader
             }
             else if (line.Length > 0)
             {
-                _isBelowClosing = !MailWords.IsPostscript(line) && (_isBelowClosing || (_lines.Count > 0 && MailWords.Closes(line)));
+                _isBelowClosing = !MailWords.IsPostscript(line) && (_isBelowClosing || ((isBesideFile || _lines.Count > 0) && MailWords.Closes(line)));
                 if (!_isBelowClosing)
                 {
                     _cancelWords ??= MailWords.SpeaksOfCancelling(line) ? line : null;

@@ -65,7 +65,7 @@ internal static class LinePhrase
             return new PhraseReading(lines, named, null, isBeside);
         }
 
-        bool asks = tokens.Count <= LongestLine ? items.Exists(static item => item.IsStrong) || IsWithin(items, 1) : IsWithin(items, Near);
+        bool asks = tokens.Count <= LongestLine ? items.Exists(static item => item.IsStrong) || (!isQuestion && IsWithin(items, 1)) : IsWithin(items, Near);
         asks |= !isQuestion && !OrderWords.IsGreeting(tokens[0].Text) && items.TrueForAll(static item => item.Kind != Kind.Other);
         if (!asks)
         {

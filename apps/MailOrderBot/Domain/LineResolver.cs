@@ -4,7 +4,7 @@ namespace MailOrderBot.Domain;
 
 /// <summary>What became of one line: the order lines it is, whether they are only a guess, and whether too many lines of that kind were looked at already.</summary>
 /// <param name="Lines">The order lines; empty when it orders nothing.</param>
-/// <param name="IsGuess">Whether it names no article that is known, and only looks like an order line.</param>
+/// <param name="IsGuess">Whether it names no article that is known, and only looks like an order line or is near to a name.</param>
 /// <param name="IsTooMuch">Whether it could not be looked at, because there were too many.</param>
 internal readonly record struct LineResult(IReadOnlyList<CheckedLine> Lines, bool IsGuess = false, bool IsTooMuch = false)
 {
@@ -121,7 +121,8 @@ internal sealed class LineResolver(OrderLimits limits, Catalogue catalogue, Sugg
             IReadOnlyList<Product> suggestions = catalogue.Suggest(reading.Article, budget);
             if (suggestions.Count > 0)
             {
-                return new LineResult([Unknown(requested, reading, suggestions)]);
+                // A street may be near to a name; what is near to a number is none.
+                return new LineResult([Unknown(requested, reading, suggestions)], IsGuess: !requested.IsCertain && !reading.Article.Any(char.IsAsciiDigit));
             }
         }
 

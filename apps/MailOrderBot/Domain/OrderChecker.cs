@@ -19,6 +19,14 @@ internal sealed class OrderChecker(OrderLimits limits)
     /// <param name="cancellationToken">Ends the work between two lines.</param>
     public ResolvedOrder Resolve(OrderRequest request, Catalogue catalogue, SuggestionBudget budget, CancellationToken cancellationToken)
     {
+        ResolvedOrder order = Resolve(request, isBesideFile: false, catalogue, budget, cancellationToken);
+        return request.Beside is { } beside && Resolve(beside, isBesideFile: true, catalogue, budget, cancellationToken).Lines is { Count: > 0 } notRead
+            ? order with { Problems = [.. order.Problems, NotRead(notRead)] }
+            : order;
+    }
+
+    private ResolvedOrder Resolve(OrderRequest request, bool isBesideFile, Catalogue catalogue, SuggestionBudget budget, CancellationToken cancellationToken)
+    {
         LineResolver resolver = new(limits, catalogue, budget);
         List<CheckedLine> lines = [];
         HashSet<CheckedLine> guesses = new(ReferenceEqualityComparer.Instance);
@@ -53,14 +61,9 @@ internal sealed class OrderChecker(OrderLimits limits)
         }
 
         // Below the closing of a letter stand names, streets and telephones: they hold up no order that has a line which is understood.
-        if (lines.Exists(static line => line.Product is not null))
+        if (isBesideFile || lines.Exists(static line => line.Product is not null))
         {
             lines.RemoveAll(guesses.Contains);
-        }
-
-        if (request.Beside is { } beside)
-        {
-            problems.AddRange(NotRead(beside, catalogue, budget, cancellationToken));
         }
 
         return new ResolvedOrder(lines, problems);
@@ -108,11 +111,8 @@ internal sealed class OrderChecker(OrderLimits limits)
     }
 
     /// <summary>What stands beside a file and would be an order line without it: the file counts alone (MB-6), and nothing is left out in silence.</summary>
-    private IEnumerable<string> NotRead(OrderRequest beside, Catalogue catalogue, SuggestionBudget budget, CancellationToken cancellationToken)
-    {
-        CheckedLine[] lines = [.. Resolve(beside, catalogue, budget, cancellationToken).Lines];
-        return lines.Length == 0 ? [] : [$"Beside the file your text says: {string.Join("; ", lines.Take(MostShown).Select(static line => line.Raw))}{(lines.Length > MostShown ? "; …" : "")}. We did not read that, because a file counts alone. Please send all lines in the file, or all in the text and no file."];
-    }
+    private static string NotRead(IReadOnlyList<CheckedLine> lines) =>
+        $"Beside the file your text says: {string.Join("; ", lines.Take(MostShown).Select(static line => line.Raw))}{(lines.Count > MostShown ? "; …" : "")}. We did not read that, because a file counts alone. Please send all lines in the file, or all in the text and no file.";
 
     private CheckedLine Price(CheckedLine line, string currency)
     {

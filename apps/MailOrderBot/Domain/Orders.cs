@@ -68,7 +68,7 @@ internal sealed record OrderMail
     /// <param name="cancellationToken">Ends it between two lines of the text.</param>
     public OrderRequest ReadRequest(CancellationToken cancellationToken)
     {
-        OrderRequest body = BodyOrderReader.Read(Text, cancellationToken);
+        OrderRequest body = BodyOrderReader.Read(Text, Files.Count > 0, cancellationToken);
         OrderRequest request = Files switch
         {
             [] => body,

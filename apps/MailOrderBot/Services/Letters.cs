@@ -118,6 +118,13 @@ internal sealed class Letters(MailOrderOptions options, params IReadOnlyList<str
             .Paragraph("One of us reads your mail too."),
         mail);
 
+    /// <summary>What operators are told of a letter that did not arrive.</summary>
+    /// <param name="order">The number of its order; null for none.</param>
+    /// <param name="recipient">Who did not get it; empty when that is not known.</param>
+    /// <param name="reason">Why, in the words of the server.</param>
+    public static Notice NotDelivered(string? order, string recipient, string reason) =>
+        new(NoticeLevel.Warning, $"{order ?? "A letter"}: the letter to {(recipient.Length > 0 ? recipient : "the customer")} was not delivered ({reason}). Tell the customer in another way.");
+
     /// <summary>A time for people, such as <c>30 minutes</c>.</summary>
     internal static string Words(TimeSpan time)
     {

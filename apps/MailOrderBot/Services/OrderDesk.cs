@@ -178,7 +178,7 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
         private Notice? LetterLost()
         {
             return mail.Undelivered is { } report && shop.IsOwn(report.Letter)
-                ? new Notice(NoticeLevel.Warning, $"{shop.OrderOf(report.Letter) ?? "A letter"}: the letter to {(report.Recipient.Length > 0 ? report.Recipient : "the customer")} was not delivered ({report.Reason}). Tell the customer in another way.")
+                ? Letters.NotDelivered(shop.OrderOf(report.Letter), report.Recipient, report.Reason)
                 : null;
         }
 

@@ -58,6 +58,20 @@ public sealed class MailPurposeTests
     }
 
     [Fact]
+    public async Task MB_13_an_order_that_an_operator_cancels_gives_its_stock_back()
+    {
+        await using ShopFixture shop = await StartAsync();
+        await shop.ReceiveAsync(MailOf("a1", "3 x TEA-001\n12 mint"), MailOf("b1", "1 x TEA-001"));
+
+        shop.Sql(MailOrderPageTests.OperatorCancels.Replace("MO-2026-000001", shop.Sql("select min(number) from orders"), StringComparison.Ordinal));
+
+        Assert.Equal("19|60", shop.Sql("select (select stock from products where sku = 'TEA-001'), (select stock from products where sku = 'TEA-003')"));
+        Assert.Equal("", shop.Sql("select sku from stock_moves where order_id = 1 group by sku having sum(delta) <> 0"));
+        await shop.ReceiveAsync(AnswerTo("a2", "a1", $"CANCEL {shop.Sql("select min(number) from orders")}"));
+        Assert.Contains("it is cancelled already", shop.Letters[^1], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task MB_13_words_of_a_cancellation_beside_order_lines_are_asked_about()
     {
         await using ShopFixture shop = await StartAsync();
@@ -125,7 +139,7 @@ public sealed class MailPurposeTests
     public async Task MB_10_a_second_confirmation_of_a_thread_says_what_it_comes_in_addition_to()
     {
         await using ShopFixture shop = await StartAsync();
-        await shop.ReceiveAsync(MailOf("a1", "3 x TEA-001"), AnswerTo("a2", "a1", "1 x TEA-009"), AnswerTo("a3", "a1", "1 x TEA-002"), MailOf("b1", "1 x TEA-002"));
+        await shop.ReceiveAsync(MailOf("a1", "3 x TEA-001"), AnswerTo("a2", "a1", "1.5 x TEA-002"), AnswerTo("a3", "a1", "1 x TEA-002"), MailOf("b1", "1 x TEA-002"));
         string first = shop.Sql("select min(number) from orders");
 
         Assert.DoesNotContain("in addition", shop.Letters[0], StringComparison.Ordinal);

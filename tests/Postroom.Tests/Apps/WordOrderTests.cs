@@ -64,7 +64,7 @@ public sealed class WordOrderTests
     [InlineData("TEA-001\tGreen tea\t3\t4", "TEA-001")]
     [InlineData("2 each of TEA-001 and TEA-002", "TEA-001 and TEA-002")]
     [InlineData("and some Black tea", "TEA-002")]
-    [InlineData("3 x Black teapots", "Did you mean")]
+    [InlineData("3 x Green Lantern", "Did you mean")]
     [InlineData("and 3 Blak tea please", "there is no article 'Blak tea'")]
     [InlineData("Black tea, 3 Green tea, 2", "TEA-002 and TEA-001")]
     [InlineData("We would like to have for our new office, which opens in May, three of the famous Black tea that you had at the fair.", "TEA-002")]
