@@ -51,7 +51,7 @@ public sealed class MailOrderSilenceTests
     public async Task MB_16_operators_are_told_of_a_letter_that_a_mail_server_refuses_at_once()
     {
         await using ShopFixture shop = await StartAsync();
-        shop.Mail.Next(new SendOutcome.Fails(new DeliveryFailure.Refused(), "550 5.1.1 no such user"));
+        shop.Mail.Next(new SendOutcome.Fails(new DeliveryFailure.Refused("550"), "550 5.1.1 no such user"));
 
         await shop.ReceiveAsync(MailOf("one", "3 x TEA-001"), MailOf("two", "1 x TEA-001"));
         await Hosting.RuntimeHarness.UntilAsync(() => shop.Notices.Count >= 3);
