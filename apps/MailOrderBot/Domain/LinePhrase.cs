@@ -197,6 +197,10 @@ internal static class LinePhrase
             {
                 i++; // 3.90 EUR
             }
+            else if (OrderWords.IsPriceWord(token.Text) && i + 1 < tokens.Count && IsPriceOf(tokens, i + 1))
+            {
+                i += IsPriceBefore(tokens, i + 1) ? 2 : 1; // à 3.90 EUR
+            }
             else if (OrderWords.IsCurrency(token.Text) && i + 1 < tokens.Count && IsAmount(tokens[i + 1].Text))
             {
                 i++; // EUR 3.90
@@ -238,6 +242,10 @@ internal static class LinePhrase
             {
                 items[^1] = items[^1] with { PackOf = number };
             }
+            else if (items is [.., { Kind: Kind.Number } words] && words.Value == number && char.IsLetter(words.Text[0]))
+            {
+                items[^1] = words with { IsStrong = true }; // three (3)
+            }
             else
             {
                 items.Add(new Item(Kind.Number, word) { Value = number, IsStrong = true });
@@ -249,7 +257,16 @@ internal static class LinePhrase
         }
         else if (OrderWords.NumberOf(word) is { } value)
         {
+            if (items is [.., { Kind: Kind.Number, Packs: false } digits] && digits.Value == value && char.IsAsciiDigit(digits.Text[0]))
+            {
+                return; // 3 (three)
+            }
+
             items.Add(new Item(Kind.Number, word) { Value = value, IsOne = OrderWords.IsOne(word), IsLanguage = OrderWords.IsArticle(word), IsStrong = !OrderWords.IsOne(word) });
+        }
+        else if (OrderWords.IsVague(word))
+        {
+            items.Add(new Item(Kind.Number, word) { IsStrong = !OrderWords.IsSome(word) });
         }
         else if (OrderWords.MultiplierOf(word) is { } times)
         {
@@ -268,7 +285,7 @@ internal static class LinePhrase
         }
         else if (!OrderWords.IsUnit(word) && !OrderWords.IsSaid(word))
         {
-            items.Add(new Item(Kind.Other, word) { IsStrong = word.Any(char.IsAsciiDigit) });
+            items.Add(new Item(Kind.Other, word) { IsStrong = word.Any(char.IsAsciiDigit) || OrderWords.IsLikeNumber(word) });
         }
     }
 
@@ -290,6 +307,8 @@ internal static class LinePhrase
 
     private static bool IsPriceBefore(List<Token> tokens, int at) =>
         IsAmount(tokens[at].Text) && at + 1 < tokens.Count && (OrderWords.IsCurrency(tokens[at + 1].Text) || tokens[at + 1].Text is "€" or "$" or "£");
+
+    private static bool IsPriceOf(List<Token> tokens, int at) => IsAmount(tokens[at].Text) && (tokens[at].Text.AsSpan().ContainsAny('.', ',') || IsPriceBefore(tokens, at));
 
     /// <summary>Makes one of the number and the name of an article that stand beside each other.</summary>
     private static void Merge(List<Item> items)

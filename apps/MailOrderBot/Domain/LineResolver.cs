@@ -158,6 +158,7 @@ internal sealed class LineResolver(OrderLimits limits, Catalogue catalogue, Sugg
         return raw[^1] is not ('.' or '?' or '!' or ',' or ';' or ':' or ')' or ']')
             && reading.Article.Any(char.IsLetter)
             && !reading.Article.EndsWith(':')
+            && !OrderWords.IsNumbered(reading.Article)
             && words <= (raw.StartsWith(reading.Quantity, StringComparison.Ordinal) ? LongestSentence + 1 : LongestSentence)
             && !reading.Quantity.StartsWith('0')
             && !reading.Quantity.StartsWith('+')

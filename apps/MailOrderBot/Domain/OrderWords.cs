@@ -8,23 +8,31 @@ internal static class OrderWords
     private static readonly Dictionary<string, long> Numbers = new(StringComparer.OrdinalIgnoreCase)
     {
         ["two"] = 2, ["three"] = 3, ["four"] = 4, ["five"] = 5, ["six"] = 6, ["seven"] = 7, ["eight"] = 8, ["nine"] = 9, ["ten"] = 10, ["eleven"] = 11, ["twelve"] = 12,
+        ["thirteen"] = 13, ["fourteen"] = 14, ["fifteen"] = 15, ["sixteen"] = 16, ["seventeen"] = 17, ["eighteen"] = 18, ["nineteen"] = 19, ["twenty"] = 20, ["thirty"] = 30, ["forty"] = 40, ["fifty"] = 50, ["hundred"] = 100,
         ["zwei"] = 2, ["zwo"] = 2, ["drei"] = 3, ["vier"] = 4, ["fünf"] = 5, ["fuenf"] = 5, ["sechs"] = 6, ["sieben"] = 7, ["acht"] = 8, ["neun"] = 9, ["zehn"] = 10, ["elf"] = 11, ["zwölf"] = 12, ["zwoelf"] = 12,
+        ["fünfzehn"] = 15, ["zwanzig"] = 20, ["dreißig"] = 30, ["vierzig"] = 40, ["fünfzig"] = 50, ["hundert"] = 100,
     };
 
     private static readonly HashSet<string> Ones = Set("one eins a an ein eine einen einem einer");
     private static readonly HashSet<string> Articles = Set("a an ein eine einen einem einer");
+    private static readonly HashSet<string> Vague = Set("few several couple half pair einige paar mehrere halbes halbe");
+    private static readonly HashSet<string> Some = Set("some etwas");
+    private static readonly string[] Tens = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+    private static readonly string[] NumberEnds = ["teen", "hundred", "thousand", "zehn", "zig", "ßig", "hundert", "tausend"];
+    private static readonly HashSet<string> PriceWords = Set("à je price preis");
     private static readonly HashSet<string> Dozens = Set("dozen dutzend dtzd");
     private static readonly HashSet<string> Units = Set("pc pcs piece pieces unit units ea stück stücke stueck stk st qty quantity menge anzahl");
     private static readonly HashSet<string> Packs = Set("pack packs packet packets package packages packung packungen päckchen pkg");
     private static readonly HashSet<string> Currencies = Set("eur euro euros usd gbp chf");
     private static readonly HashSet<string> Times = Set("x × * mal times");
 
+    private static readonly HashSet<string> Numbered = Set("po tel telefon phone fax mobil mobile cell handy room zimmer raum suite floor etage hrb plz kundennr kundennummer auftrag auftragsnr bestellnr bestellnummer ref referenz");
     private static readonly HashSet<string> Greetings = Set("hello hi hey dear hallo liebe lieber liebes guten sehr");
 
     private static readonly HashSet<string> Said = Set(
         """
-        and plus also please pls kindly i we me us you need want would like love order have get take send add another more extra additional further of the some too as well in addition additionally then can could may i'd we'd i'll we'll my our your just only thanks thank hello hi dear sir madam team shop regards kind best
-        und auch bitte ich wir mir uns sie brauche brauchen bräuchte bräuchten benötige benötigen möchte möchten hätte hätten gern gerne nehme nehmen bestelle bestellen schicken senden liefern von vom der die das den dem noch dazu außerdem zusätzlich weitere weiteren weiteres mehr danke hallo
+        and plus also please pls kindly i we me us you need want would like order get take send add another more extra additional further of to the too as well in addition additionally then can could may item article product i'd we'd i'll we'll my our your just only thanks thank hello hi dear sir madam team shop regards kind best
+        und auch bitte ich wir mir uns sie brauche brauchen bräuchte bräuchten benötige benötigen möchte möchten hätte hätten gern gerne nehme nehmen bestelle bestellen schicken senden liefern von vom der die das den dem noch dazu außerdem zusätzlich weitere weiteren weiteres mehr danke hallo artikel produkt
         """);
 
     /// <summary>The number that a word is; null for none. Those of <see cref="IsOne"/> are 1.</summary>
@@ -35,6 +43,19 @@ internal static class OrderWords
 
     /// <summary>Whether a word is an article of the language, which never follows what it belongs to.</summary>
     public static bool IsArticle(string word) => Articles.Contains(word);
+
+    /// <summary>Whether a word is a quantity that says no number; <c>some</c> counts where it stands before what is ordered.</summary>
+    public static bool IsVague(string word) => Vague.Contains(word) || Some.Contains(word);
+
+    /// <summary>Whether a vague quantity is also said of other things.</summary>
+    public static bool IsSome(string word) => Some.Contains(word);
+
+    /// <summary>Whether a word is a number that is not read, such as <c>twenty-five</c>.</summary>
+    public static bool IsLikeNumber(string word) =>
+        Array.Exists(Tens, ten => word.StartsWith(ten, StringComparison.OrdinalIgnoreCase)) || Array.Exists(NumberEnds, end => word.EndsWith(end, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>Whether the number behind a word is a price.</summary>
+    public static bool IsPriceWord(string word) => PriceWords.Contains(word);
 
     /// <summary>How many a word multiplies by; null for none.</summary>
     public static int? MultiplierOf(string word) => Dozens.Contains(word) ? Dozen : null;
@@ -50,6 +71,9 @@ internal static class OrderWords
 
     /// <summary>Whether a word or sign stands between a quantity and an article.</summary>
     public static bool IsTimes(string word) => Times.Contains(word);
+
+    /// <summary>Whether a number behind a word is a number of that, such as a telephone's, and no quantity.</summary>
+    public static bool IsNumbered(string word) => Numbered.Contains(word.Trim('.', ':', '#', ' '));
 
     /// <summary>Whether a line that begins with a word greets somebody.</summary>
     public static bool IsGreeting(string word) => Greetings.Contains(word);

@@ -70,7 +70,7 @@ internal sealed partial class TableReader
 
         string article = Cell(cells, columns.Article);
         string quantity = Quantity(Cell(cells, columns.Quantity));
-        if (Sums.Contains(article.TrimEnd(':')))
+        if (Sums.Contains((cells.FirstOrDefault(static cell => cell.Length > 0) ?? "").TrimEnd(':')) || Sums.Contains(article.TrimEnd(':')))
         {
             return null;
         }
@@ -98,7 +98,7 @@ internal sealed partial class TableReader
                 continue;
             }
 
-            if (cells.All(static cell => cell.Length == 0 || ColumnWords.Of(cell) != ColumnWords.Column.None) && cells.Count(static cell => cell.Length > 0) > 1 && ColumnWords.Read(cells) is { Article: >= 0 } columns)
+            if (cells.Count(static cell => cell.Length > 0) > 1 && ColumnWords.Read(cells) is { Article: >= 0 } columns && cells.All(cell => IsHeading(cell, parting != Parting.Words && columns.Quantity >= 0)))
             {
                 (_parting, _width) = (parting, cells.Length);
                 return columns;
@@ -109,6 +109,9 @@ internal sealed partial class TableReader
 
         return null;
     }
+
+    /// <summary>Whether a cell may be one of a heading: an unknown word only beside an article and a quantity, such as the colour.</summary>
+    private static bool IsHeading(string cell, bool mayBeUnknown) => cell.Length == 0 || ColumnWords.Of(cell) != ColumnWords.Column.None || (mayBeUnknown && !cell.Any(char.IsAsciiDigit));
 
     private static string[] Cells(string line, Parting parting) => [.. (parting switch
     {

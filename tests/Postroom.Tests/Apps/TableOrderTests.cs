@@ -21,6 +21,8 @@ public sealed class TableOrderTests
     [InlineData("SKU\tDescription\tQty\nTEA-001\tBlack tea\t3", "?")] // number and name disagree
     [InlineData("Article\tQty\nTEA-001\t2\n\n3\tBlack tea", "2 TEA-001, 3 TEA-002")] // the table has ended
     [InlineData("Article\tQty\nTEA-099\t2", "?")]
+    [InlineData("Art.-Nr.   Bezeichnung      Menge   EP      GP\nTEA-001    Green tea            3   4,50    13,50\n                             Summe          13,50", "3 TEA-001")]
+    [InlineData("Qty\tItem\tPrice\n3\tTEA-001\t4.50\nTotal\t13.50", "3 TEA-001")]
     public void MB_7_the_headings_of_a_table_decide_its_columns(string text, string said) => Assert.Equal(said, ShopCatalogue.Said(text));
 
     [Fact]
