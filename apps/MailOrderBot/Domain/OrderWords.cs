@@ -4,6 +4,7 @@ namespace MailOrderBot.Domain;
 internal static class OrderWords
 {
     private const int Dozen = 12;
+    private const string Mal = "mal"; // zweimal
 
     private static readonly Dictionary<string, long> Numbers = new(StringComparer.OrdinalIgnoreCase)
     {
@@ -26,7 +27,7 @@ internal static class OrderWords
     private static readonly HashSet<string> Currencies = Set("eur euro euros usd gbp chf");
     private static readonly HashSet<string> Times = Set("x × * mal times");
 
-    private static readonly HashSet<string> Numbered = Set("po tel telefon phone fax mobil mobile cell handy room zimmer raum suite floor etage hrb plz kundennr kundennummer auftrag auftragsnr bestellnr bestellnummer ref referenz");
+    private static readonly HashSet<string> Numbered = Set("po tel telefon fon phone fax mobil mobile cell handy room zimmer raum suite floor etage hrb plz kundennr kundennummer auftrag auftragsnr bestellnr bestellnummer ref referenz");
     private static readonly HashSet<string> Greetings = Set("hello hi hey dear hallo liebe lieber liebes guten sehr");
 
     private static readonly HashSet<string> Said = Set(
@@ -36,7 +37,10 @@ internal static class OrderWords
         """);
 
     /// <summary>The number that a word is; null for none. Those of <see cref="IsOne"/> are 1.</summary>
-    public static long? NumberOf(string word) => Numbers.TryGetValue(word, out long number) ? number : Ones.Contains(word) ? 1 : null;
+    public static long? NumberOf(string word) => Numbers.TryGetValue(word, out long number) ? number
+        : Ones.Contains(word) ? 1
+        : word.Length > Mal.Length && word.EndsWith(Mal, StringComparison.OrdinalIgnoreCase) ? NumberOf(word[..^Mal.Length])
+        : null;
 
     /// <summary>Whether a word is a 1 that is also an article or a pronoun: it counts where it stands before what is ordered.</summary>
     public static bool IsOne(string word) => Ones.Contains(word);
@@ -73,7 +77,7 @@ internal static class OrderWords
     public static bool IsTimes(string word) => Times.Contains(word);
 
     /// <summary>Whether a number behind a word is a number of that, such as a telephone's, and no quantity.</summary>
-    public static bool IsNumbered(string word) => Numbered.Contains(word.Trim('.', ':', '#', ' '));
+    public static bool IsNumbered(string word) => Numbered.Contains(word.Split(' ')[0].Trim('.', ':', '#'));
 
     /// <summary>Whether a line that begins with a word greets somebody.</summary>
     public static bool IsGreeting(string word) => Greetings.Contains(word);

@@ -54,6 +54,7 @@ public sealed class WordOrderTests
     [InlineData("ITEM: TEA-003 QTY: 6", "6 TEA-003")]
     [InlineData("Please add 2 more teapots to my order.", "2 POT-020")]
     [InlineData("twenty Black tea", "20 TEA-002")]
+    [InlineData("Bitte einmal Black tea und zweimal Green tea", "1 TEA-002, 2 TEA-001")]
     [InlineData("PO 4711", "")]
     [InlineData("Tel. 123", "")]
     public void MB_7_a_line_is_read_by_its_words(string line, string said) => Assert.Equal(said, ShopCatalogue.Said(line));
@@ -116,6 +117,7 @@ public sealed class WordOrderTests
     [InlineData("MfG\nWeiß GmbH\nHauptstr. 5\nHRB 4711")]
     [InlineData("Best,\nAnn\nSuite 5")]
     [InlineData("Cheers, Ann\nFax 123")]
+    [InlineData("Thx\nAnn Black\nFon 0171 123")]
     [InlineData("Vielen Dank und viele Grüße\nAnn\nBlack Tea Road 5")]
     public void MB_7_what_stands_below_the_closing_holds_up_no_order(string closing) => Assert.Equal("3 TEA-002", ShopCatalogue.Said($"Hello,\n\n3 x TEA-002\n\n{closing}\n"));
 
