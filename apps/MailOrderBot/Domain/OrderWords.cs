@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace MailOrderBot.Domain;
 
 /// <summary>The words of order lines, in English and German: numbers, units, and what is said around an article without a meaning for the order.</summary>
@@ -6,13 +8,14 @@ internal static class OrderWords
     private const int Dozen = 12;
     private const string Mal = "mal"; // zweimal
 
-    private static readonly Dictionary<string, long> Numbers = new(StringComparer.OrdinalIgnoreCase)
-    {
-        ["two"] = 2, ["three"] = 3, ["four"] = 4, ["five"] = 5, ["six"] = 6, ["seven"] = 7, ["eight"] = 8, ["nine"] = 9, ["ten"] = 10, ["eleven"] = 11, ["twelve"] = 12,
-        ["thirteen"] = 13, ["fourteen"] = 14, ["fifteen"] = 15, ["sixteen"] = 16, ["seventeen"] = 17, ["eighteen"] = 18, ["nineteen"] = 19, ["twenty"] = 20, ["thirty"] = 30, ["forty"] = 40, ["fifty"] = 50, ["hundred"] = 100,
-        ["zwei"] = 2, ["zwo"] = 2, ["drei"] = 3, ["vier"] = 4, ["fünf"] = 5, ["fuenf"] = 5, ["sechs"] = 6, ["sieben"] = 7, ["acht"] = 8, ["neun"] = 9, ["zehn"] = 10, ["elf"] = 11, ["zwölf"] = 12, ["zwoelf"] = 12,
-        ["fünfzehn"] = 15, ["zwanzig"] = 20, ["dreißig"] = 30, ["vierzig"] = 40, ["fünfzig"] = 50, ["hundert"] = 100,
-    };
+    private static readonly Dictionary<string, long> Numbers = (
+        """
+        2 two|zwei|zwo; 3 three|drei; 4 four|vier; 5 five|fünf|fuenf; 6 six|sechs; 7 seven|sieben; 8 eight|acht; 9 nine|neun; 10 ten|zehn; 11 eleven|elf;
+        12 twelve|zwölf|zwoelf; 13 thirteen; 14 fourteen; 15 fifteen|fünfzehn; 16 sixteen; 17 seventeen; 18 eighteen; 19 nineteen; 20 twenty|zwanzig;
+        30 thirty|dreißig; 40 forty|vierzig; 50 fifty|fünfzig; 100 hundred|hundert
+        """).Split(';', StringSplitOptions.TrimEntries)
+        .SelectMany(static one => one[(one.IndexOf(' ', StringComparison.Ordinal) + 1)..].Split('|').Select(word => (Word: word, Number: long.Parse(one[..one.IndexOf(' ', StringComparison.Ordinal)], CultureInfo.InvariantCulture))))
+        .ToDictionary(static one => one.Word, static one => one.Number, StringComparer.OrdinalIgnoreCase);
 
     private static readonly HashSet<string> Ones = Set("one eins a an ein eine einen einem einer");
     private static readonly HashSet<string> Articles = Set("a an ein eine einen einem einer");
