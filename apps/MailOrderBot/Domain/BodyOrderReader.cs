@@ -8,64 +8,23 @@ internal static partial class BodyOrderReader
 {
     private const int MaxLine = 300;
     private const int MaxField = 1_000;
-    private const int MaxRead = 20_000; // lines
 
     /// <summary>Reads a text. Never fails; what orders nothing has no lines.</summary>
     /// <param name="text">The text.</param>
+    /// <param name="isBesideFile">Whether the order is a file: the letter may close before any order line.</param>
     /// <param name="cancellationToken">Ends it between two lines: of lines that are made for it, as many as are read take seconds.</param>
-    public static OrderRequest Read(string text, CancellationToken cancellationToken = default)
+    public static OrderRequest Read(string text, bool isBesideFile = false, CancellationToken cancellationToken = default)
     {
-        List<RequestedLine> lines = [];
-        List<RequestedLine> rest = [];
-        string? reference = null;
-        string? note = null;
-        StringBuilder? address = null;
-        bool inAddress = false;
-        foreach (string own in OwnLines(text))
+        OwnText own = OwnText.Of(text);
+        Reading reading = new(isBesideFile);
+        foreach (string line in own.Lines)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            string line = WithoutEmphasis(own);
-            if (inAddress && line.Length > 0 && !Label().IsMatch(line))
-            {
-                AppendLine(address!, line);
-                rest.Add(Unread(line) with { IsInAddress = true });
-                continue;
-            }
-
-            inAddress = false;
-            Match label = Label().Match(line);
-            if (label.Success)
-            {
-                string value = label.Groups[2].Value.Trim();
-                switch (label.Groups[1].Value.ToUpperInvariant())
-                {
-                    case "REFERENCE":
-                        reference ??= Field(value);
-                        break;
-                    case "NOTE":
-                        note = note is null ? Field(value) : Field($"{note}\n{value}");
-                        break;
-                    default:
-                        inAddress = address is null;
-                        AppendLine(address ??= new StringBuilder(), value);
-                        break;
-                }
-            }
-            else if (ReadLine(line) is { } requested)
-            {
-                lines.Add(requested);
-            }
-            else if (line.Length > 0)
-            {
-                rest.Add(Unread(line));
-            }
+            reading.Take(line);
         }
 
-        return new OrderRequest { Lines = lines, Rest = rest, Reference = reference, Note = note, ShipTo = Field(address?.ToString()) };
+        return reading.ToRequest(own);
     }
-
-    /// <summary>The first line that the sender wrote, without signs for bold or slanted; empty for none.</summary>
-    public static string FirstLine(string text) => WithoutEmphasis(OwnLines(text).FirstOrDefault(line => line.Length > 0) ?? "");
 
     /// <summary>What a line may order; null when it has no quantity beside a text.</summary>
     internal static RequestedLine? ReadLine(string line)
@@ -98,46 +57,12 @@ internal static partial class BodyOrderReader
     private static bool IsItem(string line) => line.Contains('\t', StringComparison.Ordinal) || Bullet().IsMatch(line);
 
     /// <summary>A line without the signs that mark words as bold or slanted: mail programs write HTML as plain text with them.</summary>
-    private static string WithoutEmphasis(string line)
+    internal static string WithoutEmphasis(string line)
     {
         // Twice, since a blank between two marked words belongs to the first match.
         string plain = line.Contains('*', StringComparison.Ordinal) ? Stars().Replace(Stars().Replace(line, "$1$2$3"), "$1$2$3") : line;
         return plain.Contains('_', StringComparison.Ordinal) ? Underscores().Replace(Underscores().Replace(plain, "$1$2$3"), "$1$2$3") : plain;
     }
-
-    /// <summary>The lines that the sender wrote: no quotes, no headers of quotes, nothing below the signature or of a letter of the shop.</summary>
-    private static IEnumerable<string> OwnLines(string text)
-    {
-        string[] lines = text.ReplaceLineEndings("\n").Replace('\u00A0', ' ').Split('\n', MaxRead + 1);
-        for (int i = 0; i < Math.Min(lines.Length, MaxRead); i++)
-        {
-            string line = lines[i].Trim();
-            if (lines[i] is "-- " or "--" || ShopLetter.Has(line))
-            {
-                yield break;
-            }
-
-            int header = QuoteHeader.LengthAt(lines, i);
-            if (header > 0)
-            {
-                i += header - 1;
-                string? next = lines.Skip(i + 1).FirstOrDefault(after => !string.IsNullOrWhiteSpace(after));
-                if (next is not null && !IsQuote(next))
-                {
-                    yield break; // A program that does not mark what it quotes: all below is the mail that is answered.
-                }
-
-                continue;
-            }
-
-            if (!IsQuote(line))
-            {
-                yield return line;
-            }
-        }
-    }
-
-    private static bool IsQuote(string line) => line.TrimStart().StartsWith('>');
 
     private static string? Field(string? value)
     {
@@ -153,7 +78,125 @@ internal static partial class BodyOrderReader
         }
     }
 
-    [GeneratedRegex(@"^(reference|ship to|note)\s*:(.*)$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    /// <summary>What was read of a text so far.</summary>
+    /// <param name="isBesideFile">See <see cref="Read"/>.</param>
+    private sealed class Reading(bool isBesideFile)
+    {
+        private readonly List<RequestedLine> _lines = [];
+        private readonly List<RequestedLine> _rest = [];
+        private readonly List<StringBuilder> _addresses = [];
+        private readonly List<string> _cancels = [];
+        private readonly TableReader _table = new();
+        private string? _reference;
+        private string? _note;
+        private string? _cancelWords;
+        private string? _noOrderWords;
+        private bool _inAddress;
+        private bool _isBelowClosing;
+        private int _position;
+
+        /// <summary>Reads the next line.</summary>
+        /// <param name="raw">The line with the blanks it begins with.</param>
+        public void Take(string raw)
+        {
+            string line = WithoutEmphasis(raw.Trim());
+            _position++;
+            Match label = Label().Match(line);
+            if (OrderNumber.ReadCancel(line) is { } number)
+            {
+                _cancels.Add(number);
+            }
+            else if (label.Success)
+            {
+                TakeLabel(label.Groups[1].Value, label.Groups[2].Value.Trim());
+            }
+            else if (_inAddress && line.Length > 0)
+            {
+                AppendLine(_addresses[^1], line);
+                Add(Unread(line) with { IsInAddress = true });
+            }
+            else
+            {
+                _inAddress = false;
+                TakeText(raw, line);
+            }
+        }
+
+        /// <summary>The request.</summary>
+        public OrderRequest ToRequest(OwnText own)
+        {
+            List<string> problems = [];
+            string[] addresses = [.. _addresses.Select(static address => address.ToString()).Where(static address => address.Length > 0).Distinct(StringComparer.OrdinalIgnoreCase)];
+            if (addresses.Length > 1)
+            {
+                problems.Add($"Your mail has {addresses.Length} addresses to deliver to, and an order goes to one. Please send an order for each in a mail of its own.");
+            }
+
+            if (own.IsCut)
+            {
+                problems.Add($"Your mail has more than {OwnText.MaxLines} lines; what follows was not read. Please split the order.");
+            }
+
+            return new OrderRequest
+            {
+                Lines = _lines,
+                Rest = _rest,
+                Reference = _reference,
+                Note = _note,
+                ShipTo = Field(addresses.FirstOrDefault()),
+                Cancels = [.. _cancels.Distinct(StringComparer.Ordinal)],
+                CancelWords = _cancelWords,
+                NoOrderWords = _noOrderWords,
+                Forwards = own.Forwards,
+                Problems = problems,
+            };
+        }
+
+        private void TakeLabel(string label, string value)
+        {
+            _inAddress = false;
+            switch (label.ToUpperInvariant())
+            {
+                case "REFERENCE":
+                    _reference ??= Field(value);
+                    break;
+                case "NOTE":
+                    _note = _note is null ? Field(value) : Field($"{_note}\n{value}");
+                    break;
+                default:
+                    _inAddress = true;
+                    _addresses.Add(new StringBuilder());
+                    AppendLine(_addresses[^1], value);
+                    break;
+            }
+        }
+
+        private void TakeText(string raw, string line)
+        {
+            if (_table.TryTake(raw, out RequestedLine? row))
+            {
+                if (row is not null)
+                {
+                    Add(row);
+                }
+            }
+            else if (line.Length > 0)
+            {
+                _isBelowClosing = !MailWords.IsPostscript(line) && (_isBelowClosing || ((isBesideFile || _lines.Count > 0) && MailWords.Closes(line)));
+                if (!_isBelowClosing)
+                {
+                    _cancelWords ??= MailWords.SpeaksOfCancelling(line) ? line : null;
+                    _noOrderWords ??= MailWords.IsNoOrder(line) ? line : null;
+                }
+
+                Add(ReadLine(line) ?? Unread(line));
+            }
+        }
+
+        private void Add(RequestedLine line) => (line.Readings.Count > 0 ? _lines : _rest).Add(line with { Position = _position, IsBelowClosing = _isBelowClosing });
+    }
+
+    [GeneratedRegex(@"^(reference|ship to|delivery address|shipping address|deliver to|delivery to|lieferadresse|lieferanschrift|versandadresse|versand an|lieferung an|note)\s*:(.*)$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex Label();
 
     [GeneratedRegex(@"^([-*–]\s+|[•·▪◦‣●]\s*|\d{1,3}[.)]\s+)+", RegexOptions.NonBacktracking)]
@@ -166,14 +209,14 @@ internal static partial class BodyOrderReader
     private static partial Regex Underscores();
 
     // 3 x TEA-001, 3x TEA-001, 3 TEA-001, Qty: 3 TEA-001
-    [GeneratedRegex(@"^(?:(?<x>qty|quantity|amount|menge|anzahl)\b\.?\s*[:=]?\s*)?(?<n>[+-]?\d+(?:[.,]\d+)?)(?:(?<x>[xX×*])\s*|\s+(?<x>[xX])\s+|\s+(?<x>[×*])\s*|\s+)(?:(?:pcs\.?|pieces?|units?|stück|stücke|stueck|stk\.?|st\.|packungen|packung)\s+(?:of\s+)?)?(?<a>\S.*)$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"^(?:(?<x>qty|quantity|amount|menge|anzahl)\b\.?\s*[:=]?\s*)?(?<n>[+-]?\d+(?:[.,]\d+)?)(?:(?<x>[xX×*])\s*|\s+(?<x>[xX])\s+|\s+(?<x>[×*])\s*|\s+)(?:(?:pcs\.?|pieces?|units?|stück|stücke|stueck|stk\.?|st\.)\s+(?:of\s+)?)?(?<a>\S.*)$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex QuantityFirst();
 
     // TEA-001 3, TEA-001: 3, TEA-001 x 3, TEA-001, qty 3
-    [GeneratedRegex(@"^(?<a>\S.*?)(?:\s*[,;]?\s+(?<x>qty|quantity|amount|menge|anzahl)\b\.?\s*[:=]?\s*|\s*:\s*|\s+(?<x>[xX×*])\s*|\s+)(?<n>[+-]?\d+(?:[.,]\d+)?)\s*(?:(?:pcs\.?|pieces?|units?|stück|stücke|stueck|stk\.?|st\.|packungen|packung)|[x×])?$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"^(?<a>\S.*?)(?:\s*[,;]?\s+(?<x>qty|quantity|amount|menge|anzahl)\b\.?\s*[:=]?\s*|\s*:\s*|\s+(?<x>[xX×*])\s*|\s+)(?<n>[+-]?\d+(?:[.,]\d+)?)\s*(?:(?:pcs\.?|pieces?|units?|stück|stücke|stueck|stk\.?|st\.)|[x×])?$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex QuantityLast();
 
     // TEA-001 (3), TEA-001 [x3]
-    [GeneratedRegex(@"^(?<a>\S.*?)\s*[(\[]\s*(?:(?<x>[x×])\s*)?(?<n>[+-]?\d+(?:[.,]\d+)?)\s*(?:(?:pcs\.?|pieces?|units?|stück|stücke|stueck|stk\.?|st\.|packungen|packung)|[x×])?\s*[)\]]$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"^(?<a>\S.*?)\s*[(\[]\s*(?:(?<x>[x×])\s*)?(?<n>[+-]?\d+(?:[.,]\d+)?)\s*(?:(?:pcs\.?|pieces?|units?|stück|stücke|stueck|stk\.?|st\.)|[x×])?\s*[)\]]$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex QuantityInBrackets();
 }

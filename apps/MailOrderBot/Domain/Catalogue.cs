@@ -11,13 +11,16 @@ internal sealed class Catalogue
     private readonly Dictionary<string, Product> _byAlias = new(StringComparer.OrdinalIgnoreCase);
     private readonly Dictionary<string, Product?> _byName = new(StringComparer.OrdinalIgnoreCase); // null: several articles have it
     private readonly List<Word> _words = [];
+    private readonly Lazy<PhraseIndex> _phrases;
 
     /// <summary>Makes a catalogue; articles that are not sold are unknown to it.</summary>
     public Catalogue(IEnumerable<Product> products)
     {
-        foreach (Product product in products.Where(product => product.Active).OrderBy(product => product.Sku, StringComparer.Ordinal))
+        Product[] sold = [.. products.Where(product => product.Active).OrderBy(product => product.Sku, StringComparer.Ordinal)];
+        _phrases = new Lazy<PhraseIndex>(() => new PhraseIndex(sold));
+        foreach (Product product in sold)
         {
-            _bySku[product.Sku] = product;
+            _bySku[LineTokens.Plain(product.Sku)] = product;
             _words.Add(new Word(product.Sku, product));
             foreach (string alias in product.Aliases.Select(Plain))
             {
@@ -42,7 +45,10 @@ internal sealed class Catalogue
     }
 
     /// <summary>The article that has a number; null for none.</summary>
-    public Product? FindNumber(string number) => _bySku.GetValueOrDefault(number);
+    public Product? FindNumber(string number) => _bySku.GetValueOrDefault(LineTokens.Plain(number));
+
+    /// <summary>The articles that the pieces of a line name from one of them on, by the longest number, alias or name; null for none.</summary>
+    public PhraseMatch? NamedAt(IReadOnlyList<Token> tokens, int at) => _phrases.Value.At(tokens, at);
 
     /// <summary>Articles that may have been meant, nearest first: numbers, aliases and names at most two letters away, and all that have the name when several do.</summary>
     /// <param name="article">What was written.</param>
@@ -77,7 +83,7 @@ internal sealed class Catalogue
         return [.. near.OrderBy(pair => pair.Value).ThenBy(pair => pair.Key.Sku, StringComparer.Ordinal).Take(MaxSuggestions).Select(pair => pair.Key)];
     }
 
-    private static string Plain(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+    private static string Plain(string text) => string.Join(' ', LineTokens.Plain(text).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 
     /// <summary>A number, alias or name, prepared to be compared with many.</summary>
     private readonly record struct Word(string Upper, Product Product, ulong Letters)

@@ -8,8 +8,6 @@ internal static class CsvOrderReader
 
     private const int MaxRows = 20_000;
     private const int MaxNote = 1_000;
-    private static readonly string[] ArticleNames = ["sku", "article", "item"];
-    private static readonly string[] QuantityNames = ["quantity", "qty", "amount"];
 
     /// <summary>Reads a file. Never fails; what cannot be read is a problem of the request.</summary>
     /// <param name="name">The file's name, for problems.</param>
@@ -40,22 +38,20 @@ internal static class CsvOrderReader
             return Problem($"The file {name} is empty.");
         }
 
-        int article = Column(rows[0], ArticleNames);
-        int quantity = Column(rows[0], QuantityNames);
-        int note = Column(rows[0], ["note"]);
-        if (article < 0 || quantity < 0)
+        TableColumns columns = ColumnWords.Read(rows[0].Fields);
+        if (columns.Article < 0 || columns.Quantity < 0)
         {
-            return Problem($"The first row of {name} has to name the columns sku (or article, item) and quantity (or qty, amount).");
+            return Problem($"The first row of {name} has to name the columns sku (or article, item, Artikel, Artikelnummer) and quantity (or qty, amount, Menge, Anzahl).");
         }
 
         List<RequestedLine> lines = [];
         List<string> notes = [];
         foreach (CsvRow row in rows.Skip(1))
         {
-            string sku = Field(row, article);
-            string count = Field(row, quantity);
+            string sku = Field(row, columns.Article);
+            string count = Field(row, columns.Quantity);
             string raw = $"{sku}: {count}";
-            if (Field(row, note) is { Length: > 0 } said)
+            if (Field(row, columns.Note) is { Length: > 0 } said)
             {
                 notes.Add($"{sku}: {said}");
             }
@@ -63,6 +59,7 @@ internal static class CsvOrderReader
             lines.Add(new RequestedLine(raw, [new LineReading(sku, count)])
             {
                 IsCertain = true,
+                AlsoNamed = [.. columns.AlsoNamed.Select(column => Field(row, column)).Where(static text => text.Length > 0)],
                 Malformed = sku.Length == 0 ? $"line {row.Line} of {name} has no article" : count.Length == 0 ? $"line {row.Line} of {name} has no quantity" : null,
             });
         }
@@ -72,19 +69,6 @@ internal static class CsvOrderReader
     }
 
     private static OrderRequest Problem(string text) => new() { Problems = [text] };
-
-    private static int Column(CsvRow header, string[] names)
-    {
-        for (int i = 0; i < header.Fields.Count; i++)
-        {
-            if (names.Contains(header.Fields[i].Trim(), StringComparer.OrdinalIgnoreCase))
-            {
-                return i;
-            }
-        }
-
-        return -1;
-    }
 
     private static string Field(CsvRow row, int column) => column >= 0 && column < row.Fields.Count ? row.Fields[column].Trim() : "";
 }

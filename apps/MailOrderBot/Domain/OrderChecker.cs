@@ -8,8 +8,7 @@ namespace MailOrderBot.Domain;
 /// </summary>
 internal sealed class OrderChecker(OrderLimits limits)
 {
-    private const int LongestSentence = 3; // words of an article that stands before an unmarked number
-    private const int LongestShown = 300;
+    private const int MostShown = 5;
 
     private string TooManyLines => string.Create(CultureInfo.InvariantCulture, $"The order has more than {limits.MaxLines} lines. Please split it.");
 
@@ -20,58 +19,51 @@ internal sealed class OrderChecker(OrderLimits limits)
     /// <param name="cancellationToken">Ends the work between two lines.</param>
     public ResolvedOrder Resolve(OrderRequest request, Catalogue catalogue, SuggestionBudget budget, CancellationToken cancellationToken)
     {
+        ResolvedOrder order = Resolve(request, isBesideFile: false, catalogue, budget, cancellationToken);
+        return request.Beside is { } beside && Resolve(beside, isBesideFile: true, catalogue, budget, cancellationToken).Lines is { Count: > 0 } notRead
+            ? order with { Problems = [.. order.Problems, NotRead(notRead)] }
+            : order;
+    }
+
+    private ResolvedOrder Resolve(OrderRequest request, bool isBesideFile, Catalogue catalogue, SuggestionBudget budget, CancellationToken cancellationToken)
+    {
+        LineResolver resolver = new(limits, catalogue, budget);
         List<CheckedLine> lines = [];
+        HashSet<CheckedLine> guesses = new(ReferenceEqualityComparer.Instance);
         Dictionary<string, int> at = new(StringComparer.OrdinalIgnoreCase);
         List<string> problems = [.. request.Problems];
-        foreach (RequestedLine requested in request.Lines)
+        foreach (RequestedLine requested in request.Lines.Concat(request.Rest).OrderBy(static line => line.Position))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            (CheckedLine? found, bool isTooMuch) = Resolve(requested, catalogue, budget);
-            if (isTooMuch)
+            LineResult result = resolver.Resolve(requested);
+            if (result.IsTooMuch)
             {
                 // What was not looked at may be a line that is meant: the order is not confirmed without it.
                 problems.Add(string.Create(CultureInfo.InvariantCulture, $"The mail has more than {budget.Lookups} lines with a number and no article that we know. Please send the order lines alone."));
                 break;
             }
 
-            if (found is not { } line)
-            {
-                continue;
-            }
-
-            if (lines.Count >= limits.MaxLines)
+            if (lines.Count + result.Lines.Count(line => !IsSame(line, at)) > limits.MaxLines)
             {
                 problems.Add(TooManyLines);
                 break;
             }
 
-            if (line is { Problem: null, Product: { } product } && at.TryGetValue(product.Sku, out int same))
+            foreach (CheckedLine line in result.Lines)
             {
-                lines[same] = lines[same] with { Raw = Joined(lines[same].Raw, line.Raw), Quantity = lines[same].Quantity + line.Quantity };
-                continue;
+                Add(lines, at, line);
             }
 
-            if (line is { Problem: null, Product: { } first })
+            if (result.IsGuess && requested.IsBelowClosing)
             {
-                at[first.Sku] = lines.Count;
+                guesses.UnionWith(result.Lines);
             }
-
-            lines.Add(line);
         }
 
-        foreach (RequestedLine rest in request.Rest)
+        // Below the closing of a letter stand names, streets and telephones: they hold up no order that has a line which is understood.
+        if (isBesideFile || lines.Exists(static line => line.Product is not null))
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            if (Mentioned(rest, catalogue) is { } line)
-            {
-                if (lines.Count >= limits.MaxLines)
-                {
-                    problems.Add(TooManyLines);
-                    break;
-                }
-
-                lines.Add(line);
-            }
+            lines.RemoveAll(guesses.Contains);
         }
 
         return new ResolvedOrder(lines, problems);
@@ -93,84 +85,34 @@ internal sealed class OrderChecker(OrderLimits limits)
         LineProblem? problem = line.Problem is { } known ? known with { Suggestions = [.. known.Suggestions.Select(product => now(product.Sku)).OfType<Product>()] } : null;
         return line.Product is not { } product ? line with { Problem = problem }
             : now(product.Sku) is { } current ? line with { Product = current, Problem = problem }
-            : line with { Product = null, Problem = NoArticle(product.Sku) };
+            : line with { Product = null, Problem = LineResolver.NoArticle(product.Sku) };
     }
 
     // Of a file that names one article ten thousand times, the first mentions tell enough.
     private static string Joined(string raw, string more) => raw.Length + more.Length < 500 ? $"{raw} + {more}" : raw;
 
-    /// <summary>The line with its article; null when it orders nothing. Whether there were too many lines of which that cannot be said.</summary>
-    private (CheckedLine? Line, bool IsTooMuch) Resolve(RequestedLine requested, Catalogue catalogue, SuggestionBudget budget)
+    private static bool IsSame(CheckedLine line, Dictionary<string, int> at) => line is { Problem: null, Product: { } product } && at.ContainsKey(product.Sku);
+
+    /// <summary>Adds a line; equal articles are added up (MB-8).</summary>
+    private static void Add(List<CheckedLine> lines, Dictionary<string, int> at, CheckedLine line)
     {
-        if (requested.Malformed is { } malformed)
+        if (line is { Problem: null, Product: { } product })
         {
-            return (new CheckedLine { Raw = requested.Raw, Problem = new LineProblem(malformed) }, false);
-        }
-
-        foreach (LineReading reading in requested.Readings)
-        {
-            if (catalogue.Find(reading.Article) is { } product)
+            if (at.TryGetValue(product.Sku, out int same))
             {
-                return (Quantity(reading.Quantity) is { } quantity
-                    ? new CheckedLine { Raw = requested.Raw, Product = product, Quantity = quantity }
-                    : new CheckedLine { Raw = requested.Raw, Product = product, Problem = new LineProblem($"'{reading.Quantity}' is no whole number") }, false);
+                lines[same] = lines[same] with { Raw = Joined(lines[same].Raw, line.Raw), Quantity = lines[same].Quantity + line.Quantity };
+                return;
             }
+
+            at[product.Sku] = lines.Count;
         }
 
-        LineReading? meant = requested.Readings.FirstOrDefault(reading => requested.IsCertain || LooksMeant(requested, reading));
-        if (meant is null && Mentioned(requested, catalogue) is { } mentioned)
-        {
-            return (mentioned, false);
-        }
-
-        if (meant is null && !budget.TakeLookup())
-        {
-            return (null, true);
-        }
-
-        foreach (LineReading reading in requested.Readings)
-        {
-            IReadOnlyList<Product> suggestions = catalogue.Suggest(reading.Article, budget);
-            if (suggestions.Count > 0)
-            {
-                return (Unknown(requested, reading, suggestions), false);
-            }
-        }
-
-        return meant is not null ? (Unknown(requested, meant, []), false) : (null, !budget.IsLeft);
+        lines.Add(line);
     }
 
-    /// <summary>A line that names an article and cannot be read: without it the order would be confirmed with less than was asked for. Null when it does not.</summary>
-    private static CheckedLine? Mentioned(RequestedLine line, Catalogue catalogue)
-    {
-        return ArticleMention.In(line, catalogue) is { } mention
-            ? new CheckedLine
-            {
-                Raw = line.Raw.Length <= LongestShown ? line.Raw : $"{line.Raw[..(char.IsHighSurrogate(line.Raw[LongestShown - 1]) ? LongestShown - 1 : LongestShown)]}…",
-                Problem = new LineProblem(line.IsInAddress ? $"it names {mention.Article.Sku} and stands in the address, which ends with an empty line" : $"it names {mention.Article.Sku}, and how many is not said in a way that we can read"),
-                Mention = mention,
-            }
-            : null;
-    }
-
-    /// <summary>Whether a line with an unknown article is an order line all the same, and not a sentence, a street or a telephone number.</summary>
-    private bool LooksMeant(RequestedLine requested, LineReading reading)
-    {
-        string raw = requested.Raw.TrimEnd();
-        int words = reading.Article.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length;
-        return raw[^1] is not ('.' or '?' or '!' or ',' or ';' or ':' or ')' or ']')
-            && reading.Article.Any(char.IsLetter)
-            && !reading.Article.EndsWith(':')
-            && words <= (raw.StartsWith(reading.Quantity, StringComparison.Ordinal) ? LongestSentence + 1 : LongestSentence)
-            && !reading.Quantity.StartsWith('0')
-            && !reading.Quantity.StartsWith('+')
-            && (Quantity(reading.Quantity) is not { } quantity || quantity <= limits.MaxQuantity);
-    }
-
-    private static CheckedLine Unknown(RequestedLine requested, LineReading reading, IReadOnlyList<Product> suggestions) =>
-        new() { Raw = requested.Raw, Quantity = Quantity(reading.Quantity), Problem = NoArticle(reading.Article, suggestions) };
-
-    private static LineProblem NoArticle(string article, params IReadOnlyList<Product> suggestions) => new($"there is no article '{Short(article)}'", suggestions);
+    /// <summary>What stands beside a file and would be an order line without it: the file counts alone (MB-6), and nothing is left out in silence.</summary>
+    private static string NotRead(IReadOnlyList<CheckedLine> lines) =>
+        $"Beside the file your text says: {string.Join("; ", lines.Take(MostShown).Select(static line => line.Raw))}{(lines.Count > MostShown ? "; …" : "")}. We did not read that, because a file counts alone. Please send all lines in the file, or all in the text and no file.";
 
     private CheckedLine Price(CheckedLine line, string currency)
     {
@@ -197,15 +139,4 @@ internal sealed class OrderChecker(OrderLimits limits)
         long above = below + pack;
         return below < 1 ? $"{above}" : above > limits.MaxQuantity ? $"{below}" : string.Create(CultureInfo.InvariantCulture, $"{below} or {above}");
     }
-
-    /// <summary>A whole number; null when it is none. What is too long for a number is more than anybody may order.</summary>
-    private static long? Quantity(string text)
-    {
-        string digits = text.Trim();
-        return digits.Length > 0 && digits.TrimStart('+', '-') is { Length: > 0 } rest && rest.All(char.IsAsciiDigit) && digits.Length - rest.Length <= 1
-            ? rest.TrimStart('0').Length > 12 ? digits[0] == '-' ? -1 : 1_000_000_000_000 : long.Parse(digits, CultureInfo.InvariantCulture)
-            : null;
-    }
-
-    private static string Short(string text) => text.Length <= 60 ? text : $"{text[..(char.IsHighSurrogate(text[58]) ? 58 : 59)]}…";
 }

@@ -12,11 +12,16 @@ internal static partial class OrderNumber
     /// <summary>The number of an order.</summary>
     public static string Format(int year, int sequence) => string.Create(CultureInfo.InvariantCulture, $"MO-{year:0000}-{sequence:000000}");
 
-    /// <summary>The order that a mail cancels by its subject or its first line; null when it cancels none (MB-13).</summary>
-    public static string? ReadCancel(string subject, string firstLine) => Cancelled(subject) ?? Cancelled(firstLine);
+    /// <summary>The order that a line cancels; null when it cancels none (MB-13).</summary>
+    /// <param name="line">A line of the text, or the subject.</param>
+    public static string? ReadCancel(string line) => line.Length <= 200 && Cancel().Match(line) is { Success: true } match ? match.Groups[1].Value.ToUpperInvariant() : null;
 
-    private static string? Cancelled(string line) => line.Length <= 200 && Cancel().Match(line) is { Success: true } match ? match.Groups[1].Value.ToUpperInvariant() : null;
+    /// <summary>The first number of an order in a text; null for none.</summary>
+    public static string? FirstIn(string text) => Number().Match(text) is { Success: true } match ? match.Value.ToUpperInvariant() : null;
 
     [GeneratedRegex(@"^\s*cancel\s+(mo-\d{4}-\d{6})\s*[.!]?\s*$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex Cancel();
+
+    [GeneratedRegex(@"\bmo-\d{4}-\d{6}\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    private static partial Regex Number();
 }

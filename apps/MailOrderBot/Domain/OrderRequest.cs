@@ -19,6 +19,18 @@ internal sealed record RequestedLine(string Raw, IReadOnlyList<LineReading> Read
     /// <summary>Whether it stands in the address, where nothing is ordered.</summary>
     public bool IsInAddress { get; init; }
 
+    /// <summary>Whether it stands below the words that close a letter, where names, streets and telephones are.</summary>
+    public bool IsBelowClosing { get; init; }
+
+    /// <summary>Where it stands among all lines of the text.</summary>
+    public int Position { get; init; }
+
+    /// <summary>What else its row says of the article, which has to mean the same one; empty for nothing.</summary>
+    public IReadOnlyList<string> AlsoNamed { get; init; } = [];
+
+    /// <summary>Why a row of a table cannot be read, if it names an article; null for nothing.</summary>
+    public string? Unreadable { get; init; }
+
     /// <summary>What is wrong with its form; null for nothing.</summary>
     public string? Malformed { get; init; }
 }
@@ -40,6 +52,21 @@ internal sealed record OrderRequest
 
     /// <summary>What else the customer says; null for nothing.</summary>
     public string? Note { get; init; }
+
+    /// <summary>The numbers of the orders that it cancels (MB-13); empty for none.</summary>
+    public IReadOnlyList<string> Cancels { get; init; } = [];
+
+    /// <summary>A line that speaks of a cancellation in other words than those that cancel; null for none.</summary>
+    public string? CancelWords { get; init; }
+
+    /// <summary>A line with words that no order has, such as those of a complaint; null for none.</summary>
+    public string? NoOrderWords { get; init; }
+
+    /// <summary>Whether a mail is forwarded in it, which is not read.</summary>
+    public bool Forwards { get; init; }
+
+    /// <summary>What stands beside the file that is the order; null when there is no file.</summary>
+    public OrderRequest? Beside { get; init; }
 
     /// <summary>What is wrong with the mail as a whole; empty for nothing.</summary>
     public IReadOnlyList<string> Problems { get; init; } = [];

@@ -68,15 +68,25 @@ internal sealed record OrderMail
     /// <param name="cancellationToken">Ends it between two lines of the text.</param>
     public OrderRequest ReadRequest(CancellationToken cancellationToken)
     {
-        OrderRequest request = Files.Count switch
+        OrderRequest body = BodyOrderReader.Read(Text, Files.Count > 0, cancellationToken);
+        OrderRequest request = Files switch
         {
-            0 => BodyOrderReader.Read(Text, cancellationToken),
-            1 => CsvOrderReader.Read(Files[0].Name, Files[0].Data.Span, Files[0].Charset) is var file && BodyOrderReader.Read(Text, cancellationToken) is var body
-                ? file with { Reference = body.Reference, ShipTo = body.ShipTo, Note = Both(body.Note, file.Note) }
-                : new OrderRequest(),
-            _ => new OrderRequest { Problems = [$"The mail has {Files.Count} CSV files ({string.Join(", ", Files.Take(5).Select(file => file.Name))}), and only one can be the order. Please send one."] },
+            [] => body,
+            [var file] => CsvOrderReader.Read(file.Name, file.Data.Span, file.Charset) is var read
+                ? body with { Lines = read.Lines, Rest = [], Note = Both(body.Note, read.Note), Problems = [.. body.Problems, .. read.Problems], Beside = new OrderRequest { Lines = body.Lines, Rest = body.Rest } }
+                : body,
+            _ => body with { Lines = [], Rest = [], Problems = [.. body.Problems, $"The mail has {Files.Count} CSV files ({string.Join(", ", Files.Take(5).Select(file => file.Name))}), and only one can be the order. Please send one."] },
         };
-        return request with { Problems = [.. Problems, .. request.Problems] };
+        string? cancelled = OrderNumber.ReadCancel(Subject);
+        bool isOwnSubject = !MailWords.IsAnswer(Subject) && cancelled is null;
+        return request with
+        {
+            Problems = [.. Problems, .. request.Problems],
+            Cancels = cancelled is null ? request.Cancels : [.. request.Cancels.Prepend(cancelled).Distinct(StringComparer.Ordinal)],
+            CancelWords = isOwnSubject && MailWords.SpeaksOfCancelling(Subject) ? Subject : request.CancelWords,
+            NoOrderWords = isOwnSubject && MailWords.IsNoOrder(Subject) ? Subject : request.NoOrderWords,
+            Forwards = request.Forwards || MailWords.IsForward(Subject),
+        };
     }
 
     private static string? Both(string? one, string? other) => one is null ? other : other is null ? one : $"{one}\n{other}";

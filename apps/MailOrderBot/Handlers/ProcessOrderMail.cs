@@ -11,7 +11,9 @@ namespace MailOrderBot.Handlers;
 /// <summary>Takes an order from a mail and answers in its thread. The shop's database decides; what it decided is staged here, once more after a crash (MB-17).</summary>
 internal sealed class ProcessOrderMail(OrderDesk desk, IRuntimeConfiguration configuration) : IMessageHandler<MailMessage>
 {
-    private const string Source = "mail-order-bot";
+    /// <summary>Who sends the letters and notices, also in their keys.</summary>
+    public const string Source = "mail-order-bot";
+
     private const string Unknown = "unknown";
 
     /// <inheritdoc/>
@@ -48,6 +50,9 @@ internal sealed class ProcessOrderMail(OrderDesk desk, IRuntimeConfiguration con
 
         return HandlerResult.Completed;
     }
+
+    /// <summary>The id of the letter that a message is, by its key; null when it is none.</summary>
+    internal static string? LetterOf(string? key) => key?.Split(':') is [Source, { Length: > 0 } id] ? id : null;
 
     /// <summary>A notice as a message to the operators.</summary>
     internal static OutgoingMessage ToOperators(MailOrderOptions options, Notice notice, string? key) => new(options.OperatorsLabel, notice.Text)

@@ -32,12 +32,14 @@ public sealed class MailOrderModule : IApplicationModule
         app.Services
             .AddSingleton(services => ShopDatabase.Open(services.GetRequiredService<IRuntimeConfiguration>().Current.Get<MailOrderOptions>(MailOrderOptions.Section).Database, Passing))
             .AddSingleton<OrderDesk>()
-            .AddSingleton<CatalogueKeeper>();
+            .AddSingleton<CatalogueKeeper>()
+            .AddSingleton<LetterKeeper>();
         app.RequireConfiguration(SettingsSection.Create(MailOrderOptions.Section, MailOrderOptions.Read))
             .AddQueue(Queue)
             .AddHandler<MailMessage, ProcessOrderMail>(PayloadTypes.MailReceived, PostroomJson.Default.MailMessage, Queue)
             .AddWorkers(Queue, pool => pool.Parallelism = 4)
             .AddComponent(services => services.GetRequiredService<CatalogueKeeper>())
+            .AddComponent(services => services.GetRequiredService<LetterKeeper>())
             .AddHealthContributor(services => services.GetRequiredService<CatalogueKeeper>());
     }
 }

@@ -6,15 +6,22 @@ using MailOrderBot.Domain;
 namespace MailOrderBot.Services;
 
 /// <summary>The letters to customers (MB-10 to MB-13). The same order gives the same letter.</summary>
-internal sealed class Letters(MailOrderOptions options)
+/// <param name="options">The settings.</param>
+/// <param name="before">Paragraphs that stand before what a letter says; empty for none.</param>
+internal sealed class Letters(MailOrderOptions options, params IReadOnlyList<string> before)
 {
     private const int MostListed = 100;
+    private const int LongestQuoted = 300;
 
     /// <summary>The local part of the Message-ID of the answer to a mail.</summary>
     public static string IdFor(string mailKey) => $"mo-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(mailKey)))[..24]}";
 
     /// <summary>The order is taken.</summary>
-    public Letter Confirmed(Order order, CheckedOrder content, OrderMail mail)
+    /// <param name="order">The order.</param>
+    /// <param name="content">Its lines.</param>
+    /// <param name="mail">The mail that is answered.</param>
+    /// <param name="addsTo">The order of the same thread that stands beside it; null for none.</param>
+    public Letter Confirmed(Order order, CheckedOrder content, OrderMail mail, string? addsTo)
     {
         LetterWriter letter = Begin(mail)
             .Paragraph($"{ShopLetter.Thanks}{order.Number}. It is confirmed:")
@@ -28,16 +35,25 @@ internal sealed class Letters(MailOrderOptions options)
                 false,
                 true);
         Details(letter, order);
+        if (addsTo is not null)
+        {
+            letter.Paragraph($"It comes in addition to {addsTo}, which stays as it is.");
+        }
+
         if (options.CancelWindow > TimeSpan.Zero)
         {
-            letter.Paragraph($"To cancel it, answer within {Words(options.CancelWindow)} with this line:\nCANCEL {order.Number}");
+            letter.Paragraph($"{ShopLetter.ToCancel}it, answer within {Words(options.CancelWindow)} with this line:\nCANCEL {order.Number}");
         }
 
         return End(letter, mail);
     }
 
     /// <summary>Something is unclear.</summary>
-    public Letter Clarification(Order order, CheckedOrder content, OrderMail mail)
+    /// <param name="order">The order.</param>
+    /// <param name="content">Its lines.</param>
+    /// <param name="mail">The mail that is answered.</param>
+    /// <param name="forwards">Whether a mail is forwarded in it.</param>
+    public Letter Clarification(Order order, CheckedOrder content, OrderMail mail, bool forwards)
     {
         LetterWriter letter = Begin(mail);
         if (content.Lines.Count == 0 && content.Problems.Count == 0)
@@ -47,6 +63,11 @@ internal sealed class Letters(MailOrderOptions options)
         else
         {
             letter.Paragraph($"{ShopLetter.Thanks}{order.Number}. Something in it is unclear, so nothing is ordered yet.");
+        }
+
+        if (content.Lines.Count == 0 && forwards)
+        {
+            letter.Paragraph("A forwarded mail is not read. Please write the lines of the order above it, or send them in a mail of their own.");
         }
 
         if (content.Problems.Count > 0)
@@ -66,16 +87,43 @@ internal sealed class Letters(MailOrderOptions options)
     public Letter NeedsPerson(Order order, OrderMail mail) =>
         End(Begin(mail).Paragraph($"{ShopLetter.NotMadeOut}{order.Number} by ourselves. One of us will read your mails and answer you; nothing is ordered until then."), mail);
 
-    /// <summary>The order is taken back.</summary>
-    public Letter Cancelled(Order order, OrderMail mail)
+    /// <summary>A person will look, because the mail has words that no order has.</summary>
+    /// <param name="order">The order that it became; null when it became none.</param>
+    /// <param name="words">The line with the words.</param>
+    /// <param name="mail">The mail that is answered.</param>
+    public Letter ForPerson(Order? order, string words, OrderMail mail) =>
+        End(Begin(mail).Paragraph($"{ShopLetter.NoOrder}, because it says:\n{Quoted(words)}").Paragraph($"One of us will read it and answer you; nothing is ordered by it{(order is null ? "" : $". We keep it as {order.Number}")}."), mail);
+
+    /// <summary>Orders are taken back, or cannot be.</summary>
+    /// <param name="said">What became of each.</param>
+    /// <param name="isRefused">Whether one of them could not be taken back.</param>
+    /// <param name="mail">The mail that is answered.</param>
+    public Letter Cancellations(IReadOnlyList<string> said, bool isRefused, OrderMail mail)
     {
-        string what = order.Status == OrderStatus.Confirmed ? "It will not be sent, and there is nothing to pay." : "It had not been confirmed yet; there is nothing to pay.";
-        return End(Begin(mail).Paragraph($"your order {order.Number} is cancelled. {what}"), mail);
+        LetterWriter letter = said.Aggregate(Begin(mail), static (letter, one) => letter.Paragraph(one));
+        return End(isRefused ? letter.Paragraph("If that is not what you expect, answer this mail; one of us reads it.") : letter, mail);
     }
 
-    /// <summary>The order cannot be taken back.</summary>
-    public Letter CancelRefused(string number, string reason, OrderMail mail) =>
-        End(Begin(mail).Paragraph($"we could not cancel {number}: {reason}").Paragraph("If that is not what you expect, answer this mail; one of us reads it."), mail);
+    /// <summary>What a letter says of an order that was taken back.</summary>
+    public static string Cancelled(Order order) =>
+        $"your order {order.Number} is cancelled. {(order.Status == OrderStatus.Confirmed ? "It will not be sent, and there is nothing to pay." : "It had not been confirmed yet; there is nothing to pay.")}";
+
+    /// <summary>How an order is cancelled, for somebody who seems to want that.</summary>
+    /// <param name="words">The line that speaks of it.</param>
+    /// <param name="number">The order that is meant; null when that is not known.</param>
+    /// <param name="mail">The mail that is answered.</param>
+    public Letter HowToCancel(string words, string? number, OrderMail mail) => End(
+        Begin(mail).Paragraph($"nothing is cancelled yet. You wrote:\n{Quoted(words)}")
+            .Paragraph($"{ShopLetter.ToCancel}your order, send a mail with this line{(number is null ? ", with the number of the order" : "")}:\nCANCEL {number ?? "MO-YEAR-NUMBER"}")
+            .Paragraph("One of us reads your mail too."),
+        mail);
+
+    /// <summary>What operators are told of a letter that did not arrive.</summary>
+    /// <param name="order">The number of its order; null for none.</param>
+    /// <param name="recipient">Who did not get it; empty when that is not known.</param>
+    /// <param name="reason">Why, in the words of the server.</param>
+    public static Notice NotDelivered(string? order, string recipient, string reason) =>
+        new(NoticeLevel.Warning, $"{order ?? "A letter"}: the letter to {(recipient.Length > 0 ? recipient : "the customer")} was not delivered ({reason}). Tell the customer in another way.");
 
     /// <summary>A time for people, such as <c>30 minutes</c>.</summary>
     internal static string Words(TimeSpan time)
@@ -87,11 +135,14 @@ internal sealed class Letters(MailOrderOptions options)
         return string.Create(CultureInfo.InvariantCulture, $"{count} {unit}{(count == 1 ? "" : "s")}");
     }
 
-    private static LetterWriter Begin(OrderMail mail)
+    private LetterWriter Begin(OrderMail mail)
     {
         string name = mail.SenderName.Trim();
-        return new LetterWriter().Paragraph(name.Length is 0 or > 80 ? "Hello," : $"Hello {name},");
+        LetterWriter letter = new LetterWriter().Paragraph(name.Length is 0 or > 80 ? "Hello," : $"Hello {name},");
+        return before.Aggregate(letter, static (begun, one) => begun.Paragraph(one));
     }
+
+    private static string Quoted(string words) => $"\"{(words.Length <= LongestQuoted ? words : $"{words[..(char.IsHighSurrogate(words[LongestQuoted - 1]) ? LongestQuoted - 1 : LongestQuoted)]}…")}\"";
 
     private Letter End(LetterWriter letter, OrderMail mail) => (options.Signature.Trim().Length > 0 ? letter.Paragraph(options.Signature) : letter).ToLetter(IdFor(mail.Key));
 

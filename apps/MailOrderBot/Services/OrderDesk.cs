@@ -8,6 +8,8 @@ namespace MailOrderBot.Services;
 /// <remarks>Safe for concurrent use.</remarks>
 internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configuration, TimeProvider clock)
 {
+    private const int MostCancelled = 20; // orders, by one mail
+
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
 
     /// <summary>Deals with a mail. When this returns, its effect and its answer are on disk.</summary>
@@ -47,25 +49,19 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
             return MailContent.None;
         }
 
-        if (OrderNumber.ReadCancel(mail.Subject, BodyOrderReader.FirstLine(mail.Text)) is { } number)
-        {
-            return MailContent.None with { Cancels = number };
-        }
-
         OrderRequest request = mail.ReadRequest(cancellationToken);
-        Catalogue catalogue = request.Lines.Count == 0 && request.Rest.Count == 0 ? new Catalogue([]) : new Catalogue(await shop.ReadAsync(transaction => transaction.Products(), cancellationToken));
+        Catalogue catalogue = request.Lines.Count == 0 && request.Rest.Count == 0 && request.Beside is null ? new Catalogue([]) : new Catalogue(await shop.ReadAsync(transaction => transaction.Products(), cancellationToken));
         ResolvedOrder order = new OrderChecker(options.Limits).Resolve(request, catalogue, SuggestionBudget.For(options.Limits), cancellationToken);
         shop.Passing?.Invoke("read");
-        return new MailContent(null, request, order);
+        return new MailContent(request, order);
     }
 
     /// <summary>What a mail says.</summary>
-    /// <param name="Cancels">The number of the order that it cancels; null for none.</param>
     /// <param name="Request">What it asks for.</param>
     /// <param name="Order">The articles of that.</param>
-    private sealed record MailContent(string? Cancels, OrderRequest Request, ResolvedOrder Order)
+    private sealed record MailContent(OrderRequest Request, ResolvedOrder Order)
     {
-        public static MailContent None { get; } = new(null, new OrderRequest(), new ResolvedOrder([], []));
+        public static MailContent None { get; } = new(new OrderRequest(), new ResolvedOrder([], []));
     }
 
     /// <summary>The work on one mail.</summary>
@@ -90,29 +86,82 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
                 return (null, Silent($"ignored: {reason.Why}", reason.Notice));
             }
 
-            if (said.Cancels is { } number)
-            {
-                return Cancel(number);
-            }
+            return said.Request.Cancels.Count > 0 ? Cancel(said.Request.Cancels) : Order();
+        }
 
+        /// <summary>What becomes of a mail that cancels nothing, or of the rest of one that does.</summary>
+        private (long?, Answer) Order()
+        {
             OrderRequest request = said.Request;
             Order? order = shop.FindOrder(mail);
+            if (order?.Status == OrderStatus.NeedsPerson)
+            {
+                return (order.Id, Silent("passed-on", new Notice(NoticeLevel.Warning, $"{mail.Sender} wrote again about {order.Number}, which waits for a person: {Subject()}")));
+            }
+
+            if (request is { CancelWords: { } cancelling, Cancels.Count: 0 })
+            {
+                return AskedToCancel(order, cancelling);
+            }
+
+            if (request.NoOrderWords is { } words)
+            {
+                return ForPerson(order, words);
+            }
+
             switch (order?.Status)
             {
-                case OrderStatus.NeedsPerson:
-                    return (order.Id, Silent("passed-on", new Notice(NoticeLevel.Warning, $"{mail.Sender} wrote again about {order.Number}, which waits for a person: {Subject()}")));
                 case OrderStatus.Confirmed or OrderStatus.Cancelled when !said.Order.NamesArticle:
                     return (order.Id, Silent("passed-on", said.Order.IsNone
                         ? new Notice(NoticeLevel.Info, $"{mail.Sender} wrote about {order.Number} ({order.Status}) and orders nothing new: {Subject()}")
                         : new Notice(NoticeLevel.Warning, $"{mail.Sender} wrote about {order.Number} ({order.Status}) and was not answered; whether it orders more has to be read: {Subject()}")));
                 case null when shop.AnswersRefusal(mail) && !said.Order.NamesArticle:
                     return (null, Silent("passed-on", new Notice(NoticeLevel.Info, $"{mail.Sender} answered a refused cancellation: {Subject()}")));
-                case OrderStatus.Clarification:
-                    return Save(order! with { Reference = request.Reference ?? order.Reference, ShipTo = request.ShipTo ?? order.ShipTo, Note = request.Note ?? order.Note });
                 default:
-                    return Save(new Order { Number = "", Customer = mail.Sender, Status = OrderStatus.Clarification, Reference = request.Reference, ShipTo = request.ShipTo, Note = request.Note });
+                    return Save(Begun(order));
             }
         }
+
+        /// <summary>The order of the thread that was asked about, with what the mail says of it, or a new one.</summary>
+        private Order Begun(Order? order)
+        {
+            OrderRequest request = said.Request;
+            return order?.Status == OrderStatus.Clarification
+                ? order with { Reference = request.Reference ?? order.Reference, ShipTo = request.ShipTo ?? order.ShipTo, Note = request.Note ?? order.Note }
+                : new Order { Number = "", Customer = mail.Sender, Status = OrderStatus.Clarification, Reference = request.Reference, ShipTo = request.ShipTo, Note = request.Note };
+        }
+
+        /// <summary>A mail that speaks of a cancellation in its own words: the letter names the line that cancels, and a person reads along.</summary>
+        private (long?, Answer) AskedToCancel(Order? order, string words)
+        {
+            string? number = OrderNumber.FirstIn(words) ?? order?.Number;
+            Notice notice = new(NoticeLevel.Warning, $"{mail.Sender} speaks of a cancellation{(number is null ? "" : $" ({number})")}, and nothing is cancelled yet: \"{Shown(words)}\". {Subject()}");
+            if (!said.Order.NamesArticle)
+            {
+                return TalksTooMuch() is { } silence ? (order?.Id, silence) : (order?.Id, new Answer("cancel-asked", letters.HowToCancel(words, number, mail), [notice]));
+            }
+
+            string problem = $"Your mail speaks of a cancellation: \"{Shown(words)}\". If you want to cancel an order, send a mail with the line CANCEL {number ?? "and its number"}. If you want to order, send the lines once more without it.";
+            said = said with { Order = said.Order with { Problems = [.. said.Order.Problems, problem] } };
+            (long? id, Answer answer) = Save(Begun(order));
+            return (id, answer with { Notices = [notice, .. answer.Notices] });
+        }
+
+        /// <summary>A mail with words that no order has: a person reads it, whatever else it says.</summary>
+        private (long?, Answer) ForPerson(Order? order, string words)
+        {
+            if (TalksTooMuch() is { } silence)
+            {
+                return (order?.Id, silence);
+            }
+
+            return order?.Status == OrderStatus.Clarification || said.Order.NamesArticle
+                ? Save(Begun(order), words)
+                : (order?.Id, new Answer("passed-on", letters.ForPerson(null, words, mail), [NoOrderNotice(order, words)]));
+        }
+
+        private Notice NoOrderNotice(Order? order, string words) =>
+            new(NoticeLevel.Warning, $"{order?.Number ?? "A mail"} of {mail.Sender} needs a person, who was promised to the customer: \"{Shown(words)}\". {Subject()}");
 
         /// <summary>Why nobody is answered; null when somebody is.</summary>
         private (string Why, Notice? Notice)? Ignored()
@@ -129,15 +178,18 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
         private Notice? LetterLost()
         {
             return mail.Undelivered is { } report && shop.IsOwn(report.Letter)
-                ? new Notice(NoticeLevel.Warning, $"{shop.OrderOf(report.Letter) ?? "A letter"}: the letter to {(report.Recipient.Length > 0 ? report.Recipient : "the customer")} was not delivered ({report.Reason}). Tell the customer in another way.")
+                ? Letters.NotDelivered(shop.OrderOf(report.Letter), report.Recipient, report.Reason)
                 : null;
         }
 
-        private (long?, Answer) Save(Order order)
+        /// <summary>Prices an order, saves it, and answers.</summary>
+        /// <param name="order">The order; without a row when it is new.</param>
+        /// <param name="noOrder">The words for which a person has to read it; null for none.</param>
+        private (long?, Answer) Save(Order order, string? noOrder = null)
         {
             CheckedOrder content = new OrderChecker(options.Limits).Price(said.Order, shop.ProductOnSale);
             long asked = order.Id == 0 ? 0 : shop.CountReplies(order.Id, OrderStatus.Clarification);
-            order = order with { Status = content.IsGood ? OrderStatus.Confirmed : asked < options.MaxClarifications ? OrderStatus.Clarification : OrderStatus.NeedsPerson };
+            order = order with { Status = noOrder is not null ? OrderStatus.NeedsPerson : content.IsGood ? OrderStatus.Confirmed : asked < options.MaxClarifications ? OrderStatus.Clarification : OrderStatus.NeedsPerson };
             if (order.Status == OrderStatus.Clarification && TalksTooMuch() is { } silence)
             {
                 return (order.Id == 0 ? null : order.Id, silence);
@@ -158,10 +210,15 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
             {
                 case OrderStatus.Confirmed:
                     shop.TakeStock(order.Id, content, now);
-                    return (order.Id, new Answer(order.Status, letters.Confirmed(order, content, mail), [.. ConfirmedNotices(order, content)]));
+                    return (order.Id, new Answer(order.Status, letters.Confirmed(order, content, mail, shop.ConfirmedBefore(order, mail)), [.. ConfirmedNotices(order, content)]));
                 case OrderStatus.Clarification:
-                    return (order.Id, new Answer(order.Status, letters.Clarification(order, content, mail), []));
+                    return (order.Id, new Answer(order.Status, letters.Clarification(order, content, mail, said.Request.Forwards), []));
                 default:
+                    if (noOrder is not null)
+                    {
+                        return (order.Id, new Answer(order.Status, letters.ForPerson(order, noOrder, mail), [NoOrderNotice(order, noOrder)]));
+                    }
+
                     return (order.Id, new Answer(order.Status, letters.NeedsPerson(order, mail), [new Notice(NoticeLevel.Warning, $"{order.Number} of {mail.Sender} needs a person: it is unclear after {asked} question{(asked == 1 ? "" : "s")}. {Subject()}")]));
             }
         }
@@ -176,22 +233,51 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
             }
         }
 
-        private (long?, Answer) Cancel(string number)
+        /// <summary>Takes orders back as far as that is possible, and does what else the mail asks for.</summary>
+        private (long?, Answer) Cancel(IReadOnlyList<string> numbers)
         {
-            Order? order = shop.FindOrder(number, mail.Sender);
+            long? first = null;
+            List<string> results = [];
+            List<Notice> notices = [];
+            foreach (string number in numbers.Take(MostCancelled))
+            {
+                Order? order = shop.FindOrder(number, mail.Sender);
+                first ??= order?.Id;
+                if (WhyNotCancelled(order) is { } refusal)
+                {
+                    results.Add($"we could not cancel {number}: {refusal}");
+                    continue;
+                }
+
+                shop.ReturnStock(order!.Id, now);
+                shop.SetStatus(order, OrderStatus.Cancelled, now);
+                results.Add(Letters.Cancelled(order));
+                notices.Add(new Notice(NoticeLevel.Info, $"{mail.Sender} cancelled {order.Number}."));
+            }
+
+            bool isRefused = notices.Count < numbers.Count;
+            if (said.Order.NamesArticle)
+            {
+                letters = new Letters(options, results);
+                (long? id, Answer answer) = isRefused ? ForPerson(null, $"CANCEL {string.Join(", CANCEL ", numbers.Take(MostCancelled))}") : Order();
+                return (id, answer with { Notices = [.. notices, .. answer.Notices] });
+            }
+
+            if (notices.Count == 0 && TalksTooMuch() is { } silence)
+            {
+                return (first, silence);
+            }
+
+            return (first, new Answer(notices.Count > 0 ? OrderStatus.Cancelled : "cancel-refused", letters.Cancellations(results, isRefused, mail), notices));
+        }
+
+        private string? WhyNotCancelled(Order? order)
+        {
             DateTimeOffset? until = order?.UpdatedAt + options.CancelWindow;
-            string? refusal = order is null ? "there is no such order from your address."
+            return order is null ? "there is no such order from your address."
                 : order.Status == OrderStatus.Cancelled ? "it is cancelled already."
                 : order.Status == OrderStatus.Confirmed && now > until ? $"that was possible until {until.Value.UtcDateTime.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)} UTC, {Letters.Words(options.CancelWindow)} after its confirmation."
                 : null;
-            if (refusal is not null)
-            {
-                return TalksTooMuch() is { } silence ? (order?.Id, silence) : (order?.Id, new Answer("cancel-refused", letters.CancelRefused(number, refusal, mail), []));
-            }
-
-            shop.ReturnStock(order!.Id, now);
-            shop.SetStatus(order, OrderStatus.Cancelled, now);
-            return (order.Id, new Answer(OrderStatus.Cancelled, letters.Cancelled(order, mail), [new Notice(NoticeLevel.Info, $"{mail.Sender} cancelled {order.Number}.")]));
         }
 
         /// <summary>No answer, because the address got so many: it is most likely a machine.</summary>
@@ -205,6 +291,8 @@ internal sealed class OrderDesk(ShopDatabase shop, IRuntimeConfiguration configu
         private static Answer Silent(string outcome, Notice? notice) => new(outcome, null, notice is null ? [] : [notice]);
 
         private string Subject() => mail.Subject.Length == 0 ? "(no subject)" : mail.Subject.Length <= 120 ? mail.Subject : $"{mail.Subject[..119]}…";
+
+        private static string Shown(string words) => words.Length <= 200 ? words : $"{words[..(char.IsHighSurrogate(words[199]) ? 199 : 200)]}…";
 
         private static string LocalPart(string id) => id.Trim('<', '>').Split('@')[0];
     }

@@ -133,6 +133,7 @@ internal sealed class ShopDatabase : IDisposable
             Execute(connection, Schema, transaction);
         }
 
+        Execute(connection, Cancelling, transaction);
         transaction.Commit();
     }
 
@@ -155,6 +156,17 @@ internal sealed class ShopDatabase : IDisposable
 #pragma warning restore CA2100
         return command.ExecuteScalar();
     }
+
+    // An order that somebody cancels by hand gives its stock back; one that the bot cancels has given it back before.
+    private const string Cancelling = """
+        create trigger if not exists order_cancelled after update of status on orders when new.status = 'cancelled' and old.status <> 'cancelled'
+        begin
+          update products set stock = stock - (select sum(delta) from stock_moves where order_id = new.id and stock_moves.sku = products.sku)
+            where sku in (select sku from stock_moves where order_id = new.id);
+          insert into stock_moves(sku, order_id, delta, at)
+            select sku, order_id, -sum(delta), strftime('%Y-%m-%dT%H:%M:%fZ', 'now') from stock_moves where order_id = new.id group by sku having sum(delta) <> 0;
+        end;
+        """;
 
     // Checks repeat the rules of the domain, so that a mistake stops at the door.
     private const string Schema = """

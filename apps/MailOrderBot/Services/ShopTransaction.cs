@@ -128,6 +128,15 @@ internal sealed class ShopTransaction(SqliteConnection connection, SqliteTransac
     /// <summary>An order of a customer by its number; null when there is none.</summary>
     public Order? FindOrder(string number, string customer) => ReadOrder("where o.number = $number and o.customer_email = $customer", ("$number", number), ("$customer", customer));
 
+    /// <summary>The last other order of a thread that is confirmed; null for none.</summary>
+    public string? ConfirmedBefore(Order order, OrderMail mail) => (FindOrder(mail) is { Status: OrderStatus.Confirmed } answered && answered.Id != order.Id
+        ? answered.Number
+        : Scalar(
+            "select number from orders where conversation = $conversation and customer_email = $customer and status = 'confirmed' and id <> $id order by id desc limit 1",
+            ("$conversation", mail.Conversation),
+            ("$customer", mail.Sender),
+            ("$id", order.Id))) as string;
+
     /// <summary>The next number of a year.</summary>
     /// <exception cref="InvalidOperationException">The year has no number left.</exception>
     public string NextNumber(int year)

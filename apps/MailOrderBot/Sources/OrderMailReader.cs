@@ -9,7 +9,10 @@ internal static class OrderMailReader
 {
     private const int MaxAnswers = 100;
     private const int MaxKey = 900;
+    private const int LongestText = 1024 * 1024; // where a message cuts it
+    private const int MostNamed = 5;
     private static readonly string[] CsvTypes = ["text/csv", "application/csv", "text/comma-separated-values", "text/x-csv"];
+    private static readonly string[] DocumentEnds = [".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".numbers", ".pdf", ".doc", ".docx", ".odt", ".rtf", ".pages", ".tsv", ".txt"];
     private static readonly string[] Machines = ["mailer-daemon", "postmaster"];
 
     /// <summary>Reads a mail.</summary>
@@ -31,7 +34,7 @@ internal static class OrderMailReader
             Subject = mail.Subject,
             Text = mail.Text,
             Files = [.. files.Where(file => file.Data is not null).Select(file => new OrderFile(file.Name, file.Data!.Value, CharsetOf(file)))],
-            Problems = [.. Problems(mail, files)],
+            Problems = [.. Problems(mail, files, envelope.Attachments)],
             Undelivered = mail.Bounce is { MessageId: { } id } bounce ? new Undelivered(LocalPart(id), bounce.Recipient, bounce.Reason) : null,
             Ignored = WhyIgnored(mail, envelope, sender, ownAddresses),
         };
@@ -60,7 +63,7 @@ internal static class OrderMailReader
 
     private static string LocalPart(string id) => id.Trim('<', '>').Split('@')[0];
 
-    private static IEnumerable<string> Problems(MailMessage mail, Attachment[] files)
+    private static IEnumerable<string> Problems(MailMessage mail, Attachment[] files, IEnumerable<Attachment> all)
     {
         if (mail.Oversize)
         {
@@ -71,10 +74,24 @@ internal static class OrderMailReader
         {
             yield return $"The file {file.Name} could not be read. Please send it again.";
         }
+
+        if (mail.Text.Length >= LongestText)
+        {
+            yield return string.Create(CultureInfo.InvariantCulture, $"Your mail has more text than the {LongestText} characters that we read. Please split the order.");
+        }
+
+        string[] unread = [.. all.Where(MayHoldOrder).Select(file => file.Name).Take(MostNamed)];
+        if (unread.Length > 0)
+        {
+            yield return $"We did not read {string.Join(", ", unread)}: of files we read CSV only. Please send its lines as text or as a CSV file; if the text has all that you order, send it once more without the file.";
+        }
     }
 
     private static bool IsCsv(Attachment file) =>
         CsvTypes.Contains(file.ContentType.Split(';')[0].Trim().ToLowerInvariant()) || file.Name.EndsWith(".csv", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Whether a file is one of those that people write orders in, and that is not read.</summary>
+    private static bool MayHoldOrder(Attachment file) => !IsCsv(file) && !file.Name.StartsWith("ATT0", StringComparison.OrdinalIgnoreCase) && DocumentEnds.Contains(Path.GetExtension(file.Name).ToLowerInvariant());
 
     private static string? CharsetOf(Attachment file)
     {

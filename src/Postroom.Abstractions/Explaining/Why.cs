@@ -154,6 +154,7 @@ internal static class Why
         return best?.Status switch
         {
             DeliveryStatus.Read => $"The recipient has read it, at {At(best.At)}; '{name}' took it{when}{id}.",
+            DeliveryStatus.Delivered when IsConfirmation(best) => $"{WhoConfirmed(record)} confirmed at {At(best.At)} that it arrived; the answer of '{name}' to the send is not known.",
             DeliveryStatus.Delivered => $"It is on the recipient's device since {At(best.At)}; '{name}' took it{when}{id}. Nobody has said yet that it was read.",
             DeliveryStatus.Skipped => $"It was left out on purpose{when}: {Short(best.Detail)}.",
             _ when record.Receipts.Any(receipt => receipt.Status == DeliveryStatus.Failed) =>
@@ -161,6 +162,12 @@ internal static class Why
             _ => $"'{name}' took it{when}{id}. Nobody has said yet that it arrived.",
         };
     }
+
+    /// <summary>Whether a receipt is the word of a person, or of a later proof, for a send whose outcome was not known (JN-6).</summary>
+    internal static bool IsConfirmation(DeliveryReceipt receipt) => receipt is { Status: DeliveryStatus.Delivered, OutsideId: null, Detail: "confirmed" };
+
+    private static string WhoConfirmed(JournalRecord record) =>
+        record.Audit.LastOrDefault(static audit => audit is { Action: "journal.confirm", Result: "" or "done" }) is { User: { Length: > 0 } user } ? $"An operator ({user})" : "An operator";
 
     private static string Failed(JournalEntry entry)
     {

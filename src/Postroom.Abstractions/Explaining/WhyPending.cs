@@ -34,6 +34,7 @@ internal static class WhyPending
             MessageState.Dispatched => $"which is in work{(ahead.DispatchedAt is { } since ? $" since {Why.At(since)}" : "")}",
             MessageState.Failed => "which failed and holds the line until it is replayed or discarded",
             _ when facts.AheadParked => $"which is parked: nothing in this build handles '{ahead.Envelope.Type}', and a build that does has to start",
+            _ when Away(facts) is { } away => $"which is held: {away}",
             _ when ahead.DueAt is { } due && due > facts.Now => $"which waits for its next attempt at {Why.AtIn(due, facts.Now)}",
             _ => "which waits for its own turn",
         };
@@ -66,7 +67,12 @@ internal static class WhyPending
         return $"Attempt {entry.Attempt} did not succeed: {Why.Short(error)}. The next one follows at {Why.AtIn(due, facts.Now)}; {Why.Allowed(entry)}.";
     }
 
-    private static string? Held(WhyFacts facts)
+    private static string? Held(WhyFacts facts) => Away(facts) is { } away
+        ? $"{away}. The message is held and goes out as soon as {(facts.Communicator!.Started ? "that is mended" : "it starts")}."
+        : null;
+
+    /// <summary>Why the communicator sends nothing now, as a clause; null when it does.</summary>
+    private static string? Away(WhyFacts facts)
     {
         if (facts.Communicator is not { } communicator || (communicator.Started && communicator.Problem is null))
         {
@@ -74,9 +80,7 @@ internal static class WhyPending
         }
 
         string problem = communicator.Problem is { } text ? $": {Why.Short(text)}" : "";
-        return communicator.Started
-            ? $"'{communicator.Name}' cannot send now{problem}. The message is held and goes out as soon as that is mended."
-            : $"'{communicator.Name}' has not started{problem}. The message is held and goes out as soon as it starts.";
+        return $"'{communicator.Name}' {(communicator.Started ? "cannot send now" : "has not started")}{problem}";
     }
 
     private static string? Paused(JournalEntry entry, WhyFacts facts) => facts.QueuePaused

@@ -153,6 +153,11 @@ internal static class WhyTimeline
 
     private static string Receipt(DeliveryReceipt receipt)
     {
+        if (Why.IsConfirmation(receipt))
+        {
+            return "confirmed as arrived";
+        }
+
         string what = receipt.Status switch
         {
             DeliveryStatus.Skipped => "left out on purpose",

@@ -39,7 +39,7 @@ public sealed record MailMessage
     /// <summary>When the mailbox or the source got it.</summary>
     public DateTimeOffset ReceivedAt { get; init; }
 
-    /// <summary>The text to read, with LF line ends: the plain text, or what the HTML says when there is no plain one; empty for none.</summary>
+    /// <summary>The text to read, with LF line ends: the plain text, or what the HTML says when there is no plain one, or when it has table rows or struck out text that the plain one cannot show. What is struck out or hidden in HTML is left out. Empty for none.</summary>
     public string Text { get; init; } = "";
 
     /// <summary>The HTML as it was sent, with LF line ends; null when the mail has none. Never safe to show without cleaning.</summary>

@@ -61,13 +61,21 @@ internal static class DoctorLooks
             HealthView? health = client is null ? null : await client.HealthAsync(cancellationToken);
             return health is null
                 ? [new Finding(false, "The program that has the store open does not answer. Look at its log, and whether server.urls of these settings is where it listens.")]
-                : [.. health.Checks.Select(static check => new Finding(check.Status == "healthy", $"{check.Name} is {check.Status}{(check.Text is { Length: > 0 } text ? $": {text}" : ".")}"))];
+                : [.. health.Checks.Select(static check => new Finding(check.Status == "healthy", Of(check)))];
         }
         catch (NotReachableException e)
         {
             return [new Finding(false, e.Message)];
         }
     }
+
+    /// <summary>A part in words. One that is healthy and says something waits for a moment, such as for a service that is away.</summary>
+    private static string Of(HealthCheckView check) => check switch
+    {
+        { Status: "healthy", Text: { Length: > 0 } waits } => $"{check.Name} waits, which is no fault yet: {waits}",
+        { Text: { Length: > 0 } text } => $"{check.Name} is {check.Status}: {text}",
+        _ => $"{check.Name} is {check.Status}.",
+    };
 
     /// <summary>A clock that is behind what it stamped before; null where nothing is to be seen.</summary>
     private static Finding? Clock(string path)

@@ -9,9 +9,17 @@ internal static class HtmlText
     private const int MaxLink = 2_048; // longer ones are data, not places
     private const int DeepestQuote = 8;
 
-    /// <summary>The text of a page, with LF line ends.</summary>
-    public static string Of(string html)
+    /// <summary>The text of a page as a reader sees it, with LF line ends.</summary>
+    public static string Of(string html) => Read(html, keepsStruck: true, out _);
+
+    /// <summary>The text of a page that counts: without what is struck out.</summary>
+    /// <param name="html">The page.</param>
+    /// <param name="hasStruck">Whether anything is struck out.</param>
+    public static string WithoutStruck(string html, out bool hasStruck) => Read(html, keepsStruck: false, out hasStruck);
+
+    private static string Read(string html, bool keepsStruck, out bool hasStruck)
     {
+        HtmlHiding hiding = new();
         StringBuilder text = new(html.Length);
         TableRows rows = new(text);
         string? link = null;
@@ -25,7 +33,11 @@ internal static class HtmlText
         {
             int open = html.IndexOf('<', at);
             int end = open < 0 ? html.Length : open;
-            AppendText(text, html.AsSpan(at, end - at), keepsLines);
+            if (hiding.Now == HtmlVisibility.Shown || (keepsStruck && hiding.Now == HtmlVisibility.Struck))
+            {
+                AppendText(text, html.AsSpan(at, end - at), keepsLines);
+            }
+
             if (open < 0)
             {
                 break;
@@ -41,7 +53,11 @@ internal static class HtmlText
             int close = open > lastClose || !IsTag(html, open) ? -1 : html.IndexOf('>', open);
             if (close < 0)
             {
-                text.Append('<');
+                if (hiding.Now != HtmlVisibility.Hidden)
+                {
+                    text.Append('<');
+                }
+
                 at = open + 1;
                 continue;
             }
@@ -49,11 +65,20 @@ internal static class HtmlText
             ReadOnlySpan<char> tag = html.AsSpan(open + 1, close - open - 1);
             string name = NameOf(tag);
             at = close + 1;
+            if (name is "script" or "style" or "title")
+            {
+                at = After(html, ">", After(html, $"</{name}", at));
+                continue;
+            }
+
+            HtmlVisibility visibility = hiding.Take(name, tag);
+            if (visibility == HtmlVisibility.Hidden || (visibility == HtmlVisibility.Struck && !keepsStruck && name is "a" or "/a" or "li"))
+            {
+                continue; // Of what is struck out the breaks stay: they end the line before.
+            }
+
             switch (name)
             {
-                case "script" or "style" or "title":
-                    at = After(html, ">", After(html, $"</{name}", at));
-                    break;
                 case "p" or "/p" or "h1" or "h2" or "h3" or "/h1" or "/h2" or "/h3" or "div" or "/div" or "br" or "hr" when rows.IsAtCellBegin:
                     break; // The cells of a row are one line, and what stands first in one breaks none.
                 case "br":
@@ -98,6 +123,7 @@ internal static class HtmlText
             }
         }
 
+        hasStruck = hiding.HasStruck;
         return quotes.Count == 0 ? text.ToString().Trim() : Quote(text.ToString().TrimEnd(), quotes);
     }
 

@@ -8,9 +8,10 @@ internal sealed class TableRows(StringBuilder text)
 {
     private const int NoCell = -1;
 
-    private readonly Stack<(int Row, int Cell)> _outer = new();
+    private readonly Stack<(int Row, int Cell, bool HasCell)> _outer = new();
     private int _row; // where the row begins in the text
     private int _cell = NoCell; // where the open cell begins
+    private bool _hasCell; // in this row
 
     /// <summary>Whether a cell is open that has nothing yet.</summary>
     public bool IsAtCellBegin => _cell == text.Length;
@@ -20,12 +21,12 @@ internal sealed class TableRows(StringBuilder text)
     {
         if (begins)
         {
-            _outer.Push((_row, _cell));
-            (_row, _cell) = (text.Length, NoCell);
+            _outer.Push((_row, _cell, _hasCell));
+            (_row, _cell, _hasCell) = (text.Length, NoCell, false);
         }
-        else if (_outer.TryPop(out (int Row, int Cell) outer))
+        else if (_outer.TryPop(out (int Row, int Cell, bool HasCell) outer))
         {
-            (_row, _cell) = outer;
+            (_row, _cell, _hasCell) = outer;
         }
     }
 
@@ -33,7 +34,7 @@ internal sealed class TableRows(StringBuilder text)
     public void Keep() => _cell = _cell == NoCell ? NoCell : text.Length;
 
     /// <summary>Begins a row where the text ends.</summary>
-    public void BeginRow() => _row = text.Length;
+    public void BeginRow() => (_row, _hasCell) = (text.Length, false);
 
     /// <summary>Begins a cell; the one before it ends.</summary>
     public void BeginCell()
@@ -44,12 +45,13 @@ internal sealed class TableRows(StringBuilder text)
             text.Length--; // Between the tags.
         }
 
-        if (text.Length > _row && text[^1] != '\n')
+        // Also behind an empty first cell, so that each cell stands in its column.
+        if (text.Length > _row ? text[^1] != '\n' : _hasCell)
         {
             text.Append('\t');
         }
 
-        _cell = text.Length;
+        (_cell, _hasCell) = (text.Length, true);
     }
 
     /// <summary>Ends the open cell, if there is one: blanks and breaks behind what it holds are taken back.</summary>

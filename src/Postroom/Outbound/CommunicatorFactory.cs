@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using Postroom.Configuration;
 
 namespace Postroom;
 
@@ -53,6 +54,7 @@ public sealed partial class CommunicatorFactory
     {
         if (!_factories.TryGetValue(config.Type, out CommunicatorFactoryMethod? create))
         {
+            LogUnknown(name, config.Type, _factories.IsEmpty ? "A module makes a type known with RegisterBackend." : NearestName.Hint(config.Type, [.. _factories.Keys.Order(StringComparer.Ordinal)]));
             return new NoOpCommunicator(name, $"Type '{config.Type}' is not registered. Known types are {string.Join(", ", _factories.Keys.Order(StringComparer.Ordinal))}; call RegisterBackend(\"{config.Type}\", …).");
         }
 
@@ -66,6 +68,9 @@ public sealed partial class CommunicatorFactory
             return new NoOpCommunicator(name, $"It could not be made: {e.Message}");
         }
     }
+
+    [LoggerMessage(435, LogLevel.Warning, "Communicator '{Name}' has the unknown type '{Type}', so its messages are held until a program that knows it runs. {Hint}")]
+    private partial void LogUnknown(string name, string type, string hint);
 
     [LoggerMessage(431, LogLevel.Error, "Communicator '{Name}' of type '{Type}' could not be made; its messages are held.")]
     private partial void LogBroken(Exception exception, string name, string type);

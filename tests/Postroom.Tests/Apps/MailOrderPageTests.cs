@@ -85,6 +85,9 @@ public sealed partial class MailOrderPageTests
         Assert.Contains("is confirmed", shop.Letters[2], StringComparison.Ordinal);
     }
 
+    /// <summary>How the page says an operator cancels an order.</summary>
+    internal static string OperatorCancels => Cancelling().Match(Page) is { Success: true } match ? match.Groups[1].Value : throw new InvalidOperationException("The page does not say how an operator cancels an order.");
+
     private static async Task<CompositionReport> CheckAsync(string file)
     {
         await using HostedRuntime host = HostedRuntime.Create(new HostArguments { Config = file }, configure: null, standalone: true, output: null);
@@ -93,6 +96,9 @@ public sealed partial class MailOrderPageTests
 
     [GeneratedRegex(@"^\| `([\w.]+)` \| `?([^`|]*?)`? \|", RegexOptions.Multiline)]
     private static partial Regex Row();
+
+    [GeneratedRegex("`(update orders set status = 'cancelled' [^`]*)`")]
+    private static partial Regex Cancelling();
 
     [GeneratedRegex("```yaml\n([^`]*)```")]
     private static partial Regex Yaml();

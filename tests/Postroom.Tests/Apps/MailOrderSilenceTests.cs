@@ -1,4 +1,5 @@
 using Postroom.Mail;
+using Postroom.Testing;
 using Postroom.Tests.Mail;
 using Xunit;
 using static Postroom.Tests.Apps.ShopFixture;
@@ -44,6 +45,19 @@ public sealed class MailOrderSilenceTests
 
         Assert.Equal("warning: MO-2026-000001: the letter to ann@example.org was not delivered (5.1.1 550 no such user, ask somebody else). Tell the customer in another way.", Assert.Single(shop.Notices.Skip(told)).Replace(shop.Sql("select number from orders"), "MO-2026-000001", StringComparison.Ordinal));
         Assert.Single(shop.Letters);
+    }
+
+    [Fact]
+    public async Task MB_16_operators_are_told_of_a_letter_that_a_mail_server_refuses_at_once()
+    {
+        await using ShopFixture shop = await StartAsync();
+        shop.Mail.Next(new SendOutcome.Fails(new DeliveryFailure.Refused("550"), "550 5.1.1 no such user"));
+
+        await shop.ReceiveAsync(MailOf("one", "3 x TEA-001"), MailOf("two", "1 x TEA-001"));
+        await Hosting.RuntimeHarness.UntilAsync(() => shop.Notices.Count >= 3);
+
+        string lost = Assert.Single(shop.Notices, static notice => notice.Contains("not delivered", StringComparison.Ordinal));
+        Assert.Matches(@"^warning: MO-\d{4}-000001: the letter to ann@example\.org was not delivered \(.*550 5\.1\.1 no such user.*\)\. Tell the customer in another way\.$", lost);
     }
 
     [Fact]

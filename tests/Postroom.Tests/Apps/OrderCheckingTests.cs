@@ -240,7 +240,7 @@ public sealed class OrderCheckingTests
     public void A_check_that_is_given_up_ends()
     {
         Assert.Throws<OperationCanceledException>(() => new OrderChecker(Limits).Resolve(BodyOrders.Read("3 x TEA-001"), new Catalogue(Products), new SuggestionBudget(1), new CancellationToken(canceled: true)));
-        Assert.Throws<OperationCanceledException>(() => BodyOrderReader.Read("3 x TEA-001", new CancellationToken(canceled: true)));
+        Assert.Throws<OperationCanceledException>(() => BodyOrderReader.Read("3 x TEA-001", cancellationToken: new CancellationToken(canceled: true)));
     }
 
     private static CheckedOrder Check(string text) => Check(BodyOrders.Read(text), Products);

@@ -135,7 +135,11 @@ public sealed class OrderReadingTests
     [InlineData("Re: Tea", " Cancel  MO-2026-000001 ", "MO-2026-000001")]
     [InlineData("Re: CANCEL MO-2026-000001", "thanks", null)]
     [InlineData("CANCEL MO-26-1", "please cancel MO-2026-000001 soon", null)]
-    public void MB_13_an_order_is_cancelled_by_subject_or_first_line(string subject, string firstLine, string? number) => Assert.Equal(number, OrderNumber.ReadCancel(subject, firstLine));
+    [InlineData("Order", "Hello,\n\nthis was a mistake.\nCANCEL MO-2026-000001\nAnn", "MO-2026-000001")]
+    [InlineData("Order", "Hello,\n\n> CANCEL MO-2026-000001\nAnn", null)]
+    [InlineData("Order", "thanks\n\nTo cancel it, answer within 30 minutes with this line:\nCANCEL MO-2026-000001", null)] // the shop's letter, quoted without a mark
+    public void MB_13_an_order_is_cancelled_by_subject_or_a_line_of_its_own(string subject, string text, string? number) =>
+        Assert.Equal(number is null ? [] : [number], new OrderMail { Key = "k", Conversation = "c", Sender = "s", Subject = subject, Text = text }.ReadRequest(CancellationToken.None).Cancels);
 
     [Fact]
     public void MB_6_csv_that_was_written_by_the_rules_is_read_back_as_it_was()

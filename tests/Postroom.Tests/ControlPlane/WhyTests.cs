@@ -259,6 +259,31 @@ public sealed class WhyTests
         Assert.Equal(["replayed by admin", "replayed by somebody, refused: conflict"], report.Timeline.Skip(1).Select(line => line.Text));
     }
 
+    [Fact]
+    public void Jn6_what_an_operator_confirmed_is_not_told_as_the_word_of_the_service()
+    {
+        JournalRecord record = new()
+        {
+            Entry = Entry(MessageState.Acked, "out.wa") with { Attempt = 1, FinishedAt = Now },
+            Receipts = [new DeliveryReceipt { Status = DeliveryStatus.Delivered, At = Now, Detail = "confirmed" }],
+            Audit = [new AuditRecord { At = Now, User = "ops", Action = "journal.confirm", Result = "done" }],
+        };
+
+        WhyReport report = Why.Explain(record, new WhyFacts { Now = Now.AddHours(1) });
+
+        Assert.StartsWith("An operator (ops) confirmed at 2026-03-01 12:00:00Z that it arrived; the answer of 'wa' to the send is not known.", report.Reason, StringComparison.Ordinal);
+        Assert.Equal(["confirmed as arrived", "confirmed by ops"], report.Timeline.Select(static line => line.Text).Where(static text => text.StartsWith("confirmed", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void A_message_behind_another_that_is_held_names_what_holds_that_one()
+    {
+        JournalEntry ahead = Entry(MessageState.Pending, "out.wa") with { DueAt = Now.AddSeconds(8) };
+        WhyFacts facts = new() { Now = Now, Pools = [Pool], Ahead = ahead, Communicator = new CommunicatorStatus { Name = "wa", Kind = "whatsapp", Started = true, Problem = "no connection.", Capabilities = new() } };
+
+        Expect($"It waits behind message {ahead.Envelope.Id} of the same conversation, which is held: 'wa' cannot send now: no connection.", Entry(MessageState.Pending, "out.wa"), facts);
+    }
+
     private static void Expect(string words, JournalEntry entry, WhyFacts? facts = null)
     {
         string reason = Why.Explain(new JournalRecord { Entry = entry }, facts ?? new WhyFacts { Now = Now }).Reason;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
 using Postroom.Configuration;
 using Postroom.Testing;
 using Xunit;
@@ -72,6 +73,18 @@ public sealed class BackendChangeTests
         Assert.Equal(5, Parallelism("second"));
 
         int Parallelism(string name) => runtime.Rooms.Outbound.Lanes.Single(lane => lane.Communicator == name).Pool.Status().Parallelism;
+    }
+
+    [Fact]
+    public void Cf8_an_unknown_type_is_told_in_the_log_with_the_one_that_was_meant()
+    {
+        ControlPlane.LogLines log = new();
+        CommunicatorFactory factory = new(new ServiceCollection().BuildServiceProvider(), [new("telegram", static (name, _, _) => new RecordingCommunicator(name))], log);
+
+        Assert.IsType<NoOpCommunicator>(factory.CreateCommunicator("chat", new CommunicatorBackendConfig { Type = "telegrm" }));
+        factory.CreateCommunicator("chat", new CommunicatorBackendConfig { Type = "telegram" });
+
+        Assert.StartsWith("Communicator 'chat' has the unknown type 'telegrm', so its messages are held until a program that knows it runs. Did you mean 'telegram'?", Assert.Single(log.Texts), StringComparison.Ordinal);
     }
 
     [Fact]

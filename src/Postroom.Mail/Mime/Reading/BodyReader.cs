@@ -6,12 +6,15 @@ namespace Postroom.Mail;
 /// <param name="problems">Gets what is wrong.</param>
 internal sealed class BodyReader(Problems problems)
 {
+    private const int MostRows = 2_000;
+
     private readonly StringBuilder _text = new();
     private readonly StringBuilder _html = new();
     private readonly List<Attachment> _files = [];
+    private readonly Dictionary<MimeEntity, string> _compared = new(ReferenceEqualityComparer.Instance); // decoded once, though looked at before they are read
     private long _fileBytes;
 
-    /// <summary>The text to read: of each part that comes in several forms the plain one, else what the HTML says.</summary>
+    /// <summary>The text to read: of each part that comes in several forms the plain one, unless the HTML has tables or struck out text that it cannot show; else what the HTML says.</summary>
     public string Text => _text.ToString();
 
     /// <summary>The HTML; null for none.</summary>
@@ -53,7 +56,7 @@ internal sealed class BodyReader(Problems problems)
             AppendText(_html, html);
             if (!hasPlain)
             {
-                AppendText(_text, HtmlText.Of(html));
+                AppendText(_text, HtmlText.WithoutStruck(html, out _));
             }
         }
         else if (!IsFile(entity) && entity.Type.Value.StartsWith("text/", StringComparison.Ordinal) && entity.Type.Value is not ("text/calendar" or "text/csv" or "text/x-vcard" or "text/vcard"))
@@ -88,7 +91,8 @@ internal sealed class BodyReader(Problems problems)
     }
 
     /// <summary>
-    /// Of the forms of one text, the first plain one and the last HTML are kept (RFC 2046 §5.1.4: the best comes last); files among them stay files. Other forms, such as
+    /// Of the forms of one text, the first plain one and the last HTML are kept (RFC 2046 §5.1.4: the best comes last); files among them stay files. The HTML is read
+    /// where it says more than the plain one. Other forms, such as
     /// AMP or those for watches, say the same once more. A plain text with nothing in it is none.
     /// </summary>
     private void ReadAlternative(IReadOnlyList<MimeEntity> parts, bool hasPlain)
@@ -100,14 +104,15 @@ internal sealed class BodyReader(Problems problems)
             html = IsHtml(parts[i]) ? i : html;
         }
 
+        bool isPlainLess = !hasPlain && plain >= 0 && parts[plain].Parts.Count == 0 && parts.Select(HtmlIn).LastOrDefault(static found => found is not null) is { } page && SaysMore(page, parts[plain]);
         bool hasText = hasPlain || plain >= 0 || html >= 0 || parts.Any(static part => part.Parts.Count > 0);
         for (int i = 0; i < parts.Count; i++)
         {
             bool isOtherForm = parts[i].Parts.Count == 0 && !IsFile(parts[i]) && parts[i].Type.Value is not ("text/calendar" or "text/csv" or "text/x-vcard" or "text/vcard")
                 && parts[i].Type.Value.StartsWith("text/", StringComparison.Ordinal) && i != html;
-            if (i == plain || !isOtherForm || !hasText)
+            if ((i == plain && !isPlainLess) || !isOtherForm || !hasText)
             {
-                Read(parts[i], hasPlain || (plain >= 0 && i != plain));
+                Read(parts[i], hasPlain || (plain >= 0 && i != plain && !isPlainLess));
             }
         }
     }
@@ -138,9 +143,45 @@ internal sealed class BodyReader(Problems problems)
 
     private string Decoded(MimeEntity entity)
     {
+        if (_compared.Remove(entity, out string? known))
+        {
+            return known;
+        }
+
         ReadOnlyMemory<byte> bytes = TransferDecoding.Decode(entity.Body, entity.TransferEncoding, problems);
-        return Charsets.DecodeText(bytes.Span, entity.Type.Parameter("charset"), problems);
+        string text = Charsets.DecodeText(bytes.Span, entity.Type.Parameter("charset"), problems);
+        return entity.Type.Value == "text/plain" && string.Equals(entity.Type.Parameter("format"), "flowed", StringComparison.OrdinalIgnoreCase)
+            ? FlowedText.Unflow(text, string.Equals(entity.Type.Parameter("delsp"), "yes", StringComparison.OrdinalIgnoreCase))
+            : text;
     }
+
+    /// <summary>
+    /// Whether the HTML of two forms of a text says what the plain one cannot: something is struck out, or rows of a table are no lines in it, since its program
+    /// wrote each cell into a line of its own.
+    /// </summary>
+    private bool SaysMore(MimeEntity html, MimeEntity plain)
+    {
+        (_compared[html], _compared[plain]) = (Decoded(html), Decoded(plain));
+        string text = HtmlText.WithoutStruck(_compared[html], out bool hasStruck);
+        if (hasStruck)
+        {
+            return true;
+        }
+
+        string[] rows = [.. text.Split('\n').Where(static line => line.AsSpan().Trim().Contains('\t') && !line.StartsWith('>')).Take(MostRows).Select(OneBlank)];
+        if (rows.Length == 0)
+        {
+            return false;
+        }
+
+        HashSet<string> lines = new(_compared[plain].Split('\n').Select(OneBlank), StringComparer.Ordinal);
+        return rows.Any(row => !lines.Contains(row));
+    }
+
+    private static string OneBlank(string line) => string.Join(' ', line.Split([' ', '\t', '\r', '\u00A0', '|', '*', '_'], StringSplitOptions.RemoveEmptyEntries));
+
+    /// <summary>The HTML in a part, or in one of its own; null when there is none.</summary>
+    private static MimeEntity? HtmlIn(MimeEntity entity) => IsHtml(entity) ? entity : entity.Parts.Select(HtmlIn).FirstOrDefault(static found => found is not null);
 
     private static void AppendText(StringBuilder to, string text)
     {
