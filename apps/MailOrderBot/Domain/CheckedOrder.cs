@@ -45,11 +45,14 @@ internal sealed record CheckedLine
 /// <param name="Problems">What is wrong with it as a whole; empty for nothing.</param>
 internal sealed record ResolvedOrder(IReadOnlyList<CheckedLine> Lines, IReadOnlyList<string> Problems)
 {
+    /// <summary>What the letter says beside, which keeps it not from being confirmed; empty for nothing.</summary>
+    public IReadOnlyList<string> Remarks { get; init; } = [];
+
     /// <summary>Whether it orders an article of the shop, though perhaps in words that cannot be read.</summary>
     public bool NamesArticle => Lines.Any(line => line.Product is not null || line.Mention is { HasQuantity: true });
 
     /// <summary>Whether it surely orders nothing: nothing in it names an article, known or not, and all of it could be read.</summary>
-    public bool IsNone => Lines.Count == 0 && Problems.Count == 0;
+    public bool IsNone => Lines.Count == 0 && Problems.Count == 0 && Remarks.Count == 0;
 }
 
 /// <summary>An order that was checked against the catalogue.</summary>
@@ -60,6 +63,9 @@ internal sealed record CheckedOrder
 
     /// <summary>What is wrong with it as a whole; empty for nothing.</summary>
     public required IReadOnlyList<string> Problems { get; init; }
+
+    /// <summary>What the letter says beside, which keeps it not from being confirmed; empty for nothing.</summary>
+    public IReadOnlyList<string> Remarks { get; init; } = [];
 
     /// <summary>The currency of all its lines.</summary>
     public required string Currency { get; init; }

@@ -20,9 +20,8 @@ internal sealed class OrderChecker(OrderLimits limits)
     public ResolvedOrder Resolve(OrderRequest request, Catalogue catalogue, SuggestionBudget budget, CancellationToken cancellationToken)
     {
         ResolvedOrder order = Resolve(request, isBesideFile: false, catalogue, budget, cancellationToken);
-        return request.Beside is { } beside && Resolve(beside, isBesideFile: true, catalogue, budget, cancellationToken).Lines is { Count: > 0 } notRead
-            ? order with { Problems = [.. order.Problems, NotRead(notRead)] }
-            : order;
+        IReadOnlyList<CheckedLine> notRead = request.Beside is { } beside ? Resolve(beside, isBesideFile: true, catalogue, budget, cancellationToken).Lines : [];
+        return order with { Remarks = notRead.Count > 0 ? [NotRead(notRead), .. request.Remarks] : request.Remarks };
     }
 
     private ResolvedOrder Resolve(OrderRequest request, bool isBesideFile, Catalogue catalogue, SuggestionBudget budget, CancellationToken cancellationToken)
@@ -76,7 +75,7 @@ internal sealed class OrderChecker(OrderLimits limits)
     {
         CheckedLine[] lines = [.. order.Lines.Select(line => Now(line, now))];
         string currency = lines.FirstOrDefault(line => line.Problem is null)?.Product?.Currency ?? limits.Currency;
-        return new CheckedOrder { Lines = [.. lines.Select(line => line.Problem is null ? Price(line, currency) : line)], Problems = order.Problems, Currency = currency };
+        return new CheckedOrder { Lines = [.. lines.Select(line => line.Problem is null ? Price(line, currency) : line)], Problems = order.Problems, Remarks = order.Remarks, Currency = currency };
     }
 
     /// <summary>A line with its articles as they are now, also where it has a problem: one letter gives one stock for an article.</summary>
@@ -110,9 +109,9 @@ internal sealed class OrderChecker(OrderLimits limits)
         lines.Add(line);
     }
 
-    /// <summary>What stands beside a file and would be an order line without it: the file counts alone (MB-6), and nothing is left out in silence.</summary>
+    /// <summary>What stands beside a file and would be an order line without it: the file counts alone (MB-6), and the letter says so.</summary>
     private static string NotRead(IReadOnlyList<CheckedLine> lines) =>
-        $"Beside the file your text says: {string.Join("; ", lines.Take(MostShown).Select(static line => line.Raw))}{(lines.Count > MostShown ? "; …" : "")}. We did not read that, because a file counts alone. Please send all lines in the file, or all in the text and no file.";
+        $"Beside the file your text says: {string.Join("; ", lines.Take(MostShown).Select(static line => line.Raw))}{(lines.Count > MostShown ? "; …" : "")}. We did not read that, because a file counts alone. If you want it as well, answer this mail with it and no file.";
 
     private CheckedLine Price(CheckedLine line, string currency)
     {

@@ -70,4 +70,7 @@ internal sealed record OrderRequest
 
     /// <summary>What is wrong with the mail as a whole; empty for nothing.</summary>
     public IReadOnlyList<string> Problems { get; init; } = [];
+
+    /// <summary>What the letter is to say beside; empty for nothing.</summary>
+    public IReadOnlyList<string> Remarks { get; init; } = [];
 }

@@ -58,6 +58,9 @@ internal sealed record OrderMail
     /// <summary>What is wrong with the mail as a whole, such as files that were too long; empty for nothing.</summary>
     public IReadOnlyList<string> Problems { get; init; } = [];
 
+    /// <summary>What the letter is to say beside, such as of files that are not read; empty for nothing.</summary>
+    public IReadOnlyList<string> Remarks { get; init; } = [];
+
     /// <summary>Why nobody is to answer it; null when it may be answered (MB-15).</summary>
     public string? Ignored { get; init; }
 
@@ -82,6 +85,7 @@ internal sealed record OrderMail
         return request with
         {
             Problems = [.. Problems, .. request.Problems],
+            Remarks = Remarks,
             Cancels = cancelled is null ? request.Cancels : [.. request.Cancels.Prepend(cancelled).Distinct(StringComparer.Ordinal)],
             CancelWords = isOwnSubject && MailWords.SpeaksOfCancelling(Subject) ? Subject : request.CancelWords,
             NoOrderWords = isOwnSubject && MailWords.IsNoOrder(Subject) ? Subject : request.NoOrderWords,

@@ -35,6 +35,7 @@ internal sealed class Letters(MailOrderOptions options, params IReadOnlyList<str
                 false,
                 true);
         Details(letter, order);
+        letter = content.Remarks.Aggregate(letter, static (written, one) => written.Paragraph(one));
         if (addsTo is not null)
         {
             letter.Paragraph($"It comes in addition to {addsTo}, which stays as it is.");
@@ -80,6 +81,7 @@ internal sealed class Letters(MailOrderOptions options, params IReadOnlyList<str
             letter.Paragraph("Your lines:").List([.. content.Lines.Take(MostListed).Select(line => Describe(line, content.Currency)), .. More(content.Lines.Count)]);
         }
 
+        letter = content.Remarks.Aggregate(letter, static (written, one) => written.Paragraph(one));
         return End(HowToOrder(letter, content.Lines.Count > 0), mail);
     }
 

@@ -34,7 +34,8 @@ internal static class OrderMailReader
             Subject = mail.Subject,
             Text = mail.Text,
             Files = [.. files.Where(file => file.Data is not null).Select(file => new OrderFile(file.Name, file.Data!.Value, CharsetOf(file)))],
-            Problems = [.. Problems(mail, files, envelope.Attachments)],
+            Problems = [.. Problems(mail, files)],
+            Remarks = [.. NotRead(envelope.Attachments)],
             Undelivered = mail.Bounce is { MessageId: { } id } bounce ? new Undelivered(LocalPart(id), bounce.Recipient, bounce.Reason) : null,
             Ignored = WhyIgnored(mail, envelope, sender, ownAddresses),
         };
@@ -63,7 +64,7 @@ internal static class OrderMailReader
 
     private static string LocalPart(string id) => id.Trim('<', '>').Split('@')[0];
 
-    private static IEnumerable<string> Problems(MailMessage mail, Attachment[] files, IEnumerable<Attachment> all)
+    private static IEnumerable<string> Problems(MailMessage mail, Attachment[] files)
     {
         if (mail.Oversize)
         {
@@ -79,11 +80,15 @@ internal static class OrderMailReader
         {
             yield return string.Create(CultureInfo.InvariantCulture, $"Your mail has more text than the {LongestText} characters that we read. Please split the order.");
         }
+    }
 
+    /// <summary>What may hold an order and is not read.</summary>
+    private static IEnumerable<string> NotRead(IEnumerable<Attachment> all)
+    {
         string[] unread = [.. all.Where(MayHoldOrder).Select(file => file.Name).Take(MostNamed)];
         if (unread.Length > 0)
         {
-            yield return $"We did not read {string.Join(", ", unread)}: of files we read CSV only. Please send its lines as text or as a CSV file; if the text has all that you order, send it once more without the file.";
+            yield return $"We did not read {string.Join(", ", unread)}: of files we read CSV only. If it has lines of an order, send them as text or as a CSV file.";
         }
     }
 

@@ -1,6 +1,3 @@
-using System.Runtime.InteropServices;
-using Postroom.Hosting;
-
 namespace Postroom.Host;
 
 /// <summary>Runs the program in the foreground until a signal ends it.</summary>

@@ -301,7 +301,12 @@ public sealed class PostOffice : IAsyncDisposable
     public Task StopAsync() => EndAsync(_open.CompleteAsync, wanted: true);
 
     /// <summary>Stops in order. A message that is still open is given back as <see cref="NackAsync"/> does; after SIGTERM or SIGINT without a failed attempt.</summary>
-    public async ValueTask DisposeAsync() => await EndAsync(() => _open.AbandonAsync(failed: !_stopping.IsCancellationRequested), wanted: _stopping.IsCancellationRequested && !Runtime.Failure.IsCompleted);
+    public async ValueTask DisposeAsync()
+    {
+        await EndAsync(() => _open.AbandonAsync(failed: !_stopping.IsCancellationRequested), wanted: _stopping.IsCancellationRequested && !Runtime.Failure.IsCompleted);
+        _stopping.Dispose();
+        _failed.Dispose();
+    }
 
     /// <summary>Ends this once; whoever comes later waits for the end that is under way, which is for ever where the next generation takes the place of this process.</summary>
     private Task EndAsync(Func<Task> close, bool wanted)
@@ -333,8 +338,6 @@ public sealed class PostOffice : IAsyncDisposable
                     signal.Dispose();
                 }
 
-                _stopping.Dispose();
-                _failed.Dispose();
                 if (ReferenceEquals(_running, this))
                 {
                     _running = null;

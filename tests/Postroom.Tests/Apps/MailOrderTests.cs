@@ -121,7 +121,7 @@ public sealed class MailOrderTests
         await using ShopFixture shop = await StartAsync();
         Encoding encoding = charset == "bom" ? new UTF8Encoding(true) : Encoding.GetEncoding(charset);
 
-        await shop.ReceiveAsync(MailWithFiles("one", "All is in the file.\n\nReference: 12", ($"Content-Type: {type}", [.. encoding.GetPreamble(), .. encoding.GetBytes(csv)])));
+        await shop.ReceiveAsync(MailWithFiles("one", "9 x POT-020\n\nReference: 12", ($"Content-Type: {type}", [.. encoding.GetPreamble(), .. encoding.GetBytes(csv)])));
 
         Assert.Contains("is confirmed", Assert.Single(shop.Letters), StringComparison.Ordinal);
         Assert.Equal($"TEA-001|3\nTEA-002|2", shop.Sql("select sku, quantity from order_lines order by line_no"));

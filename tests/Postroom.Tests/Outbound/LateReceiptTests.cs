@@ -10,7 +10,7 @@ using static Postroom.Tests.Hosting.RuntimeHarness;
 namespace Postroom.Tests.Outbound;
 
 /// <summary>LN-11, LN-12, JN-6: what later receipts come to, whatever their order and whoever stores them first.</summary>
-public sealed class LateReceiptTests : IDisposable
+public sealed class LateReceiptTests : IAsyncDisposable
 {
     private readonly ManualClock _clock = new();
     private readonly MemoryStore _store;
@@ -25,10 +25,11 @@ public sealed class LateReceiptTests : IDisposable
         _late = new LateReceipts(_store, _store, _failures, _metrics, static () => false, _clock, NullLogger.Instance);
     }
 
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
         _failures.Dispose();
         _metrics.Dispose();
+        await _store.DisposeAsync();
     }
 
     [Theory]
