@@ -34,7 +34,7 @@ internal sealed class CutConnection : IAsyncDisposable
     {
         await _closing.CancelAsync();
         Heal();
-        _listener.Stop();
+        _listener.Dispose();
         await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Task.WhenAll(_flows).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _closing.Dispose();

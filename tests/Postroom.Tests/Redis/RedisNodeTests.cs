@@ -285,7 +285,7 @@ public sealed class RedisNodeTests(RedisStoreTests.Shared shared) : IClassFixtur
         owner.SetRules(Orders, new QueueRules { HaltOnFailure = true });
         Envelope[] messages = [Message("a"), Message("a"), Message("b"), Message("c")];
         await other.AppendAsync(messages, null, Cancel);
-        IReadOnlyList<MessageLease> leases = await LeaseAsync(owner, 3);
+        List<MessageLease> leases = await LeaseAsync(owner, 3);
         await owner.SettleAsync(leases[0], Settlement.Fail(FailureKind.Rejected, "no"), [], Cancel);
 
         JournalConflictException dispatched = await Assert.ThrowsAsync<JournalConflictException>(() => other.DiscardAsync(messages[2].Id, "gone", force: false, Cancel).AsTask());

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Postroom.Host;
-using Postroom.Redis;
 using Postroom.Sqlite;
 using Postroom.Tests.Hosting;
 using Postroom.Tests.Sqlite;
