@@ -192,7 +192,7 @@ internal sealed partial class RedisQueue
             lock (_gate)
             {
                 partition.ToldFrom = Math.Max(partition.ToldFrom, partition.Position);
-                partition.Rewind(partition.Low);
+                partition.Rewind(Math.Max(partition.Low, partition.Start));
             }
         }
     }
