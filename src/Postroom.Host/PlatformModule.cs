@@ -17,9 +17,13 @@ internal sealed class PlatformModule(ListenSockets? sockets = null) : IApplicati
     {
         app.AddStore("sqlite", static (options, retention, redactor, clock, services) =>
             new SqliteStore(options, retention, redactor, clock, services.GetRequiredService<ILoggerFactory>().CreateLogger<SqliteStore>()));
-        app.AddStore("redis", static (_, retention, redactor, clock, services) => new RedisStore(
+        if (RedisPreview.IsOn)
+        {
+            app.AddStore("redis", static (_, retention, redactor, clock, services) => new RedisStore(
             services.GetRequiredService<MessageRuntime>().Composition!.Get<RedisOptions>("redis"), retention, redactor, clock,
             services.GetRequiredService<ILoggerFactory>().CreateLogger<RedisStore>(), Chance.Next));
+        }
+
         if (sockets is not null)
         {
             app.Services.AddSingleton(sockets);

@@ -52,6 +52,11 @@ internal sealed partial class RedisStore
             queue.Open.TryRemove(message.Envelope.Id, out _);
         }
 
+        if (!queue.Lane.Has(message))
+        {
+            return; // its partition was lost between the write and its answer
+        }
+
         bool stays = queue.Lane.Settle(message, outcome);
         if (queue.PartitionOf(message.Envelope).IsLeaving)
         {

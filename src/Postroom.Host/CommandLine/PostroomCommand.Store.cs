@@ -33,7 +33,7 @@ internal static class StoreMoveCommand
         }
 
         string path = Path.GetFullPath(ReadCommands.StorePath(arguments, settings));
-        if (RedisStorePlace.Is(to))
+        if (RedisPreview.IsOn && RedisStorePlace.Is(to))
         {
             return await ToRedisAsync(arguments, path, to, cancellationToken);
         }

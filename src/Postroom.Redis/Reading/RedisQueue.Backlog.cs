@@ -63,7 +63,7 @@ internal sealed partial class RedisQueue
                 foreach (RedisPartition partition in Partitions.Where(IsRead))
                 {
                     partition.ToldFrom = Math.Max(partition.ToldFrom, partition.Position);
-                    partition.Rewind(Math.Max(partition.Low, 1));
+                    partition.Rewind(Math.Max(partition.Low, partition.Start));
                 }
             }
         }
@@ -77,7 +77,14 @@ internal sealed partial class RedisQueue
             }
         }
 
-        await Task.WhenAll(_leaving);
+        await NoteLeftAsync();
+    }
+
+    /// <summary>Notes what the lane had no room for. What a lost connection interrupts is noted again before anything else happens: whoever looks for it there has to find it.</summary>
+    private async Task NoteLeftAsync()
+    {
+        _leaving.RemoveAll(static left => left.Partition.Owner is null || left.Partition.Epoch != left.Epoch);
+        await Task.WhenAll(_leaving.Select(left => LeaveOnServerAsync(left.Partition, left.Message, left.Why)));
         _leaving.Clear();
     }
 
@@ -176,7 +183,10 @@ internal sealed partial class RedisQueue
             ? [.. read.OfType<OpenMessage>().Where(message => message.State == MessageState.Pending && message.Envelope.OrderKey == chain.Key)]
             : [];
         int taken = Math.Min(followers.Length, room);
-        Lane.Followed(chain, taken, followers.Length > room ? followers[room].Seq : null);
+
+        // Where as many were read as were asked for, there may be more behind them, also when some of them are here already or have ended.
+        long? next = followers.Length > room ? followers[room].Seq : members.Length > room ? SeqOf(members[^1]) + 1 : null;
+        Lane.Followed(chain, taken, next);
         foreach (OpenMessage message in followers.Take(taken))
         {
             message.RowIsMarked = true;

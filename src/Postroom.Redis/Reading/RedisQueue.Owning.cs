@@ -108,8 +108,11 @@ internal sealed partial class RedisQueue
         long low = Math.Max(old < open.Length ? open[old].Seq : position + 1, partition.Start);
         if (low != partition.Low)
         {
-            await client.CallAsync(new RespCommand("HSET", _keys.Low, RedisKeys.Place(Name, partition.Number), low), cancellationToken);
-            partition.Low = low;
+            RespCommand mark = RedisScript.Own.Begin(_keys.Root).Add("mark").Add(_store.Node).Add(_store.LeaseMilliseconds).Add(Name).Add(partition.Number).Add(partition.Epoch).Add(low);
+            if ((await RedisScript.Own.CallAsync(client, mark, cancellationToken))[0].AsBoolean())
+            {
+                partition.Low = low;
+            }
         }
     }
 
@@ -189,7 +192,7 @@ internal sealed partial class RedisQueue
             lock (_gate)
             {
                 partition.ToldFrom = Math.Max(partition.ToldFrom, partition.Position);
-                partition.Rewind(partition.Low);
+                partition.Rewind(Math.Max(partition.Low, partition.Start));
             }
         }
     }

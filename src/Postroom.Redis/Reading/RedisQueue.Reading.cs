@@ -10,7 +10,7 @@ internal sealed partial class RedisQueue
     private const long HeavyPage = 4L << 20;
 
     private readonly PriorityQueue<RedisPartition, long> _heads = new();
-    private readonly List<Task> _leaving = [];
+    private readonly List<(RedisPartition Partition, long Epoch, OpenMessage Message, Admission Why)> _leaving = [];
     private int _pageSize = LargestPage / 4;
 
     private async Task ReadAsync()
@@ -75,9 +75,7 @@ internal sealed partial class RedisQueue
         }
 
         // What stays on the server is noted there before anybody is told that it was read.
-        Task[] leaving = [.. _leaving];
-        _leaving.Clear();
-        await Task.WhenAll(leaving);
+        await NoteLeftAsync();
         foreach (RedisPartition partition in read)
         {
             if (partition.Owner is not null)
@@ -110,7 +108,7 @@ internal sealed partial class RedisQueue
 
         if (admission is Admission.Later or Admission.Follows or Admission.Parked)
         {
-            _leaving.Add(LeaveOnServerAsync(partition, message, admission));
+            _leaving.Add((partition, partition.Epoch, message, admission));
         }
 
         return admission is not Admission.Full;
@@ -139,16 +137,17 @@ internal sealed partial class RedisQueue
                 List<Envelope> envelopes = MessageReader.Unpack(page, OnDamage);
                 bytes += envelopes.Sum(static envelope => (long)envelope.Body.Length);
                 bool fresh = partition.ReadTo >= partition.FreshFrom && partition.IsAtEnd;
-                partition.ReadTo = MessageReader.SeqOf(entries[^1]);
 
                 // What is in memory here may end between the look at its state and its turn.
-                IEnumerable<OpenMessage> messages = fresh
-                    ? envelopes.Select(static envelope => new OpenMessage(envelope) { State = MessageState.Pending })
-                    : (await _messages.CompleteAsync([.. envelopes.Where(envelope => !Open.ContainsKey(envelope.Id))], _closing.Token)).Where(static message => message.State == MessageState.Pending);
+                OpenMessage[] messages = fresh
+                    ? [.. envelopes.Select(static envelope => new OpenMessage(envelope) { State = MessageState.Pending })]
+                    : [.. (await _messages.CompleteAsync([.. envelopes.Where(envelope => !Open.ContainsKey(envelope.Id))], _closing.Token)).Where(static message => message.State == MessageState.Pending)];
                 foreach (OpenMessage message in messages)
                 {
                     partition.Page.Enqueue(message);
                 }
+
+                partition.ReadTo = MessageReader.SeqOf(entries[^1]); // once they are here: what fails before is read again
             }
 
             partition.FreshFrom = partition.IsAtEnd ? Math.Min(partition.FreshFrom, partition.ReadTo) : partition.FreshFrom;

@@ -94,6 +94,7 @@ internal sealed partial class RedisQueue : IAsyncDisposable
             Volatile.Write(ref _wake, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)); // what is signalled from now on is seen in the next round
             try
             {
+                await NoteLeftAsync();
                 await OwnAsync();
                 await ServeLaneAsync();
                 await ReadAsync();

@@ -140,7 +140,8 @@ internal sealed partial class RedisClient : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            throw Unreachable();
+            // A wrong password is not asked again for a while; whoever comes meanwhile is told the same.
+            throw Problem is RedisException { Fault: RedisFault.Configuration } refusal ? refusal : Unreachable();
         }
     }
 

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Who owns partitions of a queue. KEYS[1]: the prefix. ARGV: take, keep or leave; node; lease in ms; queue; then partitions, for keep and leave each with its epoch.
+-- Who owns partitions of a queue. KEYS[1]: the prefix. ARGV: take, keep, mark or leave; node; lease in ms; queue; then partitions, but for take each with its epoch, and for mark with where reading would begin.
 local prefix, what, node, lease, queue = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local reply = {}
 local at = 5
@@ -20,6 +20,16 @@ while at <= #ARGV do
       reply[#reply + 1] = '0'
       reply[#reply + 1] = owner
     end
+  elseif what == 'mark' then
+    -- One that has lost the partition knows less than its owner: its mark would pass over what is open.
+    local epoch, low = ARGV[at + 1], ARGV[at + 2]
+    local mine = owner == node .. ' ' .. epoch
+      or (not owner and redis.call('HGET', prefix .. ':epoch', place) == epoch and redis.call('HGET', prefix .. ':owner', place) == node)
+    if mine then
+      redis.call('HSET', prefix .. ':low', place, low)
+    end
+    reply[#reply + 1] = mine and '1' or '0'
+    at = at + 3
   else
     local mine = owner == node .. ' ' .. ARGV[at + 1]
     if not owner and what == 'keep' and redis.call('HGET', prefix .. ':epoch', place) == ARGV[at + 1] and redis.call('HGET', prefix .. ':owner', place) == node then

@@ -17,6 +17,8 @@ public sealed class ManyNodesTests : IDisposable
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
+    static ManyNodesTests() => Environment.SetEnvironmentVariable("POSTROOM_PREVIEW", "redis");
+
     private readonly string _folder = Directory.CreateTempSubdirectory("postroom-nodes-").FullName;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

@@ -12,6 +12,8 @@ public sealed class RedisProgramTests(RedisStoreTests.Shared shared) : IClassFix
 {
     private const int Limit = 60_000;
 
+    static RedisProgramTests() => Environment.SetEnvironmentVariable("POSTROOM_PREVIEW", "redis");
+
     private readonly TempFolder _folder = new();
     private readonly string _prefix = $"p{Guid.NewGuid():n}";
 
