@@ -75,6 +75,11 @@ internal static class OperateCommands
 
     public static Task<int> CompactAsync(HostArguments arguments, string? olderThan, CancellationToken cancellationToken) => WithAsync(arguments, "A compaction", async client =>
     {
+        if (olderThan is not null && !Ask(arguments, $"Remove for good every finished message older than {olderThan}, failed ones that wait for a person included?"))
+        {
+            throw new InvalidOperationException("Nothing was touched. To do it, repeat with --yes; without --older-than only what is past its retention is removed.");
+        }
+
         CompactView view = (await client.PostAsync("journal/compact", new JsonObject { ["olderThan"] = olderThan }.ToJsonString(), OperationJson.Default.CompactView, cancellationToken))!;
         Say(arguments, view, OperationJson.Default.CompactView, $"{view.Removed} finished messages were removed.");
     }, cancellationToken);

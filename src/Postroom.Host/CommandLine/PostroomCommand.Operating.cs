@@ -41,7 +41,7 @@ internal static partial class PostroomCommand
         confirm.SetAction((result, token) => OperateCommands.MoveAsync(Arguments(result), result.GetValue<string[]>("ID")!, "confirm", null, false, "is confirmed as delivered.", token));
         yield return confirm;
 
-        Option<string?> olderThan = new("--older-than") { Description = "The age from which finished messages are removed; the settings' unless given.", HelpName = "DURATION" };
+        Option<string?> olderThan = new("--older-than") { Description = "The age from which finished messages are removed, failed ones too, after a question; the settings' unless given.", HelpName = "DURATION" };
         Command compact = new("compact", "Removes finished messages whose time is past. Example: postroom journal compact --older-than 30d") { olderThan };
         compact.SetAction((result, token) => OperateCommands.CompactAsync(Arguments(result), result.GetValue(olderThan), token));
         yield return compact;

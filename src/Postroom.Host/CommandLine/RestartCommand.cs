@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Postroom.Configuration;
 using Postroom.ControlPlane;
 
 namespace Postroom.Host;
@@ -13,6 +14,9 @@ internal static class RestartCommand
 
     /// <summary>What a restart may take beyond its drain: the look whether it can succeed, the stop and the start.</summary>
     private static readonly TimeSpan Beyond = TimeSpan.FromMinutes(3);
+
+    /// <summary>For so long nobody may have the store open, as between a parent and its child.</summary>
+    private static readonly TimeSpan Gone = TimeSpan.FromSeconds(10);
 
     public static Task<int> RunAsync(HostArguments arguments, RestartArguments restart, CancellationToken cancellationToken) => OperateCommands.WithAsync(arguments, "A restart", async client =>
     {
@@ -32,15 +36,17 @@ internal static class RestartCommand
             return;
         }
 
-        RunView run = await WaitAsync(client, view, before, cancellationToken);
+        ConfigurationSnapshot settings = await ReadCommands.SettingsAsync(arguments, cancellationToken);
+        RunView run = await WaitAsync(client, view, before, () => arguments.Url is not null || RuntimeClient.OwnsStore(settings), cancellationToken);
         OperateCommands.Say(arguments, run, RestartJson.Default.RunView, $"Generation {run.Generation} is ready (process {run.Pid}){(run.Restart is { } done ? $"; requests waited {done.DowntimeMs:0} ms at most, {done.Abandoned} messages are handled again" : "")}.");
     }, cancellationToken);
 
     /// <summary>Waits until the next generation says what the restart did, or this one says that it was given up.</summary>
-    private static async Task<RunView> WaitAsync(RuntimeClient client, RestartView begun, int before, CancellationToken cancellationToken)
+    private static async Task<RunView> WaitAsync(RuntimeClient client, RestartView begun, int before, Func<bool> stands, CancellationToken cancellationToken)
     {
         TimeSpan limit = Beyond + ((begun.Deadline - begun.RequestedAt) ?? TimeSpan.Zero);
         long started = TimeProvider.System.GetTimestamp();
+        long? gone = null;
         while (TimeProvider.System.GetElapsedTime(started) < limit)
         {
             await Task.Delay(Look, TimeProvider.System, cancellationToken);
@@ -60,7 +66,12 @@ internal static class RestartCommand
             }
             catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !cancellationToken.IsCancellationRequested)
             {
-                // Between two generations.
+                // Between two generations. Nobody gives the store up for long there.
+                gone = stands() ? null : gone ?? TimeProvider.System.GetTimestamp();
+                if (gone is { } since && TimeProvider.System.GetElapsedTime(since) > Gone)
+                {
+                    throw new InvalidOperationException("The program has ended, and no next generation runs. Its log says why; nothing is lost, start it again.");
+                }
             }
             catch (InvalidOperationException e) when (e.Message.Contains(" 503", StringComparison.Ordinal))
             {

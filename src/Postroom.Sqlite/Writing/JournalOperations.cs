@@ -185,7 +185,6 @@ internal sealed class DiscardOperation(LaneSet lanes, MessageId id, string reaso
 
     public override void Complete()
     {
-        base.Complete();
         if (_onDisk is { } onDisk)
         {
             Lanes.NoteLeft(Lanes.Lane(onDisk.Envelope.Queue), onDisk);
@@ -195,6 +194,8 @@ internal sealed class DiscardOperation(LaneSet lanes, MessageId id, string reaso
         {
             Lanes.Lane(failed.Envelope.Queue).Lane.Resume(failed.Envelope.OrderKey, id);
         }
+
+        base.Complete(); // whoever is answered finds it done
     }
 }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.Extensions.DependencyInjection;
 using Postroom.Diagnostics;
 using Postroom.Outbound;
 
@@ -9,12 +10,16 @@ internal static class HealthProbes
 {
     private const int MostProblems = 10;
 
+    /// <summary>Every way to fail that nobody has decided about.</summary>
+    private static readonly FailureKind[] WaitForPerson = [.. Enum.GetValues<FailureKind>().Where(static kind => kind != FailureKind.Discarded)];
+
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
 
     public static void Register(MessageRuntime runtime, Composition composition, IServiceProvider services)
     {
         RuntimeRooms rooms = runtime.Rooms;
         HealthRegistry health = rooms.Health;
+        TimeProvider clock = services.GetRequiredService<TimeProvider>();
         RuntimeRole role = composition.Get<RuntimeOptions>("runtime").Role;
         health.Register(new HealthProbe("store", HealthViews.Ready | HealthViews.Status, async token =>
         {
@@ -26,15 +31,7 @@ internal static class HealthProbes
                 : HealthResult.Healthy;
             return result with { Data = new Dictionary<string, string> { ["kind"] = rooms.Store.Features.Kind, ["bytes"] = Number(stats.Bytes), ["appended"] = Number(stats.Appended) } };
         }));
-        health.Register(new HealthProbe("failures", HealthViews.Status, _ =>
-        {
-            (long failed, long uncertain) = rooms.FailureCounts.LastHour();
-            string text = $"{failed + uncertain} {(failed + uncertain == 1 ? "message" : "messages")} failed in the last hour{(uncertain > 0 ? $", {uncertain} of them uncertain: a send left and got no answer, and a person decides" : "")}. Find them with 'postroom journal list --state failed'.";
-            return new ValueTask<HealthResult>(new HealthResult(failed + uncertain > 0 ? HealthState.Degraded : HealthState.Healthy, failed + uncertain > 0 ? text : null)
-            {
-                Data = new Dictionary<string, string> { ["failed"] = Number(failed), ["uncertain"] = Number(uncertain) },
-            });
-        }));
+        health.Register(new HealthProbe("failures", HealthViews.Status, token => FailuresAsync(rooms, clock, token)));
         health.Register(new HealthProbe("clock", HealthViews.Status, _ =>
         {
             TimeSpan shift = rooms.Clock.Look();
@@ -96,6 +93,21 @@ internal static class HealthProbes
         {
             health.Register(create(services));
         }
+    }
+
+    /// <summary>What failed in the last hour, before a restart too, as long as any of it waits for a person: what was replayed, confirmed or given up needs nobody any more.</summary>
+    private static async ValueTask<HealthResult> FailuresAsync(RuntimeRooms rooms, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        (long failed, long uncertain) = rooms.FailureCounts.LastHour();
+        JournalPage waiting = await rooms.Journal.QueryAsync(new JournalQuery { States = [MessageState.Failed], Kinds = WaitForPerson, Limit = 1, WithTotal = false }, cancellationToken);
+        bool recent = failed + uncertain > 0 || (waiting.Items is [{ FinishedAt: { } at }] && clock.GetUtcNow() - at < TimeSpan.FromHours(1));
+        string? text = waiting.Items.Count == 0 || !recent ? null
+            : failed + uncertain == 0 ? "Messages that failed before this start wait for a person. Find them with 'postroom journal list --state failed'."
+            : $"{failed + uncertain} {(failed + uncertain == 1 ? "message" : "messages")} failed in the last hour{(uncertain > 0 ? $", {uncertain} of them uncertain: a send left and got no answer, and a person decides" : "")}. Find them with 'postroom journal list --state failed'.";
+        return new HealthResult(text is null ? HealthState.Healthy : HealthState.Degraded, text)
+        {
+            Data = new Dictionary<string, string> { ["failed"] = Number(failed), ["uncertain"] = Number(uncertain) },
+        };
     }
 
     private static HealthResult PoolOf(RuntimeRooms rooms, string name)

@@ -18,6 +18,10 @@ internal sealed class WaitingNotices(RuntimeRooms rooms)
                 IReadOnlyDictionary<string, long> open = await rooms.Control.CountOpenByTypeAsync(queue, cancellationToken);
                 notices.Add(Parked(queue, counts.Parked, [.. rooms.Parked.TypesOf(queue).Where(open.ContainsKey)]));
             }
+            else if (counts.Pending > 0 && rooms.Activity.IsPaused(queue))
+            {
+                notices.Add($"Queue '{queue}' is paused and holds {counts.Pending} {(counts.Pending == 1 ? "message" : "messages")}. Let it go on with 'postroom queues resume {queue}'.");
+            }
             else if (counts.Pending > 0 && !rooms.HasPool(queue) && rooms.Activity.Consumers(queue) == 0)
             {
                 notices.Add(Untaken(queue, counts.Pending));

@@ -64,6 +64,24 @@ public sealed class HealthContributorTests
     }
 
     [Fact]
+    public async Task Hl5_what_a_person_has_decided_about_is_no_failure_any_more()
+    {
+        await using MessageRuntime runtime = await StartAsync(app => app.AddWork((_, _, _) => new(HandlerResult.Fail("no"))));
+        MessageId[] failed = [await runtime.PublishAsync("one"), await runtime.PublishAsync("two")];
+        foreach (MessageId id in failed)
+        {
+            await runtime.EndedAsync(id, MessageState.Failed);
+        }
+
+        await runtime.Journal.DiscardAsync(failed[0], "not wanted", force: false, Cancel);
+        HealthResult one = await CheckAsync(runtime, "failures");
+        await runtime.Journal.DiscardAsync(failed[1], "not wanted", force: false, Cancel);
+        HealthResult none = await CheckAsync(runtime, "failures");
+
+        Assert.Equal((HealthState.Degraded, HealthState.Healthy), (one.State, none.State));
+    }
+
+    [Fact]
     public async Task A_lane_is_degraded_once_its_service_has_taken_nothing_for_five_minutes()
     {
         RecordingCommunicator people = new("people");
