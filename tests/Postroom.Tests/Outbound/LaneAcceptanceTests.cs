@@ -84,7 +84,7 @@ public sealed class LaneAcceptanceTests
         await throws.WaitForSendsAsync(1, Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel);
 
         // What the lane took before it was stopped is given back at once, and has not begun.
-        await Hosting.RuntimeHarness.UntilAsync(async () => (await test.Runtime.Journal.GetAsync(emitted.Ids[1], withBody: false, Cancel))!.Entry is { State: MessageState.Pending, Attempt: 0 });
+        await UntilAsync(async () => (await test.Runtime.Journal.GetAsync(emitted.Ids[1], withBody: false, Cancel))!.Entry is { State: MessageState.Pending, Attempt: 0 });
         Assert.Equal((TimeSpan.Zero, 3, 0), (test.Clock.Elapsed, emitted.Routed, stopped.Sends.Count)); // at once: the clock stands still
 
         await control.StartCommunicatorAsync("stopped", Cancel);
