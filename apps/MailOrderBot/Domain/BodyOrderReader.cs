@@ -182,7 +182,7 @@ internal static partial class BodyOrderReader
             }
             else if (line.Length > 0)
             {
-                _isBelowClosing = !MailWords.IsPostscript(line) && (_isBelowClosing || ((isBesideFile || _lines.Count > 0) && MailWords.Closes(line)));
+                _isBelowClosing = !MailWords.IsPostscript(line) && (_isBelowClosing || ((isBesideFile || _lines.Count > 0 || _rest.Count > 1) && MailWords.Closes(line))); // behind a greeting and a sentence, which may be the order
                 if (!_isBelowClosing)
                 {
                     _cancelWords ??= MailWords.SpeaksOfCancelling(line) ? line : null;

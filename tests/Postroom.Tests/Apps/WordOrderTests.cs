@@ -119,7 +119,11 @@ public sealed class WordOrderTests
     [InlineData("Cheers, Ann\nFax 123")]
     [InlineData("Thx\nAnn Black\nFon 0171 123")]
     [InlineData("Vielen Dank und viele Grüße\nAnn\nBlack Tea Road 5")]
-    public void MB_7_what_stands_below_the_closing_holds_up_no_order(string closing) => Assert.Equal("3 TEA-002", ShopCatalogue.Said($"Hello,\n\n3 x TEA-002\n\n{closing}\n"));
+    public void MB_7_what_stands_below_the_closing_holds_up_no_order(string closing)
+    {
+        Assert.Equal("3 TEA-002", ShopCatalogue.Said($"Hello,\n\n3 x TEA-002\n\n{closing}\n"));
+        Assert.Equal("3 TEA-002", ShopCatalogue.Said($"Hello,\n\nplease send three Black tea.\n\n{closing}\n")); // an order in words
+    }
 
     [Theory]
     [InlineData("Kind regards\nAnn\n3 x TEA-099", "2 TEA-001, ?")]
